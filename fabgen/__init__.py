@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from fabgen.card import load_card
     from fabgen.integrand import build_integrand
 
-# Importing JAX takes 0.9 s, ten times as long as the rest of `fabgen --help`. Before JAX is imported its
-# switch is the environment variable it reads; afterwards it is its configuration.
+# Importing JAX takes 0.9 s, ten times as long as the rest of `fabgen --help`. Before that its
+# switch is the environment variable it reads, afterwards its configuration.
 if "jax" in sys.modules:
     sys.modules["jax"].config.update("jax_enable_x64", True)
 else:

@@ -1,0 +1,44 @@
+"""Process cards: schema, parser and writer."""
+
+from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS, CutKey
+from fabgen.card.parser import card_from_table, load_card
+from fabgen.card.schema import (
+    Beams,
+    Card,
+    Channels,
+    Evaluation,
+    FabOptions,
+    FkldOptions,
+    Generation,
+    MadnisOptions,
+    PhaseSpace,
+    Scales,
+    SurrogateOptions,
+    TrainingOptions,
+    VegasOptions,
+)
+from fabgen.card.writer import Difference, diff_cards, dump_card
+
+__all__ = [
+    "CUT_DECAYS",
+    "CUT_KEYS",
+    "Beams",
+    "Card",
+    "Channels",
+    "CutKey",
+    "Difference",
+    "Evaluation",
+    "FabOptions",
+    "FkldOptions",
+    "Generation",
+    "MadnisOptions",
+    "PhaseSpace",
+    "Scales",
+    "SurrogateOptions",
+    "TrainingOptions",
+    "VegasOptions",
+    "card_from_table",
+    "diff_cards",
+    "dump_card",
+    "load_card",
+]

@@ -1,0 +1,353 @@
+"""Turns the tables of a TOML file into a `Card`: one generic walk over the schema's dataclasses.
+
+Every message names the file (or `--set`), the key, what was found and what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import os
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fabgen.card import reader, toml
+from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.card.option import Option, option_of
+from fabgen.card.schema import MAX_SEED, MODELS, Card
+from fabgen.errors import InputError, not_available
+
+_COMPARED = tuple(field for field in dataclasses.fields(Card) if field.compare)
+_PROCESS = 'a process in MadGraph\'s syntax, such as "e+ e- > mu+ mu-", or a list of them'
+_LATER_MODELS = ("lc2pkpi",)
+
+
+def load_card(
+    path: str | os.PathLike[str], overrides: Iterable[str] = (), seed: int | None = None
+) -> Card:
+    """Reads, checks and resolves a process card.
+
+    `overrides` are `key.path=value` settings that go before the card's own; `seed` sets both
+    training.seed and generation.seed. Raises InputError for anything wrong in either.
+    """
+    path = Path(path)
+    settings = list(overrides)
+    if seed is not None:
+        if not 0 <= seed <= MAX_SEED:
+            raise InputError(
+                "the seed is out of range",
+                key="--seed",
+                found=seed,
+                allowed=f"an integer from 0 to {MAX_SEED}",
+            )
+        settings += [f"training.seed={seed}", f"generation.seed={seed}"]
+    table, overridden = reader.override(reader.read_table(path), settings)
+    try:
+        card = card_from_table(table)
+    except InputError as error:
+        key = error.key or ""
+        is_setting = any(key == setting or key.startswith(f"{setting}.") for setting in overridden)
+        raise error.with_place(file="--set" if is_setting else path) from None
+    return dataclasses.replace(card, name=path.stem, file=os.fspath(path))
+
+
+def card_from_table(table: Mapping[str, Any]) -> Card:
+    """The card that a parsed TOML document means. Raises InputError."""
+    table = dict(table)
+    preset = table.pop("preset", None)
+    if preset is not None:
+        raise not_available("presets", key="preset", found=toml.value(preset))
+    _check_keys(table, "", [field.name for field in _COMPARED])
+    if "process" not in table:
+        raise InputError("the card names no process", key="process", allowed=_PROCESS)
+    values: dict[str, Any] = {
+        "process": _process(table.pop("process")),
+        "model": _model(table.pop("model", MODELS[0])),
+    }
+    for key, parse in (
+        ("multiparticles", _multiparticles),
+        ("parameters", _parameters),
+        ("cuts", _cuts),
+    ):
+        values[key] = MappingProxyType(parse(_table(table.pop(key, {}), key)))
+    hints = typing.get_type_hints(Card)
+    for key, inner in table.items():
+        values[key] = _options(hints[key], inner, key)
+    card = Card(**values)
+    _check_together(card)
+    generation = dataclasses.replace(card.generation, seed=card.generation_seed)
+    return dataclasses.replace(card, generation=generation)
+
+
+# --- tables whose keys are free, or not dataclass fields ------------------------------------------
+
+
+def _process(value: object) -> tuple[str, ...]:
+    entries: list[Any] = value if isinstance(value, list) else [value]
+    if not all(isinstance(entry, str) for entry in entries):
+        raise _wrong("process", value, _PROCESS)
+    if not entries or not all(entry.strip() for entry in entries):
+        raise InputError(
+            "the process is empty", key="process", found=toml.value(value), allowed=_PROCESS
+        )
+    for entry in entries:
+        if entry.strip().lower().startswith("toy:"):
+            raise not_available("toy integrands", key="process", found=toml.value(entry))
+    return tuple(entry.strip() for entry in entries)
+
+
+def _model(value: object) -> str:
+    allowed = f"one of: {', '.join(MODELS)}"
+    if not isinstance(value, str):
+        raise _wrong("model", value, allowed)
+    if value in MODELS:
+        return value
+    if value in _LATER_MODELS:
+        raise not_available("amplitude models", key="model", found=toml.value(value))
+    if os.sep in value or Path(value).is_dir():
+        raise not_available("UFO folders", key="model", found=toml.value(value))
+    raise InputError(
+        "unknown model",
+        key="model",
+        found=toml.value(value),
+        allowed=allowed,
+        hint=_did_you_mean(value, MODELS, ""),
+    )
+
+
+def _multiparticles(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    allowed = 'names of particles: "u d s" or ["u", "d", "s"]'
+    result = {}
+    for name, value in table.items():
+        entries = value.split() if isinstance(value, str) else value
+        if (
+            not isinstance(entries, list)
+            or not entries
+            or not all(isinstance(entry, str) and entry.strip() for entry in entries)
+            or not name.strip()
+        ):
+            raise _wrong(f"multiparticles.{name}", value, allowed)
+        result[name.strip()] = tuple(entry.strip() for entry in entries)
+    return result
+
+
+def _parameters(table: Mapping[str, Any]) -> dict[str, float]:
+    limits = Option(doc="")
+    return {name: _number(value, f"parameters.{name}", limits) for name, value in table.items()}
+
+
+def _cuts(table: Mapping[str, Any]) -> dict[str, float | bool]:
+    limits = Option(doc="", at_least=0.0)
+    _check_keys(table, "cuts", [*CUT_KEYS, CUT_DECAYS])
+    cuts: dict[str, float | bool] = {}
+    for name, value in table.items():
+        if name != CUT_DECAYS:
+            cuts[name] = _number(value, f"cuts.{name}", limits)
+        elif isinstance(value, bool):
+            cuts[name] = value
+        else:
+            raise _wrong(f"cuts.{name}", value, "true or false")
+    for name, bound in cuts.items():
+        cut = CUT_KEYS.get(name)
+        if cut is None or cut.is_maximum or cut.partner not in cuts:
+            continue
+        if bound >= cuts[cut.partner]:
+            raise InputError(
+                "a minimum is not below its maximum",
+                key=f"cuts.{name}",
+                found=f"{name} = {bound!r}, {cut.partner} = {cuts[cut.partner]!r}",
+                allowed=f"{name} < {cut.partner}",
+            )
+    return cuts
+
+
+def _check_together(card: Card) -> None:
+    """Ranges of one key that depend on another."""
+    fab = card.training.fab
+    if fab.buffer_minimum > fab.buffer_batches:
+        raise InputError(
+            "the buffer never fills",
+            key="training.fab.buffer_minimum",
+            found=fab.buffer_minimum,
+            allowed=f"at most training.fab.buffer_batches = {fab.buffer_batches}",
+        )
+    if card.training.warmup_steps > card.training.steps:
+        raise InputError(
+            "the warm-up is longer than the training",
+            key="training.warmup_steps",
+            found=card.training.warmup_steps,
+            allowed=f"at most training.steps = {card.training.steps}",
+        )
+
+
+# --- tables that are dataclasses ------------------------------------------------------------------
+
+
+def _options(cls: type, value: object, path: str) -> Any:
+    """An options dataclass from its table; nested dataclasses are nested tables."""
+    table = _table(value, path)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    _check_keys(table, path, list(fields))
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for name, item in table.items():
+        key, hint = f"{path}.{name}", hints[name]
+        if dataclasses.is_dataclass(hint):
+            values[name] = _options(typing.cast(type, hint), item, key)
+            continue
+        limits = option_of(fields[name])
+        result = _value(item, hint, key, limits)
+        if limits.is_later(result, fields[name].default):
+            what = f"{key} = {toml.value(item)}" if limits.choices else key
+            raise not_available(what, key=key, found=toml.value(item))
+        values[name] = result
+    return cls(**values)
+
+
+def _value(value: object, hint: Any, key: str, limits: Option) -> Any:
+    """One value checked against its type and limits."""
+    if hint is bool:
+        if not isinstance(value, bool):
+            raise _wrong(key, value, "true or false")
+        return value
+    if hint is str:
+        return _choice(value, key, limits)
+    if hint is int:
+        return _integer(value, key, limits)
+    if hint is float:
+        return _number(value, key, limits)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return _list(value, arguments, key, limits)
+    if origin is types.UnionType:
+        # A number or a string (a scale), or a number or None (an absent key: TOML has no such value).
+        if str in arguments and isinstance(value, str):
+            return _choice(
+                value, key, limits, f"a number{limits.range()}{_choices(limits, ', or ')}"
+            )
+        number = next(argument for argument in arguments if argument in (int, float))
+        return _value(value, number, key, limits)
+    raise TypeError(f"the schema has a type without a parser: {key}: {hint}")
+
+
+def _number(value: object, key: str, limits: Option) -> float:
+    allowed = f"a number{limits.range()}{_choices(limits, ', or ')}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(key, value, allowed)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not limits.contains(number):
+        raise _out_of_range(key, value, allowed if limits.range() else "a finite number", limits)
+    return number
+
+
+def _integer(value: object, key: str, limits: Option) -> int:
+    allowed = f"an integer{limits.range()}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(key, value, allowed)
+    if not limits.contains(value):
+        raise _out_of_range(key, value, allowed, limits)
+    return value
+
+
+def _choice(value: object, key: str, limits: Option, allowed: str = "") -> str:
+    allowed = allowed or _choices(limits) or "a string"
+    if not isinstance(value, str):
+        raise _wrong(key, value, allowed)
+    if limits.choices and value not in limits.choices:
+        raise InputError(
+            "a value is not one of those allowed",
+            key=key,
+            found=toml.value(value),
+            allowed=allowed,
+            hint=_did_you_mean(value, limits.choices, ""),
+        )
+    return dict(limits.aliases).get(value, value)
+
+
+def _list(value: object, arguments: tuple[Any, ...], key: str, limits: Option) -> tuple[Any, ...]:
+    """A list of a fixed length, or of any length from one on (`tuple[int, ...]`)."""
+    entry = arguments[0]
+    length = None if arguments[-1] is Ellipsis else len(arguments)
+    noun = "integers" if entry is int else "numbers"
+    count = "one or more" if length is None else str(length)
+    allowed = f"a list of {count} {noun}{limits.range()}"
+    if not isinstance(value, list) or not value or length not in (None, len(value)):
+        raise _wrong(key, value, allowed)
+    try:
+        return tuple(_value(item, entry, key, limits) for item in value)
+    except InputError as error:
+        raise InputError(error.problem, key=key, found=toml.value(value), allowed=allowed) from None
+
+
+# --- messages -------------------------------------------------------------------------------------
+
+
+def _table(value: object, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong(path, value, f"a table: [{path}]")
+    return value
+
+
+def _wrong(key: str, value: object, allowed: str) -> InputError:
+    found = f"{toml.value(value)} ({toml.kind(value)})"
+    return InputError("a value has the wrong type", key=key, found=found, allowed=allowed)
+
+
+def _out_of_range(key: str, value: object, allowed: str, limits: Option) -> InputError:
+    unit = f" [{limits.unit}]" if limits.unit else ""
+    return InputError(
+        "a value is out of range", key=key, found=toml.value(value), allowed=allowed + unit
+    )
+
+
+def _choices(limits: Option, prefix: str = "") -> str:
+    if not limits.choices:
+        return ""
+    # A choice of a later version is no answer to what is allowed now.
+    later = limits.later if isinstance(limits.later, tuple) else ()
+    now = [choice for choice in limits.choices if choice not in later]
+    return f"{prefix}one of: {', '.join(now)}" if now else ""
+
+
+def _check_keys(table: Mapping[str, Any], path: str, known: list[str]) -> None:
+    """Raises InputError for the first key that the schema does not know, naming the closest."""
+    for name in table:
+        if name in known:
+            continue
+        dotted = f"{path}.{name}" if path else name
+        hint = _did_you_mean(name, known, path)
+        elsewhere = [key for key in _all_keys() if key.rsplit(".", 1)[-1] == name]
+        if elsewhere:
+            hint = f"did you mean {' or '.join(elsewhere)}?"
+        place = f" in [{path}]" if path else ""
+        allowed = None if hint else ", ".join(known)
+        raise InputError(f"unknown key{place}", key=dotted, found=name, allowed=allowed, hint=hint)
+
+
+def _did_you_mean(name: str, known: Iterable[str], path: str) -> str | None:
+    close = difflib.get_close_matches(name.lower(), list(known), n=2, cutoff=0.6)
+    prefix = f"{path}." if path else ""
+    return f"did you mean {' or '.join(prefix + key for key in close)}?" if close else None
+
+
+def _all_keys() -> Iterator[str]:
+    """Every fixed key of the card, dotted."""
+
+    def walk(cls: type, prefix: str) -> Iterator[str]:
+        hints = typing.get_type_hints(cls)
+        for field in dataclasses.fields(cls):
+            if dataclasses.is_dataclass(hints[field.name]):
+                yield from walk(typing.cast(type, hints[field.name]), f"{prefix}{field.name}.")
+            elif field.compare:
+                yield prefix + field.name
+
+    yield from walk(Card, "")
+    yield from (f"cuts.{name}" for name in (*CUT_KEYS, CUT_DECAYS))

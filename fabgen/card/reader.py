@@ -1,0 +1,108 @@
+"""Reads the TOML text of a card, and the `--set key.path=value` overrides, into plain tables."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fabgen.card import toml
+from fabgen.errors import InputError
+
+Table = dict[str, Any]
+
+_POSITION = re.compile(r"\(at line (\d+), column \d+\)")
+_EXAMPLE = 'TOML text with at least a process, such as: process = "e+ e- > mu+ mu-"'
+
+
+def read_table(path: str | os.PathLike[str]) -> Table:
+    """The tables of a TOML file. Raises InputError for a file that cannot be read or parsed."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError("the card does not exist", file=path, allowed="a TOML file") from None
+    except IsADirectoryError:
+        raise InputError(
+            "the card is a directory",
+            file=path,
+            allowed="a TOML file, or the directory of a run for generate and integrate",
+        ) from None
+    except OSError as error:
+        raise InputError("the card cannot be read", file=path, found=error.strerror) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "the card is not text", file=path, found=f"byte {error.start}", allowed="UTF-8"
+        ) from None
+    return parse_table(text, file=path)
+
+
+def parse_table(text: str, *, file: str | os.PathLike[str] | None = None) -> Table:
+    """The tables of a TOML text. Raises InputError naming the line that is wrong."""
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: also an integer of 5000 digits
+        raise InputError(
+            f"the card is not TOML: {error}", file=file, found=_line(text, str(error))
+        ) from None
+    if not table:
+        raise InputError("the card is empty", file=file, allowed=_EXAMPLE)
+    return table
+
+
+def _line(text: str, message: str) -> str | None:
+    """The line of text that a TOML error talks about."""
+    position = _POSITION.search(message)
+    lines = text.splitlines()
+    if position is None or int(position[1]) > len(lines):
+        return None
+    return lines[int(position[1]) - 1].strip() or None
+
+
+def override(table: Table, settings: Iterable[str]) -> tuple[Table, frozenset[str]]:
+    """The table with `key.path=value` settings put in, and the paths they set.
+
+    A value is read as TOML and, where it is none, taken as a string, so that
+    `surrogate.kind=vegas` needs no quotes. Raises InputError for a setting that is no such pair.
+    """
+    paths = set()
+    for setting in settings:
+        path, equals, value = setting.partition("=")
+        keys = tuple(part.strip() for part in path.split("."))
+        if not equals or not all(keys):
+            raise InputError(
+                "a setting has no key or no value",
+                file="--set",
+                found=toml.string(setting),
+                allowed="key.path=value, such as training.steps=100",
+            )
+        table = _put(table, keys, parse_value(value.strip()), keys)
+        paths.add(".".join(keys))
+    return table, frozenset(paths)
+
+
+def parse_value(text: str) -> Any:
+    """A TOML value, or the text itself where it is none."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return parsed["value"] if len(parsed) == 1 else text
+
+
+def _put(table: Table, keys: tuple[str, ...], value: Any, path: tuple[str, ...]) -> Table:
+    """A copy of the table with one value in it, made along the way where tables are missing."""
+    first, *rest = keys
+    if not rest:
+        return {**table, first: value}
+    inner = table.get(first, {})
+    if not isinstance(inner, dict):
+        raise InputError(
+            f"{first} is {toml.kind(inner)} and holds no keys", file="--set", key=".".join(path)
+        )
+    return {**table, first: _put(inner, tuple(rest), value, path)}

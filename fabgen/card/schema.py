@@ -1,0 +1,313 @@
+"""The card as frozen dataclasses: each field with its unit, range, default and meaning.
+
+Field names are the keys of the card, nested dataclasses its tables.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from fabgen.card.option import option
+
+MODELS = ("sm", "sm-no_b_mass")
+DYNAMIC_SCALES = (
+    "transverse_mass",
+    "half_transverse_mass",
+    "transverse_energy",
+    "partonic_energy",
+)
+#: numpy's and JAX's generators both take a seed of 32 bits.
+MAX_SEED = 2**32 - 1
+
+
+def _empty() -> Any:
+    return dataclasses.field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclasses.dataclass(frozen=True)
+class Beams:
+    """What collides, at which energy. Not for decays: one incoming particle, at rest."""
+
+    kind: str = option(
+        "fixed",
+        doc="fixed: the incoming particles at fixed energy; proton",
+        choices=("fixed", "lepton", "proton"),
+        aliases=(("lepton", "fixed"),),
+        later=("proton",),
+    )
+    energy: tuple[float, float] = option(
+        (500.0, 500.0), doc="energy of each beam", unit="GeV", above=0.0
+    )
+    pdf: str = option("NNPDF23_lo_as_0130_qed", doc="PDF set of proton beams", later=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scales:
+    """Renormalization and factorization scale. With fixed beams aS is used as given."""
+
+    renormalization: float | str = option(
+        91.188,
+        doc="a fixed value or a dynamic scale",
+        unit="GeV",
+        above=0.0,
+        choices=DYNAMIC_SCALES,
+        later=DYNAMIC_SCALES,
+    )
+    factorization: float | str = option(
+        91.188,
+        doc="a fixed value or a dynamic scale",
+        unit="GeV",
+        above=0.0,
+        choices=DYNAMIC_SCALES,
+        later=DYNAMIC_SCALES,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseSpace:
+    """The mapping of the unit hypercube onto phase space."""
+
+    mapping: str = option(
+        "channels",
+        doc="rambo (flat), channels (along the diagrams' propagators), dalitz",
+        choices=("rambo", "channels", "dalitz"),
+        later=("dalitz",),
+    )
+    bw_cutoff: float = option(
+        15.0,
+        doc="decayed particles of a chain stay within this many widths; inf: off",
+        unit="widths",
+        above=0.0,
+        infinite=True,
+    )
+    nu: float = option(
+        1.4,
+        doc="power of the propagator of a particle without width",
+        at_least=0.0,
+        at_most=5.0,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Channels:
+    """Several channels: their weights and their flows."""
+
+    prior: str = option(
+        "diagrams",
+        doc="channel weights before training",
+        choices=("flat", "densities", "diagrams", "propagators"),
+        later=True,
+    )
+    flows: str = option(
+        "per-channel",
+        doc="a flow for each channel, or one that knows the channel",
+        choices=("per-channel", "conditioned"),
+        later=True,
+    )
+    trained_weights: bool = option(True, doc="train the channel weights", later=True)
+    drop_below: float = option(
+        0.0, doc="drop channels with a smaller share", at_least=0.0, below=1.0, later=True
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class VegasOptions:
+    """The VEGAS+ grid (surrogate.kind = "vegas", and `fabgen integrate --vegas`)."""
+
+    iterations: int = option(10, doc="iterations of the adaptation", at_least=1, at_most=1000)
+    evaluations: int = option(
+        20000, doc="target evaluations per iteration", at_least=100, at_most=10**9
+    )
+    bins: int = option(64, doc="bins per dimension", at_least=2, at_most=10000)
+    alpha: float = option(0.5, doc="damping of the adaptation", at_least=0.0, at_most=10.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class SurrogateOptions:
+    """The trainable density on the unit hypercube."""
+
+    kind: str = option(
+        "flow",
+        doc="flow: spline couplings; vegas: VEGAS+ grid; uniform: none",
+        choices=("flow", "vegas", "uniform"),
+    )
+    layers: int = option(6, doc="coupling layers of the flow", at_least=1, at_most=1000)
+    bins: int = option(10, doc="spline bins", at_least=2, at_most=1000)
+    hidden: tuple[int, ...] = option(
+        (64, 64), doc="widths of the conditioner's hidden layers", at_least=1, at_most=65536
+    )
+    permutation: str = option(
+        "log",
+        doc="which coordinates a layer transforms",
+        choices=("log", "exchange", "random", "rotation"),
+        later=("rotation",),
+    )
+    precision: str = option(
+        "float32",
+        doc="of the network; physics is float64",
+        choices=("float32", "float64"),
+    )
+    boundary: float = option(
+        0.0, doc="stay this far from the faces of the cube", at_least=0.0, below=0.5
+    )
+    vegas: VegasOptions = VegasOptions()
+
+
+@dataclasses.dataclass(frozen=True)
+class FabOptions:
+    """Flow annealed importance sampling bootstrap."""
+
+    intermediate: int = option(2, doc="distributions between q and p^2/q", at_least=1, at_most=1000)
+    leapfrog_steps: int = option(3, doc="leapfrog steps per HMC move", at_least=1, at_most=1000)
+    step_size: float = option(0.05, doc="first HMC step size", above=0.0, at_most=10.0)
+    target_acceptance: float = option(
+        0.65, doc="HMC acceptance the step size is tuned to", above=0.0, below=1.0
+    )
+    updates: int = option(4, doc="gradient steps per AIS pass", at_least=1, at_most=10000)
+    buffer_batches: int = option(
+        100, doc="capacity of the buffer in batches", at_least=1, at_most=10**6
+    )
+    buffer_minimum: int = option(
+        10, doc="batches in the buffer before the first update", at_least=1, at_most=10**6
+    )
+    weight_clip: float = option(
+        10.0, doc="largest weight of a buffered point in the loss", above=0.0, infinite=True
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FkldOptions:
+    """Forward Kullback-Leibler divergence on a sample."""
+
+    data: str = option("", doc="LHE file; empty: own unweighted events", later=True)
+    epochs: int = option(20, doc="passes over the sample", at_least=1, later=True)
+    validation: float = option(
+        0.1, doc="share kept for validation", at_least=0.0, below=1.0, later=True
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class MadnisOptions:
+    """Variance and weighted-KL training."""
+
+    buffer_gain: float = option(1.0, doc="updates per fresh point", at_least=1.0, later=True)
+    stratified: bool = option(True, doc="points per channel by its deviation", later=True)
+    uniform_fraction: float = option(
+        0.1, doc="points spread evenly", at_least=0.0, at_most=1.0, later=True
+    )
+    vegas_pretraining: bool = option(True, doc="start from a VEGAS grid", later=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """The training loop: objective, optimizer, gradient filter, intervals."""
+
+    method: str = option(
+        "fab",
+        doc="the objective",
+        choices=("fab", "fab-nobuffer", "rkld", "fkld", "variance", "kl", "auto"),
+        later=("fkld", "variance", "kl", "auto"),
+    )
+    steps: int = option(
+        400,
+        doc="fab: one AIS pass and its updates each; else one gradient step",
+        at_least=1,
+        at_most=10**9,
+    )
+    batch_size: int = option(1024, doc="points per step", at_least=2, at_most=10**7)
+    learning_rate: float = option(1e-3, doc="peak learning rate", above=0.0, at_most=10.0)
+    schedule: str = option(
+        "cosine",
+        doc="course of the learning rate",
+        choices=("constant", "cosine", "warmup-cosine"),
+    )
+    warmup_steps: int = option(
+        0, doc="steps from initial_rate to learning_rate", at_least=0, at_most=10**9
+    )
+    initial_rate: float = option(
+        0.0, doc="learning rate at the start of the warm-up", at_least=0.0, at_most=10.0
+    )
+    final_rate: float = option(
+        0.0, doc="learning rate at the end of the cosine", at_least=0.0, at_most=10.0
+    )
+    skip_factor: float = option(
+        20.0,
+        doc="skip a step whose gradient exceeds this times the median norm",
+        above=0.0,
+        infinite=True,
+    )
+    clip_factor: float = option(
+        5.0, doc="clip gradients at this times the median norm", above=0.0, infinite=True
+    )
+    norm_window: int = option(
+        100, doc="gradient norms the median is taken of", at_least=1, at_most=10**6
+    )
+    log_every: int = option(20, doc="steps between lines of training.jsonl", at_least=1)
+    checkpoint_every: int = option(100, doc="steps between checkpoints", at_least=1)
+    seed: int = option(1, doc="seed of the training", at_least=0, at_most=MAX_SEED)
+    fab: FabOptions = FabOptions()
+    fkld: FkldOptions = FkldOptions()
+    madnis: MadnisOptions = MadnisOptions()
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Cross section and efficiencies."""
+
+    samples: int = option(
+        100_000, doc="fresh samples of the surrogate", at_least=100, at_most=10**12
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Generation:
+    """Events."""
+
+    events: int = option(10_000, doc="events to write", at_least=1, at_most=10**12)
+    max_overweight: float = option(
+        0.001,
+        doc="share of the cross section in events above the maximum weight",
+        at_least=0.0,
+        below=1.0,
+    )
+    format: str = option("lhe.gz", doc="format of the events", choices=("lhe.gz", "lhe"))
+    seed: int | None = option(
+        None,
+        doc="seed of evaluation and events; without it training.seed",
+        at_least=0,
+        at_most=MAX_SEED,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """A resolved process card. `name` and `file` say where it came from and are not compared.
+
+    `cuts` holds only what the card says, bounds as float and `cut_decays` as bool; `parameters` are
+    external parameters by their UFO names; `multiparticles` map a name to the particles it means.
+    """
+
+    process: tuple[str, ...]
+    model: str = "sm"
+    multiparticles: Mapping[str, tuple[str, ...]] = _empty()
+    parameters: Mapping[str, float] = _empty()
+    beams: Beams = Beams()
+    scales: Scales = Scales()
+    cuts: Mapping[str, float | bool] = _empty()
+    phase_space: PhaseSpace = PhaseSpace()
+    channels: Channels = Channels()
+    surrogate: SurrogateOptions = SurrogateOptions()
+    training: TrainingOptions = TrainingOptions()
+    evaluation: Evaluation = Evaluation()
+    generation: Generation = Generation()
+    name: str = dataclasses.field(default="card", compare=False)
+    file: str | None = dataclasses.field(default=None, compare=False)
+
+    @property
+    def generation_seed(self) -> int:
+        """Seed of evaluation and events: the training's where `[generation]` has none."""
+        seed = self.generation.seed
+        return self.training.seed if seed is None else seed
