@@ -176,12 +176,13 @@ def _check_together(card: Card) -> None:
             found=fab.buffer_minimum,
             allowed=f"at most training.fab.buffer_batches = {fab.buffer_batches}",
         )
-    if card.training.warmup_steps > card.training.steps:
+    training = card.training
+    if training.schedule == "warmup-cosine" and training.warmup_steps >= training.steps:
         raise InputError(
-            "the warm-up is longer than the training",
+            "the warm-up takes all of the training",
             key="training.warmup_steps",
-            found=card.training.warmup_steps,
-            allowed=f"at most training.steps = {card.training.steps}",
+            found=training.warmup_steps,
+            allowed=f"less than training.steps = {training.steps}",
         )
 
 
@@ -225,7 +226,7 @@ def _value(value: object, hint: Any, key: str, limits: Option) -> Any:
     if origin is tuple:
         return _list(value, arguments, key, limits)
     if origin is types.UnionType:
-        # A number or a string (a scale), or a number or None (an absent key: TOML has no such value).
+        # A number or a string (scales); a number or None (an absent key: TOML has no such value).
         if str in arguments and isinstance(value, str):
             return _choice(
                 value, key, limits, f"a number{limits.range()}{_choices(limits, ', or ')}"
@@ -236,7 +237,7 @@ def _value(value: object, hint: Any, key: str, limits: Option) -> Any:
 
 
 def _number(value: object, key: str, limits: Option) -> float:
-    allowed = f"a number{limits.range()}{_choices(limits, ', or ')}"
+    allowed = _numbers(limits)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong(key, value, allowed)
     try:
@@ -308,6 +309,10 @@ def _out_of_range(key: str, value: object, allowed: str, limits: Option) -> Inpu
     )
 
 
+def _numbers(limits: Option) -> str:
+    return f"a number{limits.range()}{_choices(limits, ', or ')}"
+
+
 def _choices(limits: Option, prefix: str = "") -> str:
     if not limits.choices:
         return ""
@@ -328,7 +333,7 @@ def _check_keys(table: Mapping[str, Any], path: str, known: list[str]) -> None:
         if elsewhere:
             hint = f"did you mean {' or '.join(elsewhere)}?"
         place = f" in [{path}]" if path else ""
-        allowed = None if hint else ", ".join(known)
+        allowed = ", ".join(known)
         raise InputError(f"unknown key{place}", key=dotted, found=name, allowed=allowed, hint=hint)
 
 

@@ -1,0 +1,261 @@
+"""load_card: defaults, overrides, and one clear message for everything that is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from fabgen.card import CUT_KEYS, Card, load_card
+from fabgen.errors import InputError
+
+PROCESS = 'process = "e+ e- > mu+ mu-"\n'
+
+
+def error_of(path: Path, *overrides: str) -> InputError:
+    with pytest.raises(InputError) as caught:
+        load_card(path, overrides)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+def test_one_line_is_a_card(write_card):
+    card = load_card(write_card(PROCESS, "mumu.toml"))
+    assert card == dataclasses.replace(
+        Card(process=("e+ e- > mu+ mu-",)),
+        generation=dataclasses.replace(Card(process=()).generation, seed=1),
+    )
+    assert card.name == "mumu"
+    assert card.beams.energy == (500.0, 500.0)
+    assert card.surrogate.hidden == (64, 64)
+    assert card.cuts == {}
+
+
+def test_every_documented_card_loads(cards):
+    paths = sorted(cards.glob("*.toml"))
+    assert {"ee_ttbar", "t_wb"} <= {load_card(path).name for path in paths}
+    assert len(paths) >= 9
+
+
+def test_lists_numbers_and_aliases(write_card):
+    text = (
+        'process = ["e+ e- > mu+ mu-", "e+ e- > ta+ ta-"]\n'
+        '[multiparticles]\nx = "u d"\n"l+" = ["e+", "mu+"]\n'
+        "[parameters]\nMT = 172\n"
+        '[beams]\nkind = "lepton"\nenergy = [100, 200.5]\n'
+        "[cuts]\nptl = 10\ncut_decays = true\n"
+        "[phase_space]\nbw_cutoff = inf\n"
+    )
+    card = load_card(write_card(text))
+    assert card.process == ("e+ e- > mu+ mu-", "e+ e- > ta+ ta-")
+    assert card.multiparticles == {"x": ("u", "d"), "l+": ("e+", "mu+")}
+    assert card.parameters == {"MT": 172.0}
+    assert isinstance(card.parameters["MT"], float)
+    assert card.beams.kind == "fixed"
+    assert card.beams.energy == (100.0, 200.5)
+    assert card.cuts == {"ptl": 10.0, "cut_decays": True}
+    assert math.isinf(card.phase_space.bw_cutoff)
+
+
+def test_a_card_cannot_be_changed(write_card):
+    card = load_card(write_card(PROCESS + "[cuts]\nptl = 10.0\n"))
+    with pytest.raises(TypeError):
+        card.cuts["ptl"] = 0.0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        card.model = "other"
+
+
+def test_overrides_take_toml_values_and_plain_words(write_card):
+    path = write_card(PROCESS)
+    card = load_card(
+        path,
+        [
+            "training.steps=7",
+            "surrogate.kind=vegas",
+            "surrogate.hidden=[8, 8]",
+            "process=e+ e- > w+ w-",
+            "training.fab.updates = 2",
+            "surrogate.vegas={bins = 5}",
+        ],
+    )
+    assert card.training.steps == 7
+    assert card.surrogate.kind == "vegas"
+    assert card.surrogate.hidden == (8, 8)
+    assert card.process == ("e+ e- > w+ w-",)
+    assert card.training.fab.updates == 2
+    assert card.surrogate.vegas.bins == 5
+
+
+def test_the_seed_option_sets_both_seeds(write_card):
+    path = write_card(PROCESS)
+    assert load_card(path, seed=5).training.seed == 5
+    assert load_card(path, seed=5).generation_seed == 5
+    assert load_card(path, ["training.seed=3"]).generation_seed == 3
+    with pytest.raises(InputError, match="seed"):
+        load_card(path, seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "message"),
+    [
+        ("[training]\nstps = 5\n", "training.stps", "did you mean training.steps?"),
+        ("steps = 5\n", "steps", "did you mean training.steps?"),
+        ("[trainning]\nsteps = 5\n", "trainning", "did you mean training?"),
+        ("[cuts]\nptll = 5\n", "cuts.ptll", "did you mean cuts.ptl"),
+        ("[surrogate.vegas]\nbin = 5\n", "surrogate.vegas.bin", "surrogate.vegas.bins"),
+        ('[training]\nsteps = "many"\n', "training.steps", '"many" (a string)'),
+        ("[training]\nsteps = 1.5\n", "training.steps", "an integer"),
+        ("[training]\nsteps = true\n", "training.steps", "true (a boolean)"),
+        ("[training]\nsteps = 0\n", "training.steps", ">= 1"),
+        ("[training]\nlearning_rate = nan\n", "training.learning_rate", "nan"),
+        ("[training]\nlearning_rate = inf\n", "training.learning_rate", "inf"),
+        ("[training]\nlearning_rate = -1e-3\n", "training.learning_rate", "> 0"),
+        ("[training]\nseed = -1\n", "training.seed", "4294967295"),
+        ("[phase_space]\nbw_cutoff = nan\n", "phase_space.bw_cutoff", "or inf"),
+        ("[phase_space]\nbw_cutoff = 0\n", "phase_space.bw_cutoff", "> 0"),
+        ('[surrogate]\nkind = "flwo"\n', "surrogate.kind", "did you mean flow?"),
+        ("[surrogate]\nkind = 3\n", "surrogate.kind", "flow, vegas, uniform"),
+        ("[surrogate]\nhidden = [64, 0]\n", "surrogate.hidden", "[64, 0]"),
+        ("[surrogate]\nhidden = []\n", "surrogate.hidden", "one or more integers"),
+        ("surrogate = 3\n", "surrogate", "a table"),
+        ("[beams]\nenergy = [500.0]\n", "beams.energy", "a list of 2 numbers"),
+        ("[beams]\nenergy = 500.0\n", "beams.energy", "a list of 2 numbers"),
+        ("[beams]\nenergy = [500.0, -1.0]\n", "beams.energy", "> 0"),
+        ("[beams]\nenergy = [500.0, nan]\n", "beams.energy", "nan"),
+        ('[scales]\nrenormalization = "mass"\n', "scales.renormalization", "a number > 0"),
+        ("[scales]\nrenormalization = 0\n", "scales.renormalization", "a number > 0"),
+        ("[cuts]\nptl = nan\n", "cuts.ptl", "nan"),
+        ("[cuts]\nptl = -1\n", "cuts.ptl", ">= 0"),
+        ("[cuts]\ncut_decays = 1\n", "cuts.cut_decays", "true or false"),
+        ("[cuts]\nptl = 20\nptlmax = 10\n", "cuts.ptl", "ptl < ptlmax"),
+        ("[cuts]\nmmll = 20\nmmllmax = 10\n", "cuts.mmll", "mmll < mmllmax"),
+        ("[cuts]\netaj = 1\netajmin = 2\n", "cuts.etajmin", "etajmin < etaj"),
+        ("[parameters]\nMT = inf\n", "parameters.MT", "finite"),
+        ('[parameters]\nMT = "heavy"\n', "parameters.MT", "a number"),
+        ("[multiparticles]\nx = 5\n", "multiparticles.x", "names of particles"),
+        ('model = "smm"\n', "model", "did you mean sm"),
+        ("model = 5\n", "model", "sm-no_b_mass"),
+        ("[training.fab]\nbuffer_minimum = 101\n", "training.fab.buffer_minimum", "100"),
+        (
+            '[training]\nschedule = "warmup-cosine"\nwarmup_steps = 400\n',
+            "training.warmup_steps",
+            "400",
+        ),
+        ("[generation]\nmax_overweight = 1.0\n", "generation.max_overweight", "< 1"),
+        ('[generation]\nformat = "root"\n', "generation.format", "lhe.gz, lhe"),
+        (f"[training]\nlearning_rate = {'9' * 400}\n", "training.learning_rate", "<= 10"),
+        ("[training]\nsteps = 2020-01-01\n", "training.steps", "a date or time"),
+    ],
+)
+def test_wrong_values_name_file_key_and_cure(write_card, text, key, message):
+    path = write_card(PROCESS + text)
+    error = error_of(path)
+    assert error.key == key
+    assert error.file == str(path)
+    assert error.found is not None
+    assert error.allowed is not None
+    assert message in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[beams]\nkind = "proton"\n',
+        '[beams]\npdf = "CT18NLO"\n',
+        '[scales]\nfactorization = "transverse_mass"\n',
+        '[phase_space]\nmapping = "dalitz"\n',
+        '[surrogate]\npermutation = "rotation"\n',
+        '[channels]\nprior = "flat"\n',
+        '[channels]\nflows = "conditioned"\n',
+        "[channels]\ntrained_weights = false\n",
+        "[channels]\ndrop_below = 0.1\n",
+        '[training]\nmethod = "fkld"\n',
+        '[training]\nmethod = "variance"\n',
+        '[training]\nmethod = "kl"\n',
+        '[training]\nmethod = "auto"\n',
+        "[training.fkld]\nepochs = 3\n",
+        "[training.madnis]\nstratified = false\n",
+        'preset = "fab-paper-8d"\n',
+        'model = "lc2pkpi"\n',
+        'model = "models/loop_sm"\n',
+    ],
+)
+def test_keys_of_later_steps_are_not_available_yet(write_card, text):
+    error = error_of(write_card(PROCESS + text))
+    assert "not available yet" in str(error)
+    assert error.key is not None
+
+
+def test_toys_are_not_available_yet(write_card):
+    assert "not available yet" in str(error_of(write_card('process = "toy:camel-back"\n')))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"# nothing but a comment\n", "empty"),
+        (b"process = \n", "line 1"),
+        (PROCESS.encode() + b"[training\n", "found:   [training"),
+        (b"\xff\xfe\x00", "UTF-8"),
+        (b"[" * 5000, "not TOML"),
+        (b"x = " + b"9" * 5000, "not TOML"),
+        (b"model = 'sm'\n", "names no process"),
+        (b"process = ''\n", "process is empty"),
+        (b"process = []\n", "process is empty"),
+        (b"process = 5\n", "an integer"),
+    ],
+)
+def test_files_that_are_no_cards(tmp_path, data, message):
+    path = tmp_path / "card.toml"
+    path.write_bytes(data)
+    error = error_of(path)
+    assert error.file == str(path)
+    assert message in str(error)
+
+
+def test_missing_file_and_directory(tmp_path):
+    assert "does not exist" in str(error_of(tmp_path / "none.toml"))
+    assert "directory" in str(error_of(tmp_path))
+
+
+def test_byte_order_mark_is_no_error(tmp_path):
+    path = tmp_path / "card.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + PROCESS.encode())
+    assert load_card(path).process == ("e+ e- > mu+ mu-",)
+
+
+@pytest.mark.parametrize("setting", ["steps", "=5", "training..steps=5", "process.x=5"])
+def test_settings_that_are_none(write_card, setting):
+    assert error_of(write_card(PROCESS), setting).file == "--set"
+
+
+def test_errors_in_settings_name_the_option(write_card):
+    path = write_card(PROCESS)
+    assert error_of(path, "training.steps=0").file == "--set"
+    assert error_of(path, "surrogate={layers = 0}").file == "--set"
+
+
+def test_a_setting_holds_one_key_only(write_card):
+    card = load_card(write_card(PROCESS), ["process=e+ e- > z h\ntraining.steps = 5"])
+    assert card.training.steps == 400
+
+
+def test_cut_keys_have_partners():
+    for name, key in CUT_KEYS.items():
+        if key.partner is not None:
+            partner = CUT_KEYS[key.partner]
+            assert partner.partner == name
+            assert partner.is_maximum != key.is_maximum
+            assert partner.quantity == key.quantity
+
+
+def test_all_documented_cuts_are_known():
+    documented = """ptj ptb ptl pta misset ptjmax ptbmax ptlmax ptamax missetmax ptheavy
+        ej eb el ea ejmax ebmax elmax eamax etaj etab etal etaa etajmin etabmin etalmin etaamin
+        drjj drbb drll draa drbj drjl drbl draj drab dral drjjmax drbbmax drllmax draamax drbjmax
+        drjlmax drblmax drajmax drabmax dralmax mmjj mmbb mmaa mmjjmax mmbbmax mmaamax mmll mmnl
+        mmllmax mmnlmax ptj1min ptj1max ptj2min ptj2max ht2min ht2max htjmin htjmax"""
+    assert set(CUT_KEYS) == set(documented.split())

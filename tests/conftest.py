@@ -1,0 +1,47 @@
+"""Settings of the whole test session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import fabgen  # noqa: F401  (switches JAX to 64-bit numbers)
+
+# No deadlines: the first call of a compiled function takes seconds. The same examples in every run.
+settings.register_profile("fabgen", deadline=None, max_examples=30, derandomize=True)
+settings.load_profile("fabgen")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compiled programs of the command line go to a folder of the session, not of the user."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def cards(root: Path) -> Path:
+    """The folder of the documented cards."""
+    return root / "cards"
+
+
+@pytest.fixture
+def write_card(tmp_path: Path):
+    """Writes a card into a temporary folder: write_card(text, name="card.toml") -> path."""
+
+    def write(text: str, name: str = "card.toml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
