@@ -1,0 +1,198 @@
+"""How the events of one topology and colour flow are laid out in an LHE file.
+
+pylhe writes one event with every float zero; the text, with the places of its floats, serves for
+all events of the same particles and colours. An entry order of incoming legs, resonances (mothers
+first), final legs is the same for all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pylhe
+from numpy.typing import NDArray
+
+from fabgen.errors import FabgenError
+from fabgen.events.digits import FLOAT_FORMAT, WIDTH, round_digits, scientific
+from fabgen.events.record import EventBatch, EventTopology, Flow
+
+#: 15 significant digits, helicities like "-1." and " 9." in three characters.
+LHE_FORMAT = pylhe.LHEXMLFormat(
+    weights=pylhe.LHEWeightFormat.NONE,
+    eventinfo=(
+        f"{{nparticles:2d}} {{pid:3d}} {{weight:{FLOAT_FORMAT}}} {{scale:{FLOAT_FORMAT}}}"
+        f" {{aqed:{FLOAT_FORMAT}}} {{aqcd:{FLOAT_FORMAT}}}"
+    ),
+    particle=(
+        "{id:8d} {status:2d} {mother1:3d} {mother2:3d} {color1:4d} {color2:4d}"
+        f" {{px:{FLOAT_FORMAT}}} {{py:{FLOAT_FORMAT}}} {{pz:{FLOAT_FORMAT}}}"
+        f" {{e:{FLOAT_FORMAT}}} {{m:{FLOAT_FORMAT}}} {{lifetime:.0f}}. {{spin: .0f}}."
+    ),
+    initinfo=(
+        "{beamA:8d} {beamB:8d} "
+        f"{{energyA:{FLOAT_FORMAT}}} {{energyB:{FLOAT_FORMAT}}}"
+        " {PDFgroupA:d} {PDFgroupB:d} {PDFsetA:d} {PDFsetB:d} {weightingStrategy:d}"
+        " {numProcesses:d}"
+    ),
+    procinfo=(
+        f"{{xSection:{FLOAT_FORMAT}}} {{error:{FLOAT_FORMAT}}} {{unitWeight:{FLOAT_FORMAT}}}"
+        " {procId:d}"
+    ),
+)
+
+#: LPRUP of the one process of a file.
+PROCESS_ID = 1
+FIRST_COLOUR_TAG = 501
+UNKNOWN_HELICITY = 9.0
+#: Relative to the energy (or its square): beyond this an event is not written.
+TOLERANCE = 1e-10
+
+_ZERO = re.escape(format(0.0, FLOAT_FORMAT))
+_HELICITY_TEXT = {h: np.frombuffer(f"{h: .0f}.".encode(), np.uint8) for h in (-2, -1, 0, 1, 2, 9)}
+
+
+@dataclass(frozen=True)
+class EventLayout:
+    """Text of an event and the places of its floats.
+
+    text (length,): ASCII codes with every float zero. floats (n_floats,): first position of each
+    float, in the order weight, scale, aqed, aqcd, then px, py, pz, E, m of each entry.
+    helicities (n_entries,): first position of each helicity (3 characters).
+    """
+
+    topology: EventTopology
+    text: NDArray[np.uint8]
+    floats: NDArray[np.intp]
+    helicities: NDArray[np.intp]
+
+    def render(self, batch: EventBatch) -> NDArray[np.uint8]:
+        """The text (n, length) of the events of a batch that all have this layout."""
+        text = np.repeat(self.text[None, :], len(batch), axis=0)
+        head = np.stack([batch.weight, batch.scale, batch.aqed, batch.aqcd], axis=1)
+        entries = entry_momenta(self.topology, batch.momenta).reshape(len(batch), -1)
+        codes = scientific(np.concatenate([round_digits(head), entries], axis=1))
+        for i, start in enumerate(self.floats):
+            text[:, start : start + WIDTH] = codes[:, i]
+        if batch.helicity is not None:
+            self._fill_helicities(text, batch.helicity)
+        return text
+
+    def _fill_helicities(self, text: NDArray[np.uint8], helicity: NDArray[np.integer]) -> None:
+        t = self.topology
+        n_resonances = len(t.resonances)
+        for leg in range(t.n_external):
+            entry = leg if leg < t.n_initial else leg + n_resonances
+            start = self.helicities[entry]
+            for value, codes in _HELICITY_TEXT.items():
+                text[helicity[:, leg] == value, start : start + codes.size] = codes
+
+
+def event_layout(topology: EventTopology, flow: Flow) -> EventLayout:
+    """The layout of the events of a topology with one of its colour flows."""
+    event = pylhe.LHEEvent(
+        eventinfo=pylhe.LHEEventInfo(
+            nparticles=topology.n_external + len(topology.resonances),
+            pid=PROCESS_ID,
+            weight=0.0,
+            scale=0.0,
+            aqed=0.0,
+            aqcd=0.0,
+        ),
+        particles=_particles(topology, flow),
+    )
+    text = event.tolhe(LHE_FORMAT) + "\n"
+    floats = [match.start() for match in re.finditer(_ZERO, text)]
+    helicities = [match.start() for match in re.finditer(r" 9\.(?=\n)", text)]
+    return EventLayout(
+        topology,
+        np.frombuffer(text.encode("ascii"), dtype=np.uint8),
+        np.array(floats),
+        np.array(helicities),
+    )
+
+
+def entry_momenta(topology: EventTopology, momenta: NDArray[np.float64]) -> NDArray[np.float64]:
+    """px, py, pz, E, m of every entry of n events, (n, n_entries, 5), rounded to 15 digits.
+
+    Resonances carry the sum of their rounded final legs and its invariant mass. Raises FabgenError
+    for momenta that are not finite, not conserved or not on shell to 1e-10.
+    """
+    momenta = round_digits(momenta)
+    _check(topology, momenta)
+    n = momenta.shape[0]
+    masses = np.broadcast_to(np.asarray(topology.masses), (n, topology.n_external))
+    resonances = [momenta[:, list(r.legs)].sum(axis=1) for r in topology.ordered_resonances]
+    split = topology.n_initial
+    p = np.stack([*_legs(momenta, 0, split), *resonances, *_legs(momenta, split, None)], axis=1)
+    squares = [r[:, 0] ** 2 - np.sum(r[:, 1:] ** 2, axis=1) for r in resonances]
+    m = np.stack(
+        [
+            *masses[:, :split].T,
+            *(np.sqrt(np.maximum(square, 0.0)) for square in squares),
+            *masses[:, split:].T,
+        ],
+        axis=1,
+    )
+    return round_digits(np.concatenate([p[..., 1:], p[..., :1], m[..., None]], axis=2))
+
+
+def _legs(momenta: NDArray[np.float64], start: int, stop: int | None) -> list[NDArray[np.float64]]:
+    return list(np.moveaxis(momenta[:, start:stop], 1, 0))
+
+
+def _check(topology: EventTopology, momenta: NDArray[np.float64]) -> None:
+    energy = momenta[:, topology.n_initial :, 0].sum(axis=1)
+    incoming = momenta[:, : topology.n_initial].sum(axis=1)
+    miss = np.abs(momenta[:, topology.n_initial :].sum(axis=1) - incoming).max(axis=1)
+    if np.any(miss > TOLERANCE * energy):
+        raise FabgenError(
+            f"an event violates momentum conservation by {np.max(miss / energy):.2g} of its energy"
+        )
+    squares = momenta[..., 0] ** 2 - np.sum(momenta[..., 1:] ** 2, axis=-1)
+    off = np.abs(squares - np.asarray(topology.masses) ** 2)
+    if np.any(off > TOLERANCE * momenta[..., 0] ** 2):
+        raise FabgenError("an event has a particle that is not on its mass shell")
+
+
+def _particles(topology: EventTopology, flow: Flow) -> list[pylhe.LHEParticle]:
+    n_initial, resonances = topology.n_initial, topology.ordered_resonances
+    entries: list[tuple[int, int, tuple[int, int], tuple[int, int]]] = []
+
+    def mothers(legs: tuple[int, ...], before: int | None = None) -> tuple[int, int]:
+        mother = topology.mother(legs, before)
+        if mother is None:
+            return 1, n_initial  # both beams, or the one decaying particle
+        entry = n_initial + mother + 1
+        return entry, entry
+
+    for leg in range(n_initial):
+        entries.append((topology.pdg[leg], -1, (0, 0), flow[leg]))
+    for i, resonance in enumerate(resonances):
+        colour = topology.resonance_colour(resonance, flow)
+        entries.append((resonance.pdg, 2, mothers(resonance.legs, i), colour))
+    for leg in range(n_initial, topology.n_external):
+        entries.append((topology.pdg[leg], 1, mothers((leg,)), flow[leg]))
+    return [
+        pylhe.LHEParticle(
+            id=pdg,
+            status=status,
+            mother1=mother[0],
+            mother2=mother[1],
+            color1=_tag(colour[0]),
+            color2=_tag(colour[1]),
+            px=0.0,
+            py=0.0,
+            pz=0.0,
+            e=0.0,
+            m=0.0,
+            lifetime=0.0,
+            spin=UNKNOWN_HELICITY,
+        )
+        for pdg, status, mother, colour in entries
+    ]
+
+
+def _tag(line: int) -> int:
+    return FIRST_COLOUR_TAG - 1 + line if line else 0

@@ -1,0 +1,106 @@
+"""Metrics of weights: definitions, bounds, merging."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fabgen.metrics import Metrics, WeightSum, summarize, summarize_log
+
+log_weight = st.one_of(
+    st.floats(min_value=-300.0, max_value=300.0),
+    st.sampled_from([-math.inf, math.inf, math.nan]),
+)
+log_weights = st.lists(log_weight, min_size=1, max_size=60).map(np.array)
+
+
+def test_definitions() -> None:
+    w = np.array([1.0, 2.0, 3.0, 0.0])
+    m = summarize(w)
+    assert m == summarize_log(np.log(np.where(w > 0, w, 1.0)) + np.where(w > 0, 0.0, -np.inf))
+    assert m.n == 4 and m.zero == 1 and m.nonfinite == 0
+    assert m.integral == pytest.approx(1.5)
+    assert m.integral_error == pytest.approx(np.std(w, ddof=1) / 2.0)
+    assert m.sampling_efficiency == pytest.approx(36.0 / (4 * 14.0))
+    assert m.unweighting_efficiency == pytest.approx(0.5)
+    assert m.max_weight == pytest.approx(3.0)
+
+
+def test_nonfinite_and_negative_weights_stay_in_the_denominator() -> None:
+    m = summarize([2.0, np.nan, np.inf, -1.0])
+    assert (m.n, m.nonfinite, m.zero) == (4, 3, 0)
+    assert m.integral == pytest.approx(0.5)
+    assert m.max_weight == pytest.approx(2.0)
+
+
+def test_no_positive_weight_has_every_field() -> None:
+    assert summarize([0.0, 0.0]) == Metrics(2, 0.0, 0.0, 0.0, 0.0, 0.0, 2, 0)
+    assert summarize([np.nan]) == Metrics(1, 0.0, math.inf, 0.0, 0.0, 0.0, 0, 1)
+
+
+def test_one_weight_has_no_error_estimate() -> None:
+    assert summarize([3.0]).integral_error == math.inf
+
+
+def test_empty_sample_is_refused() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        WeightSum().metrics()
+
+
+def test_nearly_constant_weights_do_not_cancel() -> None:
+    """A relative spread of 1e-9 is lost by sum w^2 - (sum w)^2."""
+    w = 1e40 * (1.0 + 1e-9 * np.tile([-1.0, 1.0], 5000))
+    total = WeightSum()
+    for block in np.split(w, 10):
+        total = total + WeightSum.of(np.log(block))
+    expected = 1e40 * 1e-9 / math.sqrt(len(w))
+    # The logarithm of 1e40 carries a rounding error of 1e-14: five digits of the spread survive.
+    assert total.metrics().integral_error == pytest.approx(expected, rel=1e-4)
+
+
+def test_huge_logarithms_do_not_overflow() -> None:
+    m = summarize_log([690.0, 700.0, -800.0])
+    assert m.integral == pytest.approx((math.exp(700.0) + math.exp(690.0)) / 3)
+    assert math.isfinite(m.integral_error) and 1 / 3 <= m.sampling_efficiency <= 1
+
+
+@given(log_weights, st.integers(0, 60))
+@settings(max_examples=100)
+def test_merge_equals_whole(values: np.ndarray, cut: int) -> None:
+    whole = WeightSum.of(values)
+    joined = WeightSum.of(values[:cut]) + WeightSum.of(values[cut:])
+    assert (joined.n, joined.zero, joined.nonfinite) == (whole.n, whole.zero, whole.nonfinite)
+    assert joined.log_max == whole.log_max
+    assert joined.mean == pytest.approx(whole.mean, rel=1e-12, abs=1e-300)
+    assert joined.deviations == pytest.approx(whole.deviations, rel=1e-10, abs=1e-20)
+
+
+@given(log_weights)
+@settings(max_examples=100)
+def test_bounds(values: np.ndarray) -> None:
+    m = summarize_log(values)
+    assert m.n == len(values) and 0 <= m.zero + m.nonfinite <= m.n
+    if m.zero + m.nonfinite == m.n:
+        assert m.integral == m.sampling_efficiency == m.unweighting_efficiency == 0.0
+        return
+    assert 1.0 / m.n <= m.sampling_efficiency <= 1.0
+    # mean^2/<w^2> >= mean/max, since <w^2> <= max <w>
+    assert 0.0 <= m.unweighting_efficiency <= m.sampling_efficiency * (1 + 1e-12)
+    assert m.integral <= m.max_weight * (1 + 1e-12)
+    assert not math.isnan(m.integral_error)
+
+
+@given(st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=30), st.floats(1e-30, 1e30))
+@settings(max_examples=50)
+def test_scaling_the_integrand_scales_the_integral_only(w: list[float], factor: float) -> None:
+    a, b = summarize(w), summarize(np.array(w) * factor)
+    assert b.integral == pytest.approx(a.integral * factor)
+    assert b.integral_error == pytest.approx(
+        a.integral_error * factor, rel=1e-6, abs=1e-12 * b.integral
+    )
+    assert b.sampling_efficiency == pytest.approx(a.sampling_efficiency)
+    assert b.unweighting_efficiency == pytest.approx(a.unweighting_efficiency)
