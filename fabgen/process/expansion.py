@@ -29,7 +29,7 @@ _Choice = tuple[tuple[str, ...], tuple[DecayTree | None, ...]]
 
 def expand(
     line: ProcessLine,
-    names: ParticleNames,
+    model: ParticleNames,
     multiparticles: Mapping[str, tuple[str, ...]],
     *,
     orders: Sequence[str] | None = None,
@@ -47,7 +47,7 @@ def expand(
     by their diagrams. Raises InputError for unknown names and orders, and for decays of particles
     that nothing, or more than one thing, produces.
     """
-    expander = _Expander(names, multiparticles, orders, possible)
+    expander = _Expander(model, multiparticles, orders, possible)
     root = expander.resolved(Decay(line.core, line.decays))
     return tuple(expander.trees(_attach(root)))
 
@@ -74,7 +74,7 @@ class _Node:
 
 @dataclass(frozen=True)
 class _Expander:
-    names: ParticleNames
+    model: ParticleNames
     multiparticles: Mapping[str, tuple[str, ...]]
     orders: Sequence[str] | None
     possible: Predicate | None
@@ -84,11 +84,11 @@ class _Expander:
         return tuple(self._members(name, core) for name in names)
 
     def _members(self, name: str, core: Core) -> tuple[str, ...]:
-        if (particle := self.names.resolve(name)) is not None:
+        if (particle := self.model.resolve(name)) is not None:
             return (particle,)
         if name in self.multiparticles:
             return self.multiparticles[name]
-        raise unknown_name(name, self.names, self.multiparticles, found=f"'{name}' in '{core}'")
+        raise unknown_name(name, self.model, self.multiparticles, found=f"'{name}' in '{core}'")
 
     def flat(self, names: tuple[str, ...], core: Core) -> tuple[str, ...]:
         return tuple(dict.fromkeys(chain.from_iterable(self.members(names, core))))

@@ -9,24 +9,18 @@ from typing import Protocol
 from fabgen.errors import InputError
 from fabgen.process.parser import is_name
 
-_PARTONS = ("g", "u", "c", "d", "s", "u~", "c~", "d~", "s~")
-# As MadGraph defines them for its sm: no tau among the leptons, all three neutrinos.
-_DEFAULTS = {
-    "p": _PARTONS,
-    "j": _PARTONS,
-    "l+": ("e+", "mu+"),
-    "l-": ("e-", "mu-"),
-    "vl": ("ve", "vm", "vt"),
-    "vl~": ("ve~", "vm~", "vt~"),
-}
-
 
 class ParticleNames(Protocol):
     """What process syntax needs to know of a model."""
 
     @property
-    def names(self) -> Sequence[str]:
+    def known_names(self) -> Sequence[str]:
         """Canonical names of all particles and antiparticles, once each."""
+        ...
+
+    @property
+    def multiparticles(self) -> Mapping[str, tuple[str, ...]]:
+        """The model's own multiparticles: lower-case name -> canonical names."""
         ...
 
     def resolve(self, name: str) -> str | None:
@@ -34,39 +28,20 @@ class ParticleNames(Protocol):
         ...
 
 
-def default_multiparticles(
-    names: ParticleNames, *, massless_b: bool = False
-) -> dict[str, tuple[str, ...]]:
-    """MadGraph's multiparticles, of the particles that the model has.
-
-    massless_b: whether b and b~ belong to p and j, as in sm-no_b_mass.
-    """
-    table = {}
-    for name, members in _DEFAULTS.items():
-        extra = ("b", "b~") if massless_b and name in ("p", "j") else ()
-        known = tuple(found for m in members + extra if (found := names.resolve(m)) is not None)
-        if known and names.resolve(name) is None:
-            table[name] = known
-    return table
-
-
 def multiparticles(
-    own: Mapping[str, str | Sequence[str]],
-    names: ParticleNames,
-    *,
-    massless_b: bool = False,
+    own: Mapping[str, str | Sequence[str]], model: ParticleNames
 ) -> dict[str, tuple[str, ...]]:
     """All multiparticles: lower-case name -> canonical names of its members, each once, in order.
 
     own: the card's, each a text ("e+ mu+ ta+") or a sequence of names. A member may be another
-    multiparticle. A default may be redefined, also in terms of itself: p = "p b b~" adds to it.
+    multiparticle. Those of the model may be redefined, also in terms of themselves: p = "p b b~".
     Raises InputError, with the key in the card, for a name that is a particle's, an empty list, an
     unknown member, and a multiparticle that contains itself.
     """
-    defaults = default_multiparticles(names, massless_b=massless_b)
+    defaults = model.multiparticles
     definitions: dict[str, tuple[str, ...]] = {}
     for typed, value in own.items():
-        name = _checked_name(typed, names)
+        name = _checked_name(typed, model)
         if name in definitions:
             raise InputError(
                 "A multiparticle is defined twice (names are not case-sensitive).",
@@ -78,7 +53,7 @@ def multiparticles(
 
     def members(name: str, key: str, path: tuple[str, ...]) -> Iterable[str]:
         """Concrete members of one listed name; path: the definitions that led here."""
-        if (particle := names.resolve(name)) is not None:
+        if (particle := model.resolve(name)) is not None:
             return (particle,)
         if name in definitions and name not in path:
             listed = definitions[name]
@@ -92,7 +67,7 @@ def multiparticles(
             )
         if name in defaults:
             return defaults[name]
-        raise unknown_name(name, names, (*defaults, *definitions), key=_key(key))
+        raise unknown_name(name, model, (*defaults, *definitions), key=_key(key))
 
     table = dict(defaults)
     for name in definitions:
@@ -102,7 +77,7 @@ def multiparticles(
 
 def unknown_name(
     name: str,
-    names: ParticleNames,
+    model: ParticleNames,
     multiparticle_names: Iterable[str],
     *,
     found: str | None = None,
@@ -110,13 +85,13 @@ def unknown_name(
 ) -> InputError:
     """The error for a name that is neither a particle nor a multiparticle; found: where it is."""
     groups = sorted(set(multiparticle_names))
-    known = [*names.names, *groups]
+    known = [*model.known_names, *groups]
     close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=3, cutoff=0.5)
     return InputError(
         f"'{name}' is not a particle of the model, nor a multiparticle.",
         key=key,
         found=found or name,
-        allowed=f"particles {' '.join(names.names)}; multiparticles {' '.join(groups)}",
+        allowed=f"particles {' '.join(model.known_names)}; multiparticles {' '.join(groups)}",
         hint=f"did you mean {' or '.join(dict.fromkeys(close))}?" if close else None,
     )
 
@@ -125,7 +100,7 @@ def _key(name: str) -> str:
     return f"multiparticles.{name}"
 
 
-def _checked_name(typed: str, names: ParticleNames) -> str:
+def _checked_name(typed: str, model: ParticleNames) -> str:
     if not is_name(typed):
         raise InputError(
             "This cannot be the name of a multiparticle.",
@@ -133,7 +108,7 @@ def _checked_name(typed: str, names: ParticleNames) -> str:
             found=repr(typed),
             allowed="letters, digits and + - ~ * ' . _ without blanks",
         )
-    if (particle := names.resolve(typed)) is not None:
+    if (particle := model.resolve(typed)) is not None:
         raise InputError(
             "A multiparticle has the name of a particle.",
             key=_key(typed),
@@ -144,14 +119,15 @@ def _checked_name(typed: str, names: ParticleNames) -> str:
 
 
 def _listed(name: str, value: str | Sequence[str]) -> tuple[str, ...]:
-    words = value.split() if isinstance(value, str) else value
-    if not isinstance(words, Sequence) or not all(isinstance(word, str) for word in words):
+    parts = [value] if isinstance(value, str) else value
+    if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
         raise InputError(
             "A multiparticle is a text or a list of names.",
             key=_key(name),
             found=repr(value),
             allowed='"e+ mu+ ta+" or ["e+", "mu+", "ta+"]',
         )
+    words = [word.lower() for part in parts for word in part.split()]
     if not words:
         raise InputError(
             "A multiparticle is empty.",
@@ -159,4 +135,4 @@ def _listed(name: str, value: str | Sequence[str]) -> tuple[str, ...]:
             found=repr(value),
             allowed="at least one particle",
         )
-    return tuple(word.strip().lower() for word in words)
+    return tuple(words)
