@@ -15,7 +15,6 @@ from fabgen.process.expansion import expand
 from fabgen.process.parser import parse_process
 from fabgen.process.syntax import Order
 
-
 PARTICLES = (
     *("g", "a", "z", "w+", "w-", "H", "e+", "e-", "mu+", "mu-"),
     *("ve", "vm", "ve~", "vm~", "u", "d", "b", "t", "u~", "d~", "b~", "t~"),
