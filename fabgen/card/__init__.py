@@ -17,11 +17,12 @@ from fabgen.card.schema import (
     TrainingOptions,
     VegasOptions,
 )
-from fabgen.card.writer import Difference, diff_cards, dump_card
+from fabgen.card.writer import HEADER, Difference, diff_cards, dump_card
 
 __all__ = [
     "CUT_DECAYS",
     "CUT_KEYS",
+    "HEADER",
     "Beams",
     "Card",
     "Channels",

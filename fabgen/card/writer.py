@@ -10,14 +10,15 @@ from fabgen.card.cuts import CUT_KEYS
 from fabgen.card.option import option_of
 from fabgen.card.schema import Card
 
-_HEADER = "# Process card as fabgen resolved it: every default is written out.\n"
+#: First line of every card that fabgen writes: it tells a run's card from a card of the user.
+HEADER = "# Process card as fabgen resolved it: every default is written out.\n"
 
 
 def dump_card(card: Card) -> str:
     """The card as TOML text; `load_card` of it gives an equal card."""
     process = card.process[0] if len(card.process) == 1 else card.process
     blocks = [
-        _HEADER,
+        HEADER,
         f"process = {toml.value(process)}\nmodel = {toml.value(card.model)}\n",
         *_free_table("multiparticles", card.multiparticles),
         *_free_table("parameters", card.parameters),
