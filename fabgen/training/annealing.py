@@ -1,0 +1,68 @@
+"""Annealed importance sampling from q towards p^2/q (Midgley et al., FAB, ICLR 2023, section 3).
+
+    log pi_b = (1-b) log q + b (2 log p - log q),     b_i = i/(M+1), i = 0..M+1
+    log w    = sum_{i=0..M} [log pi_(i+1) - log pi_i](x_i),    x_i from x_(i-1) by HMC at b_i
+
+Every summand is 2/(M+1) log(p/q)(x_i), so the weight is a running sum of log p - log q, and the
+mean of w over samples of q is the integral of p^2/q.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from fabgen.training.hmc import Chains, Evaluate, transition
+from fabgen.training.target import Faults
+
+
+class Annealed(NamedTuple):
+    """The end of n annealed chains.
+
+    u (n, dim), log_q (n,) there, log_w (n,) the annealed log weights (-inf where f = 0 on the way),
+    initial_log_w (n,) the log of f/q at the start, acceptance (M,), faults of all evaluations.
+    """
+
+    u: Array
+    log_q: Array
+    log_w: Array
+    initial_log_w: Array
+    acceptance: Array
+    faults: Faults
+
+
+def evaluations_per_sample(intermediate: int, leapfrog_steps: int) -> int:
+    """1 + M L: one at the start, one for every leapfrog step."""
+    return 1 + intermediate * leapfrog_steps
+
+
+def anneal(
+    evaluate: Evaluate, u: Array, key: Array, step_sizes: Array, leapfrog_steps: int
+) -> Annealed:
+    """Anneals samples u (n, dim) of q through M = len(step_sizes) intermediate distributions.
+
+    Costs 1 + M L evaluations per sample, all with gradient. The first of them, at the start, is
+    written as a transition with one step of size zero: XLA then compiles f once and not twice.
+    """
+    intermediate = step_sizes.shape[0]
+    beta = jnp.arange(intermediate + 1, dtype=u.dtype) / (intermediate + 1)
+    sizes = jnp.concatenate([jnp.zeros(1, step_sizes.dtype), step_sizes])
+    lengths = jnp.full(intermediate + 1, leapfrog_steps).at[0].set(1)
+    keys = jax.random.split(key, intermediate + 1)
+
+    def stage(carry, xs):
+        chains, log_w, faults = carry
+        beta, size, length, key = xs
+        chains, acceptance, new = transition(evaluate, chains, beta, size, length, key)
+        log_ratio = chains.parts.log_weight
+        log_w = log_w + 2.0 / (intermediate + 1) * log_ratio
+        return (chains, log_w, jax.tree.map(jnp.add, faults, new)), (acceptance, log_ratio)
+
+    start = (Chains.unevaluated(u), jnp.zeros(u.shape[:1], u.dtype), Faults.none())
+    (chains, log_w, faults), (acceptance, log_ratio) = jax.lax.scan(
+        stage, start, (beta, sizes, lengths, keys)
+    )
+    return Annealed(chains.u, chains.parts.log_q, log_w, log_ratio[0], acceptance[1:], faults)

@@ -1,0 +1,292 @@
+"""Orbax checkpoints with a manifest of hashes: of a whole training state, or a surrogate alone.
+
+    DIR/manifest.json      what the checkpoint is, and the SHA-256 of every file below
+    DIR/slot-0, slot-1     Orbax data; the manifest names the one in use
+
+A new checkpoint goes into the slot not in use, is flushed to the disk, and becomes the checkpoint
+in the one instant that the new manifest replaces the old: a kill at any moment leaves one of the
+two whole. On reading, the manifest is checked first, then every hash, then Orbax is let in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+
+from fabgen.errors import FabgenError, InputError
+
+FORMAT = "fabgen checkpoint 1"
+MANIFEST = "manifest.json"
+SLOTS = ("slot-0", "slot-1")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A checkpoint read back: the tree with numpy arrays for leaves, and its notes."""
+
+    tree: Any
+    step: int
+    finished: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Checkpointer:
+    """Checkpoints of one training run in one directory.
+
+    `description` (JSON) names what is trained: a checkpoint with another one is refused as foreign.
+    """
+
+    directory: str | os.PathLike[str]
+    description: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return Path(self.directory).absolute()
+
+    @property
+    def resume_step(self) -> int | None:
+        """The step that training would go on from; None without a checkpoint."""
+        manifest = self._manifest()
+        return None if manifest is None else manifest["step"]
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a checkpoint of a training that reached its end."""
+        manifest = self._manifest()
+        return manifest is not None and manifest["finished"]
+
+    def save(self, tree: Any, *, step: int, finished: bool = False, seconds: float = 0.0) -> None:
+        """Makes the tree of arrays the checkpoint; the one before is valid until then."""
+        write(
+            self.path,
+            tree,
+            {
+                "description": dict(self.description),
+                "step": int(step),
+                "finished": bool(finished),
+                "seconds": float(seconds),
+            },
+        )
+
+    def restore(self, template: Any) -> Restored | None:
+        """The checkpoint as a tree like `template` (arrays or ShapeDtypeStructs), None without one.
+
+        Raises InputError if it is damaged, or not one of this description, structure and shapes.
+        """
+        manifest = self._manifest()
+        if manifest is None:
+            return None
+        tree = read(self.path, manifest, template)
+        return Restored(tree, manifest["step"], manifest["finished"], manifest["seconds"])
+
+    def _manifest(self) -> dict[str, Any] | None:
+        manifest = read_manifest(self.path)
+        if manifest is not None and manifest["description"] != _plain(dict(self.description)):
+            _refuse(self.path, "the checkpoint belongs to another training")
+        return manifest
+
+
+def save_surrogate(
+    directory: str | os.PathLike[str], params: Any, description: Mapping[str, Any] | None = None
+) -> None:
+    """Stores the parameters of a surrogate (any pytree of arrays: a flow, a VEGAS grid)."""
+    notes = {"description": dict(description or {}), "step": 0, "finished": True, "seconds": 0.0}
+    write(Path(directory).absolute(), {"params": params}, notes)
+
+
+def load_surrogate(
+    directory: str | os.PathLike[str],
+    template: Any,
+    description: Mapping[str, Any] | None = None,
+    *,
+    match_shapes: bool = True,
+) -> Any:
+    """The parameters in a checkpoint of a surrogate or of a whole training state.
+
+    `template` gives the structure (such as `jax.eval_shape(surrogate.init, key)`), with
+    match_shapes also the shapes. Raises InputError for a missing, damaged or foreign checkpoint.
+    """
+    path = Path(directory).absolute()
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise InputError("there is no surrogate here", file=path)
+    if description is not None and manifest["description"] != _plain(dict(description)):
+        _refuse(path, "the surrogate belongs to another card")
+    tree = read(path, manifest, {"params": template}, subtree=True, match_shapes=match_shapes)
+    return tree["params"]
+
+
+# --- Writing ---
+
+
+def write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
+    """Writes a checkpoint with `notes` in its manifest. An unwritable place raises FabgenError."""
+    leaves = {name: np.asarray(leaf) for name, leaf in _named_leaves(jax.device_get(tree)).items()}
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        slot = _free_slot(directory)
+        shutil.rmtree(directory / slot, ignore_errors=True)
+        _orbax_save(directory / slot, leaves)
+        files = {}
+        for file in sorted(p for p in (directory / slot).rglob("*") if p.is_file()):
+            files[file.relative_to(directory).as_posix()] = _sha256(file)
+            _flush(file)
+        for folder in [directory / slot, *(p for p in (directory / slot).rglob("*") if p.is_dir())]:
+            _flush(folder)
+        manifest = {
+            "format": FORMAT,
+            **notes,
+            "slot": slot,
+            "leaves": {
+                name: {"shape": list(leaf.shape), "dtype": leaf.dtype.name}
+                for name, leaf in leaves.items()
+            },
+            "files": files,
+        }
+        _replace_manifest(directory, manifest)
+    except OSError as error:
+        raise FabgenError(
+            f"the checkpoint could not be written to {directory}: {error.strerror or error}"
+        ) from error
+    for other in set(SLOTS) - {slot}:
+        shutil.rmtree(directory / other, ignore_errors=True)
+
+
+def _named_leaves(tree: Any) -> dict[str, Any]:
+    """Leaves by their path in the tree, such as `params.layers.0.w`."""
+    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in flat}
+
+
+def _free_slot(directory: Path) -> str:
+    """The slot that the manifest, if there is a readable one, does not name."""
+    try:
+        used = json.loads((directory / MANIFEST).read_text())["slot"]
+    except (OSError, ValueError, KeyError, TypeError):
+        used = None
+    return SLOTS[1] if used == SLOTS[0] else SLOTS[0]
+
+
+def _orbax_save(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
+    import orbax.checkpoint as ocp
+
+    # Orbax stores no arrays of size zero; the shape in the manifest brings them back.
+    stored = {name: leaf for name, leaf in leaves.items() if leaf.size}
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+        checkpointer.save(path, args=ocp.args.PyTreeSave(stored), force=True)
+
+
+def _replace_manifest(directory: Path, manifest: dict[str, Any]) -> None:
+    manifest["sha256"] = _digest(manifest)
+    temporary = directory / (MANIFEST + ".new")
+    temporary.write_text(json.dumps(manifest, indent=1) + "\n")
+    _flush(temporary)
+    os.replace(temporary, directory / MANIFEST)
+    _flush(directory)
+
+
+def _flush(path: Path) -> None:
+    """Makes sure that a file or folder has reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# --- Reading ---
+
+
+def read_manifest(directory: Path) -> dict[str, Any] | None:
+    """The checked manifest: its own hash and that of every file; None if there is no checkpoint."""
+    if not (directory / MANIFEST).exists():
+        return None
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text())
+    except (OSError, ValueError):
+        _refuse(directory, "the checkpoint is damaged: its manifest cannot be read")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        _refuse(directory, "the checkpoint was not written by this version of fabgen")
+    if manifest.get("sha256") != _digest(manifest):
+        _refuse(directory, "the checkpoint is damaged: its manifest was changed")
+    for name, expected in manifest["files"].items():
+        if not (directory / name).is_file():
+            _refuse(directory, f"the checkpoint is damaged: {name} is missing")
+        if _sha256(directory / name) != expected:
+            _refuse(directory, f"the checkpoint is damaged: {name} was changed")
+    return manifest
+
+
+def read(
+    directory: Path,
+    manifest: Mapping[str, Any],
+    template: Any,
+    *,
+    subtree: bool = False,
+    match_shapes: bool = True,
+) -> Any:
+    """The tree of a checkpoint whose manifest was checked, in the structure of `template`."""
+    wanted, found = _named_leaves(template), manifest["leaves"]
+    if not set(wanted) <= set(found) or (not subtree and set(wanted) != set(found)):
+        names = ", ".join(sorted(set(wanted) ^ set(found))[:3])
+        _refuse(directory, f"the checkpoint belongs to another training: arrays differ ({names})")
+    for name, leaf in wanted.items():
+        shape, dtype = tuple(found[name]["shape"]), found[name]["dtype"]
+        if np.dtype(leaf.dtype).name != dtype or (match_shapes and tuple(leaf.shape) != shape):
+            _refuse(
+                directory,
+                f"the checkpoint belongs to another training: {name} is {dtype}{list(shape)}, "
+                f"not {np.dtype(leaf.dtype).name}{list(leaf.shape)}",
+            )
+    stored = _orbax_restore(
+        directory / manifest["slot"],
+        [name for name, leaf in found.items() if 0 not in leaf["shape"]],
+    )
+    leaves = [
+        stored[name]
+        if name in stored
+        else np.zeros(tuple(found[name]["shape"]), found[name]["dtype"])
+        for name in wanted
+    ]
+    return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def _orbax_restore(path: Path, names: list[str]) -> dict[str, np.ndarray]:
+    import orbax.checkpoint as ocp
+
+    arguments = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
+    try:
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+            return checkpointer.restore(path, args=ocp.args.PyTreeRestore(restore_args=arguments))
+    except (ValueError, KeyError, FileNotFoundError) as error:
+        # The hashes agree, so this is a file of another Orbax and no damage.
+        raise FabgenError(f"Orbax cannot read the checkpoint in {path}: {error}") from error
+
+
+def _refuse(directory: Path, problem: str) -> NoReturn:
+    raise InputError(problem, file=directory, hint="--restart trains anew, --run DIR elsewhere")
+
+
+def _plain(value: Any) -> Any:
+    """The value as it comes back from JSON (tuples become lists)."""
+    return json.loads(json.dumps(value))
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

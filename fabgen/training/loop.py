@@ -1,0 +1,322 @@
+"""The training loop: one compiled program, cut at fixed steps to log, checkpoint and report.
+
+A chunk of steps is a compiled loop whose end is an argument. Every step is the same instructions on
+the same state whatever chunk it falls in, and its random key is a function of the step alone: how a
+run was cut, by logs, by checkpoints or by a kill, leaves no trace in the result.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from fabgen.errors import FabgenError
+from fabgen.training.counters import Counters, Meter, Tally
+from fabgen.training.objective import Memory, Objective
+from fabgen.training.optimizer import Optimizer, OptimizerState
+from fabgen.training.registry import objective_class
+from fabgen.training.target import Params, Target, TrainableSurrogate
+
+if TYPE_CHECKING:
+    from fabgen.card import TrainingOptions
+    from fabgen.training.checkpoint import Checkpointer
+
+
+class TrainingState(NamedTuple):
+    """Everything that moves in a training run."""
+
+    step: Array  # int64: steps done; negative during the warm-up of the objective
+    key: Array  # key data of the run; step keys are folded from it
+    params: Params
+    optimizer: OptimizerState
+    memory: Memory  # of the objective: HMC step sizes, buffer
+    counters: Counters
+    meter: Meter
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """One line of training.jsonl. Means are over the steps since the line before.
+
+    None where a figure does not exist for the method or nothing was measured.
+    """
+
+    step: int
+    loss: float | None
+    eps: float | None  # sampling efficiency of the fresh samples of q
+    target_evaluations: int
+    gradient_evaluations: int
+    seconds: float
+    acceptance: float | None
+    step_size: float | None
+    learning_rate: float
+    skipped: int
+    clipped: int
+    nonfinite_values: int
+    nonfinite_gradients: int
+
+    def as_dict(self) -> dict[str, int | float | None]:
+        """Field names and plain numbers, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress bar needs: `done` of `total` steps (warm-up included), the last figures."""
+
+    done: int
+    total: int
+    step: int  # negative during the warm-up
+    loss: float | None
+    eps: float | None
+    target_evaluations: int
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """The end of a training run.
+
+    `history` holds the log lines of this call (after `resumed_step`), `counters` the exact totals
+    of the whole run, `seconds` its time as told by the caller's clock, compilation included.
+    """
+
+    params: Params
+    state: TrainingState
+    history: tuple[LogRecord, ...]
+    counters: Mapping[str, int]
+    resumed_step: int | None
+    seconds: float
+    compile_seconds: float
+
+
+class CheckpointStore(Protocol):
+    """What the loop asks of `checkpoint.Checkpointer`."""
+
+    def restore(self, template: Any) -> Any: ...
+
+    def save(self, tree: Any, *, step: int, finished: bool, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Trainer:
+    """The pure part: the state, and one step of it."""
+
+    objective: Objective
+    optimizer: Optimizer
+
+    def init(self, seed: int) -> TrainingState:
+        """The state before the first step."""
+        params_key, run_key = jax.random.split(jax.random.key(seed))
+        params = self.objective.surrogate.init(params_key)
+        return TrainingState(
+            step=jnp.asarray(-self.objective.warm_up, jnp.int64),
+            key=jax.random.key_data(run_key),
+            params=params,
+            optimizer=self.optimizer.init(params),
+            memory=self.objective.init(),
+            counters=Counters.zero(),
+            meter=Meter.zero(),
+        )
+
+    def step(self, state: TrainingState) -> TrainingState:
+        """One training step: fresh samples, then the gradient steps (none during the warm-up)."""
+        objective = self.objective
+        key = jax.random.fold_in(
+            jax.random.wrap_key_data(state.key), state.step + objective.warm_up
+        )
+        observe_key, update_key = jax.random.split(key)
+        memory, tally = objective.observe(
+            state.params, state.memory, Tally(state.counters, state.meter), observe_key
+        )
+        state = state._replace(memory=memory, counters=tally.counters, meter=tally.meter)
+        if objective.warm_up:
+            state = jax.lax.cond(
+                state.step >= 0, self._updates, lambda state, _: state, state, update_key
+            )
+        else:
+            state = self._updates(state, update_key)
+        return state._replace(step=state.step + 1)
+
+    def _updates(self, state: TrainingState, key: Array) -> TrainingState:
+        def update(state, key):
+            return self._update(state, key), None
+
+        return jax.lax.scan(update, state, jax.random.split(key, self.objective.updates))[0]
+
+    def _update(self, state: TrainingState, key: Array) -> TrainingState:
+        batch = self.objective.batch(state.memory, key)
+        (loss, (feedback, tally)), gradient = jax.value_and_grad(self.objective.loss, has_aux=True)(
+            state.params, batch, Tally(state.counters, state.meter)
+        )
+        params, optimizer, report = self.optimizer.step(
+            state.params, gradient, state.optimizer, state.step
+        )
+        counters = tally.counters
+        return state._replace(
+            params=params,
+            optimizer=optimizer,
+            memory=self.objective.absorb(state.memory, batch, feedback),
+            counters=counters._replace(
+                skipped=counters.skipped + report.skipped,
+                clipped=counters.clipped + report.clipped,
+                nonfinite_steps=counters.nonfinite_steps + report.nonfinite,
+            ),
+            meter=tally.meter.with_loss(loss),
+        )
+
+    def advance(self, state: TrainingState, stop: Array) -> TrainingState:
+        """Steps until state.step = stop; a traced `stop` compiles once for all chunks."""
+        return jax.lax.while_loop(lambda state: state.step < stop, self.step, state)
+
+
+def next_stop(step: int, steps: int, intervals: tuple[int, ...]) -> int:
+    """The first of 0, the multiples of the intervals and the end that lies after `step`."""
+    if step < 0:
+        return min(0, *((step // every + 1) * every for every in intervals))
+    return min(steps, *((step // every + 1) * every for every in intervals))
+
+
+def make_trainer(
+    target: Target, surrogate: TrainableSurrogate, options: TrainingOptions
+) -> Trainer:
+    """The trainer of `options.method`; unknown methods raise InputError."""
+    objective = objective_class(options.method)(target, surrogate, options)
+    return Trainer(objective, Optimizer.from_options(options))
+
+
+def train(
+    target: Target,
+    surrogate: TrainableSurrogate,
+    options: TrainingOptions,
+    *,
+    checkpointer: Checkpointer | CheckpointStore | None = None,
+    on_log: Callable[[LogRecord], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> TrainResult:
+    """Trains the surrogate, from the last checkpoint if `checkpointer` has one.
+
+    `on_log` is called every `log_every` steps and at the end, `on_progress` a few times as often;
+    `clock` tells seconds (this module reads no clock of its own). A finished checkpoint returns at
+    once. Raises FabgenError if f was zero or not finite wherever it was tried, InputError for a
+    damaged or foreign checkpoint.
+    """
+    start = clock()
+    trainer = make_trainer(target, surrogate, options)
+    init = functools.partial(trainer.init, options.seed)
+    restored = None
+    if checkpointer is not None:
+        restored = checkpointer.restore(jax.eval_shape(init))
+    # The state is donated to every chunk: its arrays must be JAX's own, each its own memory.
+    state = jax.tree.map(jnp.array, restored.tree if restored else jax.jit(init)())
+    earlier = restored.seconds if restored else 0.0
+
+    def seconds() -> float:
+        return earlier + clock() - start
+
+    step = int(state.step)
+    warm_up, steps = trainer.objective.warm_up, options.steps
+    history: list[LogRecord] = []
+    compile_seconds = 0.0
+    advance = None
+    progress_every = max(1, options.log_every // 5)
+    while step < steps:
+        if advance is None:
+            before = clock()
+            advance = jax.jit(trainer.advance, donate_argnums=0).lower(state, np.int64(0)).compile()
+            compile_seconds = clock() - before
+        stop = next_stop(step, steps, (options.log_every, options.checkpoint_every, progress_every))
+        state = advance(state, np.int64(stop))
+        step = int(state.step)
+        counters, meter = jax.device_get((state.counters, state.meter))
+        _refuse_nothing(step, counters, meter)
+        if on_progress is not None:
+            on_progress(_progress(step, warm_up, steps, counters, meter))
+        if step > 0 and (step % options.log_every == 0 or step == steps):
+            rate = float(trainer.optimizer.schedule(jnp.asarray(step - 1)))
+            record = _log_record(step, counters, meter, seconds(), rate)
+            history.append(record)
+            if on_log is not None:
+                on_log(record)
+            state = state._replace(meter=Meter.zero())
+        if (
+            checkpointer is not None
+            and step > 0
+            and (step % options.checkpoint_every == 0 or step == steps)
+        ):
+            checkpointer.save(state, step=step, finished=step == steps, seconds=seconds())
+
+    return TrainResult(
+        params=state.params,
+        state=state,
+        history=tuple(history),
+        counters={name: int(n) for name, n in state.counters._asdict().items()},
+        resumed_step=restored.step if restored else None,
+        seconds=seconds(),
+        compile_seconds=compile_seconds,
+    )
+
+
+def _number(value: Any) -> float | None:
+    value = float(value)
+    return value if math.isfinite(value) else None
+
+
+def _mean(total: Any, count: Any) -> float | None:
+    return _number(total / count) if count > 0 else None
+
+
+def _progress(step: int, warm_up: int, steps: int, counters: Counters, meter: Meter) -> Progress:
+    return Progress(
+        done=step + warm_up,
+        total=steps + warm_up,
+        step=step,
+        loss=_mean(meter.loss, meter.updates),
+        eps=_efficiency(meter),
+        target_evaluations=int(counters.target_evaluations),
+    )
+
+
+def _efficiency(meter: Meter) -> float | None:
+    if meter.samples == 0 or not np.isfinite(meter.log_sum_w):
+        return None
+    return _number(np.exp(2.0 * meter.log_sum_w - meter.log_sum_w2) / meter.samples)
+
+
+def _log_record(
+    step: int, counters: Counters, meter: Meter, seconds: float, rate: float
+) -> LogRecord:
+    return LogRecord(
+        step=step,
+        loss=_mean(meter.loss, meter.updates),
+        eps=_efficiency(meter),
+        target_evaluations=int(counters.target_evaluations),
+        gradient_evaluations=int(counters.gradient_evaluations),
+        seconds=seconds,
+        acceptance=_mean(meter.acceptance, meter.transitions),
+        step_size=_mean(meter.step_size, meter.transitions),
+        learning_rate=rate,
+        skipped=int(counters.skipped),
+        clipped=int(counters.clipped),
+        nonfinite_values=int(counters.nonfinite_values),
+        nonfinite_gradients=int(counters.nonfinite_gradients),
+    )
+
+
+def _refuse_nothing(step: int, counters: Counters, meter: Meter) -> None:
+    """Stops a run that cannot learn: no sample since the last log line had a positive weight."""
+    if step >= 0 and meter.samples > 0 and np.isneginf(meter.log_sum_w):
+        raise FabgenError(
+            f"f is zero or not finite at all of the last {int(meter.samples)} samples "
+            f"(since the start: {int(counters.zero_values)} zeros and "
+            f"{int(counters.nonfinite_values)} values not finite in "
+            f"{int(counters.target_evaluations)} evaluations); are the cuts too tight?"
+        )

@@ -1,0 +1,66 @@
+"""What every training objective offers to the loop.
+
+A training step is `observe` once (the place for annealing and for filling a buffer), then
+`updates` times: take a `batch`, follow the gradient of `loss`, `absorb` what the loss found out.
+The memory is one record of arrays owned by the objective; it is saved with the rest of the state.
+"""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jax import Array
+
+from fabgen.training.counters import Tally
+from fabgen.training.target import Params, Target, TrainableSurrogate
+
+if TYPE_CHECKING:
+    from fabgen.card import TrainingOptions
+
+Memory = Any
+Batch = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Objective(abc.ABC):
+    """A loss with its own way of getting samples. All methods are pure and run under jit."""
+
+    target: Target
+    surrogate: TrainableSurrogate
+    options: TrainingOptions
+
+    @property
+    def warm_up(self) -> int:
+        """Steps with `observe` alone before the first update."""
+        return 0
+
+    @property
+    def updates(self) -> int:
+        """Gradient steps per training step."""
+        return 1
+
+    def init(self) -> Memory:
+        """The memory before the first step."""
+        return ()
+
+    def observe(
+        self, params: Params, memory: Memory, tally: Tally, key: Array
+    ) -> tuple[Memory, Tally]:
+        """Gathers fresh samples with the present parameters."""
+        del params, key
+        return memory, tally
+
+    @abc.abstractmethod
+    def batch(self, memory: Memory, key: Array) -> Batch:
+        """What one gradient step is taken on."""
+
+    @abc.abstractmethod
+    def loss(self, params: Params, batch: Batch, tally: Tally) -> tuple[Array, tuple[Any, Tally]]:
+        """The loss (scalar), differentiable in params; feedback for `absorb`; the counts."""
+
+    def absorb(self, memory: Memory, batch: Batch, feedback: Any) -> Memory:
+        """Takes what the loss found out about the batch into the memory."""
+        del batch, feedback
+        return memory

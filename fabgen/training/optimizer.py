@@ -1,0 +1,134 @@
+"""Adam (Optax) with a learning-rate schedule and FAB's filter of gradient norms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from fabgen.errors import InputError
+from fabgen.training.target import Params
+
+if TYPE_CHECKING:
+    from fabgen.card import TrainingOptions
+
+Schedule = Callable[[Array], Array]
+
+
+def schedule(options: TrainingOptions) -> Schedule:
+    """Learning rate as a function of the training step 0 .. steps - 1.
+
+    constant: learning_rate. cosine: from learning_rate down to final_rate. warmup-cosine: linear
+    from initial_rate to learning_rate in warmup_steps, then cosine down to final_rate.
+    """
+    peak, final = options.learning_rate, options.final_rate
+    if options.schedule == "constant":
+        return optax.schedules.constant_schedule(peak)
+    steps = max(options.steps, 1)
+    if options.schedule == "cosine":
+        return optax.schedules.cosine_decay_schedule(peak, steps, alpha=final / peak)
+    if options.schedule == "warmup-cosine":
+        warm_up = options.warmup_steps
+        if warm_up >= steps:
+            raise InputError(
+                "the warm-up takes all of the training",
+                key="training.warmup_steps",
+                found=warm_up,
+                allowed=f"less than training.steps = {steps}",
+            )
+        return optax.schedules.warmup_cosine_decay_schedule(
+            options.initial_rate, peak, warm_up, steps, end_value=final
+        )
+    raise InputError(
+        "unknown learning-rate schedule",
+        key="training.schedule",
+        found=options.schedule,
+        allowed="constant, cosine, warmup-cosine",
+    )
+
+
+class OptimizerState(NamedTuple):
+    """Adam's moments, and the last gradient norms: a ring with NaN where nothing was written."""
+
+    adam: Any
+    norms: Array  # (norm_window,)
+    recorded: Array  # int64: norms written so far
+
+
+class StepReport(NamedTuple):
+    """What the filter did with one gradient: counts of 0 or 1 (int64), and its norm."""
+
+    norm: Array
+    skipped: Array
+    clipped: Array
+    nonfinite: Array
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Gradient steps that a single bad batch cannot spoil.
+
+    A gradient whose norm exceeds skip_factor times the median of the last norm_window norms, or is
+    not finite, leaves parameters and moments as they are. Else it is scaled down to at most
+    clip_factor times the median. Every finite norm enters the window, skipped ones too: when norms
+    grow for good, the median follows and training goes on. While the window is not full the median
+    is that of the norms so far; the first gradient passes as it is.
+    """
+
+    schedule: Schedule
+    skip_factor: float
+    clip_factor: float
+    norm_window: int
+
+    @classmethod
+    def from_options(cls, options: TrainingOptions) -> Optimizer:
+        return cls(schedule(options), options.skip_factor, options.clip_factor, options.norm_window)
+
+    def init(self, params: Params) -> OptimizerState:
+        return OptimizerState(
+            adam=optax.scale_by_adam().init(params),
+            norms=jnp.full(self.norm_window, jnp.nan, jnp.float64),
+            recorded=jnp.zeros((), jnp.int64),
+        )
+
+    def step(
+        self, params: Params, gradient: Params, state: OptimizerState, step: Array
+    ) -> tuple[Params, OptimizerState, StepReport]:
+        """One Adam step with the rate of training step `step`, unless the filter objects."""
+        norm = jnp.sqrt(
+            sum(
+                (jnp.sum(jnp.square(g.astype(jnp.float64))) for g in jax.tree.leaves(gradient)),
+                start=jnp.zeros((), jnp.float64),
+            )
+        )
+        median = jnp.nanmedian(state.norms)
+        known = median > 0.0  # False for the NaN of an empty window
+        finite = jnp.isfinite(norm)
+        skip = ~finite | (known & (norm > self.skip_factor * median))
+        clip = ~skip & known & (norm > self.clip_factor * median)
+        scale = jnp.where(clip, self.clip_factor * median / norm, 1.0)
+
+        scaled = jax.tree.map(
+            lambda g: jnp.where(skip, jnp.zeros_like(g), g * scale.astype(g.dtype)), gradient
+        )
+        direction, adam = optax.scale_by_adam().update(scaled, state.adam, params)
+        rate = self.schedule(step)
+        moved = jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), params, direction)
+
+        def unless_skipped(new, old):
+            return jax.tree.map(lambda n, o: jnp.where(skip, o, n), new, old)
+
+        place = state.recorded % self.norm_window
+        norms = state.norms.at[place].set(jnp.where(finite, norm, state.norms[place]))
+        new_state = OptimizerState(
+            adam=unless_skipped(adam, state.adam),
+            norms=norms,
+            recorded=state.recorded + finite.astype(jnp.int64),
+        )
+        report = StepReport(norm, *(b.astype(jnp.int64) for b in (skip, clip, ~finite)))
+        return unless_skipped(moved, params), new_state, report

@@ -1,0 +1,118 @@
+"""What training sees of the integrand and of the surrogate, and f with its gradient.
+
+A target is anything with `dim` and `log_density(u (n, dim)) -> log f (n,)`: the integrand of a
+process, or a toy. One vector-Jacobian product gives the gradients of a whole batch, because row i
+of the result depends on row i of u alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+Params = Any
+
+
+class Target(Protocol):
+    """f on the unit hypercube, unnormalized."""
+
+    @property
+    def dim(self) -> int: ...
+
+    def log_density(self, u: Array) -> Array:
+        """log f at u (n, dim), shape (n,); -inf where f = 0."""
+        ...
+
+
+class TrainableSurrogate(Protocol):
+    """A normalized density q on the unit hypercube with a parameter pytree."""
+
+    @property
+    def dim(self) -> int: ...
+
+    def init(self, key: Array) -> Params: ...
+
+    def sample_and_log_prob(self, params: Params, key: Array, n: int) -> tuple[Array, Array]:
+        """u (n, dim) and log q(u) (n,)."""
+        ...
+
+    def log_prob(self, params: Params, u: Array) -> Array:
+        """log q (n,) at u (n, dim)."""
+        ...
+
+
+class Parts(NamedTuple):
+    """log f and log q of a batch of points with their gradients in u.
+
+    They travel with an annealed chain and are recombined at each new temperature, so that no point
+    is evaluated twice. A point with f = 0 (or not finite) has log_p = -inf and a zero gradient.
+    """
+
+    log_p: Array  # (n,)
+    log_q: Array  # (n,)
+    grad_p: Array  # (n, dim)
+    grad_q: Array  # (n, dim)
+
+    @property
+    def valid(self) -> Array:
+        """(n,) where both densities are positive and finite."""
+        return jnp.isfinite(self.log_p) & jnp.isfinite(self.log_q)
+
+    @property
+    def log_weight(self) -> Array:
+        """log(f/q) (n,); -inf where f = 0."""
+        valid = self.valid
+        difference = jnp.where(valid, self.log_p, 0.0) - jnp.where(valid, self.log_q, 0.0)
+        return jnp.where(valid, difference, -jnp.inf)
+
+
+class Faults(NamedTuple):
+    """What was set aside in one call of f: counts (int64) of single points."""
+
+    zero_values: Array
+    nonfinite_values: Array
+    nonfinite_gradients: Array
+
+    @staticmethod
+    def none() -> Faults:
+        return Faults(*(jnp.zeros((), jnp.int64) for _ in Faults._fields))
+
+
+def value_and_gradient(log_density: Callable[[Array], Array], u: Array) -> tuple[Array, Array]:
+    """Values (n,) and gradients (n, dim) of a row-wise function of u (n, dim)."""
+    value, pullback = jax.vjp(log_density, u)
+    (gradient,) = pullback(jnp.ones_like(value))
+    return value, gradient
+
+
+def clean(value: Array, gradient: Array) -> tuple[Array, Array, Faults]:
+    """log f with NaN and +inf turned into -inf, a usable gradient, and how often that was needed.
+
+    The gradient is zero wherever f is zero or any of its components is not finite. Leapfrog steps
+    with any deterministic force are reversible and preserve volume, so HMC stays exact.
+    """
+    finite = jnp.isfinite(value)
+    zero = jnp.isneginf(value)
+    smooth = jnp.all(jnp.isfinite(gradient), axis=-1)
+    faults = Faults(
+        zero_values=jnp.sum(zero, dtype=jnp.int64),
+        nonfinite_values=jnp.sum(~finite & ~zero, dtype=jnp.int64),
+        nonfinite_gradients=jnp.sum(finite & ~smooth, dtype=jnp.int64),
+    )
+    value = jnp.where(finite, value, -jnp.inf)
+    gradient = jnp.where((finite & smooth)[:, None], gradient, 0.0)
+    return value, gradient, faults
+
+
+def evaluate(
+    target: Target, surrogate: TrainableSurrogate, params: Params, u: Array
+) -> tuple[Parts, Faults]:
+    """One target evaluation with gradient, and one of the surrogate, at each row of u (n, dim)."""
+    log_p, grad_p, faults = clean(*value_and_gradient(target.log_density, u))
+    log_q, grad_q = value_and_gradient(lambda u: surrogate.log_prob(params, u), u)
+    log_q, grad_q, _ = clean(log_q, grad_q)
+    return Parts(log_p, log_q, grad_p, grad_q), faults
