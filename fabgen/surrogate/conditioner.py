@@ -6,6 +6,7 @@ core, this layout makes the backward pass 1.5 times faster than (events, feature
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ def init_conditioner(
     """
     sizes = (n_in, *hidden, n_out) if n_in > 0 else (0, n_out)
     layers = []
-    for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (a, b) in enumerate(itertools.pairwise(sizes)):
         last = i == len(sizes) - 2
         key, subkey = jax.random.split(key)
         scale = 0.0 if last else 1.0 / math.sqrt(a)

@@ -18,7 +18,7 @@ from fabgen.errors import InputError
 from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.conditioner import apply_conditioner, init_conditioner
 from fabgen.surrogate.permutations import Split, coupling_splits
-from fabgen.surrogate.spline import MIN_BIN, spline_forward, spline_inverse
+from fabgen.surrogate.spline import spline_forward, spline_inverse
 
 if TYPE_CHECKING:
     import distrax
@@ -59,13 +59,6 @@ class Flow(Surrogate):
                 key="surrogate.boundary",
                 found=self.boundary,
                 allowed="0 <= boundary < 0.5",
-            )
-        if not 1 <= self.bins < 1.0 / MIN_BIN:
-            raise InputError(
-                "number of spline bins out of range",
-                key="surrogate.bins",
-                found=self.bins,
-                allowed=f"1 <= bins < {round(1.0 / MIN_BIN)}",
             )
         _ = self.splits  # refuses an unknown permutation
 
@@ -136,7 +129,9 @@ def _run(
     rows = list(x)
     log_det = jnp.zeros(x.shape[1], x.dtype)
     for split, layer in layers:
-        condition = jnp.stack([rows[i] for i in split.conditioning]) if split.conditioning else x[:0]
+        condition = (
+            jnp.stack([rows[i] for i in split.conditioning]) if split.conditioning else x[:0]
+        )
         raw = apply_conditioner(layer, condition)
         raw = raw.reshape(3 * bins + 1, len(split.transformed), x.shape[1])
         moved, log_slope = spline(raw, jnp.stack([rows[i] for i in split.transformed]))

@@ -16,15 +16,12 @@ through the two selected knots only), which is 3 to 4 times faster than differen
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-MIN_BIN = 1e-3
-"""Smallest width and height of a bin: slopes of one spline stay below about 1 / MIN_BIN."""
 MIN_SLOPE = 1e-3
 """Smallest slope at a knot."""
 
@@ -43,10 +40,9 @@ class _Knots(NamedTuple):
 
 
 class _Bins(NamedTuple):
-    """Softmax of the logits of all bins (bins, splines, events), index of the bin of the point."""
+    """Softmax of the logits (2, bins, splines, events), widths first, and the point's bin."""
 
-    widths: jax.Array
-    heights: jax.Array
+    softmax: jax.Array
     index: jax.Array
 
 
@@ -62,33 +58,29 @@ def spline_inverse(raw: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     return _inverse(raw, y)[0]
 
 
+def min_bin(bins: int) -> float:
+    """Smallest width and height of a bin; slopes of one spline stay below about its inverse."""
+    return min(1e-3, 0.1 / bins)
+
+
 def _locate(raw: jax.Array, point: jax.Array, *, along_x: bool) -> tuple[_Bins, _Knots]:
-    """Find the bin that holds the point and pick up its knots in one sweep over the bins.
+    """Find the bin that holds the point and gather its knots.
 
     Only the inner knots are compared with, so points on the faces, or beyond them by rounding, fall
     into the first or last bin, whose formula continues smoothly. The outer knots are exactly 0, 1.
     """
     n = (raw.shape[0] - 1) // 3
-    widths = jax.nn.softmax(raw[:n], axis=0)
-    heights = jax.nn.softmax(raw[n : 2 * n], axis=0)
-    slopes = raw[2 * n :]
-    w = MIN_BIN + (1.0 - n * MIN_BIN) * widths
-    h = MIN_BIN + (1.0 - n * MIN_BIN) * heights
-    one = jnp.ones(point.shape, raw.dtype)
-    zero = jnp.zeros(point.shape, raw.dtype)
-    x = w[0] if n > 1 else one
-    y = h[0] if n > 1 else one
-    knots = _Knots(zero, x, zero, y, *jnp.broadcast_arrays(slopes[0], slopes[1], point)[:2])
-    index = jnp.zeros(point.shape, jnp.int32)
-    for k in range(1, n):
-        beyond = point >= (x if along_x else y)
-        x_next = x + w[k] if k < n - 1 else one
-        y_next = y + h[k] if k < n - 1 else one
-        candidate = _Knots(x, x_next, y, y_next, slopes[k], slopes[k + 1])
-        knots = _Knots(*(jnp.where(beyond, a, b) for a, b in zip(candidate, knots, strict=True)))
-        index = jnp.where(beyond, k, index)
-        x, y = x_next, y_next
-    return _Bins(widths, heights, index), knots
+    logits = raw[: 2 * n].reshape(2, n, *raw.shape[1:])
+    softmax = jax.nn.softmax(logits, axis=1)
+    sizes = min_bin(n) + (1.0 - n * min_bin(n)) * softmax
+    inner = jnp.cumsum(sizes[:, :-1], axis=1)
+    zero = jnp.zeros((2, 1, *raw.shape[1:]), raw.dtype)
+    knots = jnp.concatenate([zero, inner, zero + 1.0], axis=1)
+    index = jnp.sum(point >= inner[0 if along_x else 1], axis=0, dtype=jnp.int32)
+    sides = jnp.stack([index, index + 1])
+    x, y = jnp.take_along_axis(knots, sides[None], axis=1)
+    slopes = jnp.take_along_axis(raw[2 * n :], sides, axis=0)
+    return _Bins(softmax, index), _Knots(x[0], x[1], y[0], y[1], slopes[0], slopes[1])
 
 
 def _normalize(knots: _Knots, dtype: jnp.dtype) -> _Knots:
@@ -101,20 +93,64 @@ def _normalize(knots: _Knots, dtype: jnp.dtype) -> _Knots:
 def _rational_quadratic(knots: _Knots, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Equations (4) and (5): y and log dy/dx inside one bin; `knots` with raw slopes.
 
-    The denominator is at least s / 2 and the numerator of the derivative at least the smaller
-    slope times 1 / 2 (all its terms are positive), so the logarithm is safe on the whole bin.
+    The denominator is at least s / 2 and the terms of the numerator of the slope are positive, so
+    the logarithm is safe on the whole bin.
     """
     x_left, x_right, y_left, y_right, d_left, d_right = _normalize(knots, x.dtype)
-    w, h = x_right - x_left, y_right - y_left
-    s = h / w
-    t = (x - x_left) / w
+    height = y_right - y_left
+    inv_width = 1.0 / (x_right - x_left)
+    s = height * inv_width
+    t = (x - x_left) * inv_width
     t1 = 1.0 - t
     tt = t * t1
-    denominator = s + (d_left + d_right - 2.0 * s) * tt
-    y = y_left + h * (s * t * t + d_left * tt) / denominator
-    ratio = s / denominator
+    inv = 1.0 / (s + (d_left + d_right - 2.0 * s) * tt)
+    y = y_left + height * (s * t * t + d_left * tt) * inv
+    ratio = s * inv
     slope = ratio * ratio * (d_right * t * t + 2.0 * s * tt + d_left * t1 * t1)
     return y, jnp.log(slope)
+
+
+def _rational_quadratic_transposed(
+    knots: _Knots, x: jax.Array, y_bar: jax.Array, log_bar: jax.Array
+) -> tuple[_Knots, jax.Array]:
+    """Cotangents of `knots` and x from those of y and log dy/dx: the chain rule through
+    y = y_left + h a / D and log dy/dx = 2 log s + log N - 2 log D, with the variables t, s, h and
+    the two slopes; with few divisions, which autodiff would not find.
+    """
+    x_left, x_right, y_left, y_right, d_left, d_right = _normalize(knots, x.dtype)
+    h, w = y_right - y_left, x_right - x_left
+    inv_w = 1.0 / w
+    s = h * inv_w
+    t = (x - x_left) * inv_w
+    t1 = 1.0 - t
+    t_t, tt, t1_t1 = t * t, t * t1, t1 * t1
+    curl = d_left + d_right - 2.0 * s
+    inv_d = 1.0 / (s + curl * tt)
+    n = d_right * t_t + 2.0 * s * tt + d_left * t1_t1
+    inv_n = 1.0 / n
+    a = (s * t_t + d_left * tt) * inv_d  # a / D
+    rest = t1_t1 + t_t  # 1 - 2 t (1 - t)
+
+    h_d = y_bar * h * inv_d
+    log_n, log_d = log_bar * inv_n, 2.0 * log_bar * inv_d
+    t_bar = (
+        h_d * s * n * inv_d
+        + log_n * 2.0 * (d_right * t + s * (t1 - t) - d_left * t1)
+        - log_d * curl * (t1 - t)
+    )
+    s_bar = h_d * (t_t - a * rest) + 2.0 * log_bar * w / h + log_n * 2.0 * tt - log_d * rest
+    left_bar = h_d * tt * (1.0 - a) + log_n * t1_t1 - log_d * tt
+    right_bar = -h_d * tt * a + log_n * t_t - log_d * tt
+
+    x_bar = t_bar * inv_w
+    w_bar = -inv_w * (t * t_bar + s * s_bar)
+    h_bar = y_bar * a + s_bar * inv_w
+    dtype = knots.x_left.dtype
+    bars = (-x_bar - w_bar, w_bar, y_bar - h_bar, h_bar, left_bar, right_bar)
+    x0, x1, y0, y1, left, right = (bar.astype(dtype) for bar in bars)
+    left = left * jax.nn.sigmoid(knots.slope_left + _SLOPE_OFFSET)
+    right = right * jax.nn.sigmoid(knots.slope_right + _SLOPE_OFFSET)
+    return _Knots(x0, x1, y0, y1, left, right), x_bar
 
 
 def _solve(knots: _Knots, y: jax.Array) -> jax.Array:
@@ -149,8 +185,7 @@ def _forward(raw: jax.Array, x: jax.Array):
 
 def _forward_transposed(residuals, cotangents):
     bins, knots, x = residuals
-    _, pull_back = jax.vjp(_rational_quadratic, knots, x)
-    knots_bar, x_bar = pull_back(cotangents)
+    knots_bar, x_bar = _rational_quadratic_transposed(knots, x, *cotangents)
     return _raw_cotangent(bins, knots, knots_bar), x_bar
 
 
@@ -158,59 +193,45 @@ def _inverse(raw: jax.Array, y: jax.Array):
     bins, knots = _locate(raw, y, along_x=False)
     x = _clip(_solve(knots, y))
     _, log_slope = _rational_quadratic(knots, x)
-    return (x, -log_slope), (bins, knots, x)
+    return (x, -log_slope), (bins, knots, x, log_slope)
 
 
 def _inverse_transposed(residuals, cotangents):
     """Implicit function theorem: g(x; knots) = y at fixed y."""
-    bins, knots, x = residuals
+    bins, knots, x, log_slope = residuals
     x_bar, log_bar = cotangents
-    (_, log_slope), pull_back = jax.vjp(_rational_quadratic, knots, x)
-    _, from_log = pull_back((jnp.zeros_like(x), -log_bar))
+    _, from_log = _rational_quadratic_transposed(knots, x, jnp.zeros_like(x), -log_bar)
     y_bar = (x_bar + from_log) * jnp.exp(-log_slope)
-    knots_bar, _ = pull_back((-y_bar, -log_bar))
+    knots_bar, _ = _rational_quadratic_transposed(knots, x, -y_bar, -log_bar)
     return _raw_cotangent(bins, knots, knots_bar), y_bar
 
 
 def _raw_cotangent(bins: _Bins, knots: _Knots, bar: _Knots) -> jax.Array:
-    """Cotangent of `raw` from the cotangents of the two selected knots (raw slopes)."""
-    n = bins.widths.shape[0]
-    index = bins.index
-    k = jnp.arange(n, dtype=jnp.int32)[:, None, None]
-    k1 = jnp.arange(n + 1, dtype=jnp.int32)[:, None, None]
-    logits = functools.partial(_logits_cotangent, k < index, k <= index, index)
-    slopes = jnp.where(
-        k1 == index, bar.slope_left, jnp.where(k1 == index + 1, bar.slope_right, 0.0)
-    )
-    return jnp.concatenate(
-        [
-            logits(bins.widths, knots.x_left, knots.x_right, bar.x_left, bar.x_right),
-            logits(bins.heights, knots.y_left, knots.y_right, bar.y_left, bar.y_right),
-            slopes,
-        ]
-    )
+    """Cotangent of `raw` from the cotangents of the two selected knots (raw slopes).
 
-
-def _logits_cotangent(
-    below_left: jax.Array,
-    below_right: jax.Array,
-    index: jax.Array,
-    p: jax.Array,
-    left: jax.Array,
-    right: jax.Array,
-    left_bar: jax.Array,
-    right_bar: jax.Array,
-) -> jax.Array:
-    """A knot is c_k = k m + (1 - n m) sum_(j<k) p_j, m = MIN_BIN, p = softmax(logits), so
+    With m = min_bin and p = softmax(logits) a knot is c_k = k m + (1 - n m) sum_(j<k) p_j, so
     dc_k/dlogit_j = (1 - n m) p_j ([j < k] - sum_(i<k) p_i): the sum is known from the knot itself,
     and both outer knots get an exact zero.
     """
-    n = p.shape[0]
-    scale = 1.0 - n * MIN_BIN
-    k = index.astype(p.dtype)
-    mean = left_bar * (left - k * MIN_BIN) + right_bar * (right - (k + 1.0) * MIN_BIN)
-    terms = jnp.where(below_left, left_bar, 0.0) + jnp.where(below_right, right_bar, 0.0)
-    return p * (scale * terms - mean)
+    n = bins.softmax.shape[1]
+    m = min_bin(n)
+    j = jnp.arange(n + 1, dtype=jnp.int32)[:, None, None]
+    below_left, below_right = j[:n] < bins.index, j[:n] <= bins.index
+    k = bins.index.astype(bins.softmax.dtype)
+
+    def logits(p, left, right, left_bar, right_bar):
+        mean = left_bar * (left - k * m) + right_bar * (right - (k + 1.0) * m)
+        terms = jnp.where(below_left, left_bar, 0.0) + jnp.where(below_right, right_bar, 0.0)
+        return p * ((1.0 - n * m) * terms - mean)
+
+    return jnp.concatenate(
+        [
+            logits(bins.softmax[0], knots.x_left, knots.x_right, bar.x_left, bar.x_right),
+            logits(bins.softmax[1], knots.y_left, knots.y_right, bar.y_left, bar.y_right),
+            jnp.where(j == bins.index, bar.slope_left, 0.0)
+            + jnp.where(j == bins.index + 1, bar.slope_right, 0.0),
+        ]
+    )
 
 
 spline_forward.defvjp(_forward, _forward_transposed)

@@ -1,0 +1,219 @@
+"""VEGAS+ (the package `vegas`) as trainer of a surrogate and as integrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import vegas
+
+from fabgen.errors import FabgenError
+from fabgen.surrogate.build import VegasSettings
+from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
+
+LogDensity = Callable[[jax.Array], jax.Array]
+"""log f: u (n, dim) -> (n,), natural logarithm, -inf where f = 0."""
+
+BLOCK = 2048
+"""Points per call of log f. The last block of a batch is filled up: one compiled shape."""
+
+
+@dataclass(frozen=True)
+class VegasIteration:
+    """One iteration: its own integral and error, and the running average over all so far."""
+
+    iteration: int
+    evaluations: int
+    integral: float
+    integral_error: float
+    average: float
+    average_error: float
+
+
+@dataclass(frozen=True)
+class VegasResult:
+    """The package's own estimate: the average over iterations, weighted with their errors.
+
+    chi2_per_dof compares the iterations with each other. evaluations counts every point at which f
+    was evaluated (not the filling of blocks), nonfinite those at which f was nan or +inf; these
+    count as f = 0.
+    """
+
+    integral: float
+    integral_error: float
+    chi2_per_dof: float
+    evaluations: int
+    nonfinite: int
+    history: tuple[VegasIteration, ...]
+
+
+@dataclass
+class _Batch(vegas.LBatchIntegrand):
+    """f for the package: points (n, dim) -> f (n,), in blocks of fixed size, counting."""
+
+    log_density: LogDensity
+    evaluations: int = 0
+    nonfinite: int = 0
+    shape_known: bool = False
+
+    def __post_init__(self) -> None:
+        self._compiled = jax.jit(lambda u: jnp.exp(self.log_density(u)))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        if not self.shape_known:
+            # before it starts the package asks for the shape of the answer, at a point drawn from
+            # a global generator whose value it ignores: not an evaluation
+            self.shape_known = True
+            return np.zeros(len(x))
+        f = np.empty(len(x))
+        for start in range(0, len(x), BLOCK):
+            block = x[start : start + BLOCK]
+            padded = np.concatenate([block, np.full((BLOCK - len(block), x.shape[1]), 0.5)])
+            f[start : start + len(block)] = np.asarray(self._compiled(padded))[: len(block)]
+        finite = np.isfinite(f)
+        self.evaluations += len(x)
+        self.nonfinite += int(np.sum(~finite))
+        return np.where(finite, f, 0.0)
+
+
+@dataclass
+class _Analyzer:
+    """Hooks of the package around each iteration."""
+
+    batch: _Batch
+    report: Callable[[VegasIteration], None] | None
+    history: list[VegasIteration] = field(default_factory=list)
+    iteration: int = 0
+
+    def begin(self, itn: int, integrator: vegas.Integrator) -> None:
+        del integrator
+        self.iteration = itn + 1
+
+    def end(self, itn_ans, ans) -> None:
+        record = VegasIteration(
+            self.iteration,
+            self.batch.evaluations,
+            float(itn_ans.mean),
+            float(itn_ans.sdev),
+            float(ans.mean),
+            float(ans.sdev),
+        )
+        self.history.append(record)
+        if self.report is not None:
+            self.report(record)
+
+
+def vegas_grid(dim: int, options: VegasSettings) -> VegasGrid:
+    """The static part of the surrogate that training with these options will give."""
+    return _grid(_integrator(dim, options, seed=0))
+
+
+def train_vegas(
+    log_density: LogDensity,
+    dim: int,
+    options: VegasSettings,
+    seed: int,
+    report: Callable[[VegasIteration], None] | None = None,
+) -> tuple[VegasGrid, VegasGridParams, VegasResult]:
+    """Adapt map and stratification to f = exp(log_density) in `options.iterations` iterations of
+    at most `options.evaluations` points, then take both over as plain arrays.
+
+    `report` is called after each iteration. The same seed gives the same grid.
+    """
+    integrator = _integrator(dim, options, seed)
+    result = _run(integrator, log_density, report)
+    return _grid(integrator), _params(integrator), result
+
+
+def vegas_integrate(
+    log_density: LogDensity,
+    dim: int,
+    options: VegasSettings,
+    seed: int,
+    report: Callable[[VegasIteration], None] | None = None,
+    warmup: int = 5,
+) -> VegasResult:
+    """Integral of f over the cube, as the package's manual recommends: `warmup` iterations whose
+    estimates are thrown away, then `options.iterations` that count. All evaluations are counted.
+    """
+    integrator = _integrator(dim, options, seed)
+    first = _run(integrator, log_density, None, iterations=warmup) if warmup > 0 else None
+    result = _run(integrator, log_density, report)
+    if first is None:
+        return result
+    return VegasResult(
+        result.integral,
+        result.integral_error,
+        result.chi2_per_dof,
+        result.evaluations + first.evaluations,
+        result.nonfinite + first.nonfinite,
+        result.history,
+    )
+
+
+def _integrator(dim: int, options: VegasSettings, seed: int) -> vegas.Integrator:
+    """The generator is private: the package's default is a global one."""
+    return vegas.Integrator(
+        dim * [[0.0, 1.0]],
+        nitn=options.iterations,
+        neval=options.evaluations,
+        maxinc_axis=options.bins,
+        alpha=options.alpha,
+        ran_array_generator=np.random.default_rng(seed).random,
+    )
+
+
+def _run(
+    integrator: vegas.Integrator,
+    log_density: LogDensity,
+    report: Callable[[VegasIteration], None] | None,
+    iterations: int | None = None,
+) -> VegasResult:
+    batch = _Batch(log_density)
+    analyzer = _Analyzer(batch, report)
+    old = integrator.set(analyzer=analyzer)
+    if iterations is not None:
+        old.update(integrator.set(nitn=iterations))
+    average = integrator(batch)
+    integrator.set(old)
+    if not any(record.integral > 0.0 for record in analyzer.history):
+        raise FabgenError(
+            f"VEGAS found no point with a density above zero among {batch.evaluations}"
+        )
+    return VegasResult(
+        integral=float(average.mean),
+        integral_error=float(average.sdev),
+        chi2_per_dof=float(average.chi2 / average.dof) if average.dof > 0 else 0.0,
+        evaluations=batch.evaluations,
+        nonfinite=batch.nonfinite,
+        history=tuple(analyzer.history),
+    )
+
+
+def _grid(integrator: vegas.Integrator) -> VegasGrid:
+    return VegasGrid(
+        integrator.dim,
+        tuple(int(n) for n in np.asarray(integrator.map.ninc)),
+        tuple(int(n) for n in np.asarray(integrator.nstrat)),
+    )
+
+
+def _params(integrator: vegas.Integrator) -> VegasGridParams:
+    bins = np.asarray(integrator.map.ninc)
+    grid = np.ones((integrator.dim, int(bins.max()) + 1))
+    for d, n in enumerate(bins):
+        grid[d, : n + 1] = np.asarray(integrator.map.grid)[d, : n + 1]
+    return VegasGridParams(jnp.asarray(grid), jnp.asarray(_points_per_hypercube(integrator)))
+
+
+def _points_per_hypercube(integrator: vegas.Integrator) -> np.ndarray:
+    """What the next iteration would use, by the formula of Integrator._random_batch."""
+    sigf = np.asarray(integrator.sigf, float)
+    if integrator.nhcube == 1 or integrator.beta <= 0.0:
+        return np.ones(integrator.nhcube)
+    scale = integrator.neval_frac * integrator.neval / integrator.sum_sigf
+    points = np.floor(sigf * scale) + integrator.min_neval_hcube
+    return np.minimum(points, max(integrator.max_neval_hcube, integrator.min_neval_hcube))
