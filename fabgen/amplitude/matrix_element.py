@@ -1,0 +1,188 @@
+"""The matrix element of one subprocess as a differentiable JAX function."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fabgen.amplitude import tables as tb
+from fabgen.amplitude.evaluate import Constants, constants, evaluate_closings, evaluate_currents
+from fabgen.amplitude.vanishing import find_nonvanishing
+from fabgen.errors import InputError
+from fabgen.model import Model
+from fabgen.process import colour
+from fabgen.process.graph import Graph
+
+_CACHE_BYTES = 1 << 20  # what the arrays of one block of events may take, about the size of an L2 cache
+
+
+class MatrixElement:
+    """|M|^2 of one subprocess: summed over final, averaged over initial spins and colours.
+
+    Identical-particle factors are included. All widths are fixed; a propagator that separates the two
+    incoming legs has none unless t_channel_width.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        graph: Graph,
+        identical_factor: int,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        t_channel_width: bool = False,
+    ):
+        self.model = model
+        self.graph = graph
+        self.parameters = model.parameters(parameters)
+        alive, helicities = find_nonvanishing(model, graph, t_channel_width)
+        self.tables = tb.compile_tables(model, graph, alive, helicities, t_channel_width)
+        average = identical_factor
+        for name in graph.external[: graph.n_initial]:
+            particle = model.particle(name)
+            average *= particle.n_spin_states * abs(particle.colour)
+        self._metric = _colour_metric(self.tables) / average
+        self._root = _root(self._metric)
+        self._block = self._block_size()
+
+    @property
+    def process(self) -> str:
+        n = self.graph.n_initial
+        return " > ".join((" ".join(self.graph.external[:n]), " ".join(self.graph.external[n:])))
+
+    @property
+    def n_external(self) -> int:
+        return len(self.graph.external)
+
+    @property
+    def n_diagrams(self) -> int:
+        return self.graph.n_diagrams
+
+    @property
+    def n_helicities(self) -> int:
+        """The number of combinations of spin states that do not vanish identically."""
+        return len(self.tables.helicities)
+
+    @functools.cached_property
+    def masses(self) -> np.ndarray:
+        """The masses of the external particles in GeV, for the parameters given at construction."""
+        derived = self.model.derive(self.parameters)
+        names = (self.model.particle(name).mass for name in self.graph.external)
+        return np.array([float(derived.get(name, 0.0)) for name in names])
+
+    def __call__(self, momenta: Any, parameters: Mapping[str, Any] | None = None) -> jax.Array:
+        """|M|^2 in GeV^(4 - 2 n_final) for two incoming particles, GeV^(6 - 2 n_final) for one.
+
+        momenta (..., n_external, 4): (E, px, py, pz) in GeV, initial particles first, on shell.
+        parameters: external parameters that replace those of construction; scalars or arrays of the
+        shape of the result. Raises InputError for unknown parameters and wrong shapes.
+        """
+        momenta = jnp.asarray(momenta, dtype=jnp.float64)
+        if momenta.ndim < 2 or momenta.shape[-2:] != (self.n_external, 4):
+            raise InputError(
+                f"momenta of {self.process} have the wrong shape",
+                found=momenta.shape,
+                allowed=f"(..., {self.n_external}, 4)",
+            )
+        shape = momenta.shape[:-2]
+        flat = jnp.moveaxis(momenta.reshape(-1, self.n_external, 4), 0, -1)
+        values = {
+            name: jnp.broadcast_to(value, shape).reshape(-1) if jnp.ndim(value) else value
+            for name, value in self._values(parameters).items()
+        }
+        return _evaluate_jit(self, flat, values).reshape(shape)
+
+    def _values(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+        self.model.parameters(parameters)  # refuses unknown names
+        return {name: jnp.asarray(v) for name, v in {**self.parameters, **(parameters or {})}.items()}
+
+    def evaluate(self, momenta: jax.Array, derived: Mapping[str, jax.Array]) -> jax.Array:
+        """The same for momenta (n_external, 4, events) and derived parameters (Model.derive)."""
+        return self._in_blocks(self._squared, momenta, dict(derived))
+
+    def flow_weights(self, momenta: jax.Array, derived: Mapping[str, jax.Array]) -> jax.Array:
+        """Squared partial amplitudes of the colour flows, (flows, events), not normalized."""
+        return self._in_blocks(self._flows_squared, momenta, dict(derived))
+
+    def _closings(self, momenta: jax.Array, values: Constants) -> jax.Array:
+        buffer = evaluate_currents(jnp, self.tables, momenta, values)
+        return evaluate_closings(self.tables, buffer)
+
+    def _squared(self, momenta: jax.Array, values: Constants) -> jax.Array:
+        return _norm(self._root, self._closings(momenta, values)).sum(axis=(0, 1))
+
+    def _flows_squared(self, momenta: jax.Array, values: Constants) -> jax.Array:
+        vectors = self.tables.colour.T[self.flow_numbers]
+        return _norm(vectors, self._closings(momenta, values)).sum(axis=1)
+
+    @functools.cached_property
+    def flow_numbers(self) -> np.ndarray:
+        """The colour structures that are flows of diagrams: not suppressed by 1/N in all of them."""
+        allowed = set()
+        for closing in self.graph.closings:
+            allowed |= colour.leading_in_n(closing.colour)
+        return np.array([i for i, s in enumerate(self.tables.structures) if s in allowed])
+
+    def _in_blocks(self, function: Any, momenta: jax.Array, derived: dict[str, Any]) -> jax.Array:
+        """Evaluate block by block: what a block needs stays in the cache, in the gradient too."""
+        values = constants(jnp, self.tables, derived)
+        n_events = momenta.shape[-1]
+        block = min(self._block, n_events)
+        n_blocks = -(-n_events // block)
+        if n_blocks == 1:
+            return function(momenta, values)
+        padding = n_blocks * block - n_events
+
+        def split(array: jax.Array) -> jax.Array:
+            if array.shape[-1] == 1:
+                return jnp.broadcast_to(array, (n_blocks, *array.shape))
+            padded = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, padding)], mode="edge")
+            return jnp.moveaxis(padded.reshape(*array.shape[:-1], n_blocks, block), -2, 0)
+
+        body = jax.checkpoint(lambda arguments: function(*arguments))
+        results = jax.lax.map(body, (split(momenta), Constants(*map(split, values))))
+        joined = jnp.moveaxis(results, 0, -2)
+        return joined.reshape(*joined.shape[:-2], n_blocks * block)[..., :n_events]
+
+    def _block_size(self) -> int:
+        rows = 1 + sum(len(leg.states) for leg in self.tables.legs)
+        rows += sum(len(level.terms) for level in self.tables.levels)
+        per_event = 64 * rows + 48 * self.tables.first.size
+        return int(min(512, max(16, 2 ** math.floor(math.log2(_CACHE_BYTES / per_event)))))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _evaluate_jit(element: MatrixElement, momenta: jax.Array, values: dict[str, Any]) -> jax.Array:
+    return element.evaluate(momenta, element.model.derive(values))
+
+
+def _norm(matrix: np.ndarray, amplitudes: jax.Array) -> jax.Array:
+    """|matrix @ amplitudes|^2 for a real matrix (n, closings): (n, helicities, events)."""
+    n_closings, n_helicities, n_events = amplitudes.shape
+    flat = amplitudes.reshape(n_closings, n_helicities * n_events)
+    parts = (matrix @ part for part in (flat.real, flat.imag))
+    return sum(part**2 for part in parts).reshape(len(matrix), n_helicities, n_events)
+
+
+def _colour_metric(tables: tb.Tables) -> np.ndarray:
+    """Interferences of the closings summed over colours: |M|^2 = sum_ij a_i metric_ij a_j*."""
+    structures = tables.structures
+    n = len(structures)
+    matrix = np.zeros((n, n))
+    for i, first in enumerate(structures):
+        for j in range(i, n):
+            matrix[i, j] = matrix[j, i] = float(colour.interference(first, structures[j]))
+    return tables.colour @ matrix @ tables.colour.T
+
+
+def _root(metric: np.ndarray) -> np.ndarray:
+    """A matrix of full row rank with root^T root = metric."""
+    values, vectors = np.linalg.eigh(metric)
+    kept = values > 1e-13 * max(values.max(), 0.0)
+    return (np.sqrt(values[kept]) * vectors[:, kept]).T
