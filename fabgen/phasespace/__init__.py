@@ -1,0 +1,1 @@
+"""Invertible maps between the unit hypercube and phase space, and cuts."""

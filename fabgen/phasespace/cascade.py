@@ -1,0 +1,317 @@
+"""Cascades of isotropic 1 -> 2 decays along one diagram: the map `mapping = "channels"`.
+
+F. James, CERN 68-15: dPhi_n = product over invariants ds/(2 pi) x product over decays dPhi_2, with
+dPhi_2 = |p|/(4 pi M) d(cos theta)/2 d(phi)/(2 pi).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import jax.numpy as jnp
+from jax import Array
+
+from .invariants import Block, BreitWigner, BreitWignerTail, Flat, Limits, Power
+from .kinematics import TWO_PI, pair_products, safe_sqrt, subset_mass_squared
+from .mapping import Kinematics, Mapping
+
+#: Where limits meet within rounding they are kept this far apart, relative to the total energy: the
+#: map stays finite on the faces of the cube. Energy conservation is violated by as much there.
+_RESOLUTION = 1e-15
+
+Kind = Literal["breit-wigner", "breit-wigner-tail", "power", "flat"]
+#: Invariants are drawn in this order (and from the root to the leaves within one rank): the shape
+#: of a resonance is then never cut short by what a shapeless invariant happened to be.
+_RANK = {"breit-wigner": 0, "breit-wigner-tail": 0, "power": 1, "flat": 2}
+
+
+@dataclass(frozen=True)
+class Propagator:
+    """How the invariant mass of a branch is distributed, and its bounds."""
+
+    kind: Kind = "flat"
+    resonance: int | None = None  #: index into Kinematics.resonance_masses and _widths
+    nu: float = 1.4  #: of kind "power"
+    window: float | None = None  #: |sqrt(s) - M| < window x Gamma
+    minimum: float = 0.0  #: lower bound on sqrt(s) in GeV, from cuts
+    maximum: float = math.inf  #: upper bound on sqrt(s) in GeV, from cuts
+
+    def __post_init__(self) -> None:
+        if self.kind not in _RANK:
+            raise ValueError(f"unknown kind of propagator {self.kind!r}")
+        resonant = self.kind.startswith("breit-wigner") or self.window is not None
+        if resonant and self.resonance is None:
+            raise ValueError(f"a {self.kind} propagator with a width needs a resonance")
+
+    @property
+    def block(self) -> Block:
+        """The map of one variable onto s."""
+        if self.kind == "breit-wigner":
+            return BreitWigner()
+        if self.kind == "breit-wigner-tail":
+            return BreitWignerTail()
+        return Power(self.nu) if self.kind == "power" else Flat()
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A final particle, by its index."""
+
+    leg: int
+
+    @property
+    def legs(self) -> tuple[int, ...]:
+        """Indices of the final particles below."""
+        return (self.leg,)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What decays into two children; the propagator of the root is not used (its s is fixed)."""
+
+    children: tuple[Leaf | Branch, Leaf | Branch]
+    propagator: Propagator = Propagator()
+
+    @functools.cached_property
+    def legs(self) -> tuple[int, ...]:
+        """Indices of the final particles below."""
+        return self.children[0].legs + self.children[1].legs
+
+    def branches(self) -> Iterator[Branch]:
+        """This branch and all below, parents before children."""
+        yield self
+        for child in self.children:
+            if isinstance(child, Branch):
+                yield from child.branches()
+
+
+Node = Leaf | Branch
+
+
+def flat_tree(nodes: Sequence[Node | int], propagator: Propagator = Propagator()) -> Branch:
+    """Joins two or more nodes (or legs) into a tree whose new invariants are flat."""
+    joined = [Leaf(node) if isinstance(node, int) else node for node in nodes]
+    if len(joined) < 2:
+        raise ValueError("a tree needs at least two nodes")
+    tree = joined[-1]
+    for node in reversed(joined[1:-1]):
+        tree = Branch((node, tree))
+    return Branch((joined[0], tree), propagator)
+
+
+@dataclass(frozen=True)
+class Cascade(Mapping):
+    """Sequential decays along a binary tree.
+
+    u (3 n - 4,): first the n - 2 invariants in the order of `drawn`; then for each branch, parents
+    first, (1 + cos theta)/2 and azimuth/(2 pi) of its first child in its rest frame. The axes of
+    that frame are those of its parent's after the rotation that takes z to the parent's first
+    child (Jacob and Wick): with unpolarized beams f does not depend on the root's azimuth.
+    """
+
+    tree: Branch
+    n_final: int
+
+    def __post_init__(self) -> None:
+        if sorted(self.tree.legs) != list(range(self.n_final)):
+            raise ValueError(f"legs {self.tree.legs} are not 0..{self.n_final - 1}, once each")
+
+    @functools.cached_property
+    def branches(self) -> tuple[Branch, ...]:
+        """All branches, parents before children, the root first."""
+        return tuple(self.tree.branches())
+
+    @functools.cached_property
+    def drawn(self) -> tuple[Branch, ...]:
+        """All branches but the root in the order in which their invariants are drawn."""
+        return tuple(sorted(self.branches[1:], key=lambda b: _RANK[b.propagator.kind]))
+
+    def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+        ranges = _Ranges(self.tree, kinematics)
+        jacobian = 1.0
+        for i, branch in enumerate(self.drawn):
+            limits = ranges.limits(branch)
+            s, ds_du = branch.propagator.block.forward(
+                u[i], limits, *_resonance(branch.propagator, kinematics)
+            )
+            ranges.masses[branch] = jnp.sqrt(jnp.clip(s, *limits))
+            jacobian = jacobian * ds_du
+        momenta = {}
+        n_invariants = len(self.drawn)
+        for i in reversed(range(len(self.branches))):
+            branch = self.branches[i]
+            size = ranges.momentum(branch)
+            jacobian = jacobian * size / ranges.masses[branch]
+            angles = u[n_invariants + 2 * i], u[n_invariants + 2 * i + 1]
+            momenta |= _decay(branch, ranges, size, *angles, momenta)
+        final = jnp.stack([
+            jnp.stack(jnp.broadcast_arrays(*momenta[leg], u[0])[:4]) for leg in range(self.n_final)
+        ])
+        return final, self._log(jacobian, ranges, u.shape[1:])
+
+    def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+        products = pair_products(momenta, kinematics.masses)
+        squares = {b: subset_mass_squared(products, b.legs) for b in self.drawn}
+        ranges = _Ranges(self.tree, kinematics)
+        jacobian = 1.0
+        coordinates = []
+        for branch in self.drawn:
+            limits = ranges.limits(branch)
+            s = jnp.clip(squares[branch], *limits)
+            u, ds_du = branch.propagator.block.inverse(
+                s, limits, *_resonance(branch.propagator, kinematics)
+            )
+            coordinates.append(jnp.clip(u, 0.0, 1.0))
+            ranges.masses[branch] = jnp.sqrt(s)
+            jacobian = jacobian * ds_du
+        vectors = {leg: tuple(momenta[leg]) for leg in range(self.n_final)}
+        for branch in self.branches:
+            jacobian = jacobian * ranges.momentum(branch) / ranges.masses[branch]
+            angles, moved = _undo_decay(branch, ranges, products, vectors)
+            coordinates.extend(angles)
+            vectors |= moved
+        return jnp.stack(coordinates), self._log(jacobian, ranges, momenta.shape[2:])
+
+    def _log(self, jacobian: Array, ranges: _Ranges, events: tuple[int, ...]) -> Array:
+        """log(dPhi/du), -inf where phase space is closed."""
+        n = self.n_final
+        constant = -(n - 2) * math.log(TWO_PI) - (n - 1) * math.log(4.0 * math.pi)
+        positive = ranges.is_open & (jacobian > 0.0)
+        value = jnp.log(jnp.where(positive, jacobian, 1.0)) + constant
+        return jnp.broadcast_to(jnp.where(positive, value, -jnp.inf), events)
+
+
+class _Ranges:
+    """Masses of the branches as far as they are drawn, and what they leave to the others."""
+
+    def __init__(self, tree: Branch, kinematics: Kinematics):
+        self.tree = tree
+        self.kinematics = kinematics
+        self.parent = {
+            child: branch for branch in tree.branches() for child in branch.children
+        }
+        self.masses: dict[Branch, Array] = {}
+        self.is_open = kinematics.sqrt_s > self._low(tree)
+        for branch in tree.branches():
+            if branch is not tree:
+                self.is_open &= self._cap(branch) > self._low(branch)
+        self.masses[tree] = jnp.asarray(kinematics.sqrt_s)
+
+    def mass(self, node: Node) -> Array:
+        """Mass of a leaf or of a drawn branch, GeV."""
+        return self.kinematics.masses[node.leg] if isinstance(node, Leaf) else self.masses[node]
+
+    def momentum(self, branch: Branch) -> Array:
+        """Momentum of the two children in the rest frame of the branch, GeV."""
+        mass, first, second = (self.mass(b) for b in (branch, *branch.children))
+        gap = jnp.maximum(mass - first - second, _RESOLUTION * mass)
+        kallen = gap * (mass + first + second) * (mass - first + second) * (mass + first - second)
+        return safe_sqrt(kallen) / (2.0 * mass)
+
+    def limits(self, branch: Branch) -> Limits:
+        """Limits of s given what is drawn; exact, since bounds only ever add up along the tree."""
+        low = self._low(branch)
+        high = self._high(branch)
+        square = low * low
+        resolution = _RESOLUTION * self.kinematics.sqrt_s**2
+        return Limits(square, square + jnp.maximum((high - low) * (high + low), resolution))
+
+    def _low(self, node: Node) -> Array:
+        """Smallest mass that is still possible."""
+        if isinstance(node, Leaf) or node in self.masses:
+            return self.mass(node)
+        return jnp.maximum(sum(self._low(child) for child in node.children), self._floor(node))
+
+    def _high(self, branch: Branch) -> Array:
+        """Largest mass that is still possible."""
+        if branch in self.masses:
+            return self.masses[branch]
+        parent = self.parent[branch]
+        others = sum(self._low(child) for child in parent.children if child is not branch)
+        return jnp.minimum(self._high(parent) - others, self._cap(branch))
+
+    def _floor(self, branch: Branch) -> Array:
+        propagator = branch.propagator
+        if branch is self.tree:
+            return 0.0
+        if propagator.window is None:
+            return propagator.minimum
+        mass, width = _resonance(propagator, self.kinematics)
+        return jnp.maximum(mass - propagator.window * width, propagator.minimum)
+
+    def _cap(self, branch: Branch) -> Array:
+        propagator = branch.propagator
+        if propagator.window is None:
+            return propagator.maximum
+        mass, width = _resonance(propagator, self.kinematics)
+        return jnp.minimum(mass + propagator.window * width, propagator.maximum)
+
+
+def _resonance(propagator: Propagator, kinematics: Kinematics) -> tuple[Array, Array]:
+    """Mass and width of a propagator, 0 without a resonance."""
+    if propagator.resonance is None:
+        return 0.0, 0.0
+    index = propagator.resonance
+    return kinematics.resonance_masses[index], kinematics.resonance_widths[index]
+
+
+def _decay(branch, ranges, size, u_cos, u_azimuth, momenta) -> dict[int, tuple]:
+    """Momenta (E, x, y, z) of the legs below, in the rest frame of the branch.
+
+    momenta: of the legs below the children, in the rest frames of these.
+    """
+    cos = 2.0 * u_cos - 1.0
+    sin = 2.0 * safe_sqrt(u_cos * (1.0 - u_cos))
+    phi = TWO_PI * u_azimuth
+    cos_phi, sin_phi = jnp.cos(phi), jnp.sin(phi)
+    result = {}
+    for child, along in zip(branch.children, (size, -size), strict=True):
+        mass = ranges.mass(child)
+        energy = jnp.sqrt(size * size + mass * mass)
+        if isinstance(child, Leaf):
+            x = along * sin
+            result[child.leg] = (energy, x * cos_phi, x * sin_phi, along * cos)
+            continue
+        gamma, gamma_beta = energy / mass, along / mass
+        for leg in child.legs:
+            e, x, y, z = momenta[leg]
+            e, z = gamma * e + gamma_beta * z, gamma * z + gamma_beta * e
+            x, z = cos * x + sin * z, cos * z - sin * x
+            result[leg] = (e, cos_phi * x - sin_phi * y, sin_phi * x + cos_phi * y, z)
+    return result
+
+
+def _undo_decay(branch, ranges, products, momenta) -> tuple[tuple[Array, Array], dict[int, tuple]]:
+    """The two angles in [0, 1], and the momenta below the children in the rest frames of these.
+
+    momenta: in the rest frame of the branch. Boosts use the energies known from invariants, see
+    kinematics.boost_to_rest.
+    """
+    _, x, y, z = (sum(c) for c in zip(*(momenta[g] for g in branch.children[0].legs), strict=True))
+    transverse = safe_sqrt(x * x + y * y)
+    size = jnp.sqrt(transverse * transverse + z * z)
+    norm = jnp.where(size > 0.0, size, 1.0)
+    cos, sin = jnp.where(size > 0.0, z / norm, 1.0), transverse / norm
+    norm = jnp.where(transverse > 0.0, transverse, 1.0)
+    cos_phi, sin_phi = jnp.where(transverse > 0.0, x / norm, 1.0), y / norm
+    azimuth = jnp.arctan2(sin_phi, cos_phi) / TWO_PI
+    angles = 0.5 * (1.0 + cos), jnp.where(azimuth < 0.0, azimuth + 1.0, azimuth)
+
+    result = {}
+    for child, sign in zip(branch.children, (1.0, -1.0), strict=True):
+        if isinstance(child, Leaf):
+            continue
+        mass = ranges.mass(child)
+        frame_energy = jnp.sqrt(size * size + mass * mass)
+        for leg in child.legs:
+            e, x, y, z = momenta[leg]
+            rest_energy = sum(products[leg][other] for other in child.legs) / mass
+            x, y = cos_phi * x + sin_phi * y, cos_phi * y - sin_phi * x
+            x, z = cos * x - sin * z, cos * z + sin * x
+            z = z - sign * size * (e + rest_energy) / (frame_energy + mass)
+            result[leg] = (rest_energy, x, y, z)
+    return angles, result

@@ -1,0 +1,60 @@
+"""What every map between the unit hypercube and phase space offers."""
+
+from __future__ import annotations
+
+import abc
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+
+class Kinematics(NamedTuple):
+    """The numbers a map needs, in GeV; all may be traced, and maps are differentiable in them."""
+
+    sqrt_s: ArrayLike  #: total energy in the rest frame of the total momentum
+    masses: Array  #: (n_final,) of the final particles
+    resonance_masses: Array  #: (k,) of the propagators that a tree refers to by index
+    resonance_widths: Array  #: (k,)
+
+
+def kinematics(
+    sqrt_s: ArrayLike,
+    masses: ArrayLike,
+    resonance_masses: ArrayLike = (),
+    resonance_widths: ArrayLike = (),
+) -> Kinematics:
+    """Kinematics from plain numbers or sequences, as float64 arrays."""
+    return Kinematics(*(
+        jnp.asarray(value, dtype=float)
+        for value in (sqrt_s, masses, resonance_masses, resonance_widths)
+    ))
+
+
+class Mapping(abc.ABC):
+    """Invertible map u in [0, 1]^dim <-> momenta of n_final particles, dim = 3 n_final - 4.
+
+    The measure is dPhi_n = prod d^3p / ((2 pi)^3 2 E) (2 pi)^4 delta^4(P - sum p), in
+    GeV^(2 n - 4). Instances are static and hashable. Where phase space is closed the log Jacobian
+    is -inf and the momenta are finite but mean nothing; nothing raises under jit. Where it is open
+    both are finite on the closed cube, faces included.
+    """
+
+    n_final: int
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the unit hypercube."""
+        return 3 * self.n_final - 4
+
+    @abc.abstractmethod
+    def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+        """u (dim, events) -> momenta (n_final, 4, events) in GeV and log(dPhi/du) (events,).
+
+        Momenta are (E, px, py, pz) in the rest frame of the total momentum.
+        """
+
+    @abc.abstractmethod
+    def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+        """momenta (n_final, 4, events) -> u (dim, events) and the forward map's log(dPhi/du)."""
