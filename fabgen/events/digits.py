@@ -19,7 +19,8 @@ WIDTH = 21
 
 _EXPONENTS = 99
 _POWERS = np.array([float(f"1e{k}") for k in range(_EXPONENTS + DIGITS + 1)])
-_FOUR_DIGITS = np.array([list(f"{k:04d}".encode()) for k in range(10_000)], dtype=np.uint8)
+#: The text of 0000 .. 9999, four ASCII codes in one integer each.
+_FOUR_DIGITS = np.frombuffer("".join(f"{k:04d}" for k in range(10_000)).encode(), dtype=np.uint32)
 
 
 def round_digits(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -31,8 +32,8 @@ def round_digits(x: NDArray[np.float64]) -> NDArray[np.float64]:
 def scientific(x: NDArray[np.float64]) -> NDArray[np.uint8]:
     """The text of x (...) in `FLOAT_FORMAT` as ASCII codes (..., WIDTH).
 
-    Equal to Python's format for values that `round_digits` has rounded. Below 1e-99 writes zero;
-    1e100 and more, infinities and NaN raise FabgenError.
+    Rounds as `round_digits` does, for whose values it equals Python's format. Below 1e-99 writes
+    zero; 1e99 and more, infinities and NaN raise FabgenError.
     """
     mantissa, exponent = _decompose(x)
     text = np.empty((*x.shape, WIDTH), dtype=np.uint8)
@@ -40,17 +41,22 @@ def scientific(x: NDArray[np.float64]) -> NDArray[np.uint8]:
     high, low = np.divmod(mantissa, 100_000_000)
     first, second = np.divmod(high, 10_000)
     third, fourth = np.divmod(low, 10_000)
-    text[..., 1:4] = _FOUR_DIGITS[first][..., 1:]  # one digit, then two that move behind the point
-    text[..., 4:5] = text[..., 3:4]
-    text[..., 3:4] = text[..., 2:3]
+    leading = _four_digits(first)  # 0abc
+    text[..., 1] = leading[..., 1]
     text[..., 2] = ord(".")
-    text[..., 5:9] = _FOUR_DIGITS[second]
-    text[..., 9:13] = _FOUR_DIGITS[third]
-    text[..., 13:17] = _FOUR_DIGITS[fourth]
+    text[..., 3:5] = leading[..., 2:]
+    text[..., 5:9] = _four_digits(second)
+    text[..., 9:13] = _four_digits(third)
+    text[..., 13:17] = _four_digits(fourth)
     text[..., 17] = ord("e")
     text[..., 18] = np.where(exponent < 0, ord("-"), ord("+"))
-    text[..., 19:21] = _FOUR_DIGITS[np.abs(exponent)][..., 2:]
+    text[..., 19:21] = _four_digits(np.abs(exponent))[..., 2:]
     return text
+
+
+def _four_digits(k: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """ASCII codes (..., 4) of integers in [0, 9999]."""
+    return np.take(_FOUR_DIGITS, k)[..., None].view(np.uint8)
 
 
 def _decompose(x: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -63,14 +69,20 @@ def _decompose(x: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.in
     zero = size < 10.0**-_EXPONENTS
     size = np.where(zero, 1.0, size)
     exponent = np.floor(np.log10(size)).astype(np.int64)
-    mantissa = np.rint(_times_power(size, DIGITS - 1 - exponent))
-    # log10 may be off by one ulp next to a power of ten, and rounding may reach the next one.
-    off = (mantissa >= 1e15).astype(np.int64) - (mantissa < 1e14)
-    exponent += off
-    mantissa = np.where(
-        off == 0, mantissa, np.rint(_times_power(size, DIGITS - 1 - exponent))
-    ).astype(np.int64)
-    return np.where(zero, 0, mantissa), np.where(zero, 0, exponent)
+    mantissa = _times_power(size, DIGITS - 1 - exponent)
+    # log10 may round up to a power of ten just above x; then again, x may be rounded up to it.
+    low = mantissa < 1e14
+    if np.any(low):
+        exponent -= low
+        mantissa = np.where(low, _times_power(size, DIGITS - 1 - exponent), mantissa)
+    mantissa = np.rint(mantissa)
+    high = mantissa >= 1e15
+    if np.any(high):
+        exponent += high
+        mantissa = np.where(high, np.rint(mantissa / 10.0), mantissa)
+    mantissa[zero] = 0.0
+    exponent[zero] = 0
+    return mantissa.astype(np.int64), exponent
 
 
 def _times_power(x: NDArray[np.float64], k: NDArray[np.int64]) -> NDArray[np.float64]:

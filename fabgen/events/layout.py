@@ -1,8 +1,8 @@
 """How the events of one topology and colour flow are laid out in an LHE file.
 
-pylhe writes one event with every float zero; the text, with the places of its floats, serves for
-all events of the same particles and colours. An entry order of incoming legs, resonances (mothers
-first), final legs is the same for all of them.
+pylhe writes one event with a mark in the place of every number that changes from event to event;
+its text serves for all events of the same particles and colours. Entries stand in the order
+incoming legs, resonances (mothers first), final legs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ UNKNOWN_HELICITY = 9.0
 #: Relative to the energy (or its square): beyond this an event is not written.
 TOLERANCE = 1e-10
 
-_ZERO = re.escape(format(0.0, FLOAT_FORMAT))
+#: Marks a number that is filled in for each event.
+_MARK = -1.23456789012345e-67
+_MARK_TEXT = re.escape(format(_MARK, FLOAT_FORMAT))
 _HELICITY_TEXT = {h: np.frombuffer(f"{h: .0f}.".encode(), np.uint8) for h in (-2, -1, 0, 1, 2, 9)}
 
 
@@ -57,8 +59,9 @@ _HELICITY_TEXT = {h: np.frombuffer(f"{h: .0f}.".encode(), np.uint8) for h in (-2
 class EventLayout:
     """Text of an event and the places of its floats.
 
-    text (length,): ASCII codes with every float zero. floats (n_floats,): first position of each
-    float, in the order weight, scale, aqed, aqcd, then px, py, pz, E, m of each entry.
+    text (length,): ASCII codes, masses of external legs filled in. floats (n_floats,): first
+    position of each other float: weight, scale, aqed, aqcd, then of each entry px, py, pz, E and,
+    for resonances, the mass.
     helicities (n_entries,): first position of each helicity (3 characters).
     """
 
@@ -71,8 +74,7 @@ class EventLayout:
         """The text (n, length) of the events of a batch that all have this layout."""
         text = np.repeat(self.text[None, :], len(batch), axis=0)
         head = np.stack([batch.weight, batch.scale, batch.aqed, batch.aqcd], axis=1)
-        entries = entry_momenta(self.topology, batch.momenta).reshape(len(batch), -1)
-        codes = scientific(np.concatenate([round_digits(head), entries], axis=1))
+        codes = scientific(np.concatenate([head, *entries(self.topology, batch.momenta)], axis=1))
         for i, start in enumerate(self.floats):
             text[:, start : start + WIDTH] = codes[:, i]
         if batch.helicity is not None:
@@ -95,15 +97,15 @@ def event_layout(topology: EventTopology, flow: Flow) -> EventLayout:
         eventinfo=pylhe.LHEEventInfo(
             nparticles=topology.n_external + len(topology.resonances),
             pid=PROCESS_ID,
-            weight=0.0,
-            scale=0.0,
-            aqed=0.0,
-            aqcd=0.0,
+            weight=_MARK,
+            scale=_MARK,
+            aqed=_MARK,
+            aqcd=_MARK,
         ),
         particles=_particles(topology, flow),
     )
     text = event.tolhe(LHE_FORMAT) + "\n"
-    floats = [match.start() for match in re.finditer(_ZERO, text)]
+    floats = [match.start() for match in re.finditer(_MARK_TEXT, text)]
     helicities = [match.start() for match in re.finditer(r" 9\.(?=\n)", text)]
     return EventLayout(
         topology,
@@ -113,33 +115,21 @@ def event_layout(topology: EventTopology, flow: Flow) -> EventLayout:
     )
 
 
-def entry_momenta(topology: EventTopology, momenta: NDArray[np.float64]) -> NDArray[np.float64]:
-    """px, py, pz, E, m of every entry of n events, (n, n_entries, 5), rounded to 15 digits.
+def entries(topology: EventTopology, momenta: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """px, py, pz, E (n, 4) of every entry of n events; resonances with their mass (n, 5).
 
-    Resonances carry the sum of their rounded final legs and its invariant mass. Raises FabgenError
-    for momenta that are not finite, not conserved or not on shell to 1e-10.
+    Resonances carry the sum of their final legs, as written with 15 digits, and its invariant mass.
+    Raises FabgenError for momenta that are not finite, not conserved or not on shell to 1e-10.
     """
     momenta = round_digits(momenta)
     _check(topology, momenta)
-    n = momenta.shape[0]
-    masses = np.broadcast_to(np.asarray(topology.masses), (n, topology.n_external))
-    resonances = [momenta[:, list(r.legs)].sum(axis=1) for r in topology.ordered_resonances]
-    split = topology.n_initial
-    p = np.stack([*_legs(momenta, 0, split), *resonances, *_legs(momenta, split, None)], axis=1)
-    squares = [r[:, 0] ** 2 - np.sum(r[:, 1:] ** 2, axis=1) for r in resonances]
-    m = np.stack(
-        [
-            *masses[:, :split].T,
-            *(np.sqrt(np.maximum(square, 0.0)) for square in squares),
-            *masses[:, split:].T,
-        ],
-        axis=1,
-    )
-    return round_digits(np.concatenate([p[..., 1:], p[..., :1], m[..., None]], axis=2))
-
-
-def _legs(momenta: NDArray[np.float64], start: int, stop: int | None) -> list[NDArray[np.float64]]:
-    return list(np.moveaxis(momenta[:, start:stop], 1, 0))
+    external = list(np.moveaxis(momenta[..., [1, 2, 3, 0]], 1, 0))
+    resonances = []
+    for resonance in topology.ordered_resonances:
+        p = sum(external[leg] for leg in resonance.legs)
+        square = p[:, 3] ** 2 - np.sum(p[:, :3] ** 2, axis=1)
+        resonances.append(np.column_stack([p, np.sqrt(np.maximum(square, 0.0))]))
+    return [*external[: topology.n_initial], *resonances, *external[topology.n_initial :]]
 
 
 def _check(topology: EventTopology, momenta: NDArray[np.float64]) -> None:
@@ -158,7 +148,7 @@ def _check(topology: EventTopology, momenta: NDArray[np.float64]) -> None:
 
 def _particles(topology: EventTopology, flow: Flow) -> list[pylhe.LHEParticle]:
     n_initial, resonances = topology.n_initial, topology.ordered_resonances
-    entries: list[tuple[int, int, tuple[int, int], tuple[int, int]]] = []
+    rows: list[tuple[int, int, tuple[int, int], tuple[int, int], float]] = []
 
     def mothers(legs: tuple[int, ...], before: int | None = None) -> tuple[int, int]:
         mother = topology.mother(legs, before)
@@ -168,12 +158,12 @@ def _particles(topology: EventTopology, flow: Flow) -> list[pylhe.LHEParticle]:
         return entry, entry
 
     for leg in range(n_initial):
-        entries.append((topology.pdg[leg], -1, (0, 0), flow[leg]))
+        rows.append((topology.pdg[leg], -1, (0, 0), flow[leg], topology.masses[leg]))
     for i, resonance in enumerate(resonances):
         colour = topology.resonance_colour(resonance, flow)
-        entries.append((resonance.pdg, 2, mothers(resonance.legs, i), colour))
+        rows.append((resonance.pdg, 2, mothers(resonance.legs, i), colour, _MARK))
     for leg in range(n_initial, topology.n_external):
-        entries.append((topology.pdg[leg], 1, mothers((leg,)), flow[leg]))
+        rows.append((topology.pdg[leg], 1, mothers((leg,)), flow[leg], topology.masses[leg]))
     return [
         pylhe.LHEParticle(
             id=pdg,
@@ -182,15 +172,15 @@ def _particles(topology: EventTopology, flow: Flow) -> list[pylhe.LHEParticle]:
             mother2=mother[1],
             color1=_tag(colour[0]),
             color2=_tag(colour[1]),
-            px=0.0,
-            py=0.0,
-            pz=0.0,
-            e=0.0,
-            m=0.0,
+            px=_MARK,
+            py=_MARK,
+            pz=_MARK,
+            e=_MARK,
+            m=mass,
             lifetime=0.0,
             spin=UNKNOWN_HELICITY,
         )
-        for pdg, status, mother, colour in entries
+        for pdg, status, mother, colour, mass in rows
     ]
 
 

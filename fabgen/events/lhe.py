@@ -29,7 +29,7 @@ from fabgen.events.record import EventBatch, EventTopology
 #: Level 9 would make files 11 % smaller and writing fifteen times slower: digits are random.
 COMPRESSION_LEVEL = 1
 _GZIP = 16 + zlib.MAX_WBITS  # zlib writes the gzip header: no time stamp, no file name
-_CHUNK = 4096  # events rendered at a time, about 6 MB
+_CHUNK = 1024  # events rendered at a time: 2 MB, which stays in the cache
 _END = "</LesHouchesEvents>"
 
 
