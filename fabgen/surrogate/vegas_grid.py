@@ -42,9 +42,11 @@ class VegasGrid(Surrogate):
     strata: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        assert len(self.bins) == len(self.strata) == self.dim
-        # the package makes one a multiple of the other, so a border of a stratum is one of bins
-        assert all(b % s == 0 or s % b == 0 for b, s in zip(self.bins, self.strata, strict=True))
+        if not len(self.bins) == len(self.strata) == self.dim:
+            raise ValueError("bins and strata need one number per dimension")
+        # the package makes one a multiple of the other, so that borders of bins and strata meet
+        if any(b % s and s % b for b, s in zip(self.bins, self.strata, strict=True)):
+            raise ValueError(f"bins {self.bins} and strata {self.strata} do not match")
 
     def init(self, key: jax.Array) -> VegasGridParams:
         """The uniform density."""
