@@ -109,7 +109,7 @@ class RunDirectory:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a directory is a run's. Raises InputError for a card.toml that fabgen did not write."""
+    """Whether a directory is a run's. Raises InputError for a card.toml of another origin."""
     file = path / "card.toml"
     try:
         text = file.read_text(encoding="utf-8", errors="replace")

@@ -1,7 +1,7 @@
 """Process cards: schema, parser and writer."""
 
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS, CutKey
-from fabgen.card.parser import card_from_table, load_card
+from fabgen.card.parser import card_from_table, card_of_process, load_card
 from fabgen.card.schema import (
     Beams,
     Card,
@@ -39,6 +39,7 @@ __all__ = [
     "TrainingOptions",
     "VegasOptions",
     "card_from_table",
+    "card_of_process",
     "diff_cards",
     "dump_card",
     "load_card",

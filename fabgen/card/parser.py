@@ -36,24 +36,33 @@ def load_card(
     training.seed and generation.seed. Raises InputError for anything wrong in either.
     """
     path = Path(path)
-    settings = list(overrides)
-    if seed is not None:
-        if not 0 <= seed <= MAX_SEED:
-            raise InputError(
-                "the seed is out of range",
-                key="--seed",
-                found=seed,
-                allowed=f"an integer from 0 to {MAX_SEED}",
-            )
-        settings += [f"training.seed={seed}", f"generation.seed={seed}"]
-    table, overridden = reader.override(reader.read_table(path), settings)
+    settings = [*overrides, *_seed_settings(seed)]
+    card = _resolve(reader.read_table(path), settings, os.fspath(path))
+    return dataclasses.replace(card, name=path.stem, file=os.fspath(path))
+
+
+def card_of_process(process: str, overrides: Iterable[str] = ()) -> Card:
+    """The card that holds nothing but a process. Raises InputError."""
+    return _resolve({"process": process}, overrides, None)
+
+
+def _resolve(table: reader.Table, settings: Iterable[str], file: str | None) -> Card:
+    table, overridden = reader.override(table, settings)
     try:
-        card = card_from_table(table)
+        return card_from_table(table)
     except InputError as error:
         key = error.key or ""
         is_setting = any(key == setting or key.startswith(f"{setting}.") for setting in overridden)
-        raise error.with_place(file="--set" if is_setting else path) from None
-    return dataclasses.replace(card, name=path.stem, file=os.fspath(path))
+        raise error.with_place(file="--set" if is_setting else file) from None
+
+
+def _seed_settings(seed: int | None) -> list[str]:
+    if seed is None:
+        return []
+    if not 0 <= seed <= MAX_SEED:
+        allowed = f"an integer from 0 to {MAX_SEED}"
+        raise InputError("the seed is out of range", key="--seed", found=seed, allowed=allowed)
+    return [f"training.seed={seed}", f"generation.seed={seed}"]
 
 
 def card_from_table(table: Mapping[str, Any]) -> Card:

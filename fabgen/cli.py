@@ -1,0 +1,315 @@
+"""The command line: arguments, exit codes, tables. The only file that prints.
+
+Exit codes: 0 done, 1 the run failed, 2 the input is wrong. Results go to stdout, progress and
+messages to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fabgen import __version__
+from fabgen.errors import FabgenError, InputError, not_available
+
+if TYPE_CHECKING:
+    from fabgen.card import Card
+    from fabgen.reporting import Reporter
+
+app = typer.Typer(
+    name="fabgen",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+    epilog="Example:  fabgen generate cards/ee_ttbar.toml -n 1000 --set training.steps=200",
+)
+
+
+class EventFormat(enum.StrEnum):
+    """Formats of event files."""
+
+    lhe = "lhe"
+    lhe_gz = "lhe.gz"
+
+
+CardArgument = Annotated[str, typer.Argument(metavar="CARD", help="A process card (TOML).")]
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="CARD|RUN", help="A process card, or the directory of a run.")
+]
+RunOption = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="DIR", help="Run directory; by default runs/<card name>."),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option(
+        "--seed", metavar="INT", help="Seed; for a run that exists, that of its events only."
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY.PATH=VALUE", help="Overrides a key of the card; may be repeated."
+    ),
+]
+RestartOption = Annotated[
+    bool, typer.Option("--restart", help="Remove the results of the run and begin again.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fabgen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Events for particle physics: a process card in, unweighted Les Houches events out.
+
+    A card is a TOML file. One line is enough; every other key has a default:
+
+        process = "e+ e- > mu+ mu-"
+    """
+
+
+@app.command()
+def train(
+    card: CardArgument,
+    run: RunOption = None,
+    seed: SeedOption = None,
+    settings: SetOption = None,
+    restart: RestartOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train the surrogate of a card. A training that was cut short is resumed.
+
+    Example:  fabgen train cards/ee_ttbar.toml --set training.steps=200
+    """
+    with _messages():
+        from fabgen import run as pipeline
+
+        loaded, directory = _card_and_run(card, run, settings, seed)
+        if Path(card).is_dir():
+            raise InputError("train takes a card", found=card, allowed="a TOML file")
+        _use_compilation_cache()
+        figures = pipeline.train(loaded, directory, restart=restart, reporter=_reporter(quiet))
+        _show_training(figures, directory)
+
+
+@app.command()
+def generate(
+    target: TargetArgument,
+    run: RunOption = None,
+    events: Annotated[
+        int | None, typer.Option("--events", "-n", metavar="INT", min=1, help="Events to write.")
+    ] = None,
+    weighted: Annotated[
+        bool, typer.Option("--weighted", help="Keep every point, with its weight.")
+    ] = False,
+    file_format: Annotated[
+        EventFormat | None, typer.Option("--format", help="Format of the event file.")
+    ] = None,
+    seed: SeedOption = None,
+    settings: SetOption = None,
+    restart: RestartOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write events; train first if the run has no finished surrogate.
+
+    Example:  fabgen generate cards/ee_ttbar.toml -n 1000
+    """
+    options = [*(settings or [])]
+    options += [f"generation.events={events}"] if events is not None else []
+    options += [f'generation.format="{file_format}"'] if file_format is not None else []
+    with _messages():
+        from fabgen import run as pipeline
+
+        card, directory = _card_and_run(target, run, options, seed)
+        card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
+        _use_compilation_cache()
+        report = pipeline.generate(
+            card, directory, weighted=weighted, restart=restart, reporter=_reporter(quiet)
+        )
+        _show_results(report, directory, f"events.{card.generation.format}")
+
+
+@app.command()
+def integrate(
+    target: TargetArgument,
+    run: RunOption = None,
+    vegas: Annotated[
+        bool, typer.Option("--vegas", help="Use VEGAS+ in the place of the trained surrogate.")
+    ] = False,
+    seed: SeedOption = None,
+    settings: SetOption = None,
+    restart: RestartOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """The cross section only, from the surrogate (trained first if need be) or from VEGAS+.
+
+    Example:  fabgen integrate cards/ee_ttbar.toml --vegas
+    """
+    with _messages():
+        from fabgen import run as pipeline
+
+        card, directory = _card_and_run(target, run, settings, seed)
+        card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
+        _use_compilation_cache()
+        report = pipeline.integrate(
+            card, directory, vegas=vegas, restart=restart, reporter=_reporter(quiet)
+        )
+        _show_results(report, directory)
+
+
+@app.command()
+def show(
+    target: Annotated[
+        str, typer.Argument(metavar="PROCESS|CARD", help="A process in quotes, or a card.")
+    ],
+    settings: SetOption = None,
+) -> None:
+    """The subprocesses of a process, their diagrams and channels, and the dimension.
+
+    Example:  fabgen show "e+ e- > t t~, t > w+ b, t~ > w- b~"
+    """
+    with _messages():
+        from fabgen.card import card_of_process, load_card
+
+        path = Path(target)
+        if path.is_dir():
+            path = _card_of_run(path)
+        is_card = path.suffix == ".toml" or path.exists()
+        card = (
+            load_card(path, settings or []) if is_card else card_of_process(target, settings or [])
+        )
+        from fabgen.process.describe import describe
+
+        print(describe(card))
+
+
+@app.command()
+def plot(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")],
+) -> None:
+    """Pictures of a run (not available yet)."""
+    with _messages():
+        raise not_available("fabgen plot", found=str(run))
+
+
+def _card_and_run(
+    target: str, run: Path | None, settings: list[str] | None, seed: int | None
+) -> tuple[Card, Path]:
+    """The card that an argument CARD or RUN means, and the run directory to work in."""
+    from fabgen.card import load_card
+
+    path = Path(target)
+    if path.is_dir():
+        if run is not None and run.resolve() != path.resolve():
+            raise InputError(
+                "two run directories are given",
+                key="--run",
+                found=f"{target} and {run}",
+                allowed="one of them, or a card with --run",
+            )
+        return load_card(_card_of_run(path), settings or [], seed), path
+    card = load_card(path, settings or [], seed)
+    return card, run if run is not None else Path("runs") / card.name
+
+
+def _card_of_run(path: Path) -> Path:
+    from fabgen.rundir import is_run
+
+    if not is_run(path):
+        raise InputError(
+            "the directory holds no run", file=path, allowed="a card, or the directory of a run"
+        )
+    return path / "card.toml"
+
+
+def _use_compilation_cache() -> None:
+    """Compiled programs are kept between runs. JAX is not imported yet and reads its environment.
+
+    A cache that cannot be written is no reason to fail: then everything is compiled again.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    cache = Path(base) / "fabgen" / "jax"
+    with contextlib.suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+        if os.access(cache, os.W_OK):
+            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+
+
+def _reporter(quiet: bool) -> Reporter:
+    from rich.console import Console
+
+    from fabgen.reporting import Silent
+    from fabgen.terminal import reporter_for
+
+    return Silent() if quiet else reporter_for(Console(stderr=True))
+
+
+def _show_results(report: dict, directory: Path, events: str | None = None) -> None:
+    from rich.console import Console
+
+    from fabgen.terminal import results
+
+    Console().print(results(report))
+    for name in [events, "report.json"]:
+        if name is not None and (directory / name).exists():
+            print(f"  {directory / name}")
+
+
+def _show_training(figures: dict, directory: Path) -> None:
+    from rich.console import Console
+
+    from fabgen.terminal import training_results
+
+    Console().print(training_results(figures))
+    print(f"  {directory}")
+
+
+@contextlib.contextmanager
+def _messages() -> Iterator[None]:
+    """Turns every error into one message on stderr and the exit code that belongs to it."""
+    try:
+        yield
+    except FabgenError as error:
+        print(f"fabgen: {error}", file=sys.stderr)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("fabgen: interrupted; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except Exception as error:
+        if os.environ.get("FABGEN_DEBUG"):
+            raise
+        first = str(error).strip().splitlines()[:1]
+        what = ": ".join([type(error).__name__, *first])
+        print(f"fabgen: {what} (FABGEN_DEBUG=1 shows where)", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """Entry point of the `fabgen` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

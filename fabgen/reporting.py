@@ -1,0 +1,63 @@
+"""What a run tells whoever watches it: live figures of its stages, and nothing about terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+
+class Stage(Protocol):
+    """A stage at work: `stage(done, loss=..., eps=...)` says how far it is, with live figures."""
+
+    def __call__(self, done: int, /, **figures: float | None) -> None: ...
+
+
+class Reporter(Protocol):
+    """Shows stages and single lines; the command line has one for terminals and one for logs."""
+
+    def stage(self, name: str, total: int, unit: str) -> AbstractContextManager[Stage]:
+        """Opens a stage of `total` units of work."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One line on what is going on."""
+        ...
+
+
+class Silent:
+    """The reporter that says nothing."""
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Stage]:
+        yield lambda done, /, **figures: None
+
+    def note(self, text: str) -> None:
+        pass
+
+
+class Stopwatch:
+    """Seconds spent by stage: `with watch("train"): ...`, or `watch.add` for measured ones."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter):
+        self.clock = clock
+        self._start = clock()
+        self._spent: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = self.clock()
+        try:
+            yield
+        finally:
+            self.add(stage, self.clock() - start)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Adds seconds (negative ones move them to another stage)."""
+        self._spent[stage] = self._spent.get(stage, 0.0) + seconds
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by stage, with the `total` since the watch was made."""
+        return {**self._spent, "total": self.clock() - self._start}

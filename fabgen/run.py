@@ -1,0 +1,161 @@
+"""The pipeline: a card and a run directory in; a trained surrogate, events and a report out.
+
+Everything random follows from two seeds of the card: training.seed and generation.seed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fabgen import __version__
+from fabgen.card import Card
+from fabgen.reporting import Reporter, Silent, Stopwatch
+from fabgen.rundir import check_run, open_run, stored_card
+from fabgen.stages import Evaluated, Session, Trained, evaluate, trained_surrogate, write_events
+
+if TYPE_CHECKING:
+    from fabgen.sampling.integrate import Survey
+    from fabgen.sampling.unweight import Totals
+
+
+def train(
+    card: Card, directory: Path, *, restart: bool = False, reporter: Reporter | None = None
+) -> dict[str, Any]:
+    """Trains the surrogate of the card, or finishes its training. Returns the figures of it."""
+    with _session(card, directory, restart, reporter) as session:
+        trained = trained_surrogate(session, card.surrogate.kind, store=True)
+        return {
+            **trained.figures,
+            "target_evaluations": trained.target_evaluations,
+            "gradient_evaluations": trained.gradient_evaluations,
+            "timing_s": session.watch.seconds(),
+        }
+
+
+def integrate(
+    card: Card,
+    directory: Path,
+    *,
+    vegas: bool = False,
+    restart: bool = False,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """The report of the card's cross section, from its surrogate, or from VEGAS+ without one.
+
+    It is stored unless the run has events: then the report describes those.
+    """
+    with _session(card, directory, restart, reporter) as session:
+        kind = "vegas" if vegas else card.surrogate.kind
+        trained = trained_surrogate(session, kind, store=not vegas)
+        report = _report(session, trained, evaluate(session, trained))
+        if not session.run.has_events:
+            session.run.replace_results(card, _dump(report), None)
+        return report
+
+
+def generate(
+    card: Card,
+    directory: Path,
+    *,
+    weighted: bool = False,
+    restart: bool = False,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """The report of new events, after training where there is no finished surrogate."""
+    with _session(card, directory, restart, reporter) as session:
+        trained = trained_surrogate(session, card.surrogate.kind, store=True)
+        evaluated = evaluate(session, trained)
+        path = session.run.new_events(card.generation.format)
+        totals = write_events(session, path, evaluated, weighted)
+        report = _report(session, trained, evaluated, totals, weighted)
+        session.run.replace_results(card, _dump(report), path)
+        return report
+
+
+def adopt_seed(card: Card, directory: Path) -> Card:
+    """The card of a `--seed` that asks an existing run for other events, not another training.
+
+    The option sets both seeds of the card; the training of an existing run keeps the seed it had.
+    """
+    old = stored_card(directory)
+    if old is None:
+        return card
+    training = dataclasses.replace(card.training, seed=old.training.seed)
+    return dataclasses.replace(card, training=training)
+
+
+@contextlib.contextmanager
+def _session(
+    card: Card, directory: Path, restart: bool, reporter: Reporter | None
+) -> Iterator[Session]:
+    """Builds the integrand, then enters the run directory: a wrong card leaves no trace."""
+    watch = Stopwatch()
+    check_run(directory, card, restart=restart)
+    with watch("import"):
+        import jax
+
+        from fabgen.integrand import build_integrand
+
+        jax.devices()
+    with watch("compile"):
+        integrand = build_integrand(card)
+    with open_run(directory, card, restart=restart) as run:
+        yield Session(card, run, integrand, reporter or Silent(), watch)
+
+
+def _report(
+    session: Session,
+    trained: Trained,
+    evaluated: Evaluated,
+    totals: Totals | None = None,
+    weighted: bool = False,
+) -> dict[str, Any]:
+    """All figures of the run. The untrained map's evaluations count as evaluation, too."""
+    import jax
+
+    from fabgen.events.report import build_report
+    from fabgen.sampling.unweight import Totals
+
+    card, flat = session.card, evaluated.untrained
+    device = jax.devices()[0]
+    return build_report(
+        process=card.process[0] if len(card.process) == 1 else list(card.process),
+        model=card.model,
+        seed=card.training.seed,
+        version=__version__,
+        unit=session.integrand.unit,
+        survey=evaluated.survey,
+        totals=totals or Totals(),
+        target_evaluations={
+            "training": trained.target_evaluations,
+            "evaluation": evaluated.target_evaluations,
+        },
+        gradient_evaluations={"training": trained.gradient_evaluations},
+        timing_s=session.watch.seconds(),
+        device=device.platform if device.platform == "cpu" else device.device_kind,
+        weighted=weighted,
+        generation_seed=card.generation_seed,
+        training=trained.figures,
+        untrained=_untrained(flat) if flat else None,
+    )
+
+
+def _untrained(survey: Survey) -> dict[str, Any]:
+    metrics = survey.metrics
+    return {
+        "sampling_efficiency": metrics.sampling_efficiency,
+        "unweighting_efficiency": metrics.unweighting_efficiency,
+        "integral": metrics.integral,
+        "integral_error": metrics.integral_error,
+        "evaluation_samples": metrics.n,
+    }
+
+
+def _dump(report: dict[str, Any]) -> str:
+    from fabgen.events.report import dump_report
+
+    return dump_report(report)

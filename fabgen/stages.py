@@ -1,0 +1,306 @@
+"""The stages of a run: train the surrogate, evaluate it, write events.
+
+Heavy packages are imported by the functions that need them; the time this takes is measured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fabgen import __version__
+from fabgen.card import Card, dump_card
+from fabgen.errors import FabgenError
+from fabgen.reporting import Reporter, Stopwatch
+from fabgen.rundir import RunDirectory
+
+if TYPE_CHECKING:
+    import jax
+
+    from fabgen.events.lhe import FileInfo
+    from fabgen.integrand import Integrand
+    from fabgen.sampling.integrate import Survey
+    from fabgen.sampling.sampler import WeightedSampler
+    from fabgen.sampling.unweight import Totals
+    from fabgen.surrogate.base import Surrogate
+
+# Streams of random numbers: their keys are folded from generation.seed with numbers that nothing
+# else uses. Small ones would not do: jax.random.split(key, n)[i] is fold_in(key, i), and the
+# training splits the key of a seed that is most often the same.
+_EVALUATION, _UNTRAINED, _GENERATION, _EVENTS, _GRID = range(0x46414200, 0x46414205)
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """One command at work on one run."""
+
+    card: Card
+    run: RunDirectory
+    integrand: Integrand
+    reporter: Reporter
+    watch: Stopwatch
+
+    def key(self, stream: int) -> jax.Array:
+        """The random key of one stream of numbers."""
+        import jax
+
+        return jax.random.fold_in(jax.random.key(self.card.generation_seed), stream)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A surrogate with its parameters, what f was called for it, and what else is worth telling."""
+
+    surrogate: Surrogate
+    params: Any
+    target_evaluations: int = 0
+    gradient_evaluations: int = 0
+    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
+    """The surrogate of a kind: trained now, resumed, or read from the run."""
+    if kind == "vegas":
+        return _trained_grid(session, store)
+    with session.watch("import"):
+        from fabgen.surrogate import build_surrogate
+    surrogate = build_surrogate(session.integrand.dim, session.card.surrogate)
+    return _trained_flow(session, surrogate) if kind == "flow" else Trained(surrogate, ())
+
+
+def _trained_flow(session: Session, surrogate: Surrogate) -> Trained:
+    with session.watch("import"):
+        from fabgen.training import Checkpointer, LogRecord, Progress
+        from fabgen.training.loop import train
+    card, run, watch = session.card, session.run, session.watch
+    checkpointer = Checkpointer(run.surrogate, _description(card))
+    resumed = checkpointer.resume_step
+    run.truncate_log(resumed)
+    if checkpointer.finished:
+        session.reporter.note("using the finished surrogate of the run")
+    elif resumed is not None:
+        session.reporter.note(f"resuming the training at step {resumed} of {card.training.steps}")
+
+    def log(record: LogRecord) -> None:
+        run.append_log(record.as_dict())
+
+    start = watch.clock()
+    with session.reporter.stage("train", card.training.steps, "steps") as show:
+
+        def progress(p: Progress) -> None:
+            show(max(p.step, 0), loss=p.loss, eps=p.eps, evaluations=p.target_evaluations)
+
+        result = train(
+            session.integrand,
+            surrogate,
+            card.training,
+            checkpointer=checkpointer,
+            on_log=log,
+            on_progress=progress,
+            clock=watch.clock,
+        )
+    watch.add("compile", result.compile_seconds)
+    watch.add("train", watch.clock() - start - result.compile_seconds)
+    counts = result.counters
+    return Trained(
+        surrogate,
+        result.params,
+        counts["target_evaluations"],
+        counts["gradient_evaluations"],
+        {
+            "method": card.training.method,
+            "steps": card.training.steps,
+            "resumed_step": result.resumed_step,
+            "training_seconds": result.seconds,
+            **{name: n for name, n in counts.items() if not name.endswith("_evaluations")},
+        },
+    )
+
+
+def _trained_grid(session: Session, store: bool) -> Trained:
+    """A VEGAS+ grid: of the run if it has one, else adapted now (and stored with `store`)."""
+    with session.watch("import"):
+        import numpy as np
+
+        from fabgen.surrogate.vegas import VegasIteration, train_vegas, vegas_grid
+        from fabgen.training import Checkpointer, load_surrogate, save_surrogate
+    card, run, watch, dim = session.card, session.run, session.watch, session.integrand.dim
+    options, description = card.surrogate.vegas, _description(card)
+    if store and Checkpointer(run.surrogate, description).finished:
+        session.reporter.note("using the finished surrogate of the run")
+        grid = vegas_grid(dim, options)
+        template = {"grid": grid.init(session.key(_GRID)), "evaluations": np.int64(0)}
+        stored = load_surrogate(run.surrogate, template, description)
+        return Trained(grid, stored["grid"], int(stored["evaluations"]), 0, {"method": "vegas"})
+    if store:
+        run.truncate_log(None)
+    start = watch.clock()
+    with watch("train"), session.reporter.stage("vegas", options.iterations, "iterations") as show:
+
+        def log(iteration: VegasIteration) -> None:
+            if store:
+                figures = dataclasses.asdict(iteration)
+                step, evaluations = figures.pop("iteration"), figures.pop("evaluations")
+                seconds = watch.clock() - start
+                counts = {"target_evaluations": evaluations, "seconds": seconds}
+                run.append_log({"step": step, "loss": None, "eps": None, **counts, **figures})
+            error = abs(iteration.average_error / iteration.average) if iteration.average else None
+            show(iteration.iteration, error=error, evaluations=iteration.evaluations)
+
+        grid, params, result = train_vegas(
+            session.integrand.log_density, dim, options, card.training.seed, log
+        )
+    if store:
+        stored = {"grid": params, "evaluations": np.int64(result.evaluations)}
+        save_surrogate(run.surrogate, stored, description)
+    figures = {
+        "method": "vegas",
+        "steps": options.iterations,
+        "vegas_integral": result.integral,
+        "vegas_integral_error": result.integral_error,
+        "vegas_chi2_per_dof": result.chi2_per_dof,
+    }
+    return Trained(grid, params, result.evaluations, 0, figures)
+
+
+def _description(card: Card) -> dict[str, str]:
+    """What a checkpoint belongs to: a hash of all that the training depends on."""
+    free = Card(process=())
+    kept = dataclasses.replace(card, evaluation=free.evaluation, generation=free.generation)
+    return {"card": hashlib.sha256(dump_card(kept).encode()).hexdigest()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """Fresh samples of the surrogate and of the untrained map, and the sampler they came from.
+
+    `untrained` is None where f vanished at every point of flat sampling.
+    """
+
+    sampler: WeightedSampler
+    survey: Survey
+    untrained: Survey | None
+    target_evaluations: int
+
+
+def evaluate(session: Session, trained: Trained) -> Evaluated:
+    """Cross section and efficiencies from card.evaluation.samples points each."""
+    with session.watch("import"):
+        from fabgen.surrogate import Uniform
+    dim, n = session.integrand.dim, session.card.evaluation.samples
+    with session.watch("compile"):
+        surrogates = {trained.surrogate: trained.params, Uniform(dim): ()}
+        trained_sampler, *flat_sampler = _samplers(session, surrogates)
+    survey = _survey(session, "evaluate", trained_sampler, _EVALUATION)
+    calls = survey.target_evaluations
+    untrained: Survey | None = survey
+    if flat_sampler:
+        # Without the flow: what the training was worth.
+        calls += -(-n // flat_sampler[0].block) * flat_sampler[0].block
+        try:
+            untrained = _survey(session, "untrained", flat_sampler[0], _UNTRAINED)
+        except FabgenError:
+            untrained = None
+    return Evaluated(trained_sampler, survey, untrained, calls)
+
+
+def _samplers(session: Session, surrogates: Mapping[Surrogate, Any]) -> list[WeightedSampler]:
+    """Samplers of w = f/q that share one compiled f: it takes far longer to compile than any q."""
+    import jax
+
+    from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
+
+    block, dim = DEFAULT_BLOCK, session.integrand.dim
+    points = jax.ShapeDtypeStruct((block, dim), "float64")
+    density = jax.jit(session.integrand.log_density).lower(points).compile()
+
+    def sampler(surrogate: Surrogate, params: Any) -> WeightedSampler:
+        def sample(params: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+            return surrogate.sample_and_log_prob(params, key, block)
+
+        compiled = jax.jit(sample).lower(params, jax.random.key(0)).compile()
+
+        def step(params: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+            u, log_q = compiled(params, key)
+            return u, density(u) - log_q
+
+        return WeightedSampler(step, params, dim, block)
+
+    return [sampler(surrogate, params) for surrogate, params in surrogates.items()]
+
+
+def _survey(session: Session, name: str, sampler: WeightedSampler, stream: int) -> Survey:
+    from fabgen.sampling.integrate import integrate
+
+    n = session.card.evaluation.samples
+    with session.watch("evaluate"), session.reporter.stage(name, n, "points") as show:
+        return integrate(
+            sampler,
+            n,
+            session.key(stream),
+            max_overweight=session.card.generation.max_overweight,
+            progress=show,
+        )
+
+
+def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: bool) -> Totals:
+    """Generates the events and writes them to `path`, block by block."""
+    with session.watch("import"):
+        from fabgen.events.assemble import assemble
+        from fabgen.events.lhe import write_lhe
+        from fabgen.sampling import unweight
+    watch, n = session.watch, session.card.generation.events
+    totals = unweight.Totals()
+
+    def counted(blocks: Iterator[unweight.Accepted]) -> Iterator[unweight.Accepted]:
+        nonlocal totals
+        for block in blocks:
+            totals = totals + block
+            yield block
+
+    select = unweight.weighted if weighted else unweight.unweight
+    accepted = counted(select(evaluated.sampler, evaluated.survey, n, session.key(_GENERATION)))
+    batches = iter(assemble(session.integrand, accepted, session.key(_EVENTS)))
+
+    def timed() -> Iterator[Any]:
+        while True:
+            with watch("generate"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+    with session.reporter.stage("events", n, "events") as show:
+        before = watch.seconds().get("generate", 0.0)
+        start = watch.clock()
+        write_lhe(
+            path,
+            _file_info(session, evaluated.survey),
+            session.integrand.topologies,
+            timed(),
+            progress=show,
+        )
+        generating = watch.seconds().get("generate", 0.0) - before
+        watch.add("write", watch.clock() - start - generating)
+    return totals
+
+
+def _file_info(session: Session, survey: Survey) -> FileInfo:
+    from fabgen.events.lhe import FileInfo
+    from fabgen.events.slha import slha_text
+
+    card, integrand = session.card, session.integrand
+    return FileInfo(
+        beams=integrand.beam_particles,
+        energies=integrand.beam_energies,
+        cross_section=survey.metrics.integral,
+        error=survey.metrics.integral_error,
+        unit=integrand.unit,
+        process="; ".join(card.process),
+        card=dump_card(card),
+        slha=slha_text(integrand.parameters, integrand.masses, integrand.widths),
+        version=__version__,
+    )

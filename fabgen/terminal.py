@@ -1,0 +1,232 @@
+"""What the command line shows: progress on stderr, tables of results on stdout.
+
+On a terminal progress is a rich bar; elsewhere (a log file, a pipe) it is a line every few seconds,
+without control codes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from fabgen.reporting import Stage
+
+#: Seconds between two lines of a log.
+LOG_INTERVAL = 10.0
+
+
+class TerminalReporter:
+    """Progress bars with the time left and the live figures of a stage."""
+
+    def __init__(self, console: Console):
+        self._console = console
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Stage]:
+        columns = (
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            _Figures(),
+        )
+        with Progress(*columns, console=self._console, expand=True) as progress:
+            task = progress.add_task(name, total=total, figures="")
+            rate = _Rate(unit)
+
+            def show(done: int, /, **figures: float | None) -> None:
+                text = ", ".join([*describe(figures), *rate(done)])
+                progress.update(task, completed=done, figures=text)
+
+            yield show
+
+    def note(self, text: str) -> None:
+        self._console.print(text, highlight=False)
+
+
+class LogReporter:
+    """Plain lines: at the start of a stage, every `LOG_INTERVAL` seconds, and at its end."""
+
+    def __init__(self, console: Console, interval: float = LOG_INTERVAL):
+        self._console = console
+        self._interval = interval
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Stage]:
+        start = written = time.monotonic()
+        last: tuple[int, Mapping[str, float | None]] = (0, {})
+        rate = _Rate(unit)
+
+        def show(done: int, /, **figures: float | None) -> None:
+            nonlocal written, last
+            last = (done, figures)
+            if time.monotonic() - written >= self._interval:
+                written = time.monotonic()
+                left = (written - start) * (total - done) / done if done else None
+                ahead = [] if left is None else [f"{format_seconds(left)} left"]
+                self._line(name, done, total, unit, [*describe(figures), *rate(done), *ahead])
+
+        self.note(f"{name}: {total:,} {unit}")
+        yield show
+        took = format_seconds(time.monotonic() - start)
+        self._line(name, last[0], total, unit, [*describe(last[1]), took])
+
+    def _line(self, name: str, done: int, total: int, unit: str, figures: list[str]) -> None:
+        self.note(f"{name}: {done:,} of {total:,} {unit}, {', '.join(figures)}")
+
+    def note(self, text: str) -> None:
+        # A log has lines of any length: only a terminal would wrap them.
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class _Figures(ProgressColumn):
+    """The live figures, at the end of the line, cut where the terminal ends."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["figures"], no_wrap=True, overflow="ellipsis")
+
+
+class _Rate:
+    """Units per second since the first call."""
+
+    def __init__(self, unit: str):
+        self._unit = unit
+        self._start = time.monotonic()
+
+    def __call__(self, done: int) -> list[str]:
+        seconds = time.monotonic() - self._start
+        if self._unit != "events" or seconds < 0.1:
+            return []
+        return [f"{done / seconds:,.0f} {self._unit}/s"]
+
+
+_SHORT = {"evaluations": "evals"}
+
+
+def describe(figures: Mapping[str, float | None]) -> list[str]:
+    """Live figures as "name value", those without a value left out."""
+    return [
+        f"{_SHORT.get(name, name)} {value:,}"
+        if isinstance(value, int)
+        else f"{_SHORT.get(name, name)} {value:.4g}"
+        for name, value in figures.items()
+        if value is not None
+    ]
+
+
+def reporter_for(console: Console) -> TerminalReporter | LogReporter:
+    """Bars for a terminal, lines for anything else."""
+    return TerminalReporter(console) if console.is_terminal else LogReporter(console)
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def results(report: Mapping[str, Any]) -> Group:
+    """The figures of report.json, those of the untrained map beside them."""
+    flat = report["untrained"] or {}
+    unit = {"pb": " pb", "GeV": " GeV", "none": ""}[report["unit"]]
+    name = {"pb": "cross section", "GeV": "partial width", "none": "integral"}[report["unit"]]
+    processes = report["process"]
+    estimates = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text("; ".join([processes] if isinstance(processes, str) else processes)),
+        title_justify="left",
+    )
+    estimates.add_column(f"{report['evaluation_samples']:,} samples")
+    estimates.add_column(_METHODS.get(report["training"].get("method"), "surrogate"))
+    if flat:
+        estimates.add_column("untrained")
+    for label, values in {
+        name: [_estimate(r["integral"], r["integral_error"], unit) for r in (report, flat) if r],
+        "sampling efficiency": [f"{r['sampling_efficiency']:.4f}" for r in (report, flat) if r],
+        "unweighting efficiency": [
+            f"{r['unweighting_efficiency']:.4f}" for r in (report, flat) if r
+        ],
+    }.items():
+        estimates.add_row(label, *values)
+
+    rows = {}
+    if report["events"]:
+        over = report["overweight"]
+        kind = "weighted" if report["weighted"] else "unweighted"
+        rows[f"{kind} events"] = f"{report['events']:,}"
+        if not report["weighted"]:
+            share = 100.0 * over["cross_section_fraction"]
+            rows["above maximum weight"] = f"{over['events']:,} ({share:.2g} % of the total)"
+    rows |= _costs(report)
+    return Group(estimates, _pairs(rows))
+
+
+_METHODS = {None: "flat sampling", "vegas": "VEGAS+"}
+
+
+def training_results(figures: Mapping[str, Any]) -> Table:
+    """What `fabgen train` ends with."""
+    names = {"method": "method", "steps": "steps", "skipped": "skipped", "clipped": "clipped"}
+    rows = {label: str(figures[key]) for key, label in names.items() if key in figures}
+    return _pairs(rows | _costs({**figures, "device": None}))
+
+
+def _costs(report: Mapping[str, Any]) -> dict[str, str]:
+    """Evaluations and seconds by stage."""
+    calls = report["target_evaluations"]
+    seconds = {name: s for name, s in report["timing_s"].items() if s >= 0.05 and name != "total"}
+    rows = {
+        "target evaluations": ", ".join(f"{name} {n:,}" for name, n in calls.items()),
+        "time": ", ".join(f"{name} {format_seconds(s)}" for name, s in seconds.items()),
+        "total time": format_seconds(report["timing_s"]["total"]),
+    }
+    return rows
+
+
+def _pairs(rows: Mapping[str, str]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for label, value in rows.items():
+        table.add_row(label, value)
+    return table
+
+
+def _estimate(value: float | None, error: float | None, unit: str) -> str:
+    """A value with as many digits as its error allows: two digits of the error are shown."""
+    if value is None:
+        return ""
+    if error is None or error <= 0.0 or value == 0.0:
+        return f"{value:.6g}{unit}"
+    digits = max(0, 1 - _exponent(error))
+    if digits <= 8 and abs(value) < 1e6:
+        return f"{value:.{digits}f} +- {error:.{digits}f}{unit}"
+    precision = max(0, _exponent(value) - _exponent(error) + 1)
+    return f"{value:.{precision}e} +- {error:.1e}{unit}"
+
+
+def _exponent(number: float) -> int:
+    return int(f"{abs(number):e}".split("e")[1])
+
+
+def format_seconds(seconds: float) -> str:
+    if seconds < 60.0:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
