@@ -1,9 +1,17 @@
-"""Accepted points of the unit cube -> batches of events."""
+"""Accepted points of the unit cube -> batches of events.
+
+sampler = weighted_sampler(integrand, surrogate, params)
+drawer = event_drawer(integrand)
+survey = integrate(sampler, samples, evaluation_key)
+points = unweight(sampler, survey, n, points_key)
+write_lhe(path, info, integrand.topologies, assemble(drawer, points, events_key))
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -20,6 +28,9 @@ class EventSource(Protocol):
     """What events need of an integrand."""
 
     @property
+    def dim(self) -> int: ...
+
+    @property
     def topologies(self) -> tuple[EventTopology, ...]:
         """The subprocesses as they appear in the file; EventBatch.topology counts them."""
 
@@ -30,23 +41,42 @@ class EventSource(Protocol):
         """
 
 
-def assemble(
-    source: EventSource,
-    accepted: Iterable[Accepted],
-    key: jax.Array,
-    block: int = DEFAULT_BLOCK,
-) -> Iterator[EventBatch]:
-    """Batches of `block` events (the last one shorter) of a stream of accepted points.
+@dataclass(frozen=True)
+class EventDrawer:
+    """EventSource.draw_events for blocks of one compiled size."""
 
-    Events depend on their position in the stream and the key, not on how many there are.
+    step: Callable[[Any, jax.Array], Mapping[str, Any]]
+    block: int
+
+    def __call__(
+        self, u: NDArray[np.float64], weight: NDArray[np.float64], key: jax.Array
+    ) -> EventBatch:
+        """The events at u (n, dim) with event weights (n,), n <= block."""
+        n = len(u)
+        # A short block is filled up with its last point.
+        padded = np.pad(u, ((0, self.block - n), (0, 0)), mode="edge")
+        values = self.step(padded, key)
+        return EventBatch(weight=weight, **{k: np.asarray(v)[:n] for k, v in values.items()})
+
+
+def event_drawer(source: EventSource, block: int = DEFAULT_BLOCK) -> EventDrawer:
+    """Compiles at once, so the time this takes is compilation."""
+    u = jax.ShapeDtypeStruct((block, source.dim), np.float64)
+    step = jax.jit(source.draw_events).lower(u, jax.random.key(0)).compile()
+    return EventDrawer(step, block)
+
+
+def assemble(
+    source: EventDrawer | EventSource, accepted: Iterable[Accepted], key: jax.Array
+) -> Iterator[EventBatch]:
+    """Batches of one size (the last one shorter) of events of a stream of accepted points.
+
+    An integrand is compiled first, see `event_drawer`. Events depend on their position in the
+    stream and the key, not on how many there are.
     """
-    draw = jax.jit(source.draw_events)
-    for i, (u, weight) in enumerate(_rebatch(accepted, block)):
-        # The last batch is filled up with its last point: one compiled shape for all.
-        padded = np.pad(u, ((0, block - len(u)), (0, 0)), mode="edge")
-        drawn = draw(padded, jax.random.fold_in(key, i))
-        values = {name: np.asarray(value)[: len(u)] for name, value in drawn.items()}
-        yield EventBatch(weight=weight, **values)
+    drawer = source if isinstance(source, EventDrawer) else event_drawer(source)
+    for i, (u, weight) in enumerate(_rebatch(accepted, drawer.block)):
+        yield drawer(u, weight, jax.random.fold_in(key, i))
 
 
 def _rebatch(

@@ -126,6 +126,9 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise FabgenError(f"Writing {path} failed: {error.strerror}") from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

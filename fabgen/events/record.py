@@ -7,7 +7,7 @@ first, momenta (E, px, py, pz) in GeV in the lab frame, colour lines as (colour,
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -133,8 +133,8 @@ class EventBatch:
 
     def take(self, index: slice | NDArray[np.integer]) -> EventBatch:
         """Some of the events, in the order of `index`."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return EventBatch(**{k: v if v is None else v[index] for k, v in values.items()})
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v[index] for k, v in values.items() if v is not None})
 
 
 def _check_flow(flow: Flow, pdg: tuple[int, ...], n_initial: int) -> None:
@@ -145,11 +145,12 @@ def _check_flow(flow: Flow, pdg: tuple[int, ...], n_initial: int) -> None:
     """
     if len(flow) != len(pdg):
         raise FabgenError(f"colour flow {flow} does not fit the {len(pdg)} legs {pdg}")
-    begin, end = Counter(), Counter()
+    begin: Counter[int] = Counter()
+    end: Counter[int] = Counter()
     for leg, (colour, anticolour) in enumerate(flow):
         incoming = leg < n_initial
         begin[colour if incoming else anticolour] += 1
         end[anticolour if incoming else colour] += 1
-    begin.pop(0, None), end.pop(0, None)
+    del begin[0], end[0]
     if begin != end or any(count != 1 for count in begin.values()):
         raise FabgenError(f"colour flow {flow} of {pdg}: a colour line has no beginning or no end")

@@ -46,6 +46,8 @@ class WeightedSampler:
     block: int
 
     def __call__(self, key: Array, index: int) -> tuple[Array, Array]:
+        if not jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
+            key = jax.random.wrap_key_data(key)  # an old-style key
         return self.step(self.params, jax.random.fold_in(key, index))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pylhe
 import pytest
 
-from fabgen.events.assemble import assemble
+from fabgen.events.assemble import assemble, event_drawer
 from fabgen.events.lhe import write_lhe
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import weighted_sampler
@@ -24,7 +24,8 @@ def sampler_fixture(two_fermions, flat):
 def events(two_fermions, sampler, n, method=unweight, block=256):
     key = jax.random.key(4)
     survey = integrate(sampler, 5000, jax.random.key(1))
-    return list(assemble(two_fermions, method(sampler, survey, n, key), key, block=block))
+    drawer = event_drawer(two_fermions, block=block)
+    return list(assemble(drawer, method(sampler, survey, n, key), key))
 
 
 def test_batches_have_one_size(two_fermions, sampler) -> None:
