@@ -65,15 +65,18 @@ def run(method, integrand, n, *, max_overweight=0.001, samples=20_000, block=200
     return survey, totals, u, np.concatenate([b.weight for b in blocks])
 
 
-@pytest.mark.parametrize("max_overweight", [0.0, 0.001, 0.3])
-def test_unweighted_histogram_is_unbiased(max_overweight: float) -> None:
+@pytest.mark.parametrize(
+    ("method", "max_overweight"),
+    [(unweight, 0.0), (unweight, 0.001), (unweight, 0.3), (weighted, 0.001)],
+)
+def test_histogram_is_unbiased(method, max_overweight: float) -> None:
     """Chi^2 of the histogram of the summed event weights against the exact bin integrals.
 
     With max_overweight = 0.3 the spike (17 % of the cross section) is overweight: wrong factors or
     a wrong mean factor would show at once.
     """
     integrand, n = Peak(), 40_000
-    survey, totals, u, weight = run(unweight, integrand, n, max_overweight=max_overweight)
+    survey, totals, u, weight = run(method, integrand, n, max_overweight=max_overweight)
     assert len(u) == len(weight) == totals.events == n
     edges = np.array([0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0])
     height = np.where(edges[1:] > 0.99, integrand.spike, 1.0)
