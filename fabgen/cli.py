@@ -21,7 +21,7 @@ from fabgen.errors import FabgenError, InputError, not_available
 
 if TYPE_CHECKING:
     from fabgen.card import Card
-    from fabgen.reporting import Reporter
+    from fabgen.run import How
 
 app = typer.Typer(
     name="fabgen",
@@ -109,8 +109,7 @@ def train(
         loaded, directory = _card_and_run(card, run, settings, seed)
         if Path(card).is_dir():
             raise InputError("train takes a card", found=card, allowed="a TOML file")
-        _use_compilation_cache()
-        figures = pipeline.train(loaded, directory, restart=restart, reporter=_reporter(quiet))
+        figures = pipeline.train(loaded, directory, _how(restart, quiet))
         _show_training(figures, directory)
 
 
@@ -144,10 +143,7 @@ def generate(
 
         card, directory = _card_and_run(target, run, options, seed)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
-        _use_compilation_cache()
-        report = pipeline.generate(
-            card, directory, weighted=weighted, restart=restart, reporter=_reporter(quiet)
-        )
+        report = pipeline.generate(card, directory, _how(restart, quiet), weighted=weighted)
         _show_results(report, directory, f"events.{card.generation.format}")
 
 
@@ -172,10 +168,7 @@ def integrate(
 
         card, directory = _card_and_run(target, run, settings, seed)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
-        _use_compilation_cache()
-        report = pipeline.integrate(
-            card, directory, vegas=vegas, restart=restart, reporter=_reporter(quiet)
-        )
+        report = pipeline.integrate(card, directory, _how(restart, quiet), vegas=vegas)
         _show_results(report, directory)
 
 
@@ -244,26 +237,26 @@ def _card_of_run(path: Path) -> Path:
     return path / "card.toml"
 
 
-def _use_compilation_cache() -> None:
-    """Compiled programs are kept between runs. JAX is not imported yet and reads its environment.
-
-    A cache that cannot be written is no reason to fail: then everything is compiled again.
-    """
+def _compilation_cache() -> Path | None:
+    """Where compiled programs are kept between runs; None if nothing can be written there."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     cache = Path(base) / "fabgen" / "jax"
-    with contextlib.suppress(OSError):
+    try:
         cache.mkdir(parents=True, exist_ok=True)
-        if os.access(cache, os.W_OK):
-            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+    except OSError:
+        return None
+    return cache if os.access(cache, os.W_OK) else None
 
 
-def _reporter(quiet: bool) -> Reporter:
+def _how(restart: bool, quiet: bool) -> How:
     from rich.console import Console
 
     from fabgen.reporting import Silent
+    from fabgen.run import How
     from fabgen.terminal import reporter_for
 
-    return Silent() if quiet else reporter_for(Console(stderr=True))
+    reporter = Silent() if quiet else reporter_for(Console(stderr=True))
+    return How(restart=restart, reporter=reporter, compilation_cache=_compilation_cache())
 
 
 def _show_results(report: dict, directory: Path, events: str | None = None) -> None:

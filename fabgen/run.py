@@ -22,11 +22,22 @@ if TYPE_CHECKING:
     from fabgen.sampling.unweight import Totals
 
 
-def train(
-    card: Card, directory: Path, *, restart: bool = False, reporter: Reporter | None = None
-) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class How:
+    """What the caller decides and the card does not: nothing here changes a result.
+
+    restart: remove the results of an earlier run first. compilation_cache: a folder in which JAX
+    keeps compiled programs between runs.
+    """
+
+    restart: bool = False
+    reporter: Reporter = dataclasses.field(default_factory=Silent)
+    compilation_cache: Path | None = None
+
+
+def train(card: Card, directory: Path, how: How = How()) -> dict[str, Any]:
     """Trains the surrogate of the card, or finishes its training. Returns the figures of it."""
-    with _session(card, directory, restart, reporter) as session:
+    with _session(card, directory, how) as session:
         trained = trained_surrogate(session, card.surrogate.kind, store=True)
         return {
             **trained.figures,
@@ -37,18 +48,13 @@ def train(
 
 
 def integrate(
-    card: Card,
-    directory: Path,
-    *,
-    vegas: bool = False,
-    restart: bool = False,
-    reporter: Reporter | None = None,
+    card: Card, directory: Path, how: How = How(), *, vegas: bool = False
 ) -> dict[str, Any]:
     """The report of the card's cross section, from its surrogate, or from VEGAS+ without one.
 
     It is stored unless the run has events: then the report describes those.
     """
-    with _session(card, directory, restart, reporter) as session:
+    with _session(card, directory, how) as session:
         kind = "vegas" if vegas else card.surrogate.kind
         trained = trained_surrogate(session, kind, store=not vegas)
         report = _report(session, trained, evaluate(session, trained))
@@ -58,15 +64,10 @@ def integrate(
 
 
 def generate(
-    card: Card,
-    directory: Path,
-    *,
-    weighted: bool = False,
-    restart: bool = False,
-    reporter: Reporter | None = None,
+    card: Card, directory: Path, how: How = How(), *, weighted: bool = False
 ) -> dict[str, Any]:
     """The report of new events, after training where there is no finished surrogate."""
-    with _session(card, directory, restart, reporter) as session:
+    with _session(card, directory, how) as session:
         trained = trained_surrogate(session, card.surrogate.kind, store=True)
         evaluated = evaluate(session, trained)
         path = session.run.new_events(card.generation.format)
@@ -89,22 +90,23 @@ def adopt_seed(card: Card, directory: Path) -> Card:
 
 
 @contextlib.contextmanager
-def _session(
-    card: Card, directory: Path, restart: bool, reporter: Reporter | None
-) -> Iterator[Session]:
+def _session(card: Card, directory: Path, how: How) -> Iterator[Session]:
     """Builds the integrand, then enters the run directory: a wrong card leaves no trace."""
     watch = Stopwatch()
-    check_run(directory, card, restart=restart)
+    check_run(directory, card, restart=how.restart)
     with watch("import"):
         import jax
 
-        from fabgen.integrand import build_integrand
+        from fabgen.build import build_integrand
 
+        if how.compilation_cache is not None:
+            jax.config.update("jax_compilation_cache_dir", str(how.compilation_cache))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
         jax.devices()
     with watch("compile"):
         integrand = build_integrand(card)
-    with open_run(directory, card, restart=restart) as run:
-        yield Session(card, run, integrand, reporter or Silent(), watch)
+    with open_run(directory, card, restart=how.restart) as run:
+        yield Session(card, run, integrand, how.reporter, watch)
 
 
 def _report(

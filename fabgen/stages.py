@@ -289,13 +289,16 @@ def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: b
 
 
 def _file_info(session: Session, survey: Survey) -> FileInfo:
-    from fabgen.events.lhe import FileInfo
+    from fabgen.events.lhe import FileInfo, decay_beams
     from fabgen.events.slha import slha_text
 
     card, integrand = session.card, session.integrand
+    beams, energies = integrand.beam_particles, integrand.beam_energies
+    if len(beams) == 1:
+        beams, energies = decay_beams(beams[0], integrand.topologies[0].masses[0])
     return FileInfo(
-        beams=integrand.beam_particles,
-        energies=integrand.beam_energies,
+        beams=beams,
+        energies=energies,
         cross_section=survey.metrics.integral,
         error=survey.metrics.integral_error,
         unit=integrand.unit,

@@ -152,9 +152,9 @@ def results(report: Mapping[str, Any]) -> Group:
         title_justify="left",
     )
     estimates.add_column(f"{report['evaluation_samples']:,} samples")
-    estimates.add_column(_METHODS.get(report["training"].get("method"), "surrogate"))
+    estimates.add_column(_METHODS.get(report["training"].get("method"), "trained flow"))
     if flat:
-        estimates.add_column("untrained")
+        estimates.add_column("untrained map")
     for label, values in {
         name: [_estimate(r["integral"], r["integral_error"], unit) for r in (report, flat) if r],
         "sampling efficiency": [f"{r['sampling_efficiency']:.4f}" for r in (report, flat) if r],
@@ -167,13 +167,13 @@ def results(report: Mapping[str, Any]) -> Group:
     rows = {}
     if report["events"]:
         over = report["overweight"]
-        kind = "weighted" if report["weighted"] else "unweighted"
-        rows[f"{kind} events"] = f"{report['events']:,}"
+        rows["weighted events" if report["weighted"] else "unweighted events"] = (
+            f"{report['events']:,}"
+        )
         if not report["weighted"]:
             share = 100.0 * over["cross_section_fraction"]
             rows["above maximum weight"] = f"{over['events']:,} ({share:.2g} % of the total)"
-    rows |= _costs(report)
-    return Group(estimates, _pairs(rows))
+    return Group(estimates, _evaluations(report), _pairs(rows | _times(report)))
 
 
 _METHODS = {None: "flat sampling", "vegas": "VEGAS+"}
@@ -181,21 +181,38 @@ _METHODS = {None: "flat sampling", "vegas": "VEGAS+"}
 
 def training_results(figures: Mapping[str, Any]) -> Table:
     """What `fabgen train` ends with."""
-    names = {"method": "method", "steps": "steps", "skipped": "skipped", "clipped": "clipped"}
-    rows = {label: str(figures[key]) for key, label in names.items() if key in figures}
-    return _pairs(rows | _costs({**figures, "device": None}))
-
-
-def _costs(report: Mapping[str, Any]) -> dict[str, str]:
-    """Evaluations and seconds by stage."""
-    calls = report["target_evaluations"]
-    seconds = {name: s for name, s in report["timing_s"].items() if s >= 0.05 and name != "total"}
     rows = {
-        "target evaluations": ", ".join(f"{name} {n:,}" for name, n in calls.items()),
-        "time": ", ".join(f"{name} {format_seconds(s)}" for name, s in seconds.items()),
-        "total time": format_seconds(report["timing_s"]["total"]),
+        "method": figures.get("method", "none: flat sampling"),
+        "steps": f"{figures.get('steps', 0):,}",
+        "target evaluations": f"{figures['target_evaluations']:,}",
+        "with gradient": f"{figures['gradient_evaluations']:,}",
     }
-    return rows
+    for key in ("skipped", "clipped"):
+        if key in figures:
+            rows[f"gradients {key}"] = f"{figures[key]:,}"
+    return _pairs(rows | _times(figures))
+
+
+def _evaluations(report: Mapping[str, Any]) -> Table:
+    """Evaluations of f by stage."""
+    calls, gradients = report["target_evaluations"], report["gradient_evaluations"]
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for stage in calls:
+        table.add_column(stage, justify="right")
+    table.add_row("target evaluations", *(f"{n:,}" for n in calls.values()))
+    table.add_row("of them with gradient", *(f"{n:,}" for n in gradients.values()))
+    return table
+
+
+def _times(report: Mapping[str, Any]) -> dict[str, str]:
+    seconds = dict(report["timing_s"])
+    total = seconds.pop("total")
+    shown = {name: format_seconds(s) for name, s in seconds.items() if s >= 0.05}
+    return {
+        "time": format_seconds(total),
+        "of it": ", ".join(f"{name} {text}" for name, text in shown.items()),
+    }
 
 
 def _pairs(rows: Mapping[str, str]) -> Table:
