@@ -12,11 +12,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from .invariants import Block, BreitWigner, BreitWignerTail, Flat, Limits, Power
-from .kinematics import TWO_PI, pair_products, safe_sqrt, subset_mass_squared
+from .kinematics import (
+    TWO_PI,
+    isotropic_angles,
+    pair_products,
+    safe_sqrt,
+    subset_mass_squared,
+    unit_angles,
+)
 from .mapping import Kinematics, Mapping
 
 #: Where limits meet within rounding they are kept this far apart, relative to the total energy: the
@@ -140,18 +148,18 @@ class Cascade(Mapping):
             )
             ranges.masses[branch] = jnp.sqrt(jnp.clip(s, *limits))
             jacobian = jacobian * ds_du
-        momenta = {}
-        n_invariants = len(self.drawn)
-        for i in reversed(range(len(self.branches))):
-            branch = self.branches[i]
-            size = ranges.momentum(branch)
+        sizes = [ranges.momentum(branch) for branch in self.branches]
+        for branch, size in zip(self.branches, sizes, strict=True):
             jacobian = jacobian * size / ranges.masses[branch]
-            angles = u[n_invariants + 2 * i], u[n_invariants + 2 * i + 1]
-            momenta |= _decay(branch, ranges, size, *angles, momenta)
-        final = jnp.stack([
-            jnp.stack(jnp.broadcast_arrays(*momenta[leg], u[0])[:4]) for leg in range(self.n_final)
-        ])
-        return final, self._log(jacobian, ranges, u.shape[1:])
+        masses = [ranges.masses[branch] for branch in self.branches]
+        sizes, masses = jax.lax.optimization_barrier((sizes, masses))
+        ranges.masses = dict(zip(self.branches, masses, strict=True))
+        angles = isotropic_angles(u[len(self.drawn) :])
+        momenta: dict[int, Array] = {}
+        for i in reversed(range(len(self.branches))):
+            momenta |= _decay(self.branches[i], ranges, sizes[i], [a[i] for a in angles], momenta)
+        final = [jnp.stack(jnp.broadcast_arrays(*momenta[i], u[0])[:4]) for i in sorted(momenta)]
+        return jnp.stack(final), self._log(jacobian, ranges, u.shape[1:])
 
     def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
         products = pair_products(momenta, kinematics.masses)
@@ -170,8 +178,8 @@ class Cascade(Mapping):
             jacobian = jacobian * ds_du
         vectors = {leg: tuple(momenta[leg]) for leg in range(self.n_final)}
         for branch in self.branches:
-            jacobian = jacobian * ranges.momentum(branch) / ranges.masses[branch]
-            angles, moved = _undo_decay(branch, ranges, products, vectors)
+            angles, size, moved = _undo_decay(branch, ranges, products, vectors)
+            jacobian = jacobian * size / ranges.masses[branch]
             coordinates.extend(angles)
             vectors |= moved
         return jnp.stack(coordinates), self._log(jacobian, ranges, momenta.shape[2:])
@@ -191,9 +199,7 @@ class _Ranges:
     def __init__(self, tree: Branch, kinematics: Kinematics):
         self.tree = tree
         self.kinematics = kinematics
-        self.parent = {
-            child: branch for branch in tree.branches() for child in branch.children
-        }
+        self.parent = {child: branch for branch in tree.branches() for child in branch.children}
         self.masses: dict[Branch, Array] = {}
         self.is_open = kinematics.sqrt_s > self._low(tree)
         for branch in tree.branches():
@@ -259,15 +265,12 @@ def _resonance(propagator: Propagator, kinematics: Kinematics) -> tuple[Array, A
     return kinematics.resonance_masses[index], kinematics.resonance_widths[index]
 
 
-def _decay(branch, ranges, size, u_cos, u_azimuth, momenta) -> dict[int, tuple]:
+def _decay(branch, ranges, size, angles, momenta) -> dict[int, tuple]:
     """Momenta (E, x, y, z) of the legs below, in the rest frame of the branch.
 
     momenta: of the legs below the children, in the rest frames of these.
     """
-    cos = 2.0 * u_cos - 1.0
-    sin = 2.0 * safe_sqrt(u_cos * (1.0 - u_cos))
-    phi = TWO_PI * u_azimuth
-    cos_phi, sin_phi = jnp.cos(phi), jnp.sin(phi)
+    cos, sin, cos_phi, sin_phi = angles
     result = {}
     for child, along in zip(branch.children, (size, -size), strict=True):
         mass = ranges.mass(child)
@@ -285,33 +288,40 @@ def _decay(branch, ranges, size, u_cos, u_azimuth, momenta) -> dict[int, tuple]:
     return result
 
 
-def _undo_decay(branch, ranges, products, momenta) -> tuple[tuple[Array, Array], dict[int, tuple]]:
-    """The two angles in [0, 1], and the momenta below the children in the rest frames of these.
+def _undo_decay(branch, ranges, products, momenta):
+    """The two angles in [0, 1], |p| of the children, and what is below these in their rest frames.
 
-    momenta: in the rest frame of the branch. Boosts use the energies known from invariants, see
-    kinematics.boost_to_rest.
+    momenta: in the rest frame of the branch. Each child's direction and momentum is the sum over
+    its own legs: when one child is light and the two are slow, the other's sum is the less precise
+    by the ratio of masses. Boosts use energies known from invariants, see kinematics.boost_to_rest.
     """
-    _, x, y, z = (sum(c) for c in zip(*(momenta[g] for g in branch.children[0].legs), strict=True))
-    transverse = safe_sqrt(x * x + y * y)
-    size = jnp.sqrt(transverse * transverse + z * z)
-    norm = jnp.where(size > 0.0, size, 1.0)
-    cos, sin = jnp.where(size > 0.0, z / norm, 1.0), transverse / norm
-    norm = jnp.where(transverse > 0.0, transverse, 1.0)
-    cos_phi, sin_phi = jnp.where(transverse > 0.0, x / norm, 1.0), y / norm
-    azimuth = jnp.arctan2(sin_phi, cos_phi) / TWO_PI
-    angles = 0.5 * (1.0 + cos), jnp.where(azimuth < 0.0, azimuth + 1.0, azimuth)
-
+    totals = []
     result = {}
     for child, sign in zip(branch.children, (1.0, -1.0), strict=True):
+        parts = zip(*(momenta[leg] for leg in child.legs), strict=True)
+        e, x, y, z = (sum(part) for part in parts)
+        x, y, z = sign * x, sign * y, sign * z
+        totals.append((e, x, y, z))
         if isinstance(child, Leaf):
             continue
+        across = safe_sqrt(x * x + y * y)
+        size = jnp.sqrt(across * across + z * z)
+        cos, sin = _ratio(z, size, 1.0), _ratio(across, size, 0.0)
+        cos_phi, sin_phi = _ratio(x, across, 1.0), _ratio(y, across, 0.0)
         mass = ranges.mass(child)
-        frame_energy = jnp.sqrt(size * size + mass * mass)
+        below = jnp.sqrt(size * size + mass * mass) + mass
         for leg in child.legs:
             e, x, y, z = momenta[leg]
             rest_energy = sum(products[leg][other] for other in child.legs) / mass
             x, y = cos_phi * x + sin_phi * y, cos_phi * y - sin_phi * x
             x, z = cos * x - sin * z, cos * z + sin * x
-            z = z - sign * size * (e + rest_energy) / (frame_energy + mass)
-            result[leg] = (rest_energy, x, y, z)
-    return angles, result
+            result[leg] = (rest_energy, x, y, z - sign * size * (e + rest_energy) / below)
+    lighter = totals[0][0] < totals[1][0]
+    x, y, z = (jnp.where(lighter, a, b) for a, b in zip(totals[0][1:], totals[1][1:], strict=True))
+    return unit_angles(x, y, z), jnp.sqrt(x * x + y * y + z * z), result
+
+
+def _ratio(numerator: Array, size: Array, otherwise: float) -> Array:
+    """numerator / size, and a constant where size is 0."""
+    positive = size > 0.0
+    return jnp.where(positive, numerator / jnp.where(positive, size, 1.0), otherwise)

@@ -12,7 +12,6 @@ no use for them). Limits must have s_min < s_max; the density in s is du/ds = 1/
 from __future__ import annotations
 
 import abc
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -78,7 +77,7 @@ class Power(Block):
         return pole, low, jnp.log1p((limits.high - limits.low) / low)
 
     def forward(self, u, limits, mass=0.0, width=0.0):
-        pole, low, log_range = self._ends(limits, mass)
+        _, low, log_range = self._ends(limits, mass)
         power = 1.0 - self.nu
         if power == 0.0:
             grown = u * log_range

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -86,6 +87,26 @@ def delta_r(p: Array, q: Array) -> Array:
     return jnp.hypot(rapidity(p) - rapidity(q), delta_phi(p, q))
 
 
+def isotropic_angles(u: Array) -> tuple[Array, Array, Array, Array]:
+    """cos and sin of the polar angle, then of the azimuth, each (k, events).
+
+    u (2 k, events): (1 + cos theta)/2 and azimuth/(2 pi) in turn.
+    """
+    cos = 2.0 * u[0::2] - 1.0
+    sin = 2.0 * safe_sqrt(u[0::2] * (1.0 - u[0::2]))
+    phi = TWO_PI * u[1::2]
+    # the barrier keeps XLA from computing them anew in every momentum component that needs them
+    return jax.lax.optimization_barrier((cos, sin, jnp.cos(phi), jnp.sin(phi)))
+
+
+def unit_angles(x: Array, y: Array, z: Array) -> tuple[Array, Array]:
+    """(1 + cos theta)/2 and azimuth/(2 pi) of a direction, both in [0, 1]."""
+    size = jnp.sqrt(x * x + y * y + z * z)
+    cos = jnp.where(size > 0.0, z / jnp.where(size > 0.0, size, 1.0), 1.0)
+    azimuth = jnp.arctan2(y, x) / TWO_PI
+    return 0.5 * (1.0 + cos), jnp.where(azimuth < 0.0, azimuth + 1.0, azimuth)
+
+
 def boost_from_rest(p: Array, frame: Array, mass: ArrayLike) -> Array:
     """Momenta p, given in the rest frame of `frame`, in the system where `frame` is given.
 
@@ -137,9 +158,7 @@ def pair_products(momenta: Array, masses: Array) -> list[list[Array]]:
             opening = jnp.where(ahead, cross / jnp.where(ahead, sizes + dot, 1.0), sizes - dot)
             product = energy[i] * energy[j] + sizes
             light = masses[i] ** 2 * energy[j] ** 2 + square[i] * masses[j] ** 2
-            table[i][j] = table[j][i] = (
-                light / jnp.where(product > 0.0, product, 1.0) + opening
-            )
+            table[i][j] = table[j][i] = light / jnp.where(product > 0.0, product, 1.0) + opening
     return table
 
 

@@ -26,10 +26,12 @@ def kinematics(
     resonance_widths: ArrayLike = (),
 ) -> Kinematics:
     """Kinematics from plain numbers or sequences, as float64 arrays."""
-    return Kinematics(*(
-        jnp.asarray(value, dtype=float)
-        for value in (sqrt_s, masses, resonance_masses, resonance_widths)
-    ))
+    return Kinematics(
+        *(
+            jnp.asarray(value, dtype=float)
+            for value in (sqrt_s, masses, resonance_masses, resonance_widths)
+        )
+    )
 
 
 class Mapping(abc.ABC):

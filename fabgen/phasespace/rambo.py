@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +20,16 @@ from .kinematics import (
     TWO_PI,
     boost_from_rest,
     boost_to_rest,
+    isotropic_angles,
     pair_products,
     safe_sqrt,
     subset_mass_squared,
+    unit_angles,
 )
 from .mapping import Kinematics, Mapping
 
-#: The invariants' variables stay this far inside the cube: beyond, the Jacobian of massive particles
-#: diverges (integrably) at u = 0, and no float64 lies between the upper limit and 1.
+#: The invariants' variables stay this far inside the cube: beyond, the Jacobian of massive
+#: particles diverges (integrably) at u = 0, and no float64 lies between the upper limit and 1.
 _U_MIN, _U_MAX = 1e-24, 1.0 - 2.0**-53
 
 
@@ -52,26 +55,22 @@ class Rambo(Mapping):
         for i in range(n - 2):
             ratio, rest = simplex_root(jnp.clip(u[i], _U_MIN, _U_MAX), n - 2 - i)
             steps.append((jnp.sqrt(ratio), rest))
-        systems = _systems(excess, steps, masses)
+        systems = jax.lax.optimization_barrier(_systems(excess, steps, masses))
 
+        cos, sin, cos_phi, sin_phi = isotropic_angles(u[n - 2 :])
+        momenta: list[Array] = []
         frame = None
-        momenta = []
         for i, system in enumerate(systems):
-            k = n - 2 + 2 * i
-            cos = 2.0 * u[k] - 1.0
-            sin = 2.0 * safe_sqrt(u[k] * (1.0 - u[k]))
-            phi = TWO_PI * u[k + 1]
             size = system.momentum
             energy = jnp.sqrt(size * size + masses[i] ** 2)
-            vector = (size * sin * jnp.cos(phi), size * sin * jnp.sin(phi), size * cos)
-            p = jnp.stack([energy, *vector])
+            across = size * sin[i]
+            p = jnp.stack([energy, across * cos_phi[i], across * sin_phi[i], size * cos[i]])
             if frame is None:
-                recoil = jnp.stack([system.mass - energy, *(-x for x in vector)])
+                frame = jnp.stack([system.mass - energy, -p[1], -p[2], -p[3]])
             else:
                 p = boost_from_rest(p, frame, system.mass)
-                recoil = frame - p
+                frame = frame - p
             momenta.append(p)
-            frame = recoil
         momenta.append(frame)
         return jnp.stack(momenta), _log_jacobian(n, excess, steps, systems, is_open)
 
@@ -110,21 +109,12 @@ class Rambo(Mapping):
         return jnp.stack(coordinates), _log_jacobian(n, excess, steps, systems, is_open)
 
 
-def unit_angles(x: Array, y: Array, z: Array) -> tuple[Array, Array]:
-    """(1 + cos theta)/2 and azimuth/(2 pi) of a direction, both in [0, 1]."""
-    size = jnp.sqrt(x * x + y * y + z * z)
-    cos = z / jnp.where(size > 0.0, size, 1.0)
-    azimuth = jnp.arctan2(y, x) / TWO_PI
-    return 0.5 * (1.0 + cos), jnp.where(azimuth < 0.0, azimuth + 1.0, azimuth)
-
-
-@dataclass(frozen=True)
-class _System:
+class _System(NamedTuple):
     """Particle i and what is left of the system (i..n) when it is taken out."""
 
     mass: Array  #: M_i of the system, GeV
     momentum: Array  #: of particle i in its rest frame, GeV
-    volume: Array  #: sqrt(lambda(M_i, M_(i+1), m_i)) / M_i^2, 1 for massless particles at K_(i+1) = 0
+    volume: Array  #: sqrt(lambda(M_i, M_(i+1), m_i)) / M_i^2
 
 
 def _total_excess(kinematics: Kinematics, events: tuple[int, ...]) -> tuple[Array, Array]:
@@ -188,7 +178,7 @@ def _log_jacobian(
 
 
 def _simplex_cdf(ratio: Array, k: int) -> Array:
-    """(k + 1) r^k - k r^(k+1): the distribution of r = (M_(i+1)/M_i)^2 for k + 2 massless bodies."""
+    """(k + 1) r^k - k r^(k+1): how r = (M_(i+1)/M_i)^2 is distributed for k + 2 massless."""
     return ratio**k * ((k + 1) - k * ratio)
 
 
