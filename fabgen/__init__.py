@@ -17,8 +17,8 @@ __all__ = ["__version__", "build_integrand", "load_card", "matrix_element"]
 
 if TYPE_CHECKING:
     from fabgen.amplitude.matrix_element import matrix_element
+    from fabgen.build import build_integrand
     from fabgen.card import load_card
-    from fabgen.integrand import build_integrand
 
 # Importing JAX takes 0.9 s, ten times as long as the rest of `fabgen --help`. Before that its
 # switch is the environment variable it reads, afterwards its configuration.
@@ -28,7 +28,7 @@ else:
     os.environ["JAX_ENABLE_X64"] = "1"
 
 _LAZY = {
-    "build_integrand": "fabgen.integrand",
+    "build_integrand": "fabgen.build",
     "load_card": "fabgen.card",
     "matrix_element": "fabgen.amplitude.matrix_element",
 }

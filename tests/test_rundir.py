@@ -1,0 +1,159 @@
+"""The run directory: rules for using it again, and files that are whole or absent."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fabgen.card import Card, load_card
+from fabgen.errors import FabgenError, InputError
+from fabgen.rundir import check_run, open_run, stored_card, write_atomic
+
+CARD = Card(process=("e+ e- > mu+ mu-",))
+CARD = dataclasses.replace(CARD, generation=dataclasses.replace(CARD.generation, seed=1))
+
+
+def changed(**training) -> Card:
+    return dataclasses.replace(CARD, training=dataclasses.replace(CARD.training, **training))
+
+
+def test_the_card_is_stored_as_resolved(tmp_path):
+    with open_run(tmp_path / "deep" / "run", CARD) as run:
+        assert load_card(run.card) == CARD
+    assert stored_card(tmp_path / "deep" / "run") == CARD
+    assert stored_card(tmp_path / "deep") is None
+
+
+def test_another_card_is_refused_with_both_values(tmp_path):
+    with open_run(tmp_path, CARD):
+        pass
+    with pytest.raises(InputError) as caught:
+        check_run(tmp_path, changed(steps=7, batch_size=12))
+    message = str(caught.value)
+    assert "training.steps: 400 -> 7" in message
+    assert "training.batch_size: 1024 -> 12" in message
+    assert "--restart" in message
+    assert "--run" in message
+
+
+def test_generation_and_evaluation_may_change(tmp_path):
+    with open_run(tmp_path, CARD):
+        pass
+    generation = dataclasses.replace(CARD.generation, events=5, seed=9)
+    evaluation = dataclasses.replace(CARD.evaluation, samples=1000)
+    check_run(tmp_path, dataclasses.replace(CARD, generation=generation, evaluation=evaluation))
+
+
+def test_restart_removes_results_and_nothing_else(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        run.surrogate.mkdir()
+        (run.surrogate / "data").write_text("x")
+        run.append_log({"step": 1})
+        run.report.write_text("{}")
+        run.events("lhe").write_text("x")
+    (tmp_path / "notes.txt").write_text("mine")
+    with open_run(tmp_path, changed(steps=7), restart=True) as run:
+        assert not run.surrogate.exists()
+        assert not run.training_log.exists()
+        assert not run.report.exists()
+        assert not run.has_events
+        assert stored_card(tmp_path) == changed(steps=7)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("name", ["card.toml", "report.json", "surrogate"])
+def test_files_of_others_are_never_touched(tmp_path, name, restart):
+    (tmp_path / name).write_text('process = "e+ e- > z h"\n')
+    with pytest.raises(InputError, match="not a run's"), open_run(tmp_path, CARD, restart=restart):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_card_of_another_version_can_be_restarted(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        run.card.write_text(run.card.read_text() + "[no_such_table]\n")
+    with pytest.raises(InputError):
+        check_run(tmp_path, CARD)
+    with open_run(tmp_path, CARD, restart=True):
+        assert stored_card(tmp_path) == CARD
+
+
+def test_a_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(InputError, match="cannot be written"), open_run(path, CARD):
+            pass
+
+
+def test_one_process_at_a_time(tmp_path):
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from fabgen.card import load_card\n"
+        "from fabgen.rundir import open_run\n"
+        "path = Path(sys.argv[1])\n"
+        "with open_run(path, load_card(path / 'card.toml')):\n"
+        "    pass\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with open_run(tmp_path, CARD):
+        second = subprocess.run(command, capture_output=True, text=True)
+        assert second.returncode == 1
+        assert f"another fabgen is at work in {tmp_path} (process {os.getpid()})" in second.stderr
+        with pytest.raises(FabgenError, match="another fabgen"), open_run(tmp_path, CARD):
+            pass
+    subprocess.run(command, check=True)
+
+
+def test_the_log_is_cut_where_the_training_goes_on(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        for step in (10, 20, 30):
+            run.append_log({"step": step})
+        with run.training_log.open("a") as file:
+            file.write('{"step": 4')  # killed while writing
+        run.truncate_log(20)
+        run.append_log({"step": 30})
+        lines = run.training_log.read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [10, 20, 30]
+        run.truncate_log(None)
+        assert run.training_log.read_text() == ""
+
+
+def test_results_are_replaced_together(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        new = run.new_events("lhe.gz")
+        new.write_bytes(b"first")
+        run.replace_results(CARD, "1\n", new)
+        assert run.events("lhe.gz").read_bytes() == b"first"
+        generation = dataclasses.replace(CARD.generation, format="lhe")
+        other = dataclasses.replace(CARD, generation=generation)
+        new = run.new_events("lhe")
+        new.write_bytes(b"second")
+        run.replace_results(other, "2\n", new)
+        assert run.events("lhe").read_bytes() == b"second"
+        assert not run.events("lhe.gz").exists()
+        assert run.report.read_text() == "2\n"
+        assert stored_card(tmp_path) == other
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        run.new_events("lhe").write_bytes(b"half")
+        (tmp_path / ".report.json.new").write_text("half")
+    with open_run(tmp_path, CARD):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "card.toml"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    write_atomic(path, "old")
+    (tmp_path / ".file.new").mkdir()
+    with pytest.raises(FabgenError, match="cannot be written"):
+        write_atomic(path, "new")
+    assert path.read_text() == "old"
