@@ -182,6 +182,8 @@ def _orbax_save(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
 
     # Orbax stores no arrays of size zero; the shape in the manifest brings them back.
     stored = {name: leaf for name, leaf in leaves.items() if leaf.size}
+    if not stored:
+        return path.mkdir()
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
         checkpointer.save(path, args=ocp.args.PyTreeSave(stored), force=True)
 

@@ -1,0 +1,278 @@
+"""Checkpoints: resuming bit for bit, refusing what is damaged or foreign, surviving a kill."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fabgen.errors import FabgenError, InputError
+from fabgen.training import Checkpointer, checkpoint, load_surrogate, save_surrogate, train
+
+DESCRIPTION = {"method": "fab", "dims": (2, 3)}
+
+
+class Record(NamedTuple):
+    x: jax.Array
+    more: dict
+
+
+def tree():
+    return Record(
+        jnp.arange(6, dtype=jnp.float32).reshape(2, 3),
+        {
+            "count": jnp.asarray(2**40 + 1, jnp.int64),
+            "key": jnp.asarray([1, 2**32 - 1], jnp.uint32),
+            "layers": [{"w": jnp.full((2, 2), jnp.nan)}, (), {"w": -jnp.inf * jnp.ones(1)}],
+            "none": jnp.zeros((0, 4)),
+            "flag": jnp.asarray(True),
+        },
+    )
+
+
+def assert_same(a, b):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        assert (np.asarray(x).dtype, x.shape) == (np.asarray(y).dtype, y.shape)
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    checkpointer = Checkpointer(tmp_path / "surrogate", DESCRIPTION)
+    checkpointer.save(tree(), step=7, finished=False, seconds=1.5)
+    return checkpointer
+
+
+def test_a_tree_comes_back_as_it_was(saved):
+    restored = saved.restore(jax.eval_shape(tree))
+    assert_same(restored.tree, tree())
+    assert (restored.step, restored.finished, restored.seconds) == (7, False, 1.5)
+    assert (saved.resume_step, saved.finished) == (7, False)
+
+
+def test_an_empty_folder_holds_no_checkpoint(tmp_path):
+    checkpointer = Checkpointer(tmp_path / "surrogate")
+    assert checkpointer.restore(tree()) is None
+    assert checkpointer.resume_step is None
+    assert not checkpointer.finished
+
+
+def test_a_new_checkpoint_replaces_the_old_and_leaves_nothing_behind(saved):
+    for step in (8, 9, 9):
+        saved.save(tree(), step=step, finished=step == 9)
+        assert saved.resume_step == step
+    assert saved.finished
+    assert len(list(saved.path.iterdir())) == 2  # manifest and one slot
+
+
+def test_a_kill_while_writing_leaves_the_old_checkpoint(saved, monkeypatch):
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    for function in ("_orbax_save", "_replace_manifest"):
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint, function, killed)
+            with pytest.raises(KeyboardInterrupt):
+                saved.save(tree(), step=8)
+        assert_same(saved.restore(tree()).tree, tree())
+        assert saved.resume_step == 7
+    saved.save(tree(), step=8)
+    assert saved.resume_step == 8
+
+
+def test_a_place_that_cannot_be_written_is_one_message(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FabgenError, match="could not be written"):
+        Checkpointer(tmp_path / "file" / "surrogate").save(tree(), step=1)
+
+
+def data_files(checkpointer):
+    return sorted(p for p in checkpointer.path.rglob("*") if p.is_file() and p.parent.name == "d")
+
+
+def flip_a_byte(checkpointer):
+    file = data_files(checkpointer)[0]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def truncate_a_file(checkpointer):
+    file = data_files(checkpointer)[0]
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def remove_a_file(checkpointer):
+    data_files(checkpointer)[0].unlink()
+
+
+def remove_the_slot(checkpointer):
+    shutil.rmtree(checkpointer.path / "slot-0")
+
+
+def cut_the_manifest(checkpointer):
+    file = checkpointer.path / "manifest.json"
+    file.write_text(file.read_text()[:-100])
+
+
+def edit_the_manifest(checkpointer):
+    file = checkpointer.path / "manifest.json"
+    file.write_text(file.read_text().replace('"step": 7', '"step": 8'))
+
+
+def not_a_manifest(checkpointer):
+    (checkpointer.path / "manifest.json").write_text("[1]")
+
+
+def another_format(checkpointer):
+    (checkpointer.path / "manifest.json").write_text(json.dumps({"format": "another", "step": 3}))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip_a_byte,
+        truncate_a_file,
+        remove_a_file,
+        remove_the_slot,
+        cut_the_manifest,
+        edit_the_manifest,
+        not_a_manifest,
+        another_format,
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_with_one_message(saved, damage):
+    damage(saved)
+    for read in (lambda: saved.restore(tree()), lambda: saved.resume_step):
+        with pytest.raises(InputError, match="--restart") as caught:
+            read()
+        assert str(saved.path) in str(caught.value)
+
+
+def test_a_checkpoint_of_another_training_is_refused(saved):
+    other = Checkpointer(saved.directory, DESCRIPTION | {"method": "rkld"})
+    with pytest.raises(InputError, match="another training"):
+        other.restore(tree())
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        tree()._replace(x=jnp.zeros((3, 2), jnp.float32)),
+        tree()._replace(x=jnp.zeros((2, 3), jnp.float64)),
+        tree()._replace(more={}),
+        {"x": jnp.zeros(1)},
+    ],
+)
+def test_a_checkpoint_of_other_arrays_is_refused(saved, template):
+    with pytest.raises(InputError, match="another training"):
+        saved.restore(template)
+
+
+def test_a_surrogate_alone(tmp_path):
+    params = {"grid": jnp.linspace(0.0, 1.0, 5), "nstrat": jnp.asarray([2, 3])}
+    save_surrogate(tmp_path / "surrogate", params, {"kind": "vegas"})
+    assert_same(load_surrogate(tmp_path / "surrogate", params, {"kind": "vegas"}), params)
+    other = params | {"grid": jnp.zeros(1)}
+    assert_same(load_surrogate(tmp_path / "surrogate", other, match_shapes=False), params)
+    with pytest.raises(InputError, match="another"):
+        load_surrogate(tmp_path / "surrogate", params, {"kind": "flow"})
+    with pytest.raises(InputError, match="no surrogate here"):
+        load_surrogate(tmp_path / "nothing", params)
+
+
+def test_a_surrogate_without_parameters(tmp_path):
+    save_surrogate(tmp_path / "surrogate", ())
+    assert load_surrogate(tmp_path / "surrogate", ()) == ()
+
+
+# --- Resuming a training ---
+
+STEPS, LOG, CHECKPOINT = 24, 4, 6
+
+
+class Killed(Exception):
+    pass
+
+
+class Recorder:
+    """Collects log lines as the run directory does: lines after the checkpoint are cut off."""
+
+    def __init__(self):
+        self.lines = []
+
+    def run(self, toys, directory, kill_at=None, method="fab"):
+        checkpointer = Checkpointer(directory, {"method": method})
+        resume = checkpointer.resume_step or 0
+        self.lines = [line for line in self.lines if line.step <= resume]
+
+        def on_log(line):
+            self.lines.append(line)
+            if line.step == kill_at:
+                raise Killed
+
+        options = toys.options(
+            method=method, steps=STEPS, batch_size=16, log_every=LOG, checkpoint_every=CHECKPOINT
+        )
+        target = toys.KumaraswamyTarget(((0.8, 1.2), (0.3, -0.5)))
+        return train(target, toys.Kumaraswamy(2), options, checkpointer=checkpointer, on_log=on_log)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compilation_cache(tmp_path_factory):
+    """One compilation for the many runs of one program below."""
+    from jax.experimental.compilation_cache import compilation_cache as cache
+
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = [getattr(jax.config, name) for name in names]
+    cache.reset_cache()
+    for name, value in zip(names, (str(tmp_path_factory.mktemp("cache")), 0.0), strict=True):
+        jax.config.update(name, value)
+    yield
+    for name, value in zip(names, before, strict=True):
+        jax.config.update(name, value)
+    cache.reset_cache()
+
+
+@pytest.fixture(scope="module")
+def unbroken(toys, tmp_path_factory):
+    recorder = Recorder()
+    return recorder.run(toys, tmp_path_factory.mktemp("unbroken")), recorder.lines
+
+
+# Logs at 4, 8, 12, 16, 20, 24; checkpoints at 6, 12, 18, 24. Kills before the first checkpoint,
+# just after one, just before one (the log of the same step comes first), and twice in a row.
+@pytest.mark.parametrize("kills", [(4,), (8,), (12,), (8, 20), (24,)])
+def test_a_killed_run_resumes_bit_for_bit(toys, unbroken, tmp_path, kills):
+    recorder = Recorder()
+    for kill_at in kills:
+        with pytest.raises(Killed):
+            recorder.run(toys, tmp_path, kill_at)
+    resumed = recorder.run(toys, tmp_path)
+    checkpoints = [s for s in range(0, kills[-1], CHECKPOINT) if s > 0]
+    assert resumed.resumed_step == (checkpoints[-1] if checkpoints else None)
+    assert_same(resumed.state, unbroken[0].state)
+    assert recorder.lines == unbroken[1]
+
+
+def test_a_finished_run_returns_at_once(toys, unbroken, tmp_path):
+    recorder = Recorder()
+    recorder.run(toys, tmp_path)
+    again = recorder.run(toys, tmp_path)
+    assert again.history == ()
+    assert again.resumed_step == STEPS
+    assert again.compile_seconds == 0.0
+    assert Checkpointer(tmp_path, {"method": "fab"}).finished
+    assert_same(again.state, unbroken[0].state)
+
+
+def test_the_surrogate_of_a_training_can_be_loaded_alone(toys, tmp_path):
+    result = Recorder().run(toys, tmp_path, method="rkld")
+    template = jax.eval_shape(toys.Kumaraswamy(2).init, jax.random.key(0))
+    assert_same(load_surrogate(tmp_path, template), result.params)

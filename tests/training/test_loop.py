@@ -1,0 +1,164 @@
+"""Each method learns a known density; the loop counts, logs and cuts without leaving a trace."""
+
+from __future__ import annotations
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fabgen.errors import FabgenError, InputError
+from fabgen.training import METHODS, train
+from fabgen.training.loop import next_stop
+
+LOG_AB = ((0.8, 1.2), (0.3, 0.5))
+NORM = 7.0
+
+
+def divergence(target, surrogate, params):
+    """KL(p || q) and eps of q on the unit square by the midpoint rule, p normalized."""
+    x = (jnp.arange(400) + 0.5) / 400
+    u = jnp.stack(jnp.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    log_p, log_q = target.log_density(u), surrogate.log_prob(params, u)
+    p = jnp.exp(log_p)
+    mass = jnp.mean(p)
+    kl = jnp.mean(p / mass * (log_p - jnp.log(mass) - log_q))
+    return float(kl), float(mass**2 / jnp.mean(p**2 / jnp.exp(log_q)))
+
+
+@pytest.fixture(scope="module")
+def results(toys):
+    """One short training per method."""
+    target, surrogate = toys.KumaraswamyTarget(LOG_AB, NORM), toys.Kumaraswamy(2)
+    return {
+        method: train(target, surrogate, toys.options(method=method, steps=120, batch_size=128))
+        for method in METHODS
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_method_learns_a_known_density(results, toys, method):
+    target, surrogate = toys.KumaraswamyTarget(LOG_AB, NORM), toys.Kumaraswamy(2)
+    before = divergence(target, surrogate, surrogate.init(None))
+    kl, eps = divergence(target, surrogate, results[method].params)
+    assert before[0] > 0.4
+    assert before[1] < 0.5
+    assert kl < 1e-3
+    assert eps > 0.995
+    np.testing.assert_allclose(results[method].params["log_ab"], LOG_AB, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("fab", (120 + 2) * 128 * (1 + 2 * 3)),
+        ("fab-nobuffer", 120 * 128 * (1 + 2 * 3)),
+        ("rkld", 120 * 128),
+    ],
+)
+def test_every_evaluation_is_counted(results, method, expected):
+    counters = results[method].counters
+    assert counters["target_evaluations"] == counters["gradient_evaluations"] == expected
+    assert {counters[k] for k in counters if k.startswith(("nonfinite", "zero"))} == {0}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_log_lines_hold_plain_numbers(results, method):
+    history = results[method].history
+    assert [line.step for line in history] == list(range(10, 121, 10))
+    last = json.loads(json.dumps(history[-1].as_dict()))
+    assert {"step", "loss", "eps", "target_evaluations", "seconds"} <= set(last)
+    assert last["eps"] > 0.98
+    assert history[0].eps < history[-1].eps
+    assert last["target_evaluations"] == results[method].counters["target_evaluations"]
+    assert (last["acceptance"] is None) == (method == "rkld")
+
+
+def test_step_size_reaches_the_target_acceptance(results):
+    for method in ("fab", "fab-nobuffer"):
+        assert abs(results[method].history[-1].acceptance - 0.65) < 0.08
+
+
+def test_the_cuts_of_a_run_leave_no_trace(results, toys):
+    target, surrogate = toys.KumaraswamyTarget(LOG_AB, NORM), toys.Kumaraswamy(2)
+    options = toys.options(steps=120, batch_size=128, log_every=7, checkpoint_every=1000)
+    other = train(target, surrogate, options)
+    assert [line.step for line in other.history][-2:] == [119, 120]
+    for name in ("params", "memory", "optimizer", "counters"):
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            getattr(other.state, name),
+            getattr(results["fab"].state, name),
+        )
+
+
+@given(
+    st.integers(0, 30), st.integers(1, 200), st.lists(st.integers(1, 300), min_size=1, max_size=3)
+)
+def test_stops_are_all_multiples_and_the_end(warm_up, steps, intervals):
+    stops, step = [], -warm_up
+    while step < steps:
+        step = next_stop(step, steps, tuple(intervals))
+        stops.append(step)
+    expected = {s for every in intervals for s in range(every, steps, every)} | {steps}
+    assert sorted({s for s in stops if s > 0}) == sorted(expected)
+    assert stops == sorted(set(stops))
+    assert warm_up == 0 or 0 in stops
+
+
+def test_progress_and_clock_come_from_the_caller(toys):
+    ticks = iter(range(1000))
+    seen = []
+    target, surrogate = toys.KumaraswamyTarget(LOG_AB), toys.Kumaraswamy(2)
+    result = train(
+        target,
+        surrogate,
+        toys.options(method="fab", steps=10, batch_size=16),
+        on_progress=seen.append,
+        clock=lambda: float(next(ticks)),
+    )
+    assert [p.done for p in seen] == sorted({p.done for p in seen})
+    assert (seen[0].step, seen[-1].done, seen[-1].total) == (0, 12, 12)
+    assert seen[0].loss is None
+    assert result.seconds > result.compile_seconds == 1.0
+
+
+def test_the_seed_decides(toys):
+    target, surrogate = toys.KumaraswamyTarget(LOG_AB), toys.Kumaraswamy(2)
+    options = [toys.options(method="rkld", steps=5, batch_size=16, seed=s) for s in (1, 1, 2)]
+    a, b, c = (train(target, surrogate, o).params["log_ab"] for o in options)
+    np.testing.assert_array_equal(a, b)
+    assert jnp.any(a != c)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_values_that_are_not_finite_are_counted_and_stay_outside(toys, method):
+    class Faulty(toys.GaussianTarget):
+        def log_density(self, u):
+            value = super().log_density(u)
+            return jnp.where(u[:, 1] > 0.9, jnp.nan, jnp.where(u[:, 1] < 0.1, -jnp.inf, value))
+
+    result = train(
+        Faulty(width=0.5), toys.Kumaraswamy(2), toys.options(method=method, batch_size=32)
+    )
+    assert result.counters["nonfinite_values"] > 0
+    assert result.counters["zero_values"] > 0
+    assert all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(result.params))
+    assert result.history[-1].eps > 0.3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_density_of_zero_ends_the_run_with_one_message(toys, method):
+    target = toys.GaussianTarget(cut=2.0)
+    with pytest.raises(FabgenError, match="zero or not finite at all") as caught:
+        train(target, toys.Kumaraswamy(2), toys.options(method=method, batch_size=16))
+    assert caught.value.exit_code == 1
+
+
+def test_unknown_method_is_refused(toys):
+    with pytest.raises(InputError, match="fab-nobuffer"):
+        train(toys.GaussianTarget(), toys.Kumaraswamy(2), toys.options(method="fbb"))
