@@ -101,7 +101,8 @@ class Model:
     """Particles by name, vertices, external parameters with their defaults, and their consequences.
 
     derive: external values (scalars or one per event) -> masses, widths, couplings and everything
-    else that is computed from them, by name.
+    else that is computed from them, by name. families: groups of families that are copies of each
+    other: exchanging all particles of two families of a group leaves every amplitude the same.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Model:
     external: Mapping[str, float]
     derive: Callable[[Mapping[str, Any]], dict[str, Any]]
     multiparticles: Mapping[str, tuple[str, ...]]
+    families: tuple[tuple[tuple[str, ...], ...], ...] = ()
 
     def particle(self, name: str) -> Particle:
         return self.particles[name]

@@ -190,4 +190,8 @@ def standard_model(name: str = "sm", massless: frozenset[str] = frozenset()) -> 
                 "vl~": ("ve~", "vm~", "vt~"),
             }
         ),
+        families=(
+            (("u", "u~", "d", "d~"), ("c", "c~", "s", "s~")),
+            (("ve", "ve~", "e-", "e+"), ("vm", "vm~", "mu-", "mu+")),
+        ),
     )

@@ -1,0 +1,123 @@
+"""What a phase-space map, an event record or a veto wants to know of diagrams: their propagators."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from fabgen.model import Model
+from fabgen.process.graph import Current, Graph
+from fabgen.process.syntax import DecayTree
+
+Legs = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Propagator:
+    """An s-channel propagator: the particle that decays into these final legs.
+
+    legs: numbers of external legs (incoming ones are 0 and 1, or 0). decayed: it is a decayed particle
+    of a decay chain.
+    """
+
+    particle: str
+    legs: Legs
+    decayed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagram:
+    """One diagram by its propagators: time-like ones by the final legs below them, and how many
+    space-like ones it has. The propagator of all final legs together is not listed."""
+
+    propagators: tuple[Propagator, ...]
+    n_spacelike: int
+
+
+def decayed_particles(tree: DecayTree) -> tuple[Propagator, ...]:
+    """The decayed particles of a chain, mothers before daughters."""
+    return tuple(_decayed(tree, len(tree.initial)))
+
+
+def _decayed(tree: DecayTree, first: int) -> Iterator[Propagator]:
+    for name, decay in zip(tree.core.final, tree.decays, strict=True):
+        if decay is None:
+            first += 1
+            continue
+        n = len(decay.final)
+        yield Propagator(name, tuple(range(first, first + n)), decayed=True)
+        yield from _decayed(decay, first)
+        first += n
+
+
+def diagrams(model: Model, graph: Graph, tree: DecayTree) -> tuple[Diagram, ...]:
+    """The diagrams of a graph that was built without merging, each topology once."""
+    chain = {(p.particle, p.legs) for p in decayed_particles(tree)}
+    found: dict[Diagram, None] = {}
+    for closing in graph.closings:
+        currents = [*_below(closing.first), *_below(closing.second)]
+        propagators, n_spacelike = [], 0
+        for current in currents:
+            if not current.propagator:
+                continue
+            if current.t_channel:
+                n_spacelike += 1
+                continue
+            particle, legs = s_channel(model, graph, current)
+            if len(legs) < len(graph.external) - graph.n_initial:
+                propagators.append(Propagator(particle, legs, (particle, legs) in chain))
+        propagators.sort(key=lambda p: (len(p.legs), p.legs))
+        found.setdefault(Diagram(tuple(propagators), n_spacelike))
+    return tuple(found)
+
+
+def s_channel(model: Model, graph: Graph, current: Current) -> tuple[str, Legs]:
+    """The particle of an s-channel propagator as it decays, and the final legs it decays into."""
+    n = len(graph.external)
+    incoming = (1 << graph.n_initial) - 1
+    if current.legs & incoming:
+        return current.particle, _numbers(((1 << n) - 1) & ~current.legs)
+    # Legs are counted as incoming: what flows out of final legs is the antiparticle.
+    return model.particle(current.particle).antiname, _numbers(current.legs)
+
+
+def on_shell_vetoes(model: Model, graph: Graph, tree: DecayTree) -> tuple[Propagator, ...]:
+    """The propagators that `$ x` vetoes near their mass shell: s-channel ones of the named particles."""
+    vetoed: dict[Propagator, None] = {}
+    for link, legs in _links_with_legs(tree, len(tree.initial)):
+        names = {n for name in link.core.veto_on_shell for n in (name, model.particle(name).antiname)}
+        inside = {leg for group in legs for leg in group}
+        for current in graph.currents:
+            if not current.propagator or current.t_channel:
+                continue
+            particle, below = s_channel(model, graph, current)
+            # Not inside one of the link's final particles, nor outside the link.
+            whole = all(set(group) <= set(below) or not set(group) & set(below) for group in legs)
+            own = set(below) in [set(group) for group in legs]
+            if particle in names and set(below) <= inside and whole and not own:
+                vetoed.setdefault(Propagator(particle, below))
+    return tuple(vetoed)
+
+
+def _links_with_legs(tree: DecayTree, first: int) -> Iterator[tuple[DecayTree, list[Legs]]]:
+    """Every link of a chain with the external legs of each of its final particles."""
+    legs = []
+    for decay in tree.decays:
+        n = 1 if decay is None else len(decay.final)
+        if decay is not None:
+            yield from _links_with_legs(decay, first)
+        legs.append(tuple(range(first, first + n)))
+        first += n
+    yield tree, legs
+
+
+def _below(current: Current) -> Iterator[Current]:
+    """The current and all those it is made of; without merging it has one branching."""
+    yield current
+    for _, branching in current.terms:
+        for arm in branching.arms:
+            yield from _below(arm)
+
+
+def _numbers(mask: int) -> Legs:
+    return tuple(i for i in range(mask.bit_length()) if mask >> i & 1)

@@ -1,0 +1,204 @@
+"""From the lines of a card to subprocesses with their diagrams, equal ones found once."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+from fabgen.errors import InputError
+from fabgen.model import ORDERS, Model
+from fabgen.process.expansion import expand
+from fabgen.process.graph import Graph, build_graph, lowest_qed
+from fabgen.process.identical import identical_factor
+from fabgen.process.multiparticles import multiparticles
+from fabgen.process.parser import parse_process
+from fabgen.process.syntax import Core, DecayTree
+
+#: The position of a link in its decay chain: the slots that lead to it.
+Path = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Diagrams:
+    """The diagrams of one distinct matrix element, with the tree that they were drawn for."""
+
+    tree: DecayTree
+    graph: Graph
+    identical_factor: int
+    qed: Mapping[Path, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Subprocess:
+    """One choice of particles. diagrams: number of its matrix element among the distinct ones.
+
+    legs: which leg of the subprocess each leg of that matrix element is (its beams may be swapped).
+    """
+
+    tree: DecayTree
+    diagrams: int
+    legs: tuple[int, ...]
+
+    @property
+    def external(self) -> tuple[str, ...]:
+        return (*self.tree.initial, *self.tree.final)
+
+
+def find_subprocesses(
+    model: Model,
+    lines: Sequence[str],
+    own_multiparticles: Mapping[str, str | Sequence[str]] | None = None,
+) -> tuple[tuple[Subprocess, ...], tuple[Diagrams, ...]]:
+    """All subprocesses of the lines that have diagrams, and the distinct sets of diagrams.
+
+    Raises InputError (key "process") for wrong syntax, unknown particles, and lines without diagrams.
+    """
+    table = multiparticles(own_multiparticles or {}, model)
+    subprocesses: list[Subprocess] = []
+    distinct: list[Diagrams] = []
+    known: dict[str, int] = {}
+    seen: dict[tuple, str] = {}
+    for line in lines:
+        try:
+            found = list(_of_line(model, line, table))
+        except InputError as error:
+            raise error.with_place(key="process") from None
+        for tree, qed in found:
+            if seen.setdefault(tree.key(), line) != line:
+                raise InputError(
+                    f"{_name(tree)} is part of two of the processes, and would be counted twice",
+                    key="process",
+                    found=f"{seen[tree.key()]!r} and {line!r}",
+                )
+            number, legs = _same_diagrams(model, tree, qed, known)
+            if number is None:
+                graph = build_graph(model, tree, qed)
+                if not graph.closings:
+                    continue
+                number = len(distinct)
+                known[_label(tree, qed, {})] = number
+                distinct.append(Diagrams(tree, graph, identical_factor(tree), qed))
+            subprocesses.append(Subprocess(tree, number, legs))
+        if not any(seen[sub.tree.key()] == line for sub in subprocesses):
+            raise _no_diagrams(model, line)
+    return tuple(subprocesses), tuple(distinct)
+
+
+def _of_line(model: Model, text: str, table) -> Iterator[tuple[DecayTree, dict[Path, int]]]:
+    """The subprocesses of a line that may have diagrams, with the QED orders to keep.
+
+    Without orders of its own a link keeps the lowest QED order that any subprocess of the line has.
+    """
+    line = parse_process(text)
+    trees = expand(
+        line, model, table, orders=ORDERS, possible=functools.partial(conserves_charges, model)
+    )
+    links = [dict(_links(tree)) for tree in trees]
+    lowest = functools.cache(functools.partial(_lowest_of_core, model))
+    orders: dict[Path, int] = {}
+    possible = []
+    for tree, cores in zip(trees, links, strict=True):
+        qed = {path: lowest(core) for path, core in cores.items()}
+        if any(value is None for value in qed.values()):
+            continue
+        possible.append((tree, cores))
+        for path, value in qed.items():
+            orders[path] = min(orders.get(path, value), value)
+    for tree, cores in possible:
+        yield tree, {path: orders[path] for path, core in cores.items() if not core.orders}
+
+
+def _links(tree: DecayTree, path: Path = ()) -> Iterator[tuple[Path, Core]]:
+    yield path, tree.core
+    for slot, decay in enumerate(tree.decays):
+        if decay is not None:
+            yield from _links(decay, (*path, slot))
+
+
+def _lowest_of_core(model: Model, core: Core) -> int | None:
+    return lowest_qed(model, DecayTree(core, (None,) * len(core.final)))
+
+
+def conserves_charges(model: Model, initial: Sequence[str], final: Sequence[str]) -> bool:
+    """Electric charge, lepton number and colour triality."""
+    return not _violated(model, initial, final)
+
+
+def _violated(model: Model, initial: Sequence[str], final: Sequence[str]) -> list[str]:
+    def total(names: Sequence[str], charge: str) -> int:
+        particles = [model.particle(name) for name in names]
+        if charge == "colour":
+            return sum((p.colour == 3) - (p.colour == -3) for p in particles) % 3
+        return sum(getattr(p, charge) for p in particles)
+
+    names = {"charge": "electric charge", "lepton_number": "lepton number", "colour": "colour"}
+    violated = [
+        name for key, name in names.items() if total(initial, key) != total(final, key)
+    ]
+    coloured = [name for name in (*initial, *final) if model.particle(name).colour != 1]
+    if len(coloured) == 1 and "colour" not in violated:
+        violated.append("colour")
+    return violated
+
+
+def _no_diagrams(model: Model, text: str) -> InputError:
+    core = parse_process(text).core
+    names = [model.resolve(name) for name in (*core.initial, *core.final)]
+    hint = "quark flavour and lepton family are conserved but by W bosons; raise or drop the orders"
+    if all(names):
+        split = len(core.initial)
+        violated = _violated(model, names[:split], names[split:])  # type: ignore[arg-type]
+        if violated:
+            hint = f"the process does not conserve {' and '.join(violated)}"
+    return InputError("the process has no diagrams", key="process", found=text, hint=hint)
+
+
+def _name(tree: DecayTree) -> str:
+    return f"{' '.join(tree.initial)} > {' '.join(tree.final)}"
+
+
+def _label(tree: DecayTree, qed: Mapping[Path, int], renaming: Mapping[str, str]) -> str:
+    """Everything that a matrix element depends on, with particles renamed and beams in this order."""
+
+    def text(node: DecayTree) -> tuple:
+        core = node.core
+        renamed = [tuple(renaming.get(n, n) for n in names) for names in (core.initial, core.final)]
+        restricted = [
+            sorted(renaming.get(n, n) for n in names)
+            for names in (core.exclude, core.exclude_s_channel)
+        ]
+        required = [[renaming.get(n, n) for n in group] for group in core.required_s_channel]
+        decays = [None if d is None else text(d) for d in node.decays]
+        return (*renamed, restricted, required, sorted(map(str, core.orders)), decays)
+
+    return str((text(tree), sorted(qed.items())))
+
+
+def _same_diagrams(
+    model: Model, tree: DecayTree, qed: Mapping[Path, int], known: Mapping[str, int]
+) -> tuple[int | None, tuple[int, ...]]:
+    """The number of an equal matrix element if there is one, and the legs to call it with."""
+    n_legs = len(tree.initial) + len(tree.final)
+    identity = tuple(range(n_legs))
+    swapped = dataclasses.replace(
+        tree, core=dataclasses.replace(tree.core, initial=tree.core.initial[::-1])
+    )
+    for candidate, legs in ((tree, identity), (swapped, (*identity[:2][::-1], *identity[2:]))):
+        for renaming in _renamings(model):
+            number = known.get(_label(candidate, qed, renaming))
+            if number is not None:
+                return number, legs
+    return None, identity
+
+
+def _renamings(model: Model) -> Iterator[dict[str, str]]:
+    """All exchanges of families that leave amplitudes the same."""
+    choices = [
+        [tuple(zip(group, shuffled, strict=True)) for shuffled in itertools.permutations(group)]
+        for group in model.families
+    ]
+    for choice in itertools.product(*choices):
+        pairs = itertools.chain.from_iterable(choice)
+        yield {a: b for old, new in pairs for a, b in zip(old, new, strict=True)}
