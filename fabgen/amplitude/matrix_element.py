@@ -15,9 +15,10 @@ from fabgen.amplitude import tables as tb
 from fabgen.amplitude.evaluate import Constants, constants, evaluate_closings, evaluate_currents
 from fabgen.amplitude.vanishing import find_nonvanishing
 from fabgen.errors import InputError
-from fabgen.model import Model
+from fabgen.model import Model, load_model
 from fabgen.process import colour
 from fabgen.process.graph import Graph
+from fabgen.process.subprocesses import find_subprocesses
 
 _CACHE_BYTES = 1 << 20  # what the arrays of one block of events may take, about the size of an L2 cache
 
@@ -155,6 +156,41 @@ class MatrixElement:
         rows += sum(len(level.terms) for level in self.tables.levels)
         per_event = 64 * rows + 48 * self.tables.first.size
         return int(min(512, max(16, 2 ** math.floor(math.log2(_CACHE_BYTES / per_event)))))
+
+
+def matrix_element(
+    process: str,
+    parameters: Mapping[str, Any] | None = None,
+    model: str = "sm",
+    t_channel_width: bool = False,
+) -> MatrixElement:
+    """The matrix element of one process in MadGraph syntax, e.g. "g g > t t~ g".
+
+    parameters: external parameters (UFO names) that differ from the defaults. t_channel_width: keep
+    the width in propagators that separate the incoming particles. Raises InputError for a process
+    that is wrong, has no diagrams or stands for several subprocesses.
+    """
+    loaded = load_model(model)
+    loaded.parameters(parameters)  # refuses unknown names first
+    subprocesses, distinct = find_subprocesses(loaded, [process])
+    if len(subprocesses) > 1:
+        names = [
+            f"{' '.join(s.tree.initial)} > {' '.join(s.tree.final)}" for s in subprocesses[:4]
+        ]
+        raise InputError(
+            f"the process stands for {len(subprocesses)} subprocesses; ask for one of them",
+            key="process",
+            found=process,
+            allowed=", ".join(names) + (", ..." if len(subprocesses) > 4 else ""),
+        )
+    (diagrams,) = distinct
+    return MatrixElement(
+        loaded,
+        diagrams.graph,
+        diagrams.identical_factor,
+        parameters=parameters,
+        t_channel_width=t_channel_width,
+    )
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -1,0 +1,214 @@
+"""Refusal of processes whose cross section diverges under their cuts.
+
+Tree-level cross sections diverge where a propagator without width comes on shell inside phase space.
+The regions that matter, by counting powers, are
+
+- a massless propagator that decays into two massless final particles which become collinear,
+- a space-like propagator of a massless (or elastically exchanged) particle between a beam and one
+  final particle that leaves along the beam,
+- a soft massless vector boson, where the other particles leave it no fixed energy,
+- a massive propagator without width whose mass lies inside phase space.
+
+Larger groups of particles add phase space faster than propagators, unless they contain one of these.
+Bounds come from interval arithmetic over masses and cuts, so a refusal means that the region is there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+from fabgen.errors import InputError
+from fabgen.model import ZERO, Model
+from fabgen.phasespace.cuts import CutLeg, Cuts
+from fabgen.process.graph import Graph
+from fabgen.process.resonances import Legs, s_channel
+from fabgen.process.subprocesses import Subprocess
+
+
+def refuse_divergences(
+    model: Model,
+    graph: Graph,
+    sub: Subprocess,
+    cuts: Cuts,
+    values: Mapping[str, float],
+    sqrt_s: float,
+) -> None:
+    """Raise InputError, with the cuts that would help, if the cross section is infinite.
+
+    graph: of the matrix element of the subprocess. values: masses and widths by name. sqrt_s: total
+    energy in the rest frame, GeV.
+    """
+    _Region(model, graph, sub, cuts, values, sqrt_s).check()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Region:
+    """The phase space of a subprocess under its cuts; final legs are counted from 0 here."""
+
+    model: Model
+    graph: Graph
+    sub: Subprocess
+    cuts: Cuts
+    values: Mapping[str, float]
+    sqrt_s: float
+
+    @property
+    def n_initial(self) -> int:
+        return self.graph.n_initial
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.sub.tree.final
+
+    @property
+    def legs(self) -> tuple[CutLeg, ...]:
+        return self.cuts.legs
+
+    def mass(self, name: str) -> float:
+        return self.values[self.model.particle(name).mass]
+
+    @property
+    def masses(self) -> list[float]:
+        return [self.mass(name) for name in self.names]
+
+    def minimum_mass(self, legs: Sequence[int]) -> float:
+        return self.cuts.minimum_invariant_mass(tuple(legs), self.masses)
+
+    def others(self, legs: Sequence[int]) -> list[int]:
+        return [leg for leg in range(len(self.names)) if leg not in legs]
+
+    def check(self) -> None:
+        for current in self.graph.currents:
+            if not current.propagator:
+                continue
+            particle = self.model.particle(current.particle)
+            width = 0.0 if particle.width == ZERO else self.values[particle.width]
+            if current.t_channel:
+                self._space_like(current.particle, current.legs)
+            elif width == 0.0:
+                name, legs = s_channel(self.model, self.graph, current)
+                self._time_like(name, tuple(leg - self.n_initial for leg in legs))
+        for leg, name in enumerate(self.names):
+            self._soft(leg, name)
+
+    # -- regions --------------------------------------------------------------------------------
+
+    def _time_like(self, name: str, legs: Legs) -> None:
+        mass = self.mass(name)
+        rest = self.others(legs)
+        if mass > 0:
+            lowest = self.minimum_mass(legs)
+            highest = self.sqrt_s - (self.minimum_mass(rest) if rest else 0.0)
+            on_pole = math.isclose(mass, self.sqrt_s) if not rest else lowest < mass < highest
+            if on_pole:
+                width = self.model.particle(name).width
+                cure = f"a width of {name}" + ("" if width == ZERO else f" ({width} > 0)")
+                raise self._error(f"{name} without width is on its mass shell", legs, cure)
+            return
+        if len(legs) != 2 or any(self.mass(self.names[leg]) > 0 for leg in legs):
+            return
+        if self.minimum_mass(legs) > 0 or self.cuts.minimum_delta_r(*legs) > 0:
+            return
+        raise self._error(f"collinear particles from a propagator of {name}", legs, self._pair_cuts(legs))
+
+    def _space_like(self, name: str, mask: int) -> None:
+        beam = 0 if mask & 1 else 1
+        final = [
+            leg for leg in range(len(self.names)) if mask >> (leg + self.n_initial) & 1
+        ]
+        # Exchanged between the beam and `final`, and between the other beam and the rest.
+        for side, group in ((beam, final), (1 - beam, self.others(final))):
+            if len(group) != 1:
+                continue
+            (leg,) = group
+            if self._largest_t(side, leg) < self.mass(name) ** 2 - 1e-9 * self.sqrt_s**2 * 1e-6:
+                continue
+            if self._leaves_the_beam(leg):
+                continue
+            rest = self.others(group)
+            if len(rest) == 1 and self._leaves_the_beam(rest[0]):
+                continue  # it recoils
+            raise self._error(
+                f"forward scattering by the exchange of {name}", (leg,), self._forward_cuts(leg)
+            )
+
+    def _largest_t(self, beam: int, leg: int) -> float:
+        """The largest (p_beam - p_leg)^2 without cuts on the leg, for a typical mass of the rest."""
+        rest = self.others((leg,))
+        m1, m2 = (self.mass(self.sub.tree.initial[b]) for b in (beam, 1 - beam))
+        m3 = self.masses[leg]
+        m4 = self.minimum_mass(rest)
+        if len(rest) > 1:
+            m4 = (m4 + self.sqrt_s - m3) / 2
+        e1, k1 = _energy_and_momentum(self.sqrt_s, m1, m2)
+        e3, k3 = _energy_and_momentum(self.sqrt_s, m3, m4)
+        return m1**2 + m3**2 - 2 * (e1 * e3 - k1 * k3)
+
+    def _leaves_the_beam(self, leg: int) -> bool:
+        return self.cuts.minimum_pt(leg) > 0 or math.isfinite(self.cuts.maximum_rapidity(leg))
+
+    def _soft(self, leg: int, name: str) -> None:
+        particle = self.model.particle(name)
+        if particle.spin != 3 or not particle.is_massless or len(self.names) < 3:
+            return
+        if self.cuts.minimum_energy(leg) > 0:
+            return
+        # A bound on the mass of a pair bounds the energy of both.
+        if any(
+            self.minimum_mass((leg, other)) > self.masses[other] * (1 + 1e-12)
+            for other in self.others((leg,))
+        ):
+            return
+        letter = self.legs[leg].kind
+        raise self._error("a soft massless boson", (leg,), f"pt{letter} or e{letter}")
+
+    # -- messages -------------------------------------------------------------------------------
+
+    def _pair_cuts(self, legs: Legs) -> str:
+        first, second = (self.legs[leg] for leg in legs)
+        kinds = "".join(sorted((first.kind, second.kind), key="jblamissingheavy".find))
+        pair = {"jj", "bb", "aa"}
+        cures = []
+        if kinds in pair or (kinds == "ll" and first.pdg == -second.pdg):
+            cures.append(f"mm{kinds}")
+        key = next((f"dr{k}" for k in (kinds, kinds[::-1]) if f"dr{k}" in _DISTANCES), None)
+        if key:
+            cures.append(key)
+        elif "missing" in kinds:
+            cures.append("mmnl")
+        return " or ".join(cures)
+
+    def _forward_cuts(self, leg: int) -> str:
+        kind = self.legs[leg].kind
+        if kind == "missing":
+            return "misset"
+        if kind == "heavy":
+            return "ptheavy"
+        return f"pt{kind} or eta{kind}"
+
+    def _error(self, region: str, legs: Sequence[int], cure: str) -> InputError:
+        particles = " ".join(self.names[leg] for leg in legs)
+        hint = None
+        if any(self.legs[leg].from_decay for leg in legs) and not self.cuts.cut_decays:
+            hint = "the products of decays are cut only with cut_decays = true"
+        initial = " ".join(self.sub.tree.initial)
+        return InputError(
+            f"the cross section diverges: {region} ({particles})",
+            key="cuts",
+            found=f"{initial} > {' '.join(self.names)}",
+            allowed=f"with a cut on it: {cure}",
+            hint=hint,
+        )
+
+
+_DISTANCES = {
+    "drjj", "drbb", "drll", "draa", "drbj", "drjl", "drbl", "draj", "drab", "dral",
+}  # fmt: skip
+
+
+def _energy_and_momentum(sqrt_s: float, mass: float, other: float) -> tuple[float, float]:
+    """Of the first of two particles in their rest frame, GeV."""
+    energy = (sqrt_s**2 + mass**2 - other**2) / (2 * sqrt_s)
+    return energy, math.sqrt(max(energy**2 - mass**2, 0.0))
