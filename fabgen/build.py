@@ -93,15 +93,14 @@ class _Builder:
         n_initial, n_final = len(sub.tree.initial), len(sub.tree.final)
         sqrt_s = self._energy(sub)
         final = [self.values[mass] for mass in masses[n_initial:]]
-        terms, candidates = [], []
+        terms: list[Term] = []
+        drawn: tuple[resonances.Diagram, ...] = ()
         for (legs, diagrams, order), numbers_ in grouped.items():
             cuts = Cuts.from_card(self.card.cuts, legs)
             example = self.subprocesses[numbers_[0]]
-            drawn = self._diagrams(self.diagrams[diagrams])
-            candidates.append((cuts, drawn, example))
-            refuse_divergences(
-                self.model, self.diagrams[diagrams], example, cuts, final, self.values, sqrt_s
-            )
+            drawn = drawn or self._diagrams(self.diagrams[diagrams])
+            graph = self.diagrams[diagrams].graph
+            refuse_divergences(self.model, graph, example, cuts, self.values, sqrt_s)
             terms.append(
                 Term(
                     element=self._element(diagrams),
@@ -113,7 +112,7 @@ class _Builder:
             )
         if self.card.phase_space.mapping == "rambo":
             return Component(Rambo(n_final), masses, (), tuple(terms))
-        cuts, drawn, _ = candidates[0]
+        cuts = terms[0].cuts
 
         def minimum_mass(legs: tuple[int, ...]) -> float:
             return cuts.minimum_invariant_mass(legs, final)

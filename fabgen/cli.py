@@ -193,7 +193,7 @@ def show(
         card = (
             load_card(path, settings or []) if is_card else card_of_process(target, settings or [])
         )
-        from fabgen.process.describe import describe
+        from fabgen.describe import describe
 
         print(describe(card))
 

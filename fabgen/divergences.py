@@ -123,7 +123,7 @@ class _Region:
             if len(group) != 1:
                 continue
             (leg,) = group
-            if self._largest_t(side, leg) < self.mass(name) ** 2 - 1e-9 * self.sqrt_s**2 * 1e-6:
+            if self._largest_t(side, leg) < self.mass(name) ** 2 - 1e-14 * self.sqrt_s**2:
                 continue
             if self._leaves_the_beam(leg):
                 continue

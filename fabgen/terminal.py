@@ -156,7 +156,7 @@ def results(report: Mapping[str, Any]) -> Group:
     if flat:
         estimates.add_column("untrained map")
     for label, values in {
-        name: [_estimate(r["integral"], r["integral_error"], unit) for r in (report, flat) if r],
+        name: [estimate(r["integral"], r["integral_error"], unit) for r in (report, flat) if r],
         "sampling efficiency": [f"{r['sampling_efficiency']:.4f}" for r in (report, flat) if r],
         "unweighting efficiency": [
             f"{r['unweighting_efficiency']:.4f}" for r in (report, flat) if r
@@ -224,7 +224,7 @@ def _pairs(rows: Mapping[str, str]) -> Table:
     return table
 
 
-def _estimate(value: float | None, error: float | None, unit: str) -> str:
+def estimate(value: float | None, error: float | None, unit: str) -> str:
     """A value with as many digits as its error allows: two digits of the error are shown."""
     if value is None:
         return ""

@@ -55,15 +55,6 @@ class Propagator:
         if resonant and self.resonance is None:
             raise ValueError(f"a {self.kind} propagator with a width needs a resonance")
 
-    @property
-    def block(self) -> Block:
-        """The map of one variable onto s."""
-        if self.kind == "breit-wigner":
-            return BreitWigner()
-        if self.kind == "breit-wigner-tail":
-            return BreitWignerTail()
-        return Power(self.nu) if self.kind == "power" else Flat()
-
 
 @dataclass(frozen=True)
 class Leaf:
@@ -88,6 +79,26 @@ class Branch:
     def legs(self) -> tuple[int, ...]:
         """Indices of the final particles below."""
         return self.children[0].legs + self.children[1].legs
+
+    @functools.cached_property
+    def block(self) -> Block:
+        """The map of one variable onto the invariant."""
+        propagator = self.propagator
+        if propagator.kind == "breit-wigner":
+            return BreitWigner()
+        if propagator.kind == "breit-wigner-tail":
+            return BreitWignerTail()
+        if propagator.kind == "power":
+            return Power(propagator.nu)
+        return Flat(self.bodies)
+
+    @functools.cached_property
+    def bodies(self) -> int:
+        """How many particles or propagators this pseudo-particle consists of."""
+        return sum(
+            child.bodies if isinstance(child, Branch) and child.propagator.kind == "flat" else 1
+            for child in self.children
+        )
 
     def branches(self) -> Iterator[Branch]:
         """This branch and all below, parents before children."""
@@ -143,7 +154,7 @@ class Cascade(Mapping):
         jacobian = 1.0
         for i, branch in enumerate(self.drawn):
             limits = ranges.limits(branch)
-            s, ds_du = branch.propagator.block.forward(
+            s, ds_du = branch.block.forward(
                 u[i], limits, *_resonance(branch.propagator, kinematics)
             )
             ranges.masses[branch] = jnp.sqrt(jnp.clip(s, *limits))
@@ -170,9 +181,7 @@ class Cascade(Mapping):
         for branch in self.drawn:
             limits = ranges.limits(branch)
             s = jnp.clip(squares[branch], *limits)
-            u, ds_du = branch.propagator.block.inverse(
-                s, limits, *_resonance(branch.propagator, kinematics)
-            )
+            u, ds_du = branch.block.inverse(s, limits, *_resonance(branch.propagator, kinematics))
             coordinates.append(jnp.clip(u, 0.0, 1.0))
             ranges.masses[branch] = jnp.sqrt(s)
             jacobian = jacobian * ds_du
@@ -291,34 +300,33 @@ def _decay(branch, ranges, size, angles, momenta) -> dict[int, tuple]:
 def _undo_decay(branch, ranges, products, momenta):
     """The two angles in [0, 1], |p| of the children, and what is below these in their rest frames.
 
-    momenta: in the rest frame of the branch. Each child's direction and momentum is the sum over
-    its own legs: when one child is light and the two are slow, the other's sum is the less precise
-    by the ratio of masses. Boosts use energies known from invariants, see kinematics.boost_to_rest.
+    momenta: in the rest frame of the branch. The direction is taken from the child of lower energy:
+    when the children are slow, the sum over the legs of the heavier one has lost more digits.
+    Boosts use energies known from invariants, see kinematics.boost_to_rest.
     """
-    totals = []
+    first, second = (
+        [sum(part) for part in zip(*(momenta[leg] for leg in child.legs), strict=True)]
+        for child in branch.children
+    )
+    lighter = first[0] < second[0]
+    x, y, z = (jnp.where(lighter, a, -b) for a, b in zip(first[1:], second[1:], strict=True))
+    across = safe_sqrt(x * x + y * y)
+    size = jnp.sqrt(across * across + z * z)
+    cos, sin = _ratio(z, size, 1.0), _ratio(across, size, 0.0)
+    cos_phi, sin_phi = _ratio(x, across, 1.0), _ratio(y, across, 0.0)
     result = {}
-    for child, sign in zip(branch.children, (1.0, -1.0), strict=True):
-        parts = zip(*(momenta[leg] for leg in child.legs), strict=True)
-        e, x, y, z = (sum(part) for part in parts)
-        x, y, z = sign * x, sign * y, sign * z
-        totals.append((e, x, y, z))
+    for child, along in zip(branch.children, (size, -size), strict=True):
         if isinstance(child, Leaf):
             continue
-        across = safe_sqrt(x * x + y * y)
-        size = jnp.sqrt(across * across + z * z)
-        cos, sin = _ratio(z, size, 1.0), _ratio(across, size, 0.0)
-        cos_phi, sin_phi = _ratio(x, across, 1.0), _ratio(y, across, 0.0)
         mass = ranges.mass(child)
         below = jnp.sqrt(size * size + mass * mass) + mass
         for leg in child.legs:
-            e, x, y, z = momenta[leg]
+            e, px, py, pz = momenta[leg]
             rest_energy = sum(products[leg][other] for other in child.legs) / mass
-            x, y = cos_phi * x + sin_phi * y, cos_phi * y - sin_phi * x
-            x, z = cos * x - sin * z, cos * z + sin * x
-            result[leg] = (rest_energy, x, y, z - sign * size * (e + rest_energy) / below)
-    lighter = totals[0][0] < totals[1][0]
-    x, y, z = (jnp.where(lighter, a, b) for a, b in zip(totals[0][1:], totals[1][1:], strict=True))
-    return unit_angles(x, y, z), jnp.sqrt(x * x + y * y + z * z), result
+            px, py = cos_phi * px + sin_phi * py, cos_phi * py - sin_phi * px
+            px, pz = cos * px - sin * pz, cos * pz + sin * px
+            result[leg] = (rest_energy, px, py, pz - along * (e + rest_energy) / below)
+    return unit_angles(x, y, z), size, result
 
 
 def _ratio(numerator: Array, size: Array, otherwise: float) -> Array:

@@ -20,6 +20,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 
+#: Smallest variable where the Jacobian of a block diverges at u = 0.
+_TINY = 1e-24
+
+
 class Limits(NamedTuple):
     """Range of an invariant, GeV^2."""
 
@@ -45,15 +49,29 @@ class Block(abc.ABC):
 
 @dataclass(frozen=True)
 class Flat(Block):
-    """Constant density in s: for pseudo-particles, which no propagator stands for."""
+    """Density (s - s_min)^(bodies - 2): for pseudo-particles, which no propagator stands for.
+
+    Constant in s for two bodies; for more it grows with s as the massless phase space of that many
+    bodies does.
+    """
+
+    bodies: int = 2
 
     def forward(self, u, limits, mass=0.0, width=0.0):
         span = limits.high - limits.low
-        return limits.low + u * span, span + 0.0 * u
+        power = self.bodies - 1
+        if power == 1:
+            return limits.low + u * span, span + 0.0 * u
+        root = jnp.maximum(u, _TINY) ** (1.0 / power)
+        return limits.low + root * span, span / (power * root ** (power - 1))
 
     def inverse(self, s, limits, mass=0.0, width=0.0):
         span = limits.high - limits.low
-        return (s - limits.low) / span, span + 0.0 * s
+        power = self.bodies - 1
+        root = (s - limits.low) / span
+        if power > 1:
+            root = jnp.maximum(root, _TINY ** (1.0 / power))
+        return root**power, span / (power * root ** (power - 1))
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def most_resonant(
             for p in diagram.propagators
             if _reachable(model, p, values, minimum_mass, sqrt_s, n_initial)
         ]
-        return len(resonant), len(diagram.propagators), -diagram.n_spacelike
+        return len(resonant), len(diagram.propagators), -len(diagram.spacelike)
 
     return max(diagrams, key=rank)
 

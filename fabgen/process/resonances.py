@@ -27,11 +27,15 @@ class Propagator:
 
 @dataclasses.dataclass(frozen=True)
 class Diagram:
-    """One diagram by its propagators: time-like ones by the final legs below them, and how many
-    space-like ones it has. The propagator of all final legs together is not listed."""
+    """One diagram by its propagators.
+
+    propagators: time-like ones but that of all final legs together, which is `total` (its particle, or
+    None). spacelike: particles exchanged, with the final legs on the side of the first beam.
+    """
 
     propagators: tuple[Propagator, ...]
-    n_spacelike: int
+    spacelike: tuple[Propagator, ...] = ()
+    total: str | None = None
 
 
 def decayed_particles(tree: DecayTree) -> tuple[Propagator, ...]:
@@ -56,18 +60,21 @@ def diagrams(model: Model, graph: Graph, tree: DecayTree) -> tuple[Diagram, ...]
     found: dict[Diagram, None] = {}
     for closing in graph.closings:
         currents = [*_below(closing.first), *_below(closing.second)]
-        propagators, n_spacelike = [], 0
+        propagators, spacelike, total = [], [], None
         for current in currents:
             if not current.propagator:
                 continue
             if current.t_channel:
-                n_spacelike += 1
+                spacelike.append(_exchanged(model, graph, current))
                 continue
             particle, legs = s_channel(model, graph, current)
-            if len(legs) < len(graph.external) - graph.n_initial:
+            if len(legs) == len(graph.external) - graph.n_initial:
+                total = particle
+            else:
                 propagators.append(Propagator(particle, legs, (particle, legs) in chain))
-        propagators.sort(key=lambda p: (len(p.legs), p.legs))
-        found.setdefault(Diagram(tuple(propagators), n_spacelike))
+        for kind in (propagators, spacelike):
+            kind.sort(key=lambda p: (len(p.legs), p.legs))
+        found.setdefault(Diagram(tuple(propagators), tuple(spacelike), total))
     return tuple(found)
 
 
@@ -79,6 +86,16 @@ def s_channel(model: Model, graph: Graph, current: Current) -> tuple[str, Legs]:
         return current.particle, _numbers(((1 << n) - 1) & ~current.legs)
     # Legs are counted as incoming: what flows out of final legs is the antiparticle.
     return model.particle(current.particle).antiname, _numbers(current.legs)
+
+
+def _exchanged(model: Model, graph: Graph, current: Current) -> Propagator:
+    """A space-like propagator, seen as emitted by the first beam."""
+    legs = current.legs
+    particle = current.particle
+    if not legs & 1:
+        legs = ((1 << len(graph.external)) - 1) & ~legs
+        particle = model.particle(particle).antiname
+    return Propagator(particle, _numbers(legs & ~0b11))
 
 
 def on_shell_vetoes(model: Model, graph: Graph, tree: DecayTree) -> tuple[Propagator, ...]:

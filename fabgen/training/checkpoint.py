@@ -266,6 +266,8 @@ def read(
 def _orbax_restore(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     import orbax.checkpoint as ocp
 
+    if not names:
+        return {}
     arguments = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
     try:
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:

@@ -1,0 +1,241 @@
+"""The command line: arguments, messages, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from fabgen import __version__
+from fabgen import run as pipeline
+from fabgen.cli import app
+from fabgen.errors import FabgenError
+from fabgen.rundir import open_run
+
+PROCESS = 'process = "e+ e- > mu+ mu-"\n'
+COMMANDS = ("train", "generate", "integrate")
+REPORT = {
+    "process": "e+ e- > mu+ mu-",
+    "unit": "pb",
+    "integral": 0.1,
+    "integral_error": 0.001,
+    "sampling_efficiency": 0.9,
+    "unweighting_efficiency": 0.5,
+    "evaluation_samples": 1000,
+    "events": 0,
+    "weighted": False,
+    "overweight": {"events": 0, "cross_section_fraction": 0.0},
+    "target_evaluations": {"training": 1, "evaluation": 2, "generation": 3},
+    "gradient_evaluations": {"training": 1, "evaluation": 0, "generation": 0},
+    "timing_s": {"total": 1.0},
+    "training": {},
+    "untrained": None,
+}
+TRAINING = {"target_evaluations": 5, "gradient_evaluations": 4, "timing_s": {"total": 1.0}}
+
+
+@pytest.fixture
+def calls(monkeypatch, tmp_path):
+    """Replaces the pipeline by a list of what it was called with, in an empty directory."""
+    made = []
+
+    def record(name, answer):
+        def call(card, directory, how, **options):
+            made.append((name, card, directory, how, options))
+            return answer
+
+        monkeypatch.setattr(pipeline, name, call)
+
+    record("train", TRAINING)
+    record("generate", REPORT)
+    record("integrate", REPORT)
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def fabgen(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_version_and_help():
+    assert fabgen("--version").stdout == f"fabgen {__version__}\n"
+    assert fabgen("--help").exit_code == 0
+    for command in (*COMMANDS, "show", "plot"):
+        assert fabgen(command, "--help").exit_code == 0
+    for command in (*COMMANDS, "show"):
+        assert f"Example:  fabgen {command}" in fabgen(command, "--help").stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_options_of_a_command(calls, write_card, tmp_path, command):
+    path = write_card(PROCESS, "muons.toml")
+    result = fabgen(
+        command,
+        path,
+        "--run",
+        tmp_path / "here",
+        "--seed",
+        "5",
+        "--set",
+        "training.steps=7",
+        "--set",
+        "surrogate.kind=vegas",
+        "--restart",
+        "--quiet",
+    )
+    assert result.exit_code == 0, result.output
+    [(name, card, directory, how, _)] = calls
+    assert name == command
+    assert directory == tmp_path / "here"
+    assert (card.training.seed, card.generation.seed) == (5, 5)
+    assert (card.training.steps, card.surrogate.kind) == (7, "vegas")
+    assert how.restart
+
+
+def test_the_default_run_is_named_after_the_card(calls, write_card):
+    fabgen("generate", write_card(PROCESS, "muons.toml"))
+    assert calls[0][2].as_posix() == "runs/muons"
+    assert not calls[0][3].restart
+
+
+def test_the_options_of_generate(calls, write_card):
+    path = write_card(PROCESS)
+    result = fabgen("generate", path, "-n", "17", "--weighted", "--format", "lhe", "--quiet")
+    assert result.exit_code == 0
+    _, card, _, _, options = calls[0]
+    assert (card.generation.events, card.generation.format) == (17, "lhe")
+    assert options == {"weighted": True}
+    assert fabgen("generate", path, "--events", "5").exit_code == 0
+    assert calls[1][1].generation.events == 5
+
+
+def test_integrate_with_vegas(calls, write_card):
+    assert fabgen("integrate", write_card(PROCESS), "--vegas").exit_code == 0
+    assert calls[0][4] == {"vegas": True}
+
+
+def test_results_go_to_stdout(calls, write_card):
+    result = fabgen("integrate", write_card(PROCESS))
+    assert "0.1000 +- 0.0010 pb" in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_run_takes_the_place_of_its_card(calls, write_card, tmp_path):
+    path = write_card(PROCESS)
+    from fabgen.card import load_card
+
+    run = tmp_path / "run"
+    with open_run(run, load_card(path, seed=3)):
+        pass
+    assert fabgen("generate", run, "--seed", "8").exit_code == 0
+    _, card, directory, _, _ = calls[0]
+    assert directory == run
+    assert (card.training.seed, card.generation.seed) == (3, 8)
+    # A card with the run's name: the seed is that of the events only, but with --restart of all.
+    assert fabgen("generate", path, "--run", run, "--seed", "8").exit_code == 0
+    assert (calls[1][1].training.seed, calls[1][1].generation.seed) == (3, 8)
+    assert fabgen("generate", path, "--run", run, "--seed", "8", "--restart").exit_code == 0
+    assert (calls[2][1].training.seed, calls[2][1].generation.seed) == (8, 8)
+    assert fabgen("train", path, "--run", run, "--seed", "8").exit_code == 0
+    assert calls[3][1].training.seed == 8
+
+
+def test_directories_that_are_no_runs(calls, write_card, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for command in COMMANDS:
+        result = fabgen(command, tmp_path / "empty")
+        assert result.exit_code == 2
+        assert str(tmp_path / "empty") in result.stderr
+    result = fabgen("generate", tmp_path / "empty", "--run", tmp_path)
+    assert result.exit_code == 2
+    assert calls == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "training.stps=5"], "did you mean training.steps?"),
+        (["--set", "nonsense"], "key.path=value"),
+        (["--seed", "-1"], "--seed"),
+        (["--seed", "many"], "--seed"),
+        (["--events", "0"], "--events"),
+        (["--format", "root"], "--format"),
+        (["--no-such-option"], "--no-such-option"),
+    ],
+)
+def test_wrong_options_are_wrong_input(calls, write_card, arguments, message):
+    result = fabgen("generate", write_card(PROCESS), *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+    assert calls == []
+
+
+def test_plot_is_not_available_yet(tmp_path):
+    result = fabgen("plot", tmp_path)
+    assert result.exit_code == 2
+    assert "not available yet" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (FabgenError("the run failed"), 1, "fabgen: the run failed\n"),
+        (KeyboardInterrupt(), 1, "fabgen: interrupted; the same command goes on from here\n"),
+        (ValueError("odd\nsecond line"), 1, "fabgen: ValueError: odd (FABGEN_DEBUG=1 shows"),
+    ],
+)
+def test_failures_end_with_one_line(monkeypatch, write_card, error, code, message):
+    monkeypatch.delenv("FABGEN_DEBUG", raising=False)
+
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(pipeline, "generate", fail)
+    result = fabgen("generate", write_card(PROCESS))
+    assert result.exit_code == code
+    assert result.stderr.startswith(message)
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_debugging_shows_where(monkeypatch, write_card):
+    monkeypatch.setenv("FABGEN_DEBUG", "1")
+
+    def fail(*arguments, **options):
+        raise ValueError("odd")
+
+    monkeypatch.setattr(pipeline, "generate", fail)
+    assert isinstance(fabgen("generate", write_card(PROCESS)).exception, ValueError)
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(calls, write_card, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert fabgen("generate", write_card(PROCESS)).exit_code == 0
+    assert calls[0][3].compilation_cache is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert fabgen("generate", write_card(PROCESS)).exit_code == 0
+    assert calls[1][3].compilation_cache == tmp_path / "caches" / "fabgen" / "jax"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("process = ", "not TOML"),
+        (PROCESS + "modell = 'sm'\n", "did you mean model?"),
+    ],
+)
+def test_a_wrong_card_from_the_shell(write_card, tmp_path, text, message):
+    path = write_card(text)
+    command = [sys.executable, "-m", "fabgen.cli", "generate", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert str(path) in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["card.toml"]

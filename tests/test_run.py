@@ -1,0 +1,249 @@
+"""The pipeline from card to run directory, on an integrand that costs nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import json
+from pathlib import Path
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fabgen import run as pipeline
+from fabgen.card import card_of_process
+from fabgen.errors import InputError
+from fabgen.events.record import EventTopology
+from fabgen.reporting import Silent, Stopwatch
+from fabgen.run import How
+
+SMALL = (
+    "surrogate.layers=1",
+    "surrogate.hidden=[4]",
+    "surrogate.bins=4",
+    "training.method=rkld",
+    "training.steps=40",
+    "training.batch_size=32",
+    "training.log_every=10",
+    "training.checkpoint_every=20",
+    "surrogate.vegas={iterations = 3, evaluations = 1000, bins = 16}",
+    "evaluation.samples=20000",
+    "generation.events=200",
+)
+
+
+class ToyIntegrand:
+    """f(u) = 2 u1^2 (1 + u2) pb on the unit square: its integral is 1 pb."""
+
+    dim = 2
+    n_channels = 1
+    unit = "pb"
+    beam_particles = (-11, 11)
+    beam_energies = (500.0, 500.0)
+    parameters = MappingProxyType({"aEWM1": 132.507})
+    masses = MappingProxyType({})
+    widths = MappingProxyType({})
+    topologies = (EventTopology(pdg=(-11, 11, -13, 13), n_initial=2, masses=(0.0,) * 4),)
+
+    def log_density(self, u, parameters=None):
+        inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
+        f = 2.0 * u[..., 0] ** 2 * (1.0 + u[..., 1])
+        return jnp.where(inside, jnp.log(jnp.where(inside, f, 1.0)), -jnp.inf)
+
+    def draw_events(self, u, key):
+        n = u.shape[0]
+        cosine, phi = 2.0 * u[:, 0] - 1.0, 2.0 * np.pi * u[:, 1]
+        sine = jnp.sqrt(1.0 - cosine**2)
+        direction = jnp.stack([sine * jnp.cos(phi), sine * jnp.sin(phi), cosine], axis=-1)
+        beam = jnp.broadcast_to(jnp.asarray([0.0, 0.0, 1.0]), (n, 3))
+        energy = jnp.full((n, 1), 500.0)
+        legs = [
+            jnp.concatenate([energy, 500.0 * p], axis=-1)
+            for p in (beam, -beam, direction, -direction)
+        ]
+        return {
+            "momenta": jnp.stack(legs, axis=1),
+            "topology": jnp.zeros(n, jnp.int32),
+            "flow": jax.random.randint(key, (n,), 0, 1),
+            "scale": jnp.full(n, 91.188),
+            "aqed": jnp.full(n, 1.0 / 132.507),
+            "aqcd": jnp.full(n, 0.118),
+        }
+
+
+@pytest.fixture(scope="module")
+def how(tmp_path_factory):
+    """How to run: what was compiled once is not compiled again."""
+    return How(compilation_cache=tmp_path_factory.mktemp("jax"))
+
+
+@pytest.fixture(autouse=True)
+def _toy(monkeypatch):
+    monkeypatch.setattr("fabgen.build.build_integrand", lambda card: ToyIntegrand())
+
+
+def card(*settings: str):
+    return card_of_process("e+ e- > mu+ mu-", (*SMALL, *settings))
+
+
+def report_of(directory: Path) -> dict:
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads((directory / "report.json").read_text(), parse_constant=refuse)
+
+
+def steps_of(directory: Path) -> list[int]:
+    lines = (directory / "training.jsonl").read_text().splitlines()
+    return [json.loads(line)["step"] for line in lines]
+
+
+class Killer(Silent):
+    """A reporter that ends the training when it has come to a step."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    @contextlib.contextmanager
+    def stage(self, name, total, unit):
+        def show(done, /, **figures):
+            if name == "train" and done >= self.step:
+                raise KeyboardInterrupt
+
+        yield show
+
+
+@pytest.mark.parametrize("kind", ["flow", "vegas", "uniform"])
+def test_events_and_report_of_every_surrogate(how, tmp_path, kind):
+    report = pipeline.generate(card(f"surrogate.kind={kind}"), tmp_path, how)
+    assert report == report_of(tmp_path)
+    assert abs(report["integral"] - 1.0) < 5.0 * report["integral_error"]
+    assert abs(report["untrained"]["integral"] - 1.0) < 5.0 * report["untrained"]["integral_error"]
+    assert report["cross_section_pb"] == report["integral"]
+    assert report["events"] == 200
+    assert report["evaluation_samples"] == 20000
+    calls, gradients = report["target_evaluations"], report["gradient_evaluations"]
+    assert calls["evaluation"] >= 20000 * (1 if kind == "uniform" else 2)
+    assert calls["generation"] > 0
+    if kind == "flow":
+        assert calls["training"] == gradients["training"] == 40 * 32
+        assert steps_of(tmp_path) == [10, 20, 30, 40]
+    if kind == "vegas":
+        assert report["sampling_efficiency"] > report["untrained"]["sampling_efficiency"]
+        assert 0 < calls["training"] <= 3 * 1000
+        assert steps_of(tmp_path) == [1, 2, 3]
+    if kind == "uniform":
+        assert report["untrained"]["integral"] == report["integral"]
+        assert calls["training"] == 0
+    text = gzip.decompress((tmp_path / "events.lhe.gz").read_bytes()).decode()
+    assert text.count("<event>") == 200
+    assert 'process = "e+ e- &gt; mu+ mu-"' in text or 'process = "e+ e- > mu+ mu-"' in text
+
+
+def test_a_killed_training_goes_on_where_it_was(how, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    pipeline.train(card(), whole, how)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.train(card(), broken, dataclasses.replace(how, reporter=Killer(36)))
+    assert steps_of(broken)[-1] == 30
+    figures = pipeline.train(card(), broken, how)
+    assert figures["resumed_step"] == 20
+    assert steps_of(broken) == steps_of(whole) == [10, 20, 30, 40]
+    assert figures["target_evaluations"] == 40 * 32
+    results = [pipeline.generate(card(), directory, how) for directory in (whole, broken)]
+    assert results[0]["integral"] == results[1]["integral"]
+    events = [(directory / "events.lhe.gz").read_bytes() for directory in (whole, broken)]
+    assert events[0] == events[1]
+
+
+def test_a_finished_surrogate_is_used_again(how, tmp_path):
+    vegas = card("surrogate.kind=vegas")
+    first = pipeline.generate(vegas, tmp_path, how)
+    log = (tmp_path / "training.jsonl").read_bytes()
+    again = pipeline.generate(vegas, tmp_path, how)
+    assert (tmp_path / "training.jsonl").read_bytes() == log
+    for key in ("integral", "target_evaluations", "overweight"):
+        assert first[key] == again[key]
+    with pytest.raises(InputError, match=r"training\.seed"):
+        pipeline.generate(card("surrogate.kind=vegas", "training.seed=2"), tmp_path, how)
+    restarted = card("surrogate.kind=vegas", "training.seed=2")
+    assert (
+        pipeline.generate(restarted, tmp_path, dataclasses.replace(how, restart=True))["seed"] == 2
+    )
+
+
+def test_the_seed_of_the_generation_changes_events_only(how, tmp_path):
+    flat = card("surrogate.kind=uniform")
+    pipeline.generate(flat, tmp_path, how)
+    first = (tmp_path / "events.lhe.gz").read_bytes()
+    other = dataclasses.replace(flat, generation=dataclasses.replace(flat.generation, seed=7))
+    other = dataclasses.replace(other, training=dataclasses.replace(other.training, seed=7))
+    other = pipeline.adopt_seed(other, tmp_path)
+    assert other.training.seed == 1
+    report = pipeline.generate(other, tmp_path, how)
+    assert (report["seed"], report["generation_seed"]) == (1, 7)
+    assert (tmp_path / "events.lhe.gz").read_bytes() != first
+    pipeline.generate(flat, tmp_path, how)
+    assert (tmp_path / "events.lhe.gz").read_bytes() == first
+    assert pipeline.adopt_seed(other, tmp_path / "new") == other
+
+
+def test_integrate_leaves_the_report_of_events_alone(how, tmp_path):
+    flat = card("surrogate.kind=uniform")
+    report = pipeline.integrate(flat, tmp_path, how, vegas=True)
+    assert report == report_of(tmp_path)
+    assert report["events"] == 0
+    assert report["training"]["method"] == "vegas"
+    package = report["training"]
+    assert abs(package["vegas_integral"] - 1.0) < 5.0 * package["vegas_integral_error"]
+    assert not (tmp_path / "surrogate").exists()
+    pipeline.generate(flat, tmp_path, how)
+    stored = report_of(tmp_path)
+    pipeline.integrate(flat, tmp_path, how, vegas=True)
+    assert report_of(tmp_path) == stored
+
+
+def test_weighted_events_in_plain_text(how, tmp_path):
+    weighted = card("surrogate.kind=uniform", "generation.format=lhe")
+    report = pipeline.generate(weighted, tmp_path, how, weighted=True)
+    assert report["weighted"] is True
+    assert (tmp_path / "events.lhe").read_text().count("<event>") == 200
+
+
+def test_a_wrong_card_leaves_no_run_directory(how, tmp_path, monkeypatch):
+    def refuse(card):
+        raise InputError("no diagrams")
+
+    monkeypatch.setattr("fabgen.build.build_integrand", refuse)
+    with pytest.raises(InputError, match="no diagrams"):
+        pipeline.generate(card(), tmp_path / "run", how)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_failed_generation_leaves_the_old_events(how, tmp_path, monkeypatch):
+    flat = card("surrogate.kind=uniform")
+    pipeline.generate(flat, tmp_path, how)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+    def fail(*arguments, **keywords):
+        raise RuntimeError("disk on fire")
+
+    monkeypatch.setattr("fabgen.events.assemble.assemble", fail)
+    with pytest.raises(RuntimeError, match="fire"):
+        pipeline.generate(flat, tmp_path, how)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+def test_stopwatch():
+    now = iter([0.0, 1.0, 3.0, 5.0, 5.5, 10.0])
+    watch = Stopwatch(lambda: next(now))
+    with watch("train"):
+        pass
+    with watch("train"):
+        pass
+    watch.add("write", 2.0)
+    assert watch.seconds() == {"train": 2.5, "write": 2.0, "total": 10.0}

@@ -1,0 +1,137 @@
+"""Progress and tables, with and without a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from fabgen.terminal import (
+    LogReporter,
+    TerminalReporter,
+    estimate,
+    format_seconds,
+    reporter_for,
+    results,
+    training_results,
+)
+
+REPORT = {
+    "process": "e+ e- > t t~ [x], t > w+ b, t~ > w- b~",
+    "unit": "pb",
+    "integral": 0.159893,
+    "integral_error": 0.000123,
+    "sampling_efficiency": 0.98765,
+    "unweighting_efficiency": 0.45678,
+    "evaluation_samples": 100000,
+    "events": 10000,
+    "weighted": False,
+    "overweight": {"events": 12, "cross_section_fraction": 0.00098},
+    "target_evaluations": {"training": 4000000, "evaluation": 229376, "generation": 32768},
+    "gradient_evaluations": {"training": 4000000, "evaluation": 0, "generation": 0},
+    "timing_s": {"import": 1.0, "compile": 20.5, "train": 151.2, "total": 175.0},
+    "training": {"method": "fab", "steps": 400},
+    "untrained": {
+        "sampling_efficiency": 0.67,
+        "unweighting_efficiency": 0.18,
+        "integral": 0.1602,
+        "integral_error": 0.0004,
+        "evaluation_samples": 100000,
+    },
+}
+
+
+def text_of(renderable, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(renderable)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_shows_all_figures(width):
+    text = text_of(results(REPORT), width)
+    assert "[x]" in text
+    for figure in ("0.15989 +- 0.00012 pb", "0.9877", "0.4568", "0.6700", "0.1800", "4,000,000"):
+        assert figure in text
+    assert "\x1b" not in text
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("unit", ["GeV", "none"])
+def test_a_report_without_the_untrained_map(unit):
+    report = {**REPORT, "unit": unit, "untrained": None, "events": 0, "training": {}}
+    text = text_of(results(report))
+    assert {"GeV": "partial width", "none": "integral"}[unit] in text
+    assert "untrained" not in text
+
+
+def test_the_table_of_a_training():
+    figures = {**REPORT, **REPORT["training"], "skipped": 3, "clipped": 5}
+    figures["target_evaluations"], figures["gradient_evaluations"] = 123456, 123456
+    text = text_of(training_results(figures))
+    for figure in ("fab", "400", "123,456", "3"):
+        assert figure in text
+
+
+def test_a_log_has_plain_lines():
+    console = Console(file=io.StringIO(), force_terminal=False)
+    reporter = reporter_for(console)
+    assert isinstance(reporter, LogReporter)
+    with reporter.stage("train", 400, "steps") as show:
+        for step in range(1, 401):
+            show(step, loss=-0.5, eps=0.9, evaluations=1000 * step)
+    reporter.note("done [bold]")
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "train: 400 steps"
+    assert lines[1].startswith("train: 400 of 400 steps, loss -0.5, eps 0.9, evals 400,000")
+    assert lines[2] == "done [bold]"
+    assert len(lines) == 3
+    assert "\x1b" not in console.file.getvalue()
+
+
+def test_a_log_writes_at_intervals():
+    console = Console(file=io.StringIO(), force_terminal=False)
+    with LogReporter(console, interval=0.0).stage("events", 4, "events") as show:
+        show(0)
+        show(2, loss=None)
+    lines = console.file.getvalue().splitlines()
+    assert lines[1].startswith("events: 0 of 4 events")
+    assert "left" in lines[2]
+
+
+def test_a_terminal_gets_a_bar():
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    reporter = reporter_for(console)
+    assert isinstance(reporter, TerminalReporter)
+    with reporter.stage("train", 10, "steps") as show:
+        show(10, loss=-0.25, eps=0.5, evaluations=None)
+    reporter.note("a note")
+    text = console.file.getvalue()
+    assert "10/10" in text
+    assert "loss -0.25" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        (0.159893, 0.000123, "0.15989 +- 0.00012 pb"),
+        (7.196, 0.0051, "7.1960 +- 0.0051 pb"),
+        (1234.5, 12.3, "1234 +- 12 pb"),
+        (1.23456e-9, 1.2e-12, "1.2346e-09 +- 1.2e-12 pb"),
+        (1.5e8, 2.0e5, "1.5000e+08 +- 2.0e+05 pb"),
+        (2.5, 0.0, "2.5 pb"),
+        (2.5, None, "2.5 pb"),
+        (0.0, 0.1, "0 pb"),
+    ],
+)
+def test_estimates_show_two_digits_of_the_error(value, error, expected):
+    assert estimate(value, error, " pb") == expected
+
+
+def test_seconds():
+    assert [format_seconds(s) for s in (1.26, 75.0, 3700.0)] == [
+        "1.3 s",
+        "1 min 15 s",
+        "1 h 01 min",
+    ]
