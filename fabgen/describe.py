@@ -1,0 +1,115 @@
+"""What a process is made of, as text: `fabgen show`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from fabgen.build import build_integrand
+from fabgen.card import Card
+from fabgen.errors import InputError
+from fabgen.integrand import Component, Integrand
+from fabgen.model import Model, load_model
+from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Node
+from fabgen.process.graph import build_graph
+from fabgen.process.resonances import Diagram, Propagator, diagrams
+from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
+
+_MOST = 12  # lines of one list
+
+
+def describe(card: Card) -> str:
+    """Subprocesses, diagrams, the channel and the dimension of a card's process.
+
+    Raises InputError for a process that is wrong; one that cannot be integrated as the card says
+    (energy, cuts) is described up to the channel, with the reason.
+    """
+    model = load_model(card.model)
+    try:
+        subprocesses, distinct = find_subprocesses(model, card.process, card.multiparticles)
+    except InputError as error:
+        raise error.with_place(file=card.file) from None
+    return "\n".join(_lines(card, model, subprocesses, distinct))
+
+
+def _lines(
+    card: Card,
+    model: Model,
+    subprocesses: tuple[Subprocess, ...],
+    distinct: tuple[Diagrams, ...],
+) -> Iterator[str]:
+    for number, line in enumerate(card.process):
+        yield f"{'process' if number == 0 else '':<14}{line}"
+    yield f"{'model':<14}{card.model}"
+    n_final = len(subprocesses[0].tree.final)
+    yield f"{'dimension':<14}{3 * n_final - 4}"
+    yield f"{'subprocesses':<14}{len(subprocesses)}, {len(distinct)} different matrix elements"
+    members = Counter(sub.diagrams for sub in subprocesses)
+    for number, entry in enumerate(distinct[:_MOST]):
+        same = members[number] - 1
+        yield ""
+        title = f"{' '.join(entry.tree.initial)} > {' '.join(entry.tree.final)}"
+        more = f"  (and {same} equal one{'s' if same > 1 else ''})" if same else ""
+        yield f"  {title}{more}"
+        single = diagrams(model, build_graph(model, entry.tree, entry.qed, merge=False), entry.tree)
+        yield f"  {entry.graph.n_diagrams} diagrams"
+        for k, diagram in enumerate(single[:_MOST], start=1):
+            yield f"  {k:>5}  {_diagram(diagram, entry)}"
+        if len(single) > _MOST:
+            yield f"         ... {len(single) - _MOST} more"
+    if len(distinct) > _MOST:
+        yield f"\n  ... {len(distinct) - _MOST} more matrix elements"
+    yield ""
+    yield from _channel(card)
+
+
+def _diagram(diagram: Diagram, entry: Diagrams) -> str:
+    names = (*entry.tree.initial, *entry.tree.final)
+
+    def text(propagator: Propagator) -> str:
+        return f"{propagator.particle}({' '.join(names[leg] for leg in propagator.legs)})"
+
+    parts = []
+    if diagram.total:
+        parts.append(f"s-channel {diagram.total}")
+    if diagram.propagators:
+        parts.append("decays " + " ".join(map(text, diagram.propagators)))
+    if diagram.spacelike:
+        parts.append("t-channel " + " ".join(map(text, diagram.spacelike)))
+    return ", ".join(parts) or "contact"
+
+
+def _channel(card: Card) -> Iterator[str]:
+    try:
+        integrand = build_integrand(card)
+    except InputError as error:
+        yield f"{'channel':<14}none: {error.problem}"
+        if error.allowed:
+            yield f"{'':<14}{error.allowed}"
+        return
+    for component in integrand.components:
+        yield f"{'channel':<14}{_map(integrand, component)}"
+
+
+def _map(integrand: Integrand, component: Component) -> str:
+    topology = integrand.topologies[component.terms[0].subprocesses[0]]
+    names = {p.pdg: p.name for p in integrand.model.particles.values()}
+    final = [names[pdg] for pdg in topology.pdg[topology.n_initial :]]
+    if not isinstance(component.mapping, Cascade):
+        return f"RAMBO on diet: {' '.join(final)}"
+
+    def text(node: Node) -> str:
+        if isinstance(node, Leaf):
+            return final[node.leg]
+        return f"({' '.join(text(child) for child in node.children)}){_kind(node, component)}"
+
+    root = component.mapping.tree
+    return " ".join(text(child) for child in root.children)
+
+
+def _kind(branch: Branch, component: Component) -> str:
+    propagator = branch.propagator
+    if propagator.resonance is None:
+        return f"[{propagator.kind}]"
+    mass, width = component.resonances[propagator.resonance]
+    return f"[{propagator.kind} {mass} {width}]"
