@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from fabgen.card import FabOptions, TrainingOptions
 
@@ -94,3 +95,24 @@ class Toys:
 @pytest.fixture(scope="session")
 def toys():
     return Toys
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("compiled"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once(cache_folder):
+    """One compilation for all runs of one training program."""
+    settings = {
+        "jax_compilation_cache_dir": cache_folder,
+        "jax_persistent_cache_min_compile_time_secs": 0.5,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for values in (settings, before):
+        compilation_cache.reset_cache()
+        for name, value in values.items():
+            jax.config.update(name, value)
+        if values is settings:
+            yield

@@ -11,17 +11,19 @@ from fabgen.training import annealing
 from fabgen.training.target import evaluate
 
 
-def anneal(target, surrogate, params, n, intermediate, step_size, leapfrog_steps=3, seed=0):
-    u_key, key = jax.random.split(jax.random.key(seed))
-    u, log_q = surrogate.sample_and_log_prob(params, u_key, n)
-    result = annealing.anneal(
-        lambda u: evaluate(target, surrogate, params, u),
-        u,
-        key,
-        jnp.full(intermediate, step_size),
-        leapfrog_steps,
-    )
-    return u, log_q, result
+def anneal(target, surrogate, params, n, intermediate, step_size, leapfrog_steps=3):
+    @jax.jit
+    def run(params, key):
+        u_key, key = jax.random.split(key)
+        u, log_q = surrogate.sample_and_log_prob(params, u_key, n)
+
+        def parts(u):
+            return evaluate(target, surrogate, params, u)
+
+        step_sizes = jnp.full(intermediate, step_size)
+        return u, log_q, annealing.anneal(parts, u, key, step_sizes, leapfrog_steps)
+
+    return run(params, jax.random.key(0))
 
 
 def integral(target, power):
@@ -31,8 +33,7 @@ def integral(target, power):
     return float(jnp.mean(jnp.exp(power * target.log_density(jnp.asarray(grid)))))
 
 
-@pytest.mark.parametrize("intermediate", [1, 2, 5])
-@pytest.mark.parametrize("cut", [-1.0, 0.35])
+@pytest.mark.parametrize(("intermediate", "cut"), [(1, -1.0), (2, 0.35), (5, 0.35)])
 def test_mean_weight_is_the_integral_of_p_squared_over_q(toys, intermediate, cut):
     target = toys.GaussianTarget(width=0.2, cut=cut)
     surrogate = toys.Kumaraswamy(2)
@@ -86,7 +87,7 @@ def test_initial_weights_are_those_of_the_samples_and_log_q_belongs_to_the_end(t
     assert jnp.any(~moved)  # chains that began below the cut have weight zero
 
 
-@pytest.mark.parametrize(("intermediate", "leapfrog_steps"), [(1, 1), (2, 3), (4, 2)])
+@pytest.mark.parametrize(("intermediate", "leapfrog_steps"), [(1, 1), (2, 3)])
 def test_number_of_evaluations_is_counted_by_the_target_itself(toys, intermediate, leapfrog_steps):
     calls = []
 

@@ -224,22 +224,6 @@ class Recorder:
         return train(target, toys.Kumaraswamy(2), options, checkpointer=checkpointer, on_log=on_log)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compilation_cache(tmp_path_factory):
-    """One compilation for the many runs of one program below."""
-    from jax.experimental.compilation_cache import compilation_cache as cache
-
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    before = [getattr(jax.config, name) for name in names]
-    cache.reset_cache()
-    for name, value in zip(names, (str(tmp_path_factory.mktemp("cache")), 0.0), strict=True):
-        jax.config.update(name, value)
-    yield
-    for name, value in zip(names, before, strict=True):
-        jax.config.update(name, value)
-    cache.reset_cache()
-
-
 @pytest.fixture(scope="module")
 def unbroken(toys, tmp_path_factory):
     recorder = Recorder()

@@ -17,7 +17,12 @@ from fabgen.training.target import Faults, evaluate
 
 def evaluator(target, surrogate):
     params = surrogate.init(jax.random.key(0))
-    return lambda u: evaluate(target, surrogate, params, u)
+    return jax.jit(lambda u: evaluate(target, surrogate, params, u))
+
+
+def move(evaluate_parts, chains, beta, step_size, key):
+    step = jax.jit(hmc.transition, static_argnums=(0, 4))
+    return step(evaluate_parts, chains, jnp.asarray(beta), jnp.asarray(step_size), 3, key)
 
 
 @given(st.floats(-1e6, 1e6))
@@ -36,7 +41,7 @@ def test_folding_of_points_that_are_not_finite_is_finite():
 
 def test_leapfrog_is_reversible_through_the_faces_of_the_cube(toys):
     evaluate_parts = evaluator(toys.GaussianTarget(width=0.3), toys.Kumaraswamy(2))
-    step = hmc.leapfrog(evaluate_parts, jnp.asarray(0.5))
+    step = jax.jit(hmc.leapfrog(evaluate_parts, jnp.asarray(0.5)))
     u = jax.random.uniform(jax.random.key(1), (50, 2))
     parts, _ = evaluate_parts(u)
     momentum = 3.0 * jax.random.normal(jax.random.key(2), u.shape)
@@ -64,9 +69,7 @@ def test_samples_of_the_tempered_density_stay_samples_of_it(toys, cut):
     u = 0.1 + 0.5 * jax.random.truncated_normal(jax.random.key(3), low, high, (n, 1))
     chains = Chains(u, evaluate_parts(u)[0])
     for i in range(3):
-        chains, acceptance, _ = hmc.transition(
-            evaluate_parts, chains, jnp.asarray(0.5), jnp.asarray(0.35), 3, jax.random.key(i)
-        )
+        chains, acceptance, _ = move(evaluate_parts, chains, 0.5, 0.35, jax.random.key(i))
     assert 0.3 < acceptance < 0.999
     assert jnp.all(chains.u[:, 0] >= max(cut, 0.0))
     assert jnp.mean(jnp.any(chains.u != u, axis=-1)) > 0.3
@@ -81,13 +84,8 @@ def test_samples_of_the_tempered_density_stay_samples_of_it(toys, cut):
 def test_parts_belong_to_the_positions_after_accept_and_reject(toys):
     evaluate_parts = evaluator(toys.GaussianTarget(), toys.Kumaraswamy(2))
     u = jax.random.uniform(jax.random.key(4), (200, 2))
-    chains, _, _ = hmc.transition(
-        evaluate_parts,
-        Chains(u, evaluate_parts(u)[0]),
-        jnp.asarray(0.7),
-        jnp.asarray(0.15),
-        3,
-        jax.random.key(5),
+    chains, _, _ = move(
+        evaluate_parts, Chains(u, evaluate_parts(u)[0]), 0.7, 0.15, jax.random.key(5)
     )
     expected, _ = evaluate_parts(chains.u)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), chains.parts, expected)
@@ -109,9 +107,7 @@ def test_values_and_gradients_that_are_not_finite_are_counted_and_harmless(toys)
     assert faults == Faults(1, 2, 1)
     np.testing.assert_array_equal(parts.log_p, [-jnp.inf, -0.3, -jnp.inf, -0.8, -jnp.inf])
     np.testing.assert_allclose(parts.grad_p[:, 0], [0, 0, 0, -1, 0])
-    chains, _, _ = hmc.transition(
-        evaluate_parts, Chains(u, parts), jnp.asarray(1.0), jnp.asarray(0.1), 3, jax.random.key(0)
-    )
+    chains, _, _ = move(evaluate_parts, Chains(u, parts), 1.0, 0.1, jax.random.key(0))
     assert all(not jnp.any(jnp.isnan(leaf)) for leaf in jax.tree.leaves(chains))
 
 
