@@ -19,7 +19,6 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-
 #: Smallest variable where the Jacobian of a block diverges at u = 0.
 _TINY = 1e-24
 
@@ -78,21 +77,21 @@ class Flat(Block):
 class Power(Block):
     """Density proportional to (s - m^2)^-nu, for a propagator without width (m = 0: massless).
 
-    MadNIS-Lite, arXiv:2408.01486, equation 25. Where s_min - m^2 is smaller than regulator x s_max
-    (no cut bounds the invariant: then the integrand has no pole at s = m^2 either, or the cross
-    section would diverge), s - m^2 is shifted up to regulator x s_max, so the density stays
-    integrable for nu >= 1 and bounded for any nu.
+    MadNIS-Lite, arXiv:2408.01486, equation 25. Where masses and cuts give no bound, s_min = m^2, s
+    - m^2 is shifted by regulator x s_max: the density is then integrable for nu >= 1, and bounded.
+    (The integrand has no pole at s = m^2 then either, or its integral would diverge.) The shift
+    vanishes linearly until s_min - m^2 = 10^-8 s_max; above, the power law is exact.
     """
 
     nu: float = 1.4
-    regulator: float = 1e-5
+    regulator: float = 1e-4
 
     def _ends(self, limits: Limits, mass: ArrayLike) -> tuple[Array, Array, Array]:
         """m^2 with its shift; then s_min and ln(s_max / s_min) with that subtracted."""
-        pole = mass * mass
-        pole = pole - jnp.maximum(self.regulator * limits.high - (limits.low - pole), 0.0)
-        low = limits.low - pole
-        return pole, low, jnp.log1p((limits.high - limits.low) / low)
+        low = jnp.maximum(limits.low - mass * mass, 0.0)
+        unbounded = jnp.maximum(1.0 - low / (1e-8 * limits.high), 0.0)
+        low = low + unbounded * self.regulator * limits.high
+        return limits.low - low, low, jnp.log1p((limits.high - limits.low) / low)
 
     def forward(self, u, limits, mass=0.0, width=0.0):
         _, low, log_range = self._ends(limits, mass)
