@@ -237,10 +237,10 @@ def train(
         state = advance(state, np.int64(stop))
         step = int(state.step)
         counters, meter = jax.device_get((state.counters, state.meter))
-        _refuse_nothing(step, counters, meter)
         if on_progress is not None:
             on_progress(_progress(step, warm_up, steps, counters, meter))
         if step > 0 and (step % options.log_every == 0 or step == steps):
+            _refuse_nothing(counters)
             rate = float(trainer.optimizer.schedule(jnp.asarray(step - 1)))
             record = _log_record(step, counters, meter, seconds(), rate)
             history.append(record)
@@ -311,12 +311,11 @@ def _log_record(
     )
 
 
-def _refuse_nothing(step: int, counters: Counters, meter: Meter) -> None:
-    """Stops a run that cannot learn: no sample since the last log line had a positive weight."""
-    if step >= 0 and meter.samples > 0 and np.isneginf(meter.log_sum_w):
+def _refuse_nothing(counters: Counters) -> None:
+    """Stops a run that cannot learn: f was zero or not finite wherever it was tried."""
+    calls, zeros = int(counters.target_evaluations), int(counters.zero_values)
+    if calls == zeros + int(counters.nonfinite_values):
         raise FabgenError(
-            f"f is zero or not finite at all of the last {int(meter.samples)} samples "
-            f"(since the start: {int(counters.zero_values)} zeros and "
-            f"{int(counters.nonfinite_values)} values not finite in "
-            f"{int(counters.target_evaluations)} evaluations); are the cuts too tight?"
+            f"there is nothing to learn: of {calls} evaluations {zeros} gave zero and "
+            f"{calls - zeros} a value that is not finite; are the cuts too tight?"
         )
