@@ -293,9 +293,12 @@ def _file_info(session: Session, survey: Survey) -> FileInfo:
     from fabgen.events.slha import slha_text
 
     card, integrand = session.card, session.integrand
-    beams, energies = integrand.beam_particles, integrand.beam_energies
-    if len(beams) == 1:
-        beams, energies = decay_beams(beams[0], integrand.topologies[0].masses[0])
+    if len(integrand.beam_particles) == 1:
+        mass = integrand.topologies[0].masses[0]
+        beams, energies = decay_beams(integrand.beam_particles[0], mass)
+    else:
+        (a, b), (energy_a, energy_b) = integrand.beam_particles, integrand.beam_energies
+        beams, energies = (a, b), (energy_a, energy_b)
     return FileInfo(
         beams=beams,
         energies=energies,

@@ -20,7 +20,6 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
@@ -42,13 +41,13 @@ class TerminalReporter:
     def stage(self, name: str, total: int, unit: str) -> Iterator[Stage]:
         columns = (
             TextColumn("{task.description:<9}"),
-            BarColumn(bar_width=None),
+            # What the other columns need at their widest is left free.
+            BarColumn(bar_width=max(8, min(40, self._console.width - 72))),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
             _Figures(),
         )
-        with Progress(*columns, console=self._console, expand=True) as progress:
+        with Progress(*columns, console=self._console) as progress:
             task = progress.add_task(name, total=total, figures="")
             rate = _Rate(unit)
 
@@ -123,13 +122,14 @@ _SHORT = {"evaluations": "evals"}
 
 def describe(figures: Mapping[str, float | None]) -> list[str]:
     """Live figures as "name value", those without a value left out."""
-    return [
-        f"{_SHORT.get(name, name)} {value:,}"
-        if isinstance(value, int)
-        else f"{_SHORT.get(name, name)} {value:.4g}"
-        for name, value in figures.items()
-        if value is not None
-    ]
+    shown = {name: value for name, value in figures.items() if value is not None}
+    return [f"{_SHORT.get(name, name)} {_short(value)}" for name, value in shown.items()]
+
+
+def _short(value: float) -> str:
+    if not isinstance(value, int):
+        return f"{value:.4g}"
+    return f"{value:,}" if value < 10**6 else f"{value / 1e6:.2f}M"
 
 
 def reporter_for(console: Console) -> TerminalReporter | LogReporter:
