@@ -42,7 +42,7 @@ class TerminalReporter:
         columns = (
             TextColumn("{task.description:<9}"),
             # What the other columns need at their widest is left free.
-            BarColumn(bar_width=max(8, min(40, self._console.width - 72))),
+            BarColumn(bar_width=max(8, min(40, self._console.width - 68))),
             MofNCompleteColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
             _Figures(),
@@ -142,7 +142,8 @@ def reporter_for(console: Console) -> TerminalReporter | LogReporter:
 
 def results(report: Mapping[str, Any]) -> Group:
     """The figures of report.json, those of the untrained map beside them."""
-    flat = report["untrained"] or {}
+    method = report["training"].get("method")
+    flat = report["untrained"] if method and report["untrained"] else {}
     unit = {"pb": " pb", "GeV": " GeV", "none": ""}[report["unit"]]
     name = {"pb": "cross section", "GeV": "partial width", "none": "integral"}[report["unit"]]
     processes = report["process"]
@@ -152,7 +153,7 @@ def results(report: Mapping[str, Any]) -> Group:
         title_justify="left",
     )
     estimates.add_column(f"{report['evaluation_samples']:,} samples")
-    estimates.add_column(_METHODS.get(report["training"].get("method"), "trained flow"))
+    estimates.add_column(_METHODS.get(method, "trained flow"))
     if flat:
         estimates.add_column("untrained map")
     for label, values in {
@@ -165,6 +166,10 @@ def results(report: Mapping[str, Any]) -> Group:
         estimates.add_row(label, *values)
 
     rows = {}
+    if method == "vegas" and "vegas_integral" in report["training"]:
+        own = report["training"]
+        value = estimate(own["vegas_integral"], own["vegas_integral_error"], unit)
+        rows["VEGAS+ iterations"] = f"{value}, chi2/dof {own['vegas_chi2_per_dof']:.2f}"
     if report["events"]:
         over = report["overweight"]
         rows["weighted events" if report["weighted"] else "unweighted events"] = (
@@ -230,6 +235,8 @@ def estimate(value: float | None, error: float | None, unit: str) -> str:
         return ""
     if error is None or error <= 0.0 or value == 0.0:
         return f"{value:.6g}{unit}"
+    if error < 1e-9 * abs(value):
+        return f"{value:.10g} +- {error:.1e}{unit}"
     digits = max(0, 1 - _exponent(error))
     if digits <= 8 and abs(value) < 1e6:
         return f"{value:.{digits}f} +- {error:.{digits}f}{unit}"

@@ -58,6 +58,12 @@ def test_the_table_shows_all_figures(width):
     assert max(len(line) for line in text.splitlines()) <= width
 
 
+def test_the_package_has_an_estimate_of_its_own():
+    own = {"vegas_integral": 0.16, "vegas_integral_error": 0.001, "vegas_chi2_per_dof": 0.9}
+    text = text_of(results({**REPORT, "training": {"method": "vegas", **own}}))
+    assert "0.1600 +- 0.0010 pb, chi2/dof 0.90" in text
+
+
 @pytest.mark.parametrize("unit", ["GeV", "none"])
 def test_a_report_without_the_untrained_map(unit):
     report = {**REPORT, "unit": unit, "untrained": None, "events": 0, "training": {}}
@@ -120,6 +126,7 @@ def test_a_terminal_gets_a_bar():
         (1234.5, 12.3, "1234 +- 12 pb"),
         (1.23456e-9, 1.2e-12, "1.2346e-09 +- 1.2e-12 pb"),
         (1.5e8, 2.0e5, "1.5000e+08 +- 2.0e+05 pb"),
+        (1.4914721439113916, 1.3e-18, "1.491472144 +- 1.3e-18 pb"),
         (2.5, 0.0, "2.5 pb"),
         (2.5, None, "2.5 pb"),
         (0.0, 0.1, "0 pb"),
