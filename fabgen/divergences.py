@@ -107,6 +107,8 @@ class _Region:
                 cure = f"a width of {name}" + ("" if width == ZERO else f" ({width} > 0)")
                 raise self._error(f"{name} without width is on its mass shell", legs, cure)
             return
+        if not rest:
+            return  # its p^2 is fixed by the beams
         if len(legs) != 2 or any(self.mass(self.names[leg]) > 0 for leg in legs):
             return
         if self.minimum_mass(legs) > 0 or self.cuts.minimum_delta_r(*legs) > 0:

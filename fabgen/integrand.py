@@ -246,9 +246,14 @@ class Integrand:
         u = jnp.asarray(u, dtype=jnp.float64)
         if u.ndim == 0 or u.shape[-1] != self.dim:
             raise InputError("u has the wrong shape", found=u.shape, allowed=f"(..., {self.dim})")
-        self.model.parameters(parameters)  # refuses unknown names
-        derived = self.model.derive({**self.external, **(parameters or {})})
+        derived: dict[str, Any] = self.derived
+        if parameters:
+            derived = self.model.derive(self._with_external(parameters))
         return u.shape[:-1], u.reshape(-1, self.dim).T, derived
+
+    def _with_external(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        self.model.parameters(parameters)  # refuses unknown names
+        return {**self.external, **parameters}
 
     def _collision(self, component: Component, derived: Mapping[str, Array]) -> Collision:
         masses = [_value(derived, name) for name in component.masses[: self.n_initial]]

@@ -103,13 +103,37 @@ class MatrixElement:
         self.model.parameters(parameters)  # refuses unknown names
         return {name: jnp.asarray(v) for name, v in {**self.parameters, **(parameters or {})}.items()}
 
-    def evaluate(self, momenta: jax.Array, derived: Mapping[str, jax.Array]) -> jax.Array:
-        """The same for momenta (n_external, 4, events) and derived parameters (Model.derive)."""
-        return self._in_blocks(self._squared, momenta, dict(derived))
+    def evaluate(self, momenta: jax.Array, derived: Mapping[str, Any]) -> jax.Array:
+        """The same for momenta (n_external, 4, events) and derived parameters (Model.derive).
 
-    def flow_weights(self, momenta: jax.Array, derived: Mapping[str, jax.Array]) -> jax.Array:
+        With parameters that are plain numbers only the momenta can be differentiated, and value and
+        gradient come from one pass.
+        """
+        values = self._constants(derived)
+        if isinstance(values.couplings, np.ndarray):
+            return self._of_momenta(momenta, values)
+        return self._in_blocks(jax.checkpoint(self._squared), momenta, values)
+
+    def _constants(self, derived: Mapping[str, Any]) -> Constants:
+        """Masses, widths and couplings: NumPy arrays where the parameters are plain numbers."""
+        traced = any(isinstance(value, jax.Array) for value in derived.values())
+        return constants(jnp if traced else np, self.tables, dict(derived))
+
+    def _of_momenta(self, momenta: jax.Array, values: Constants) -> jax.Array:
+        @jax.custom_jvp
+        def squared(momenta: jax.Array) -> jax.Array:
+            return self._in_blocks(self._squared, momenta, values)
+
+        @squared.defjvp
+        def _(primals, tangents):
+            value, gradient = self._in_blocks(self._with_gradient, primals[0], values)
+            return value, (gradient * tangents[0]).sum(axis=(0, 1))
+
+        return squared(momenta)
+
+    def flow_weights(self, momenta: jax.Array, derived: Mapping[str, Any]) -> jax.Array:
         """Squared partial amplitudes of the colour flows, (flows, events), not normalized."""
-        return self._in_blocks(self._flows_squared, momenta, dict(derived))
+        return self._in_blocks(self._flows_squared, momenta, self._constants(derived))
 
     def _closings(self, momenta: jax.Array, values: Constants) -> jax.Array:
         buffer = evaluate_currents(jnp, self.tables, momenta, values)
@@ -117,6 +141,10 @@ class MatrixElement:
 
     def _squared(self, momenta: jax.Array, values: Constants) -> jax.Array:
         return _norm(self._root, self._closings(momenta, values)).sum(axis=(0, 1))
+
+    def _with_gradient(self, momenta: jax.Array, values: Constants) -> tuple[jax.Array, jax.Array]:
+        value, pullback = jax.vjp(lambda p: self._squared(p, values), momenta)
+        return value, pullback(jnp.ones_like(value))[0]
 
     def _flows_squared(self, momenta: jax.Array, values: Constants) -> jax.Array:
         vectors = self.tables.colour.T[self.flow_numbers]
@@ -130,9 +158,11 @@ class MatrixElement:
             allowed |= colour.leading_in_n(closing.colour)
         return np.array([i for i, s in enumerate(self.tables.structures) if s in allowed])
 
-    def _in_blocks(self, function: Any, momenta: jax.Array, derived: dict[str, Any]) -> jax.Array:
-        """Evaluate block by block: what a block needs stays in the cache, in the gradient too."""
-        values = constants(jnp, self.tables, derived)
+    def _in_blocks(self, function: Any, momenta: jax.Array, values: Constants) -> Any:
+        """function(momenta, values) block by block: what a block needs stays in the cache.
+
+        The results may be any pytree of arrays whose last axis is that of the events.
+        """
         n_events = momenta.shape[-1]
         block = min(self._block, n_events)
         n_blocks = -(-n_events // block)
@@ -141,15 +171,25 @@ class MatrixElement:
         padding = n_blocks * block - n_events
 
         def split(array: jax.Array) -> jax.Array:
-            if array.shape[-1] == 1:
-                return jnp.broadcast_to(array, (n_blocks, *array.shape))
             padded = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, padding)], mode="edge")
             return jnp.moveaxis(padded.reshape(*array.shape[:-1], n_blocks, block), -2, 0)
 
-        body = jax.checkpoint(lambda arguments: function(*arguments))
-        results = jax.lax.map(body, (split(momenta), Constants(*map(split, values))))
-        joined = jnp.moveaxis(results, 0, -2)
-        return joined.reshape(*joined.shape[:-2], n_blocks * block)[..., :n_events]
+        def join(array: jax.Array) -> jax.Array:
+            joined = jnp.moveaxis(array, 0, -2)
+            return joined.reshape(*joined.shape[:-2], n_blocks * block)[..., :n_events]
+
+        # Constants of one value for all events stay out of the loop.
+        varying = [value.shape[-1] > 1 for value in values]
+        moving = [split(value) for value, moves in zip(values, varying, strict=True) if moves]
+
+        def body(block_of: tuple[jax.Array, list[jax.Array]]) -> Any:
+            p, own = block_of[0], iter(block_of[1])
+            mixed = [
+                next(own) if moves else value for value, moves in zip(values, varying, strict=True)
+            ]
+            return function(p, Constants(*mixed))
+
+        return jax.tree.map(join, jax.lax.map(body, (split(momenta), moving)))
 
     def _block_size(self) -> int:
         rows = 1 + sum(len(leg.states) for leg in self.tables.legs)
