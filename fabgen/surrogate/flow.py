@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fabgen.errors import InputError
 from fabgen.surrogate.base import Params, Surrogate
@@ -126,16 +127,41 @@ def _run(
     x: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     """Chain of coupling layers on x (dim, n), with the sum of the log slopes (n,)."""
-    rows = list(x)
     log_det = jnp.zeros(x.shape[1], x.dtype)
+    order = tuple(range(x.shape[0]))
     for split, layer in layers:
-        condition = (
-            jnp.stack([rows[i] for i in split.conditioning]) if split.conditioning else x[:0]
-        )
-        raw = apply_conditioner(layer, condition)
-        raw = raw.reshape(3 * bins + 1, len(split.transformed), x.shape[1])
-        moved, log_slope = spline(raw, jnp.stack([rows[i] for i in split.transformed]))
-        for row, i in zip(moved, split.transformed, strict=True):
-            rows[i] = row
+        order, x = split.transformed + split.conditioning, _reorder(x, order, *split)
+        n = len(split.transformed)
+        raw = apply_conditioner(layer, x[n:])
+        moved, log_slope = spline(raw.reshape(3 * bins + 1, n, x.shape[1]), x[:n])
+        x = jnp.concatenate([moved, x[n:]])
         log_det = log_det + log_slope.sum(axis=0)
-    return jnp.stack(rows), log_det
+    return _reorder(x, order, tuple(range(x.shape[0]))), log_det
+
+
+def _reorder(x: jax.Array, old: tuple[int, ...], *new: tuple[int, ...]) -> jax.Array:
+    """Rows of x (dim, n), now in the order `old`, in the order of `new`."""
+    permutation = np.array([old.index(axis) for part in new for axis in part])
+    if np.all(np.diff(permutation) == 1):
+        return x
+    return _take_rows(x, permutation, np.argsort(permutation))
+
+
+@jax.custom_vjp
+def _take_rows(x: jax.Array, permutation: np.ndarray, inverse: np.ndarray) -> jax.Array:
+    """x[permutation]. The derivative is a gather too; JAX, which cannot know that rows are not
+    taken twice, would scatter, which takes longer to compile.
+    """
+    return x.at[permutation].get(mode="promise_in_bounds", unique_indices=True)
+
+
+def _take_rows_forward(x, permutation, inverse):
+    return _take_rows(x, permutation, inverse), (permutation, inverse)
+
+
+def _take_rows_transposed(residuals, bar):
+    permutation, inverse = residuals
+    return _take_rows(bar, inverse, permutation), None, None
+
+
+_take_rows.defvjp(_take_rows_forward, _take_rows_transposed)

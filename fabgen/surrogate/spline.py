@@ -16,6 +16,7 @@ through the two selected knots only), which is 3 to 4 times faster than differen
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -78,8 +79,9 @@ def _locate(raw: jax.Array, point: jax.Array, *, along_x: bool) -> tuple[_Bins, 
     knots = jnp.concatenate([zero, inner, zero + 1.0], axis=1)
     index = jnp.sum(point >= inner[0 if along_x else 1], axis=0, dtype=jnp.int32)
     sides = jnp.stack([index, index + 1])
-    x, y = jnp.take_along_axis(knots, sides[None], axis=1)
-    slopes = jnp.take_along_axis(raw[2 * n :], sides, axis=0)
+    pick = functools.partial(jnp.take_along_axis, mode="promise_in_bounds")
+    x, y = pick(knots, sides[None], axis=1)
+    slopes = pick(raw[2 * n :], sides, axis=0)
     return _Bins(softmax, index), _Knots(x[0], x[1], y[0], y[1], slopes[0], slopes[1])
 
 

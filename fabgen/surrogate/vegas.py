@@ -124,7 +124,7 @@ def train_vegas(
     `report` is called after each iteration. The same seed gives the same grid.
     """
     integrator = _integrator(dim, options, seed)
-    result = _run(integrator, log_density, report)
+    result = _run(integrator, _Batch(log_density), report)
     return _grid(integrator), _params(integrator), result
 
 
@@ -140,18 +140,12 @@ def vegas_integrate(
     estimates are thrown away, then `options.iterations` that count. All evaluations are counted.
     """
     integrator = _integrator(dim, options, seed)
-    first = _run(integrator, log_density, None, iterations=warmup) if warmup > 0 else None
-    result = _run(integrator, log_density, report)
-    if first is None:
-        return result
-    return VegasResult(
-        result.integral,
-        result.integral_error,
-        result.chi2_per_dof,
-        result.evaluations + first.evaluations,
-        result.nonfinite + first.nonfinite,
-        result.history,
-    )
+    batch = _Batch(log_density)
+    if warmup > 0:
+        old = integrator.set(nitn=warmup)
+        _run(integrator, batch, None)
+        integrator.set(old)
+    return _run(integrator, batch, report)
 
 
 def _integrator(dim: int, options: VegasSettings, seed: int) -> vegas.Integrator:
@@ -168,17 +162,13 @@ def _integrator(dim: int, options: VegasSettings, seed: int) -> vegas.Integrator
 
 def _run(
     integrator: vegas.Integrator,
-    log_density: LogDensity,
+    batch: _Batch,
     report: Callable[[VegasIteration], None] | None,
-    iterations: int | None = None,
 ) -> VegasResult:
-    batch = _Batch(log_density)
     analyzer = _Analyzer(batch, report)
-    old = integrator.set(analyzer=analyzer)
-    if iterations is not None:
-        old.update(integrator.set(nitn=iterations))
+    integrator.set(analyzer=analyzer)
+    batch.shape_known = False
     average = integrator(batch)
-    integrator.set(old)
     if not any(record.integral > 0.0 for record in analyzer.history):
         raise FabgenError(
             f"VEGAS found no point with a density above zero among {batch.evaluations}"

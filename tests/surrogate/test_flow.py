@@ -10,7 +10,7 @@ import pytest
 from fabgen.errors import InputError
 from fabgen.surrogate import Flow
 
-SMALL = Flow(3, layers=4, bins=6, hidden=(16,))
+SMALL = Flow(3, layers=3, bins=6, hidden=(16,))
 
 SAMPLE = jax.jit(
     lambda flow, params, key, n: flow.sample_and_log_prob(params, key, n), static_argnums=(0, 3)
@@ -83,7 +83,8 @@ def test_samples_follow_the_density(perturb):
 
 @pytest.mark.parametrize("low", [0.0, 1e-5])
 def test_support_and_faces(low, trained):
-    flow = dataclasses.replace(SMALL, boundary=low)
+    flow = dataclasses.replace(SMALL, boundary=low, precision="float64")
+    trained = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), trained)
     high = 1.0 - low
     step = 1e-7
     u = jnp.array(
@@ -104,7 +105,7 @@ def test_support_and_faces(low, trained):
     assert all(np.all(np.isfinite(g)) for g in jax.tree.leaves((by_params, by_u)))
     np.testing.assert_array_equal(by_u[4:], 0.0)
     # the derivative on a face is the one-sided one
-    np.testing.assert_allclose((log_q[1] - log_q[0]) / step, by_u[0, 0], rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose((log_q[1] - log_q[0]) / step, by_u[0, 0], rtol=1e-3)
 
 
 def test_gradients_against_finite_differences(perturb):
@@ -134,10 +135,13 @@ def test_float32_networks_give_float64_gradients_in_u(trained):
     by_params, by_u = GRADS(SMALL, trained, u)
     assert by_u.dtype == jnp.float64
     assert {leaf.dtype for leaf in jax.tree.leaves(by_params)} == {jnp.dtype("float32")}
+
+
+def test_float32_networks_agree_with_float64(trained):
+    u = jax.random.uniform(jax.random.key(2), (257, 3), jnp.float64)
     double = dataclasses.replace(SMALL, precision="float64")
     params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), trained)
-    _, exact = GRADS(double, params, u)
-    error = np.abs(by_u - exact) / np.abs(exact).max()
+    error = np.abs(LOG_PROB(SMALL, trained, u) - LOG_PROB(double, params, u))
     assert np.median(error) < 1e-5
 
 
@@ -177,4 +181,4 @@ def test_wrong_options(change, key):
 
 def test_flows_are_static_and_comparable():
     assert hash(SMALL) == hash(dataclasses.replace(SMALL))
-    assert SMALL != dataclasses.replace(SMALL, bins=7)
+    assert dataclasses.replace(SMALL, bins=7) != SMALL

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from fabgen.card.schema import SurrogateOptions, VegasOptions
+from fabgen.errors import InputError
+from fabgen.surrogate import Flow, Uniform, VegasGrid, build_surrogate
+
+
+def test_flow_of_the_default_card():
+    assert build_surrogate(8, SurrogateOptions()) == Flow(8)
+
+
+def test_every_field_reaches_the_flow():
+    options = SurrogateOptions(
+        layers=3, bins=5, hidden=(8,), permutation="exchange", precision="float64", boundary=1e-5
+    )
+    assert build_surrogate(4, options) == Flow(4, 3, 5, (8,), "exchange", "float64", 1e-5)
+
+
+def test_uniform():
+    assert build_surrogate(4, SurrogateOptions(kind="uniform")) == Uniform(4)
+
+
+def test_vegas_is_uniform_before_training():
+    grid = build_surrogate(3, SurrogateOptions(kind="vegas", vegas=VegasOptions(evaluations=500)))
+    assert isinstance(grid, VegasGrid)
+    _, log_q = grid.sample_and_log_prob(grid.init(jax.random.key(0)), jax.random.key(1), 50)
+    assert abs(log_q).max() < 1e-12
+
+
+def test_rotation_is_not_available_yet():
+    with pytest.raises(InputError, match="not available yet"):
+        build_surrogate(3, SurrogateOptions(permutation="rotation"))
+
+
+def test_no_heavy_package_is_imported():
+    code = """
+import sys
+from fabgen.surrogate import Flow, VegasGrid
+assert not {"distrax", "tensorflow_probability", "vegas", "gvar"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
