@@ -157,7 +157,8 @@ class Integrand:
     @functools.cached_property
     def derived(self) -> dict[str, Any]:
         """All parameters of the model as numbers."""
-        values = self.model.derive(self.external)
+        with jax.ensure_compile_time_eval():  # also when first asked for inside a trace
+            values = self.model.derive(self.external)
         return {k: complex(v) if np.iscomplexobj(v) else float(v) for k, v in values.items()}
 
     @property
