@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fabgen import __version__
 from fabgen.card import Card, dump_card
 from fabgen.errors import FabgenError
-from fabgen.reporting import Reporter, Stopwatch
+from fabgen.reporting import Reporter, Silent, Stopwatch
 from fabgen.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -77,18 +77,20 @@ def _trained_flow(session: Session, surrogate: Surrogate) -> Trained:
         from fabgen.training.loop import train
     card, run, watch = session.card, session.run, session.watch
     checkpointer = Checkpointer(run.surrogate, _description(card))
-    resumed = checkpointer.resume_step
+    resumed, reporter = checkpointer.resume_step, session.reporter
     run.truncate_log(resumed)
-    if checkpointer.finished:
-        session.reporter.note("using the finished surrogate of the run")
+    if resumed == card.training.steps:
+        reporter.note("using the finished surrogate of the run")
+        reporter = Silent()
     elif resumed is not None:
-        session.reporter.note(f"resuming the training at step {resumed} of {card.training.steps}")
+        reporter.note(f"resuming the training at step {resumed} of {card.training.steps}")
+    reporter.note("compiling the training step (kept for later runs)")
 
     def log(record: LogRecord) -> None:
         run.append_log(record.as_dict())
 
     start = watch.clock()
-    with session.reporter.stage("train", card.training.steps, "steps") as show:
+    with reporter.stage("train", card.training.steps, "steps") as show:
 
         def progress(p: Progress) -> None:
             show(max(p.step, 0), loss=p.loss, eps=p.eps, evaluations=p.target_evaluations)

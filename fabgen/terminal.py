@@ -49,10 +49,11 @@ class TerminalReporter:
         )
         with Progress(*columns, console=self._console) as progress:
             task = progress.add_task(name, total=total, figures="")
-            rate = _Rate(unit)
+            pace = _Pace(unit)
 
             def show(done: int, /, **figures: float | None) -> None:
-                text = ", ".join([*describe(figures), *rate(done)])
+                pace.update(done)
+                text = ", ".join([*describe(figures), *pace.rate()])
                 progress.update(task, completed=done, figures=text)
 
             yield show
@@ -72,21 +73,21 @@ class LogReporter:
     def stage(self, name: str, total: int, unit: str) -> Iterator[Stage]:
         start = written = time.monotonic()
         last: tuple[int, Mapping[str, float | None]] = (0, {})
-        rate = _Rate(unit)
+        pace = _Pace(unit)
 
         def show(done: int, /, **figures: float | None) -> None:
             nonlocal written, last
             last = (done, figures)
+            pace.update(done)
             if time.monotonic() - written >= self._interval:
                 written = time.monotonic()
-                left = (written - start) * (total - done) / done if done else None
-                ahead = [] if left is None else [f"{format_seconds(left)} left"]
-                self._line(name, done, total, unit, [*describe(figures), *rate(done), *ahead])
+                line = [*describe(figures), *pace.rate(), *pace.left(total)]
+                self._line(name, done, total, unit, line)
 
         self.note(f"{name}: {total:,} {unit}")
         yield show
         took = format_seconds(time.monotonic() - start)
-        self._line(name, last[0], total, unit, [*describe(last[1]), took])
+        self._line(name, last[0], total, unit, [*describe(last[1]), *pace.rate(), took])
 
     def _line(self, name: str, done: int, total: int, unit: str, figures: list[str]) -> None:
         self.note(f"{name}: {done:,} of {total:,} {unit}, {', '.join(figures)}")
@@ -103,18 +104,32 @@ class _Figures(ProgressColumn):
         return Text(task.fields["figures"], no_wrap=True, overflow="ellipsis")
 
 
-class _Rate:
-    """Units per second since the first call."""
+class _Pace:
+    """How fast a stage is, counted from its first report: before that it compiles."""
 
     def __init__(self, unit: str):
         self._unit = unit
-        self._start = time.monotonic()
+        self._first: tuple[float, int] | None = None
+        self._seconds = 0.0
+        self._made = 0
+        self._done = 0
 
-    def __call__(self, done: int) -> list[str]:
-        seconds = time.monotonic() - self._start
-        if self._unit != "events" or seconds < 0.1:
+    def update(self, done: int) -> None:
+        now = time.monotonic()
+        first = self._first = self._first or (now, done)
+        self._seconds, self._made, self._done = now - first[0], done - first[1], done
+
+    def rate(self) -> list[str]:
+        """Events per second; for other units the live figures say more."""
+        if self._unit != "events" or self._seconds < 0.1:
             return []
-        return [f"{done / seconds:,.0f} {self._unit}/s"]
+        return [f"{self._made / self._seconds:,.0f} {self._unit}/s"]
+
+    def left(self, total: int) -> list[str]:
+        """The time that the rest will take."""
+        if self._made <= 0:
+            return []
+        return [f"{format_seconds(self._seconds * (total - self._done) / self._made)} left"]
 
 
 _SHORT = {"evaluations": "evals"}

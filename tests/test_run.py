@@ -78,7 +78,8 @@ class ToyIntegrand:
 @pytest.fixture(scope="module")
 def how(tmp_path_factory):
     """How to run: what was compiled once is not compiled again."""
-    return How(compilation_cache=tmp_path_factory.mktemp("jax"))
+    yield How(compilation_cache=tmp_path_factory.mktemp("jax"))
+    jax.config.update("jax_compilation_cache_dir", None)
 
 
 @pytest.fixture(autouse=True)

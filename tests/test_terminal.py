@@ -99,10 +99,10 @@ def test_a_log_has_plain_lines():
 def test_a_log_writes_at_intervals():
     console = Console(file=io.StringIO(), force_terminal=False)
     with LogReporter(console, interval=0.0).stage("events", 4, "events") as show:
-        show(0)
+        show(1)
         show(2, loss=None)
     lines = console.file.getvalue().splitlines()
-    assert lines[1].startswith("events: 0 of 4 events")
+    assert lines[1].startswith("events: 1 of 4 events")
     assert "left" in lines[2]
 
 
