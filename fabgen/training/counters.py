@@ -87,11 +87,6 @@ class Meter(NamedTuple):
             updates=self.updates + finite.astype(self.updates.dtype),
         )
 
-    @property
-    def sampling_efficiency(self) -> Array:
-        """eps = (sum w)^2 / (N sum w^2) (Kish); NaN without a positive weight."""
-        return jnp.exp(2.0 * self.log_sum_w - self.log_sum_w2) / self.samples
-
 
 class Tally(NamedTuple):
     """Everything that is counted along the way."""

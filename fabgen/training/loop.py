@@ -288,6 +288,7 @@ def _progress(step: int, warm_up: int, steps: int, counters: Counters, meter: Me
 
 
 def _efficiency(meter: Meter) -> float | None:
+    """eps = (sum w)^2 / (N sum w^2) (Kish) of the samples since the last log line."""
     if meter.samples == 0 or not np.isfinite(meter.log_sum_w):
         return None
     return _number(np.exp(2.0 * meter.log_sum_w - meter.log_sum_w2) / meter.samples)
