@@ -23,7 +23,7 @@ from .kinematics import delta_phi, invariant_mass, rapidity, transverse_momentum
 
 Kind = Literal["j", "b", "l", "a", "missing", "heavy"]
 _LETTERS = ("j", "b", "l", "a")
-_PAIRS = ("jj", "bb", "ll", "aa", "bj", "aj", "jl", "ab", "bl", "al")
+PAIRS = ("jj", "bb", "ll", "aa", "bj", "aj", "jl", "ab", "bl", "al")
 #: How many jets, counted from the hardest, the cuts on leading jets and on HT know.
 _LEADING = (1, 2, 3, 4)
 
@@ -240,7 +240,7 @@ def _table(legs: tuple[CutLeg, ...], classes: Mapping[str, list[int]]) -> Iterat
         yield f"eta{c}min", f"eta{c}", "rapidity", singles, 0
     yield "misset", "missetmax", "summed pt", whole(of("missing")), 0
     yield "ptheavy", "", "any pt", whole(of("heavy")), 0
-    for first, second in _PAIRS:
+    for first, second in PAIRS:
         yield (
             f"dr{first}{second}",
             f"dr{first}{second}max",

@@ -136,30 +136,35 @@ class BreitWigner(Block):
 
 @dataclass(frozen=True)
 class BreitWignerTail(Block):
-    """A Breit-Wigner that turns into the power law |y|^(-1/2), y = (s - M^2)/(M Gamma), far out.
+    """A Breit-Wigner that turns into the power law 1/|y|, y = (s - M^2)/(M Gamma), far out.
 
-    With v = arctan(y) up to |y| = c, and beyond it |y| = c + (1 + c^2) t (1 + c t), t = |v| -
-    arctan(c), the density dv/dy has a continuous derivative, its tail is flat in the mass sqrt(s),
-    and the map is a closed formula both ways: nothing is solved numerically. c follows from the
-    range, on either side: c = (|y_end| / (fraction x angle)^2)^(1/3) gives the tail about that
-    fraction of the variable (`angle` is that of the plain Breit-Wigner over the whole range, so a
-    resonance outside the range keeps its shape too). Close to the range's ends nothing is left of
-    the tail and this is a Breit-Wigner.
+    u is linear in v(y) = sign(y) times
+
+        arctan |y|                                          for |y| <= c,
+        arctan c + ln(1 + b (|y| - c))/(2 c)                beyond, with b = 2 c/(1 + c^2),
+
+    so dv/dy = 1/((1 + c^2)(1 + b (|y| - c))) there: the density and its derivative are continuous,
+    and the map is a closed formula both ways; nothing is solved numerically. c is chosen for
+    either side such that the tail takes about the fraction `above` or `below` of the variable,
+    whatever the range; less for very narrow resonances (Gamma/M < 1/150), whose tails hold less.
+    Where a range ends before c there is no tail.
 
     The tail is for what phase space and numerators do to a resonance: t -> W b grows like s^2 off
-    its mass shell, f -> f' f'' like s. With a plain Breit-Wigner 10 % of an uncut e+ e- -> W+ b W-
-    b~ at 1 TeV would hide in 3 % of the variable, and far out in 0.01 % of it.
+    its mass shell, f -> f' f'' like s. Without it, 10 % of an uncut e+ e- -> W+ b W- b~ at 1 TeV
+    hide in the last percent of the variables. Sampling efficiency of the untrained map there:
+    0.65 (plain Breit-Wigner: 0.23; a sum of Breit-Wigner and 6 % of ds/s: 0.63; the limit that the
+    decay angles set: 0.67).
     """
 
-    above: float = 0.05
-    below: float = 0.02
+    above: float = 0.08
+    below: float = 0.01
 
     def _ends(self, limits: Limits, mass: ArrayLike, scale: ArrayLike):
         """Where the tails set in (c, arctan c) below and above, and v at the limits."""
         y_low, y_high = ((s - mass * mass) / scale for s in limits)
         angle = jnp.arctan2(y_high - y_low, 1.0 + y_low * y_high)
-        turn_low = _turn(y_low, self.below * angle)
-        turn_high = _turn(y_high, self.above * angle)
+        share = jnp.minimum(150.0 * width / mass, 1.0) * angle
+        turn_low, turn_high = _turn(y_low, self.below * share), _turn(y_high, self.above * share)
         v_low, v_high = (_compress(y, turn_low, turn_high)[0] for y in (y_low, y_high))
         return turn_low, turn_high, v_low, v_high
 
@@ -169,11 +174,10 @@ class BreitWignerTail(Block):
         v = v_low + u * (v_high - v_low)
         sign = jnp.where(v < 0.0, -1.0, 1.0)
         c, arctan_c = (jnp.where(v < 0.0, a, b) for a, b in zip(turn_low, turn_high, strict=True))
-        tail = jnp.maximum(jnp.abs(v) - arctan_c, 0.0)
         tan = jnp.tan(jnp.minimum(jnp.abs(v), arctan_c))
-        stretch = 1.0 + c * c
-        y = tan + stretch * tail * (1.0 + c * tail)
-        slope = (1.0 + tan * tan) * (1.0 + 2.0 * c * tail)
+        grown = jnp.expm1(2.0 * c * jnp.maximum(jnp.abs(v) - arctan_c, 0.0))
+        y = tan + grown * ((1.0 + c * c) / (2.0 * c))
+        slope = (1.0 + tan * tan) * (1.0 + grown)
         return mass * mass + scale * sign * y, scale * slope * (v_high - v_low)
 
     def inverse(self, s, limits, mass=0.0, width=0.0):
@@ -184,8 +188,13 @@ class BreitWignerTail(Block):
 
 
 def _turn(y_end: Array, share: Array) -> tuple[Array, Array]:
-    """c with a tail from c to |y_end| that is `share` long in v, and arctan(c)."""
-    c = jnp.cbrt(jnp.maximum(jnp.abs(y_end), 1e-3) / (share * share))
+    """c with a tail from c to |y_end| that is about `share` long in v, and arctan(c).
+
+    With z = 2 c share the condition is z (exp(z) + 1) = 4 share |y_end| for c >> 1; an elementary
+    approximation of Lambert's function (Iacono and Boyd 2017) is more than good enough.
+    """
+    x = jnp.log1p(4.0 * share * jnp.maximum(jnp.abs(y_end), 1e-3))
+    c = x * (1.0 - jnp.log1p(x) / (2.0 + x)) / (2.0 * share)
     return c, jnp.arctan(c)
 
 
@@ -194,8 +203,7 @@ def _compress(y: Array, turn_low, turn_high) -> tuple[Array, Array]:
     c, arctan_c = (jnp.where(y < 0.0, a, b) for a, b in zip(turn_low, turn_high, strict=True))
     size = jnp.abs(y)
     core = jnp.minimum(size, c)
-    beyond = (size - core) / (1.0 + c * c)
-    root = jnp.sqrt(1.0 + 4.0 * c * beyond)
-    tail = 2.0 * beyond / (1.0 + root)
-    v = jnp.where(size < c, jnp.arctan(core), arctan_c) + tail
-    return jnp.where(y < 0.0, -v, v), (1.0 + core * core) * root
+    stretch = 1.0 + c * c
+    beyond = 2.0 * c * (size - core) / stretch
+    v = jnp.where(size < c, jnp.arctan(core), arctan_c) + jnp.log1p(beyond) / (2.0 * c)
+    return jnp.where(y < 0.0, -v, v), (1.0 + core * core) * (1.0 + beyond)
