@@ -159,9 +159,9 @@ class BreitWignerTail(Block):
     above: float = 0.08
     below: float = 0.01
 
-    def _ends(self, limits: Limits, mass: ArrayLike, scale: ArrayLike):
+    def _ends(self, limits: Limits, mass: ArrayLike, width: ArrayLike):
         """Where the tails set in (c, arctan c) below and above, and v at the limits."""
-        y_low, y_high = ((s - mass * mass) / scale for s in limits)
+        y_low, y_high = ((s - mass * mass) / (mass * width) for s in limits)
         angle = jnp.arctan2(y_high - y_low, 1.0 + y_low * y_high)
         share = jnp.minimum(150.0 * width / mass, 1.0) * angle
         turn_low, turn_high = _turn(y_low, self.below * share), _turn(y_high, self.above * share)
@@ -170,7 +170,7 @@ class BreitWignerTail(Block):
 
     def forward(self, u, limits, mass=0.0, width=0.0):
         scale = mass * width
-        turn_low, turn_high, v_low, v_high = self._ends(limits, mass, scale)
+        turn_low, turn_high, v_low, v_high = self._ends(limits, mass, width)
         v = v_low + u * (v_high - v_low)
         sign = jnp.where(v < 0.0, -1.0, 1.0)
         c, arctan_c = (jnp.where(v < 0.0, a, b) for a, b in zip(turn_low, turn_high, strict=True))
@@ -182,7 +182,7 @@ class BreitWignerTail(Block):
 
     def inverse(self, s, limits, mass=0.0, width=0.0):
         scale = mass * width
-        turn_low, turn_high, v_low, v_high = self._ends(limits, mass, scale)
+        turn_low, turn_high, v_low, v_high = self._ends(limits, mass, width)
         v, slope = _compress((s - mass * mass) / scale, turn_low, turn_high)
         return (v - v_low) / (v_high - v_low), scale * slope * (v_high - v_low)
 
