@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 
 from fabgen.errors import InputError
 from fabgen.model import ZERO, Model
-from fabgen.phasespace.cuts import CutLeg, Cuts
+from fabgen.phasespace.cuts import PAIRS, CutLeg, Cuts
 from fabgen.process.graph import Graph
 from fabgen.process.resonances import Legs, s_channel
 from fabgen.process.subprocesses import Subprocess
@@ -113,23 +113,25 @@ class _Region:
             return
         if self.minimum_mass(legs) > 0 or self.cuts.minimum_delta_r(*legs) > 0:
             return
-        raise self._error(f"collinear particles from a propagator of {name}", legs, self._pair_cuts(legs))
+        raise self._error(
+            f"collinear particles from a propagator of {name}", legs, self._pair_cuts(legs)
+        )
 
     def _space_like(self, name: str, mask: int) -> None:
         beam = 0 if mask & 1 else 1
-        final = [
-            leg for leg in range(len(self.names)) if mask >> (leg + self.n_initial) & 1
-        ]
+        final = [leg for leg in range(len(self.names)) if mask >> (leg + self.n_initial) & 1]
         # Exchanged between the beam and `final`, and between the other beam and the rest.
-        for side, group in ((beam, final), (1 - beam, self.others(final))):
-            if len(group) != 1:
-                continue
-            (leg,) = group
+        single = [
+            (self.masses[group[0]], side, group[0])
+            for side, group in ((beam, final), (1 - beam, self.others(final)))
+            if len(group) == 1
+        ]
+        for _, side, leg in sorted(single):
             if self._largest_t(side, leg) < self.mass(name) ** 2 - 1e-14 * self.sqrt_s**2:
                 continue
             if self._leaves_the_beam(leg):
                 continue
-            rest = self.others(group)
+            rest = self.others((leg,))
             if len(rest) == 1 and self._leaves_the_beam(rest[0]):
                 continue  # it recoils
             raise self._error(
@@ -170,17 +172,14 @@ class _Region:
 
     def _pair_cuts(self, legs: Legs) -> str:
         first, second = (self.legs[leg] for leg in legs)
-        kinds = "".join(sorted((first.kind, second.kind), key="jblamissingheavy".find))
-        pair = {"jj", "bb", "aa"}
+        kinds = first.kind + second.kind
         cures = []
-        if kinds in pair or (kinds == "ll" and first.pdg == -second.pdg):
+        if kinds in ("jj", "bb", "aa") or (kinds == "ll" and first.pdg == -second.pdg):
             cures.append(f"mm{kinds}")
-        key = next((f"dr{k}" for k in (kinds, kinds[::-1]) if f"dr{k}" in _DISTANCES), None)
-        if key:
-            cures.append(key)
-        elif "missing" in kinds:
-            cures.append("mmnl")
-        return " or ".join(cures)
+        cures += [f"dr{pair}" for pair in PAIRS if sorted(pair) == sorted(kinds)]
+        if cures:
+            return " or ".join(cures)
+        return "mmnl"
 
     def _forward_cuts(self, leg: int) -> str:
         kind = self.legs[leg].kind
@@ -203,11 +202,6 @@ class _Region:
             allowed=f"with a cut on it: {cure}",
             hint=hint,
         )
-
-
-_DISTANCES = {
-    "drjj", "drbb", "drll", "draa", "drbj", "drjl", "drbl", "draj", "drab", "dral",
-}  # fmt: skip
 
 
 def _energy_and_momentum(sqrt_s: float, mass: float, other: float) -> tuple[float, float]:

@@ -280,9 +280,7 @@ def interference(first: Structure, second: Structure) -> Fraction:
 @functools.cache
 def _interference(first: Structure, second: Structure) -> Fraction:
     shift = 1000
-    barred = [
-        (s[0], *(label + shift for label in s[1:])) for s in conjugate(second)
-    ]
+    barred = [(s[0], *(label + shift for label in s[1:])) for s in conjugate(second)]
     tensor = _collect([([*first, *barred], Fraction(1))])
     for string in first:
         labels = string[1:]

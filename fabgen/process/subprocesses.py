@@ -96,7 +96,7 @@ def _of_line(model: Model, text: str, table) -> Iterator[tuple[DecayTree, dict[P
         line, model, table, orders=ORDERS, possible=functools.partial(conserves_charges, model)
     )
     links = [dict(_links(tree)) for tree in trees]
-    lowest = functools.cache(functools.partial(_lowest_of_core, model))
+    lowest = functools.cache(functools.partial(lowest_qed, model))
     orders: dict[Path, int] = {}
     possible = []
     for tree, cores in zip(trees, links, strict=True):
@@ -117,10 +117,6 @@ def _links(tree: DecayTree, path: Path = ()) -> Iterator[tuple[Path, Core]]:
             yield from _links(decay, (*path, slot))
 
 
-def _lowest_of_core(model: Model, core: Core) -> int | None:
-    return lowest_qed(model, DecayTree(core, (None,) * len(core.final)))
-
-
 def conserves_charges(model: Model, initial: Sequence[str], final: Sequence[str]) -> bool:
     """Electric charge, lepton number and colour triality."""
     return not _violated(model, initial, final)
@@ -134,9 +130,7 @@ def _violated(model: Model, initial: Sequence[str], final: Sequence[str]) -> lis
         return sum(getattr(p, charge) for p in particles)
 
     names = {"charge": "electric charge", "lepton_number": "lepton number", "colour": "colour"}
-    violated = [
-        name for key, name in names.items() if total(initial, key) != total(final, key)
-    ]
+    violated = [name for key, name in names.items() if total(initial, key) != total(final, key)]
     coloured = [name for name in (*initial, *final) if model.particle(name).colour != 1]
     if len(coloured) == 1 and "colour" not in violated:
         violated.append("colour")

@@ -1,0 +1,228 @@
+"""Which kinds of currents a process has, before any of them is made.
+
+A kind is a particle that flows out of a set of legs, with its coupling orders; a recipe is a vertex and
+the kinds of currents that enter it. Every tree diagram has one centre: the vertex all of whose branches
+hold less than half of the legs, or else the propagator that divides the legs into two halves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from fabgen.model import Model, Vertex
+from fabgen.process.restrictions import Restrictions
+
+Orders = tuple[int, ...]
+
+
+def bits(mask: int) -> list[int]:
+    return [i for i in range(mask.bit_length()) if mask >> i & 1]
+
+
+@functools.cache
+def _two_parts(mask: int) -> tuple[tuple[int, int], ...]:
+    """All divisions of a set into two non-empty parts; the first holds the lowest element."""
+    lowest = mask & -mask
+    rest = mask ^ lowest
+    parts, sub = [], rest
+    while sub:
+        parts.append((mask ^ sub, sub))
+        sub = (sub - 1) & rest
+    return tuple(parts)
+
+
+@functools.cache
+def _three_parts(mask: int) -> tuple[tuple[int, int, int], ...]:
+    return tuple((a, b, c) for a, rest in _two_parts(mask) for b, c in _two_parts(rest))
+
+
+@dataclasses.dataclass(frozen=True)
+class Leg:
+    """A leg of one link: an external particle, or a decayed one. particle: as it comes in."""
+
+    particle: str
+    initial: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What flows out of given legs: particle, coupling orders, required propagators met (bits)."""
+
+    particle: str
+    orders: Orders
+    required: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A vertex, its open slot, and what enters the other slots: (legs, kind) each."""
+
+    vertex: Vertex
+    out: int
+    arms: tuple[tuple[int, Kind], ...]
+    orders: Orders
+    required: int
+
+
+#: For sets of legs of a link (bit masks): the kinds of currents that flow out, with their recipes.
+Table = Mapping[int, dict[Kind, list[Recipe]]]
+
+
+class VertexTable:
+    """Vertices of a model by the particles that enter them."""
+
+    def __init__(self, model: Model):
+        self._ways: dict[tuple[str, ...], list[tuple[Vertex, int, tuple[int, ...], str]]] = {}
+        for vertex in model.vertices:
+            for out, name in enumerate(vertex.particles):
+                if name in vertex.particles[:out]:
+                    continue  # identical particles: the first slot stands for all
+                slots = [s for s in range(len(vertex.particles)) if s != out]
+                inputs = [vertex.particles[s] for s in slots]
+                order = sorted(range(len(slots)), key=lambda i: inputs[i])
+                key = tuple(inputs[i] for i in order)
+                target = model.particle(name).antiname
+                way = (vertex, out, tuple(slots[i] for i in order), target)
+                self._ways.setdefault(key, []).append(way)
+
+    def join(
+        self, arms: Sequence[tuple[int, Kind]]
+    ) -> Iterator[tuple[Vertex, int, tuple[tuple[int, Kind], ...], str]]:
+        """The ways in which currents join: vertex, slot that stays open, arms by slot, particle out."""
+        ordered = sorted(arms, key=lambda arm: arm[1].particle)
+        ways = self._ways.get(tuple(arm[1].particle for arm in ordered), ())
+        for vertex, out, slots, particle in ways:
+            by_slot = dict(zip(slots, ordered, strict=True))
+            yield vertex, out, tuple(by_slot[s] for s in sorted(by_slot)), particle
+
+
+class RecipeBook:
+    """The recipes of one link of a process: its core, or one of its decays."""
+
+    def __init__(self, model: Model, restrictions: Restrictions):
+        self.model = model
+        self.restrictions = restrictions
+        self._vertices = VertexTable(model)
+
+    def table(
+        self, legs: Sequence[Leg], largest: int, minimal: bool = False
+    ) -> dict[int, dict[Kind, list[Recipe]]]:
+        """For all sets of up to `largest` legs: the kinds of currents and how each is made.
+
+        minimal: keep only the lowest QED order of every particle (to find the lowest of all).
+        """
+        table: dict[int, dict[Kind, list[Recipe]]] = {}
+        zero = (0,) * len(self.restrictions.maximum)
+        for number, leg in enumerate(legs):
+            table[1 << number] = {Kind(leg.particle, zero): []}
+        everything = (1 << len(legs)) - 1
+        for size in range(2, largest + 1):
+            for mask in subsets(len(legs), size):
+                if mask == everything:
+                    continue
+                found: dict[Kind, list[Recipe]] = {}
+                for recipe, particle in self.joins(table, mask):
+                    side = self._side(legs, mask)
+                    required = self.restrictions.passes(
+                        particle, self.model.particle(particle).antiname, side
+                    )
+                    if required is None:
+                        continue
+                    key = Kind(particle, recipe.orders, recipe.required | required)
+                    found.setdefault(key, []).append(recipe)
+                table[mask] = _lowest(found) if minimal else found
+        return table
+
+    def joins(
+        self, table: Table, mask: int, limit: int | None = None
+    ) -> Iterator[tuple[Recipe, str]]:
+        """All vertices that join currents to one of the legs `mask`, with the particle that flows out.
+
+        limit: no part holds more than this many legs.
+        """
+        for parts in itertools.chain(_two_parts(mask), _three_parts(mask)):
+            if limit is not None and max(part.bit_count() for part in parts) > limit:
+                continue
+            kinds = [table.get(part) for part in parts]
+            if not all(kinds):
+                continue
+            for keys in itertools.product(*kinds):  # type: ignore[arg-type]
+                arms = tuple(zip(parts, keys, strict=True))
+                for vertex, out, by_slot, particle in self._vertices.join(arms):
+                    orders = tuple(
+                        sum(o) for o in zip(vertex.orders, *(k.orders for k in keys), strict=True)
+                    )
+                    if not self.restrictions.allows(orders):
+                        continue
+                    required = 0
+                    for key in keys:
+                        required |= key.required
+                    yield Recipe(vertex, out, by_slot, orders, required), particle
+
+    def _side(self, legs: Sequence[Leg], mask: int) -> str:
+        """Where the propagator of these legs stands: "initial", "final" (s-channel both) or "t"."""
+        n_initial = sum(leg.initial for leg in legs)
+        inside = sum(legs[i].initial for i in bits(mask))
+        if inside == 0:
+            return "final"
+        return "initial" if inside == n_initial else "t"
+
+    def accepts(self, recipe: Recipe) -> bool:
+        """Whether a vertex that completes a link makes a diagram that is wanted."""
+        return self.restrictions.accepts(recipe.orders, recipe.required)
+
+    def closings(
+        self, legs: Sequence[Leg], table: Table
+    ) -> dict[tuple[int, Kind, Orders, int], list[Recipe]]:
+        """(legs and kind of the first current, orders and required of the second) -> its recipes."""
+        everything = (1 << len(legs)) - 1
+        half, odd = divmod(len(legs), 2)
+        found: dict[tuple[int, Kind, Orders, int], list[Recipe]] = defaultdict(list)
+        largest = half if odd else half - 1  # of a branch at a central vertex
+        for mask in itertools.chain.from_iterable(
+            subsets(len(legs), s) for s in range(1, half + 1)
+        ):
+            at_propagator = not odd and mask.bit_count() == half
+            if at_propagator and not mask & 1:
+                continue
+            if not table.get(mask):
+                continue
+            for recipe, particle in self.joins(
+                table, everything ^ mask, None if at_propagator else largest
+            ):
+                parts = [arm[0] for arm in recipe.arms]
+                if not at_propagator and mask != _representative([mask, *parts]):
+                    continue
+                anti = self.model.particle(particle).antiname
+                for key in table[mask]:
+                    if key.particle != anti:
+                        continue
+                    total = tuple(a + b for a, b in zip(key.orders, recipe.orders, strict=True))
+                    met = key.required | recipe.required
+                    if self.restrictions.accepts(total, met):
+                        found[mask, key, recipe.orders, recipe.required].append(recipe)
+        return found
+
+
+def subsets(n: int, size: int) -> Iterator[int]:
+    for chosen in itertools.combinations(range(n), size):
+        yield sum(1 << i for i in chosen)
+
+
+def _lowest(found: dict[Kind, list[Recipe]]) -> dict[Kind, list[Recipe]]:
+    """For each particle (and required propagators met) the key of lowest QED order."""
+    best: dict[tuple[str, int], Kind] = {}
+    for key in found:
+        label = (key.particle, key.required)
+        if label not in best or key.orders[-1] < best[label].orders[-1]:
+            best[label] = key
+    return {key: [] for key in best.values()}
+
+
+def _representative(parts: Sequence[int]) -> int:
+    """The branch at a central vertex that is closed with: the largest, then the one of lowest legs."""
+    return min(parts, key=lambda part: (-part.bit_count(), part & -part))
