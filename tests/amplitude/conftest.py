@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Mapping
@@ -25,7 +26,8 @@ class Amplitudes:
     """Helicity amplitudes of one subprocess as vectors of colour structures, nothing dropped.
 
     Spin sums, colour sums and averages are done here once more, independently of MatrixElement.
-    keep(closing): only some of the diagrams (merge=False: a closing is a diagram).
+    keep(closing): only some of the diagrams, leave_out: not this one (merge=False: a closing is a
+    diagram).
     """
 
     def __init__(
@@ -36,16 +38,18 @@ class Amplitudes:
         t_channel_width: bool = False,
         model: str = "sm",
         keep: Callable[[Closing], bool] | None = None,
+        leave_out: int | None = None,
     ):
         self.model = load_model(model)
         (_,), (diagrams,) = find_subprocesses(self.model, [process])
         self.tree = diagrams.tree
         graph = build_graph(self.model, diagrams.tree, diagrams.qed, merge=merge)
-        if keep is not None:
-            kept = tuple(closing for closing in graph.closings if keep(closing))
-            graph = type(graph)(
-                graph.external, graph.incoming, graph.n_initial, graph.currents, kept
-            )
+        kept = tuple(
+            closing
+            for number, closing in enumerate(graph.closings)
+            if (keep is None or keep(closing)) and number != leave_out
+        )
+        graph = dataclasses.replace(graph, closings=kept)
         self.graph = graph
         everything = (1 << len(graph.external)) - 1
         shape = tb.states_shape(self.model, graph, everything)

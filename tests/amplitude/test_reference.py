@@ -64,12 +64,12 @@ def test_matrix_element_agrees_with_the_reference(name, reference):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_reference_momenta_are_what_the_process_says(name, reference, amplitudes, minkowski):
-    """On shell with the model's masses, legs in the order of the process: else nothing is tested."""
+    """On shell with the model's masses, legs in the order of the process."""
     data = reference(name)
     momenta = np.moveaxis(np.array(data["momenta"]), 0, -1)
-    masses = amplitudes(
-        data["fabgen_process"], t_channel_width=data["t_channel_width"]
-    ).masses(data["fabgen_parameters"])
+    masses = amplitudes(data["fabgen_process"], t_channel_width=data["t_channel_width"]).masses(
+        data["fabgen_parameters"]
+    )
     energy = momenta[0, 0] + momenta[1, 0]
     for p, mass in zip(momenta, masses, strict=True):
         np.testing.assert_allclose(minkowski(p, p), mass**2, atol=1e-8 * energy.max() ** 2)
