@@ -10,9 +10,10 @@ from typing import Any
 
 from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.card import Card
+from fabgen.components import Component, Term, Window
 from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
-from fabgen.integrand import Component, Integrand, Term, Window
+from fabgen.integrand import Integrand
 from fabgen.model import ZERO, Model, Particle, load_model
 from fabgen.phasespace.cuts import CutLeg, Cuts
 from fabgen.phasespace.rambo import Rambo
@@ -84,9 +85,7 @@ class _Builder:
             )
             conditions = (cut_legs(self.model, sub.tree), sub.diagrams, sub.legs)
             groups[masses, chain][conditions].append(number)
-        return tuple(
-            self._component(masses, terms) for (masses, _), terms in groups.items()
-        )
+        return tuple(self._component(masses, terms) for (masses, _), terms in groups.items())
 
     def _component(self, masses: tuple[str, ...], grouped: Mapping[Any, list[int]]) -> Component:
         sub = self.subprocesses[next(iter(grouped.values()))[0]]
@@ -117,13 +116,18 @@ class _Builder:
         def minimum_mass(legs: tuple[int, ...]) -> float:
             return cuts.minimum_invariant_mass(legs, final)
 
-        diagram = most_resonant(
-            self.model, drawn, self.values, minimum_mass, sqrt_s, n_initial
-        )
+        diagram = most_resonant(self.model, drawn, self.values, minimum_mass, sqrt_s, n_initial)
         options = self.card.phase_space
         channel = channel_map(
-            self.model, diagram, self.values, minimum_mass, sqrt_s, n_initial, n_final,
-            bw_cutoff=options.bw_cutoff, nu=options.nu,
+            self.model,
+            diagram,
+            self.values,
+            minimum_mass,
+            sqrt_s,
+            n_initial,
+            n_final,
+            bw_cutoff=options.bw_cutoff,
+            nu=options.nu,
         )
         return Component(channel.mapping, masses, channel.resonances, tuple(terms))
 
@@ -131,7 +135,10 @@ class _Builder:
         if number not in self.elements:
             diagrams = self.diagrams[number]
             self.elements[number] = MatrixElement(
-                self.model, diagrams.graph, diagrams.identical_factor, parameters=self.card.parameters
+                self.model,
+                diagrams.graph,
+                diagrams.identical_factor,
+                parameters=self.card.parameters,
             )
         return self.elements[number]
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from fabgen.build import build_integrand
 from fabgen.card import Card
+from fabgen.components import Component
 from fabgen.errors import InputError
-from fabgen.integrand import Component, Integrand
+from fabgen.integrand import Integrand
 from fabgen.model import Model, load_model
 from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Node
 from fabgen.process.graph import build_graph

@@ -12,14 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.beams import Collision, decay_at_rest, fixed_beams
+from fabgen.components import Component, Term, value_of
 from fabgen.errors import InputError
-from fabgen.model import ZERO, Model
-from fabgen.phasespace.cuts import Cuts
-from fabgen.phasespace.kinematics import invariant_mass
-from fabgen.phasespace.mapping import Kinematics
-from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
+from fabgen.model import Model
 from fabgen.process.topology import EventTopology
 
 
@@ -41,71 +37,6 @@ class Point(NamedTuple):
     momenta: Array
     subprocess: Array
     scales: Array
-
-
-@dataclasses.dataclass(frozen=True)
-class Window:
-    """A condition on the mass of some final particles: within (or outside) `widths` of a resonance."""
-
-    legs: tuple[int, ...]
-    mass: str
-    width: str
-    widths: float
-    inside: bool
-
-    def passes(self, momenta: Array, derived: Mapping[str, Array]) -> Array:
-        """momenta (n_external, 4, events) -> bool (events,)."""
-        total = momenta[np.array(self.legs)].sum(axis=0)
-        distance = jnp.abs(invariant_mass(total) - derived[self.mass])
-        near = distance < self.widths * derived[self.width]
-        return near if self.inside else ~near
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Term:
-    """Subprocesses with the same value everywhere: one matrix element, the same conditions.
-
-    legs: of the matrix element, as numbers of the legs of the subprocesses.
-    """
-
-    element: MatrixElement
-    legs: tuple[int, ...]
-    cuts: Cuts
-    windows: tuple[Window, ...]
-    subprocesses: tuple[int, ...]
-
-    def value(self, momenta: Array, lab: Array, derived: Mapping[str, Array]) -> Array:
-        """|M|^2 within cuts, times the number of subprocesses; momenta, lab (n_external, 4, events)."""
-        n_initial = self.element.graph.n_initial
-        ok = self.cuts.passes(lab[n_initial:])
-        for window in self.windows:
-            ok &= window.passes(momenta, derived)
-        squared = self.element.evaluate(momenta[np.array(self.legs)], derived)
-        return jnp.where(ok, len(self.subprocesses) * squared, 0.0)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Component:
-    """All terms whose external particles have the same masses, on one map of phase space.
-
-    masses: names of the masses of the external particles. resonances: names of (mass, width).
-    """
-
-    mapping: PhaseSpaceMap
-    masses: tuple[str, ...]
-    resonances: tuple[tuple[str, str], ...]
-    terms: tuple[Term, ...]
-
-    def kinematics(self, collision: Collision, derived: Mapping[str, Array], n_initial: int) -> Kinematics:
-        def stack(names: list[str]) -> Array:
-            return jnp.stack([_value(derived, n) for n in names]) if names else jnp.zeros(0)
-
-        return Kinematics(
-            collision.sqrt_s,
-            stack(list(self.masses[n_initial:])),
-            stack([mass for mass, _ in self.resonances]),
-            stack([width for _, width in self.resonances]),
-        )
 
 
 class _Sampled(NamedTuple):
@@ -217,7 +148,9 @@ class Integrand:
         sampled = [self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components]
         positive = inside & (total > 0)
         log_jacobian = sampled[0].log_jacobian
-        log_f = jnp.where(positive, jnp.log(jnp.where(positive, total, 1.0)) - log_jacobian, -jnp.inf)
+        log_f = jnp.where(
+            positive, jnp.log(jnp.where(positive, total, 1.0)) - log_jacobian, -jnp.inf
+        )
         n_events = u.shape[-1]
         scales = jnp.array([[self.renormalization_scale], [self.factorization_scale]])
         return Point(
@@ -257,7 +190,7 @@ class Integrand:
         return {**self.external, **parameters}
 
     def _collision(self, component: Component, derived: Mapping[str, Array]) -> Collision:
-        masses = [_value(derived, name) for name in component.masses[: self.n_initial]]
+        masses = [value_of(derived, name) for name in component.masses[: self.n_initial]]
         if self.n_initial == 1:
             return decay_at_rest(masses[0])
         return fixed_beams(self.beam_energies, (masses[0], masses[1]))
@@ -279,7 +212,9 @@ class Integrand:
         shape, u, derived = self._prepare(u, None)
         component = self._component_of(subprocess)
         collision = self._collision(component, derived)
-        final, _ = component.mapping.forward(u, component.kinematics(collision, derived, self.n_initial))
+        final, _ = component.mapping.forward(
+            u, component.kinematics(collision, derived, self.n_initial)
+        )
         lab = _boost_z(_with_beams(collision.incoming, final), collision.beta)
         return jnp.moveaxis(lab, -1, 0).reshape(*shape, *lab.shape[:2])
 
@@ -296,7 +231,9 @@ class Integrand:
         collision = self._collision(component, derived)
         lab = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[self.n_initial :]
         rest = _boost_z(lab, -collision.beta)
-        u, _ = component.mapping.inverse(rest, component.kinematics(collision, derived, self.n_initial))
+        u, _ = component.mapping.inverse(
+            rest, component.kinematics(collision, derived, self.n_initial)
+        )
         return u.T.reshape(*shape, self.dim)
 
     def _component_of(self, subprocess: int) -> Component:
@@ -368,10 +305,6 @@ def _draw_flow(
         drawn = jax.random.categorical(jax.random.fold_in(key, number), jnp.log(weights), axis=0)
         flow = jnp.where(mine, drawn, flow)
     return flow
-
-
-def _value(derived: Mapping[str, Array], name: str) -> Array:
-    return jnp.zeros(()) if name == ZERO else jnp.asarray(derived[name], dtype=float)
 
 
 def _with_beams(incoming: Array, final: Array) -> Array:

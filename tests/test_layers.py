@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("amplitude",),
     ("phasespace",),
     ("beams",),
-    ("integrand", "divergences", "build"),
+    ("components", "integrand", "divergences", "build"),
     ("surrogate",),
     ("training",),
     ("sampling",),
