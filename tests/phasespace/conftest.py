@@ -1,0 +1,129 @@
+"""Phase-space volumes and coordinates computed another way, and trees used by several tests."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fabgen.phasespace.cascade import Branch, Leaf, Propagator
+from fabgen.phasespace.mapping import kinematics
+
+MASSES = [80.419, 4.7, 80.419, 4.7]
+
+
+def _massless_volume(sqrt_s: float, n: int) -> float:
+    """Closed form of the n-body volume of massless particles, GeV^(2 n - 4)."""
+    factorials = math.factorial(n - 1) * math.factorial(n - 2)
+    flat = (math.pi / 2) ** (n - 1) * sqrt_s ** (2 * n - 4) / factorials
+    return flat * (2 * math.pi) ** (4 - 3 * n)
+
+
+def _massive_volume(sqrt_s, masses, points: int = 24):
+    """The recursion over the mass of all but the first particle, by Gauss-Legendre quadrature.
+
+    M' = threshold + range sin^2: the integrand's square roots at both ends become smooth.
+    """
+    mass = np.asarray(sqrt_s, dtype=float)
+    first, rest = masses[0], masses[1:]
+    if len(rest) == 1:
+        return _two_body(mass, first, rest[0])
+    nodes, weights = np.polynomial.legendre.leggauss(points)
+    angle = (nodes + 1) * math.pi / 4
+    low, span = sum(rest), mass[..., None] - sum(masses)
+    below = low + span * np.sin(angle) ** 2
+    measure = weights * math.pi / 4 * span * np.sin(2 * angle) * 2 * below / (2 * math.pi)
+    inner = _massive_volume(below, rest, points)
+    return np.sum(measure * _two_body(mass[..., None], first, below) * inner, axis=-1)
+
+
+def _two_body(mass, first, second):
+    kallen = (mass**2 - (first + second) ** 2) * (mass**2 - (first - second) ** 2)
+    return np.sqrt(np.maximum(kallen, 0.0)) / (2 * mass) / (4 * math.pi * mass)
+
+
+def _coordinates(tree, momenta):
+    """Invariants of the branches below the root, then cos(theta) and phi of every decay.
+
+    momenta (n, 4). Angles are taken after one pure boost from the lab to the decaying system; the
+    maps may use other axes, which turns them by rotations and leaves the measure alone.
+    """
+    invariants, angles = [], []
+    for branch in tree.branches():
+        total = sum(momenta[leg] for leg in branch.legs)
+        square = total[0] ** 2 - jnp.sum(total[1:] ** 2)
+        p = sum(momenta[leg] for leg in branch.children[0].legs)
+        if branch is not tree:
+            invariants.append(square)
+            mass = jnp.sqrt(square)
+            along = jnp.dot(p[1:], total[1:])
+            p_rest = p[1:] + total[1:] * (along / (total[0] + mass) - p[0]) / mass
+        else:
+            p_rest = p[1:]
+        angles += [p_rest[2] / jnp.linalg.norm(p_rest), jnp.arctan2(p_rest[1], p_rest[0])]
+    return jnp.stack(invariants + angles)
+
+
+def _log_measure(tree, momenta, sqrt_s):
+    """log of dPhi / (d invariants d cos d phi): product of 1/(2 pi) and of |p|/(16 pi^2 M)."""
+
+    def mass(node):
+        total = sum(momenta[leg] for leg in node.legs)
+        return jnp.sqrt(jnp.maximum(total[0] ** 2 - jnp.sum(total[1:] ** 2), 0.0))
+
+    result = 0.0
+    for branch in tree.branches():
+        m = sqrt_s if branch is tree else mass(branch)
+        volume = _two_body(np.asarray(m), *(np.asarray(mass(c)) for c in branch.children))
+        result += np.log(volume / (4 * math.pi))
+        result -= 0.0 if branch is tree else math.log(2 * math.pi)
+    return result
+
+
+@pytest.fixture(scope="session")
+def massless_volume():
+    return _massless_volume
+
+
+@pytest.fixture(scope="session")
+def massive_volume():
+    return _massive_volume
+
+
+@pytest.fixture(scope="session")
+def coordinates():
+    return _coordinates
+
+
+@pytest.fixture(scope="session")
+def log_measure():
+    return _log_measure
+
+
+@pytest.fixture(scope="session")
+def reference(request) -> dict:
+    """The FAB paper's target e+ e- -> t t~ -> W+ b W- b~ on the unit hypercube."""
+    path = Path(__file__).parent.parent / "data" / "ee_ttbar_wb_unitcube.json"
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="session")
+def tops():
+    """tops(kind, window): the tree (W+ b)(W- b~) with two top propagators."""
+
+    def tree(kind: str, window: float | None = None) -> Branch:
+        propagator = Propagator(kind, resonance=0, window=window)
+        pairs = (Branch((Leaf(i), Leaf(i + 1)), propagator) for i in (0, 2))
+        return Branch(tuple(pairs))
+
+    return tree
+
+
+@pytest.fixture(scope="session")
+def top_kinematics():
+    """500 + 500 GeV, W+ b W- b~, the top as resonance 0."""
+    return kinematics(1000.0, MASSES, [173.0], [1.4915])
