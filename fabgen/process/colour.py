@@ -2,20 +2,20 @@
 
 A colour tensor is a sum of products of strings of generators, with rational coefficients:
 
-- an open string (i, a, b, ..., j) stands for (T^a T^b ...)_{i j}: i is the index of an antiquark that
-  comes in (or quark that goes out), j that of a quark that comes in;
+- an open string (i, a, b, ..., j) stands for (T^a T^b ...)_{i j}: i is the index of an antiquark
+  that comes in (or quark that goes out), j that of a quark that comes in;
 - a trace (a, b, ...) stands for Tr(T^a T^b ...), rotated so that its smallest label comes first.
 
 Labels are the numbers of external legs; OPEN is the index of a current that is not yet contracted.
-Generators are normalized to Tr(T^a T^b) = 1/2, and gluon lines are contracted with the Fierz identity
-T^a_ij T^a_kl = 1/2 (d_il d_kj - d_ij d_kl / N). With i f^{abc} = 2 (Tr(abc) - Tr(bac)) everything
-stays rational.
+Generators are normalized to Tr(T^a T^b) = 1/2, and gluon lines are contracted with the Fierz
+identity T^a_ij T^a_kl = 1/2 (d_il d_kj - d_ij d_kl / N). With i f^{abc} = 2 (Tr(abc) - Tr(bac))
+everything stays rational.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 N_COLOURS = 3
@@ -31,7 +31,7 @@ ONE: Tensor = {(): Fraction(1)}
 
 
 def _canonical(strings: Iterable[String]) -> tuple[Structure, Fraction]:
-    """Rotate traces, drop empty ones (N each), sort; the factor is 0 for the trace of one generator."""
+    """Rotate traces, drop empty ones (N each), sort; factor 0 for the trace of one generator."""
     factor = Fraction(1)
     kept = []
     for string in strings:
@@ -89,7 +89,7 @@ def contract_adjoint(tensor: Tensor, label: int, other: int) -> Tensor:
     """Sum over the gluon index that stands in the tensor once as `label` and once as `other`."""
     half = Fraction(1, 2)
 
-    def pieces():
+    def pieces() -> Iterator[tuple[list[String], Fraction]]:
         for strings, coefficient in tensor.items():
             holders = [s for s in strings if label in s[1:] or other in s[1:]]
             rest = [s for s in strings if s not in holders]
@@ -126,7 +126,7 @@ def contract_adjoint(tensor: Tensor, label: int, other: int) -> Tensor:
 def contract_fundamental(tensor: Tensor, end: int, start: int) -> Tensor:
     """Sum over the quark index that ends one string as `end` and starts another as `start`."""
 
-    def pieces():
+    def pieces() -> Iterator[tuple[list[String], Fraction]]:
         for strings, coefficient in tensor.items():
             left = next(s for s in strings if s[0] == "open" and s[-1] == end)
             right = next(s for s in strings if s[0] == "open" and s[1] == start)
@@ -173,8 +173,8 @@ _vertex_tensor_cached = functools.cache(_vertex_tensor)
 def attach(colour: str, out: int, arms: Mapping[int, tuple[int, Tensor]]) -> Tensor:
     """The colour of the current that leaves a vertex through slot `out`.
 
-    arms: slot -> (colour representation of what flows in, its tensor with the index OPEN); the result
-    has the index OPEN where slot `out` is coloured.
+    arms: slot -> (colour representation of what flows in, its tensor with the index OPEN); the
+    result has the index OPEN where slot `out` is coloured.
     """
     tensor = relabel(_vertex_tensor_cached(colour), _slot(out), _OUT)
     for slot, (representation, arm) in arms.items():
@@ -222,8 +222,8 @@ def independent_rows(
 ) -> tuple[list[Tensor], list[dict[int, Fraction]]]:
     """A basis of the space that the tensors span, and the tensors in it.
 
-    Returns the basis and, for each of its elements, the coefficients {number of the tensor: c} so that
-    tensor_n = sum_k c_k[n] basis_k. The basis consists of the first linearly independent tensors.
+    Returns the basis and, for each of its elements, the coefficients {number of the tensor: c} so
+    that tensor_n = sum_k c_k[n] basis_k. The basis is the first linearly independent tensors.
     """
     basis: list[Tensor] = []
     combinations: list[dict[int, Fraction]] = []
@@ -265,7 +265,7 @@ def conjugate(structure: Structure) -> Structure:
 
 
 def interference(first: Structure, second: Structure) -> Fraction:
-    """sum over all colours of first x second*, an exact number; both carry the same external labels."""
+    """sum over all colours of first x second*, exact; both carry the same external labels."""
     order: dict[int, int] = {}
     for string in first:
         for label in string[1:]:
@@ -285,12 +285,11 @@ def _interference(first: Structure, second: Structure) -> Fraction:
     for string in first:
         labels = string[1:]
         if string[0] == "open":
-            start, *adjoints, end = labels
+            start, end = labels[0], labels[-1]
             tensor = contract_fundamental(tensor, end, end + shift)
             tensor = contract_fundamental(tensor, start + shift, start)
-        else:
-            adjoints = labels
-        for label in adjoints:
+            labels = labels[1:-1]
+        for label in labels:
             tensor = contract_adjoint(tensor, label, label + shift)
     return tensor.get((), Fraction(0))
 
@@ -298,8 +297,8 @@ def _interference(first: Structure, second: Structure) -> Fraction:
 def leading_in_n(tensor: Tensor, pick: Callable[[Fraction], bool] | None = None) -> set[Structure]:
     """The structures of a tensor that are not suppressed by powers of 1/N: its colour flows.
 
-    Every contraction of a gluon line gives a term without and one with 1/N; the flows of a diagram are
-    those that survive for large N (those with the largest coefficients at N = 3).
+    Every contraction of a gluon line gives a term without and one with 1/N; the flows of a diagram
+    are those that survive for large N (those with the largest coefficients at N = 3).
     """
     largest = max((abs(c) for c in tensor.values()), default=Fraction(0))
     keep = pick or (lambda value: abs(value) * 2 > largest)
