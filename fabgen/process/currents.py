@@ -19,8 +19,8 @@ class Current:
     """What flows out of a set of external legs.
 
     legs: bit mask of external legs. leg: its number for an external leg itself, else None. terms:
-    (coefficient, branching), added up before the propagator. propagator: False for an external leg and
-    for an amputated current. t_channel: the propagator separates the two incoming legs.
+    (coefficient, branching), added up before the propagator. propagator: False for an external leg
+    and for an amputated current. t_channel: the propagator separates the two incoming legs.
     """
 
     number: int
@@ -37,7 +37,7 @@ class Current:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Branching:
-    """A vertex with the currents that enter it; arms are in the order of its slots, without `out`."""
+    """A vertex with the currents that enter it; arms in the order of its slots, without `out`."""
 
     vertex: Vertex
     out: int
@@ -74,8 +74,8 @@ class Closing:
 class Graph:
     """Currents in an order in which each comes after its arms, and the closings.
 
-    external: names of the particles as they come in and go out, initial first. incoming: the same as
-    all-incoming particles.
+    external: names of the particles as they come in and go out, initial first. incoming: the same
+    as all-incoming particles.
     """
 
     external: tuple[str, ...]
