@@ -3,12 +3,12 @@
 Only currents of up to half of the legs are built, and each diagram is closed once, at its centre
 (`recipes`): one branch meets an amputated current (no propagator) made of all the other branches.
 
-With `merge`, sub-diagrams of the same particle, legs and coupling orders are added up as far as their
-colour vectors allow (`colour.independent_rows`); without it a current is one sub-diagram, and a closing
-is one diagram (each of the three colour structures of a four-gluon vertex for itself).
+With `merge`, sub-diagrams of the same particle, legs and coupling orders are added up as far as
+their colour vectors allow (`colour.independent_rows`); without it a current is one sub-diagram, and
+a closing is one diagram (each of the three colour structures of a four-gluon vertex for itself).
 
-Decay chains: a decayed particle is a leg of its production process whose current is built first, from
-its own decay process, with its propagator. Counting legs for the centre, it counts as one.
+Decay chains: a decayed particle is a leg of its production process whose current is built first,
+from its own decay process, with its propagator. Counting legs for the centre, it counts as one.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _Builder:
     def make_currents(
         self, particle: str, branchings: list[tuple[Branching, colour.Tensor]], propagator: bool
     ) -> list[Current]:
-        """Currents of one kind: one per branching, or (merged) one per independent colour vector."""
+        """Currents of one kind: one per branching; merged, one per independent colour vector."""
         if not branchings:
             return []
         tensors = [tensor for _, tensor in branchings]
@@ -170,8 +170,8 @@ def build_graph(
 ) -> Graph:
     """The graph of all diagrams of a subprocess.
 
-    qed: for the links without orders of their own the QED order to keep, by the path of the link (the
-    slots that lead to it, () for the core). Without diagrams the graph has no closings.
+    qed: for the links without orders of their own the QED order to keep, by the path of the link
+    (the slots that lead to it, () for the core). Without diagrams the graph has no closings.
     """
     n_initial = len(tree.initial)
     external = _External(model, (*tree.initial, *tree.final), n_initial)
@@ -203,7 +203,7 @@ class _Drawing:
         return _Builder(self.model, restrictions, self.external, self.merge)
 
     def final_legs(self, tree: DecayTree, path: tuple[int, ...], first: int) -> list[_Leg]:
-        """The final legs of a link, decayed ones with their currents; `first` numbers external legs."""
+        """The final legs of a link, decayed ones with currents; `first` numbers external legs."""
         legs = []
         for slot, (name, decay) in enumerate(zip(tree.core.final, tree.decays, strict=True)):
             leg = Leg(self.model.particle(name).antiname, False)
