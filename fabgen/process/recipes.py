@@ -1,8 +1,8 @@
 """Which kinds of currents a process has, before any of them is made.
 
-A kind is a particle that flows out of a set of legs, with its coupling orders; a recipe is a vertex and
-the kinds of currents that enter it. Every tree diagram has one centre: the vertex all of whose branches
-hold less than half of the legs, or else the propagator that divides the legs into two halves.
+A kind is a particle that flows out of a set of legs, with its coupling orders; a recipe is a vertex
+and the kinds of currents that enter it. Every tree diagram has one centre: the vertex all of whose
+branches hold less than half of the legs, or else the propagator that divides the legs into halves.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class VertexTable:
     def join(
         self, arms: Sequence[tuple[int, Kind]]
     ) -> Iterator[tuple[Vertex, int, tuple[tuple[int, Kind], ...], str]]:
-        """The ways in which currents join: vertex, slot that stays open, arms by slot, particle out."""
+        """The ways in which currents join: vertex, open slot, arms by slot, particle out."""
         ordered = sorted(arms, key=lambda arm: arm[1].particle)
         ways = self._ways.get(tuple(arm[1].particle for arm in ordered), ())
         for vertex, out, slots, particle in ways:
@@ -140,7 +140,7 @@ class RecipeBook:
     def joins(
         self, table: Table, mask: int, limit: int | None = None
     ) -> Iterator[tuple[Recipe, str]]:
-        """All vertices that join currents to one of the legs `mask`, with the particle that flows out.
+        """All vertices that join currents to one of the legs `mask`, with the particle out.
 
         limit: no part holds more than this many legs.
         """
@@ -178,7 +178,7 @@ class RecipeBook:
     def closings(
         self, legs: Sequence[Leg], table: Table
     ) -> dict[tuple[int, Kind, Orders, int], list[Recipe]]:
-        """(legs and kind of the first current, orders and required of the second) -> its recipes."""
+        """(legs, kind of the first current, orders and required of the second) -> its recipes."""
         everything = (1 << len(legs)) - 1
         half, odd = divmod(len(legs), 2)
         found: dict[tuple[int, Kind, Orders, int], list[Recipe]] = defaultdict(list)
@@ -224,5 +224,5 @@ def _lowest(found: dict[Kind, list[Recipe]]) -> dict[Kind, list[Recipe]]:
 
 
 def _representative(parts: Sequence[int]) -> int:
-    """The branch at a central vertex that is closed with: the largest, then the one of lowest legs."""
+    """The branch at a central vertex to close with: the largest, then that of the lowest legs."""
     return min(parts, key=lambda part: (-part.bit_count(), part & -part))
