@@ -1,4 +1,4 @@
-"""What a phase-space map, an event record or a veto wants to know of diagrams: their propagators."""
+"""What phase-space maps, event records and vetoes want to know of diagrams: their propagators."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Legs = tuple[int, ...]
 class Propagator:
     """An s-channel propagator: the particle that decays into these final legs.
 
-    legs: numbers of external legs (incoming ones are 0 and 1, or 0). decayed: it is a decayed particle
-    of a decay chain.
+    legs: numbers of external legs (incoming ones are 0 and 1, or 0). decayed: it is a decayed
+    particle of a decay chain.
     """
 
     particle: str
@@ -29,8 +29,8 @@ class Propagator:
 class Diagram:
     """One diagram by its propagators.
 
-    propagators: time-like ones but that of all final legs together, which is `total` (its particle, or
-    None). spacelike: particles exchanged, with the final legs on the side of the first beam.
+    propagators: time-like ones but that of all final legs together, which is `total` (its particle,
+    or None). spacelike: particles exchanged, with the final legs on the side of the first beam.
     """
 
     propagators: tuple[Propagator, ...]
@@ -99,7 +99,7 @@ def _exchanged(model: Model, graph: Graph, current: Current) -> Propagator:
 
 
 def on_shell_vetoes(model: Model, graph: Graph, tree: DecayTree) -> tuple[Propagator, ...]:
-    """The propagators that `$ x` vetoes near their mass shell: s-channel ones of the named particles."""
+    """What `$ x` vetoes near its mass shell: the s-channel propagators of the named particles."""
     vetoed: dict[Propagator, None] = {}
     for link, legs in _links_with_legs(tree, len(tree.initial)):
         names = {
