@@ -12,10 +12,10 @@ from fabgen.process.syntax import Core
 class Restrictions:
     """The restrictions of one link in the form that the construction of currents asks for.
 
-    maximum: the largest value of every coupling order, None if free; exact: the value that a diagram
-    must have, None if free. excluded: particles and antiparticles that are not propagators anywhere,
-    excluded_s_channel: in s-channels. required: s-channel propagators, numbered as bits; alternatives:
-    sets of bits of which one must be met.
+    maximum: the largest value of every coupling order, None if free; exact: the value that a
+    diagram must have, None if free. excluded: particles and antiparticles that are not propagators
+    anywhere, excluded_s_channel: in s-channels. required: s-channel propagators, numbered as bits;
+    alternatives: sets of bits of which one must be met.
     """
 
     maximum: tuple[int | None, ...]
