@@ -53,7 +53,7 @@ def find_subprocesses(
 ) -> tuple[tuple[Subprocess, ...], tuple[Diagrams, ...]]:
     """All subprocesses of the lines that have diagrams, and the distinct sets of diagrams.
 
-    Raises InputError (key "process") for wrong syntax, unknown particles, and lines without diagrams.
+    Raises InputError (key "process") for wrong syntax, unknown particles, lines without diagrams.
     """
     table = multiparticles(own_multiparticles or {}, model)
     subprocesses: list[Subprocess] = []
@@ -86,7 +86,9 @@ def find_subprocesses(
     return tuple(subprocesses), tuple(distinct)
 
 
-def _of_line(model: Model, text: str, table) -> Iterator[tuple[DecayTree, dict[Path, int]]]:
+def _of_line(
+    model: Model, text: str, table: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[DecayTree, dict[Path, int]]]:
     """The subprocesses of a line that may have diagrams, with the QED orders to keep.
 
     Without orders of its own a link keeps the lowest QED order that any subprocess of the line has.
@@ -100,8 +102,8 @@ def _of_line(model: Model, text: str, table) -> Iterator[tuple[DecayTree, dict[P
     orders: dict[Path, int] = {}
     possible = []
     for tree, cores in zip(trees, links, strict=True):
-        qed = {path: lowest(core) for path, core in cores.items()}
-        if any(value is None for value in qed.values()):
+        qed = {path: n for path, core in cores.items() if (n := lowest(core)) is not None}
+        if len(qed) < len(cores):
             continue
         possible.append((tree, cores))
         for path, value in qed.items():
@@ -154,7 +156,7 @@ def _name(tree: DecayTree) -> str:
 
 
 def _label(tree: DecayTree, qed: Mapping[Path, int], renaming: Mapping[str, str]) -> str:
-    """Everything that a matrix element depends on, with particles renamed and beams in this order."""
+    """All that a matrix element depends on, with particles renamed and beams in this order."""
 
     def text(node: DecayTree) -> tuple:
         core = node.core
