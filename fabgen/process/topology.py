@@ -1,7 +1,7 @@
 """What the events of a subprocess look like: particles, resonances, colour flows.
 
-Conventions are those of the Les Houches accord (hep-ph/0109068): incoming legs first, colour lines as
-(colour, anticolour) tags.
+Conventions are those of the Les Houches accord (hep-ph/0109068): incoming legs first, colour lines
+as (colour, anticolour) tags.
 """
 
 from __future__ import annotations
