@@ -58,7 +58,7 @@ class Amplitudes:
         self.tables = tb.compile_tables(
             self.model, graph, alive, self.combinations, t_channel_width
         )
-        self._metric = np.array(
+        self.metric = np.array(
             [
                 [float(colour.interference(a, b)) for b in self.tables.structures]
                 for a in self.tables.structures
@@ -93,7 +93,7 @@ class Amplitudes:
     def by_helicity(self, momenta, parameters=None) -> np.ndarray:
         """|M|^2 of every combination of spin states, colours summed, not averaged."""
         vectors = self.colour_vectors(momenta, parameters)
-        return np.einsum("she,st,the->he", vectors, self._metric, vectors.conj()).real
+        return np.einsum("she,st,the->he", vectors, self.metric, vectors.conj()).real
 
     def squared(self, momenta, parameters=None) -> np.ndarray:
         """|M|^2 (events,): summed and averaged."""

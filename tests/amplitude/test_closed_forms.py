@@ -1,8 +1,8 @@
 """|M|^2 against closed forms of the literature.
 
-Quarks and gluons: R.K. Ellis, W.J. Stirling, B.R. Webber, QCD and Collider Physics, chapters 7 and 10
-(heavy quarks: B.L. Combridge, Nucl. Phys. B151 (1979) 429). Decays and Higgs production: A. Djouadi,
-Phys. Rept. 457 (2008) 1.
+Quarks and gluons: R.K. Ellis, W.J. Stirling, B.R. Webber, QCD and Collider Physics, chapters 7 and
+10 (heavy quarks: B.L. Combridge, Nucl. Phys. B151 (1979) 429). Decays and Higgs production: A.
+Djouadi, Phys. Rept. 457 (2008) 1.
 """
 
 from __future__ import annotations
