@@ -102,9 +102,7 @@ def on_shell_vetoes(model: Model, graph: Graph, tree: DecayTree) -> tuple[Propag
     """What `$ x` vetoes near its mass shell: the s-channel propagators of the named particles."""
     vetoed: dict[Propagator, None] = {}
     for link, legs in _links_with_legs(tree, len(tree.initial)):
-        names = {
-            n for name in link.core.veto_on_shell for n in (name, model.particle(name).antiname)
-        }
+        names = set(link.core.veto_on_shell)
         inside = {leg for group in legs for leg in group}
         for current in graph.currents:
             if not current.propagator or current.t_channel:

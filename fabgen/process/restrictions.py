@@ -14,8 +14,9 @@ class Restrictions:
 
     maximum: the largest value of every coupling order, None if free; exact: the value that a
     diagram must have, None if free. excluded: particles and antiparticles that are not propagators
-    anywhere, excluded_s_channel: in s-channels. required: s-channel propagators, numbered as bits;
-    alternatives: sets of bits of which one must be met.
+    anywhere. excluded_s_channel: no s-channel propagators, as they decay (`$$ t` keeps t~, as in
+    MadGraph). required: s-channel propagators, numbered as bits; alternatives: sets of bits of
+    which one must be met.
     """
 
     maximum: tuple[int | None, ...]
@@ -44,7 +45,7 @@ class Restrictions:
             maximum=tuple(maximum),
             exact=tuple(exact),
             excluded=_with_antiparticles(model, core.exclude),
-            excluded_s_channel=_with_antiparticles(model, core.exclude_s_channel),
+            excluded_s_channel=frozenset(core.exclude_s_channel),
             required=names,
             alternatives=tuple(
                 sum(1 << names.index(name) for name in set(group))
@@ -74,14 +75,11 @@ class Restrictions:
             return None
         if side == "t":
             return 0
-        if particle in self.excluded_s_channel:
-            return None
         # Out of final legs taken as incoming flows the antiparticle of what decays into them.
-        return sum(
-            1 << bit
-            for bit, name in enumerate(self.required)
-            if (antiparticle if side == "final" else particle) == name
-        )
+        decaying = antiparticle if side == "final" else particle
+        if decaying in self.excluded_s_channel:
+            return None
+        return sum(1 << bit for bit, name in enumerate(self.required) if decaying == name)
 
 
 def _with_antiparticles(model: Model, names: tuple[str, ...]) -> frozenset[str]:
