@@ -163,7 +163,7 @@ def _label(tree: DecayTree, qed: Mapping[Path, int], renaming: Mapping[str, str]
         renamed = [tuple(renaming.get(n, n) for n in names) for names in (core.initial, core.final)]
         restricted = [
             sorted(renaming.get(n, n) for n in names)
-            for names in (core.exclude, core.exclude_s_channel)
+            for names in (core.exclude, core.exclude_s_channel, core.veto_on_shell)
         ]
         required = [[renaming.get(n, n) for n in group] for group in core.required_s_channel]
         decays = [None if d is None else text(d) for d in node.decays]
