@@ -36,10 +36,12 @@ def fixed_beams(energies: tuple[float, float], masses: tuple[ArrayLike, ArrayLik
     # The momentum of both in their rest frame: k sqrt(s) is the invariant sqrt((p1.p2)^2 - ...).
     k = jnp.sqrt((s - (m1 + m2) ** 2) * (s - (m1 - m2) ** 2)) / (2 * sqrt_s)
     zero = jnp.zeros(())
-    incoming = jnp.stack([
-        jnp.stack([jnp.sqrt(m1**2 + k**2), zero, zero, k]),
-        jnp.stack([jnp.sqrt(m2**2 + k**2), zero, zero, -k]),
-    ])
+    incoming = jnp.stack(
+        [
+            jnp.stack([jnp.sqrt(m1**2 + k**2), zero, zero, k]),
+            jnp.stack([jnp.sqrt(m2**2 + k**2), zero, zero, -k]),
+        ]
+    )
     return Collision(incoming, sqrt_s, beta, PB_GEV2 / (4 * k * sqrt_s))
 
 
