@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.card import Card
@@ -15,7 +16,7 @@ from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
 from fabgen.integrand import Integrand
 from fabgen.model import ZERO, Model, Particle, load_model
-from fabgen.phasespace.cuts import CutLeg, Cuts
+from fabgen.phasespace.cuts import CutLeg, Cuts, Kind
 from fabgen.phasespace.rambo import Rambo
 from fabgen.phasespace.topology import channel_map, most_resonant
 from fabgen.process import resonances
@@ -263,7 +264,7 @@ def numbers(model: Model, external: Mapping[str, float]) -> dict[str, float]:
     Raises InputError where the electroweak inputs have no solution.
     """
     derived = model.derive(external)
-    values = {k: float(v) for k, v in derived.items() if not isinstance(v, complex) and _real(v)}
+    values = {name: float(value) for name, value in derived.items() if not np.iscomplexobj(value)}
     for name, value in values.items():
         if not math.isfinite(value):
             raise InputError(
@@ -272,10 +273,6 @@ def numbers(model: Model, external: Mapping[str, float]) -> dict[str, float]:
                 found=", ".join(f"{k} = {external[k]:g}" for k in external),
             )
     return {ZERO: 0.0, **values}
-
-
-def _real(value: Any) -> bool:
-    return not dataclasses.is_dataclass(value) and getattr(value, "dtype", float) != complex
 
 
 def cut_legs(model: Model, tree: DecayTree) -> tuple[CutLeg, ...]:
@@ -289,7 +286,7 @@ def cut_legs(model: Model, tree: DecayTree) -> tuple[CutLeg, ...]:
     return tuple(legs)
 
 
-def cut_class(particle: Particle) -> str:
+def cut_class(particle: Particle) -> Kind:
     """The class of a particle in the table of cuts."""
     if particle.colour != 1 and particle.is_massless:
         return "j"
