@@ -20,7 +20,7 @@ from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A condition on the mass of some final particles: within (or outside) `widths` of a resonance."""
+    """A condition on the mass of some final particles: within `widths` of a resonance, or not."""
 
     legs: tuple[int, ...]
     mass: str
@@ -50,7 +50,7 @@ class Term:
     subprocesses: tuple[int, ...]
 
     def value(self, momenta: Array, lab: Array, derived: Mapping[str, Array]) -> Array:
-        """|M|^2 within cuts, times the number of subprocesses; momenta, lab (n_external, 4, events)."""
+        """|M|^2 in cuts times the number of subprocesses; momenta, lab (n_external, 4, events)."""
         n_initial = self.element.graph.n_initial
         ok = self.cuts.passes(lab[n_initial:])
         for window in self.windows:
