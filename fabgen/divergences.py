@@ -1,7 +1,7 @@
 """Refusal of processes whose cross section diverges under their cuts.
 
-Tree-level cross sections diverge where a propagator without width comes on shell inside phase space.
-The regions that matter, by counting powers, are
+Tree-level cross sections diverge where a propagator without width comes on shell inside phase
+space. The regions that matter, by counting powers, are
 
 - a massless propagator that decays into two massless final particles which become collinear,
 - a space-like propagator of a massless (or elastically exchanged) particle between a beam and one
@@ -9,8 +9,9 @@ The regions that matter, by counting powers, are
 - a soft massless vector boson, where the other particles leave it no fixed energy,
 - a massive propagator without width whose mass lies inside phase space.
 
-Larger groups of particles add phase space faster than propagators, unless they contain one of these.
-Bounds come from interval arithmetic over masses and cuts, so a refusal means that the region is there.
+Larger groups of particles add phase space faster than propagators, unless they contain one of
+these. Bounds come from interval arithmetic over masses and cuts, so a refusal means that the region
+is there.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ class _Region:
             )
 
     def _largest_t(self, beam: int, leg: int) -> float:
-        """The largest (p_beam - p_leg)^2 without cuts on the leg, for a typical mass of the rest."""
+        """The largest (p_beam - p_leg)^2 without cuts on the leg, at a typical mass of the rest."""
         rest = self.others((leg,))
         m1, m2 = (self.mass(self.sub.tree.initial[b]) for b in (beam, 1 - beam))
         m3 = self.masses[leg]
