@@ -40,7 +40,7 @@ class Point(NamedTuple):
 
 
 class _Sampled(NamedTuple):
-    """One component at points u: momenta in the rest frame and the lab, and the values of its terms."""
+    """One component at points u: momenta in the rest frame and the lab, values of its terms."""
 
     momenta: Array
     lab: Array
@@ -52,7 +52,8 @@ class _Sampled(NamedTuple):
 class Integrand:
     """The sum over subprocesses of flux x |M|^2 x Jacobian x cuts, in pb (decays: GeV).
 
-    f is zero, log f = -inf, outside the cube and the cuts. beam_energies: GeV per beam, () for decays.
+    f is zero, log f = -inf, outside the cube and the cuts. beam_energies: GeV per beam, () for
+    decays.
     """
 
     model: Model
@@ -122,7 +123,7 @@ class Integrand:
 
     def _total(self, u: Array, derived: Mapping[str, Array]) -> tuple[Array, Array]:
         inside = jnp.all((u >= 0) & (u <= 1), axis=0)
-        total = 0.0
+        total = jnp.zeros(u.shape[-1])
         for component in self.components:
             sampled = self._sample(component, jnp.clip(u, 0.0, 1.0), derived)
             open_ = jnp.isfinite(sampled.log_jacobian)
@@ -193,7 +194,8 @@ class Integrand:
         masses = [value_of(derived, name) for name in component.masses[: self.n_initial]]
         if self.n_initial == 1:
             return decay_at_rest(masses[0])
-        return fixed_beams(self.beam_energies, (masses[0], masses[1]))
+        first, second = self.beam_energies
+        return fixed_beams((first, second), (masses[0], masses[1]))
 
     def _sample(self, component: Component, u: Array, derived: Mapping[str, Array]) -> _Sampled:
         collision = self._collision(component, derived)
@@ -247,7 +249,7 @@ class Integrand:
     # -- events ---------------------------------------------------------------------------------
 
     def draw_events(self, u: Array, key: Array) -> dict[str, Array]:
-        """The events at u (events, dim): momenta, and drawn with the key subprocess and colour flow.
+        """The events at u (events, dim): momenta; drawn with the key: subprocess, colour flow.
 
         Subprocesses are drawn in proportion to their part of f, colour flows in proportion to their
         squared partial amplitudes.
@@ -313,7 +315,7 @@ def _with_beams(incoming: Array, final: Array) -> Array:
 
 
 def _boost_z(momenta: Array, beta: Array) -> Array:
-    """Momenta (n, 4, events) seen from a frame in which they move with an additional beta along z."""
+    """Momenta (n, 4, events) from where they move with an additional velocity beta along z."""
     gamma = 1 / jnp.sqrt(1 - beta**2)
     energy, along = momenta[:, 0], momenta[:, 3]
     return jnp.stack(
