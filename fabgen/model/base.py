@@ -1,8 +1,8 @@
 """What a model is: particles, external parameters, derived quantities and vertices.
 
-The vocabulary is that of UFO (C. Degrande et al., arXiv:1108.2040). A model holds no numbers but the
-defaults of its external parameters: masses, widths and couplings are names, and `Model.derive` turns
-external values into theirs inside JAX, so that everything can be differentiated.
+The vocabulary is that of UFO (C. Degrande et al., arXiv:1108.2040). A model holds no numbers but
+the defaults of its external parameters: masses, widths and couplings are names, and `Model.derive`
+turns external values into theirs inside JAX, so that everything can be differentiated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from fabgen.errors import InputError
 
-#: The name of a mass, width or coupling that vanishes identically, for all values of the parameters.
+#: The name of a mass, width or coupling that vanishes identically, whatever the parameters.
 ZERO = "ZERO"
 
 
@@ -80,8 +80,8 @@ class Vertex:
     - VVS, VVSS: g12
     - SSS, SSSS: 1
 
-    colour: "1", "delta" (slots 1 and 2), "T" (antiquark, quark, gluon: T^{a3}_{12}), "if" (i f^{123})
-    or "ff:12|34" (f^{12e} f^{34e}, slots as written).
+    colour: "1", "delta" (slots 1 and 2), "T" (antiquark, quark, gluon: T^{a3}_{12}), "if"
+    (i f^{123}) or "ff:12|34" (f^{12e} f^{34e}, slots as written).
     """
 
     particles: tuple[str, ...]
