@@ -1,9 +1,10 @@
 """The Standard Model at tree level in unitary gauge (Feynman gauge for gluon and photon).
 
-Parameters as in MadGraph's `sm`: alpha_EW(MZ), Gf and MZ are the electroweak inputs, the CKM matrix is
-the unit matrix, the light fermions are massless. Feynman rules as in M.E. Peskin, D.V. Schroeder, An
-Introduction to Quantum Field Theory, with D_mu = d_mu - i g T^a A^a_mu - i g W^a tau^a/2 - i g' Y B:
-every fermion couples to the photon with +i e Q.
+Parameters as in MadGraph's `sm`: alpha_EW(MZ), Gf and MZ are the electroweak inputs, the CKM matrix
+is the unit matrix, the light fermions are massless. Feynman rules as in M.E. Peskin and
+D.V. Schroeder, An Introduction to Quantum Field Theory, with
+D_mu = d_mu - i g T^a A^a_mu - i g W^a tau^a/2 - i g' Y B: every fermion couples to the photon with
++i e Q.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ _BOSON_VERTICES = (
 
 
 def _derive(external: Mapping[str, Any]) -> dict[str, Any]:
-    """Masses, widths and couplings from the external parameters (scalars or one value per event)."""
+    """Masses, widths and couplings from the external parameters (scalars or per event)."""
     p = dict(external)
     mz2 = p["MZ"] ** 2
     alpha = 1.0 / p["aEWM1"]
@@ -136,7 +137,12 @@ def _derive(external: Mapping[str, Any]) -> dict[str, Any]:
     vev = 2 * mw / g
     p |= {"MW": mw, "sw2": sw2, "ee": e, "G": gs, "vev": vev}
 
-    for kind, charge, isospin in (("u", 2 / 3, 0.5), ("d", -1 / 3, -0.5), ("v", 0.0, 0.5), ("l", -1.0, -0.5)):
+    for kind, charge, isospin in (
+        ("u", 2 / 3, 0.5),
+        ("d", -1 / 3, -0.5),
+        ("v", 0.0, 0.5),
+        ("l", -1.0, -0.5),
+    ):
         p[f"a_{kind}"] = 1j * e * charge
         p[f"z_{kind}_left"] = 1j * g / cw * (isospin - charge * sw2)
         p[f"z_{kind}_right"] = 1j * g / cw * (-charge * sw2)
