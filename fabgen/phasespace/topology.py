@@ -1,7 +1,8 @@
 """From the diagrams of a process to the cascade that maps its phase space.
 
-One diagram gives one cascade: its time-like propagators become branches; where space-like propagators
-connect them, their momenta are joined with flat invariants. Taken is the most resonant diagram.
+One diagram gives one cascade: its time-like propagators become branches; where space-like
+propagators connect them, their momenta are joined with flat invariants. Taken is the most resonant
+diagram.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from fabgen.model import ZERO, Model
-from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Node, Propagator, flat_tree
+from fabgen.phasespace.cascade import Branch, Cascade, Kind, Leaf, Node, Propagator, flat_tree
 from fabgen.process import resonances
 from fabgen.process.resonances import Diagram, Legs
 
@@ -50,7 +51,14 @@ def most_resonant(
     return max(diagrams, key=rank)
 
 
-def _reachable(model, propagator, values, minimum_mass, sqrt_s, n_initial) -> bool:
+def _reachable(
+    model: Model,
+    propagator: resonances.Propagator,
+    values: Mapping[str, float],
+    minimum_mass: MinimumMass,
+    sqrt_s: float,
+    n_initial: int,
+) -> bool:
     """Whether the particle has a width and its mass lies within phase space."""
     particle = model.particle(propagator.particle)
     if particle.width == ZERO or not values[particle.width] > 0:
@@ -89,7 +97,7 @@ def channel_map(
         pair = (particle.mass, particle.width)
         if pair not in names:
             names.append(pair)
-        kind = "breit-wigner-tail" if window is None else "breit-wigner"
+        kind: Kind = "breit-wigner-tail" if window is None else "breit-wigner"
         return Propagator(kind, resonance=names.index(pair), window=window, minimum=minimum)
 
     # From the smallest sets of legs to the largest: each joins what it contains.
