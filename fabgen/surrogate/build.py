@@ -11,25 +11,37 @@ from fabgen.surrogate.uniform import Uniform
 
 
 class VegasSettings(Protocol):
-    """The fields of the card's [surrogate] vegas table."""
+    """The fields of the card's [surrogate] vegas table, read only as options are frozen."""
 
-    iterations: int
-    evaluations: int
-    bins: int
-    alpha: float
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def evaluations(self) -> int: ...
+    @property
+    def bins(self) -> int: ...
+    @property
+    def alpha(self) -> float: ...
 
 
 class SurrogateSettings(Protocol):
-    """The fields of the card's [surrogate] table."""
+    """The fields of the card's [surrogate] table, read only as options are frozen."""
 
-    kind: str
-    layers: int
-    bins: int
-    hidden: tuple[int, ...]
-    permutation: str
-    precision: str
-    boundary: float
-    vegas: VegasSettings
+    @property
+    def kind(self) -> str: ...
+    @property
+    def layers(self) -> int: ...
+    @property
+    def bins(self) -> int: ...
+    @property
+    def hidden(self) -> tuple[int, ...]: ...
+    @property
+    def permutation(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def boundary(self) -> float: ...
+    @property
+    def vegas(self) -> VegasSettings: ...
 
 
 def build_surrogate(dim: int, options: SurrogateSettings) -> Surrogate:
