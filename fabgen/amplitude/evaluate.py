@@ -1,7 +1,7 @@
 """Evaluation of compiled tables on blocks of events, for NumPy and JAX arrays alike.
 
-Events are the last axis of every array. Nothing here is traced per diagram: the number of operations
-depends on the number of levels and of kinds of vertices only.
+Events are the last axis of every array. Nothing here is traced per diagram: the number of
+operations depends on the number of levels and of kinds of vertices only.
 """
 
 from __future__ import annotations
@@ -43,12 +43,16 @@ def constants(xp: Any, tables: Tables, parameters: dict[str, Array]) -> Constant
 
 
 def evaluate_currents(
-    xp: Any, tables: Tables, momenta: Array, values: Constants, override: dict[int, Array] | None = None
+    xp: Any,
+    tables: Tables,
+    momenta: Array,
+    values: Constants,
+    override: dict[int, Array] | None = None,
 ) -> Array:
     """All currents (rows, 4, events) for momenta (legs, 4, events).
 
-    override: wave functions (states, 4, events) that replace those of a leg, e.g. its momentum for a
-    Ward identity.
+    override: wave functions (states, 4, events) that replace those of a leg, e.g. its momentum for
+    a Ward identity.
     """
     rows = [xp.zeros((1, 4, momenta.shape[-1]), np.complex128)]
     for leg in tables.legs:

@@ -1,8 +1,9 @@
 """Feynman rules as vectorized kernels: vertices that emit a current, and propagators.
 
-A current has four complex components: a spinor (chiral representation, left-handed components first),
-a contravariant vector, or a scalar in component 0. Components are lists of arrays that broadcast over
-(rows, events). Kernels use arithmetic operators only, so they run on NumPy and JAX arrays alike.
+A current has four complex components: a spinor (chiral representation, left-handed components
+first), a contravariant vector, or a scalar in component 0. Components are lists of arrays that
+broadcast over (rows, events). Kernels use arithmetic operators only, so they run on NumPy and JAX
+arrays alike.
 
 Spinors: a ket is u or v, a bra is ubar or vbar. With sigma = (1, s), sigmabar = (1, -s),
 gamma^mu = ((0, sigma^mu), (sigmabar^mu, 0)). All momenta flow into the vertex.
@@ -95,13 +96,15 @@ def vvv_vector(
     ab = coupling * dot(a, b)
     along_b = coupling * dot([ka[i] + 2 * kb[i] for i in range(4)], a)
     along_a = coupling * dot([2 * ka[i] + kb[i] for i in range(4)], b)
-    return [
-        ab * (ka[i] - kb[i]) + along_b * b[i] - along_a * a[i] for i in range(4)
-    ]
+    return [ab * (ka[i] - kb[i]) + along_b * b[i] - along_a * a[i] for i in range(4)]
 
 
 def vvvv_vector(
-    a: Components, b: Components, c: Components, weights: tuple[Array, Array, Array], coupling: Array
+    a: Components,
+    b: Components,
+    c: Components,
+    weights: tuple[Array, Array, Array],
+    coupling: Array,
 ) -> Components:
     """weights[0] g12 g34 + weights[1] g13 g24 + weights[2] g14 g23, slot 4 open."""
     ab = coupling * weights[0] * dot(a, b)
@@ -193,7 +196,9 @@ def propagate_bra(bra: Components, p: Components, mass: Array, width: Array) -> 
     ]
 
 
-def propagate_massless_vector(v: Components, p: Components, mass: Array, width: Array) -> Components:
+def propagate_massless_vector(
+    v: Components, p: Components, mass: Array, width: Array
+) -> Components:
     """-i g / p^2."""
     factor = -1j / dot(p, p)
     return [factor * component for component in v]

@@ -20,14 +20,16 @@ from fabgen.process import colour
 from fabgen.process.graph import Graph
 from fabgen.process.subprocesses import find_subprocesses
 
-_CACHE_BYTES = 1 << 20  # what the arrays of one block of events may take, about the size of an L2 cache
+_CACHE_BYTES = (
+    1 << 20
+)  # what the arrays of one block of events may take, about the size of an L2 cache
 
 
 class MatrixElement:
     """|M|^2 of one subprocess: summed over final, averaged over initial spins and colours.
 
-    Identical-particle factors are included. All widths are fixed; a propagator that separates the two
-    incoming legs has none unless t_channel_width.
+    Identical-particle factors are included. All widths are fixed; a propagator that separates the
+    two incoming legs has none unless t_channel_width.
     """
 
     def __init__(
@@ -101,7 +103,9 @@ class MatrixElement:
 
     def _values(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         self.model.parameters(parameters)  # refuses unknown names
-        return {name: jnp.asarray(v) for name, v in {**self.parameters, **(parameters or {})}.items()}
+        return {
+            name: jnp.asarray(v) for name, v in {**self.parameters, **(parameters or {})}.items()
+        }
 
     def evaluate(self, momenta: jax.Array, derived: Mapping[str, Any]) -> jax.Array:
         """The same for momenta (n_external, 4, events) and derived parameters (Model.derive).
@@ -152,7 +156,7 @@ class MatrixElement:
 
     @functools.cached_property
     def flow_numbers(self) -> np.ndarray:
-        """The colour structures that are flows of diagrams: not suppressed by 1/N in all of them."""
+        """The colour structures that are flows: not suppressed by 1/N in all diagrams."""
         allowed = set()
         for closing in self.graph.closings:
             allowed |= colour.leading_in_n(closing.colour)
@@ -214,9 +218,7 @@ def matrix_element(
     loaded.parameters(parameters)  # refuses unknown names first
     subprocesses, distinct = find_subprocesses(loaded, [process])
     if len(subprocesses) > 1:
-        names = [
-            f"{' '.join(s.tree.initial)} > {' '.join(s.tree.final)}" for s in subprocesses[:4]
-        ]
+        names = [f"{' '.join(s.tree.initial)} > {' '.join(s.tree.final)}" for s in subprocesses[:4]]
         raise InputError(
             f"the process stands for {len(subprocesses)} subprocesses; ask for one of them",
             key="process",
@@ -242,8 +244,8 @@ def _norm(matrix: np.ndarray, amplitudes: jax.Array) -> jax.Array:
     """|matrix @ amplitudes|^2 for a real matrix (n, closings): (n, helicities, events)."""
     n_closings, n_helicities, n_events = amplitudes.shape
     flat = amplitudes.reshape(n_closings, n_helicities * n_events)
-    parts = (matrix @ part for part in (flat.real, flat.imag))
-    return sum(part**2 for part in parts).reshape(len(matrix), n_helicities, n_events)
+    squared = (matrix @ flat.real) ** 2 + (matrix @ flat.imag) ** 2
+    return squared.reshape(len(matrix), n_helicities, n_events)
 
 
 def _colour_metric(tables: tb.Tables) -> np.ndarray:

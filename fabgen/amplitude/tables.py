@@ -1,8 +1,9 @@
 """A graph of currents compiled to index tables.
 
-A row is one current for one combination of spin states of the legs below it. The rows of a level only
-need rows of levels before it, so a level is evaluated with one gather and one kernel for each kind of
-vertex, whatever the number of diagrams. Row 0 is zero: it stands for rows that vanish identically.
+A row is one current for one combination of spin states of the legs below it. The rows of a level
+only need rows of levels before it, so a level is evaluated with one gather and one kernel for each
+kind of vertex, whatever the number of diagrams. Row 0 is zero: it stands for rows that vanish
+identically.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from fabgen.amplitude.wavefunctions import N_STATES
 from fabgen.model import ZERO, Model, Vertex
-from fabgen.process import colour
+from fabgen.process.colour import Structure
 from fabgen.process.graph import Branching, Closing, Current, Graph
 
 IntArray = np.ndarray
@@ -46,8 +47,11 @@ class PropagatorRows:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Level:
-    """vertices: evaluated first, their rows concatenated. terms, coefficients (rows, terms): the sums
-    of vertices that make up the currents of the level. propagators: applied to these."""
+    """All currents of one level.
+
+    vertices: evaluated first, their rows concatenated. terms, coefficients (rows, terms): the sums
+    of vertices that make up the currents. propagators: applied to these.
+    """
 
     vertices: tuple[VertexRows, ...]
     terms: IntArray
@@ -89,7 +93,7 @@ class Tables:
     first: IntArray
     second: IntArray
     colour: np.ndarray
-    structures: tuple[colour.Structure, ...]
+    structures: tuple[Structure, ...]
     helicities: IntArray
     rows: Mapping[int, np.ndarray]
 
@@ -130,8 +134,8 @@ def compile_tables(
 ) -> Tables:
     """Tables for the given rows and combinations of spin states.
 
-    helicities (n, legs): the combinations to evaluate. t_channel_width: keep the width in propagators
-    that separate the two incoming legs.
+    helicities (n, legs): the combinations to evaluate. t_channel_width: keep the width in
+    propagators that separate the two incoming legs.
     """
     return _Compiler(model, graph, alive, t_channel_width).tables(helicities)
 
@@ -146,7 +150,9 @@ class _Compiler:
         self.n_rows = 1
 
     def tables(self, helicities: np.ndarray) -> Tables:
-        legs = tuple(self._leg(current) for current in self.graph.currents if current.leg is not None)
+        legs = tuple(
+            self._leg(current) for current in self.graph.currents if current.leg is not None
+        )
         levels = []
         by_level = defaultdict(list)
         for current in self.graph.currents:
@@ -214,7 +220,11 @@ class _Compiler:
             for coefficient, branching in current.terms:
                 block, used = self._vertex_block(current, branching, selected)
                 for row, position in enumerate(used):
-                    entry = (block.kernel, counts[block.kernel] + row, float(coefficient) * branching.sign)
+                    entry = (
+                        block.kernel,
+                        counts[block.kernel] + row,
+                        float(coefficient) * branching.sign,
+                    )
                     terms[first + position].append(entry)
                 counts[block.kernel] += len(used)
                 vertices[block.kernel].append(block)
@@ -228,9 +238,9 @@ class _Compiler:
         index = np.zeros((len(terms), width), dtype=np.int64)
         coefficients = np.zeros((len(terms), width))
         for row, entries in enumerate(terms):
-            for k, (kernel, position, coefficient) in enumerate(entries):
+            for k, (kernel, position, factor) in enumerate(entries):
                 index[row, k] = offsets[kernel] + position
-                coefficients[row, k] = coefficient
+                coefficients[row, k] = factor
         return Level(
             vertices=tuple(_join_blocks(kernel, vertices[kernel]) for kernel in kernels),
             terms=index,
@@ -264,14 +274,16 @@ class _Compiler:
                 )
                 numbers += [triple] * n
             momenta, masses, widths = (np.array(column) for column in zip(*numbers, strict=True))
-            made.append(PropagatorRows(kernel, start, start + len(numbers), momenta, masses, widths))
+            made.append(
+                PropagatorRows(kernel, start, start + len(numbers), momenta, masses, widths)
+            )
             start += len(numbers)
         return tuple(made)
 
     def _vertex_block(
         self, current: Current, branching: Branching, selected: np.ndarray
     ) -> tuple[_VertexBlock, np.ndarray]:
-        """The rows of one branching, and the positions among the rows of its current they belong to."""
+        """The rows of one branching, and which of the rows of its current they belong to."""
         legs = bits(current.legs)
         arm_rows = []
         for arm in branching.arms:
@@ -284,7 +296,7 @@ class _Compiler:
             arm_rows.append(np.broadcast_to(sized.reshape(shape), selected.shape)[selected])
         used = np.flatnonzero(np.all([rows > 0 for rows in arm_rows], axis=0))
         order, kernel, weights = _canonical(branching)
-        momenta = ()
+        momenta: tuple[int, ...] = ()
         if kernel == "VVV>vector":
             momenta = tuple(self.momenta[str(branching.arms[i].legs)] for i in order)
         couplings = tuple(self.couplings[name] for name in branching.vertex.couplings)
@@ -307,7 +319,7 @@ class _Compiler:
         return first, second
 
     @staticmethod
-    def _colour(closings: Sequence[Closing]) -> tuple[np.ndarray, tuple[colour.Structure, ...]]:
+    def _colour(closings: Sequence[Closing]) -> tuple[np.ndarray, tuple[Structure, ...]]:
         structures = sorted({s for closing in closings for s in closing.colour})
         numbers = {structure: i for i, structure in enumerate(structures)}
         vectors = np.zeros((len(closings), len(structures)))
@@ -347,7 +359,7 @@ def _join_blocks(kernel: str, blocks: Sequence[_VertexBlock]) -> VertexRows:
 
 
 def _canonical(branching: Branching) -> tuple[tuple[int, ...], str, tuple[int, ...]]:
-    """The order of the arms that the kernel expects, its name, and its weights (four-vector vertex)."""
+    """The order of arms that the kernel expects, its name, its weights (four vectors)."""
     vertex, out = branching.vertex, branching.out
     slots = [s for s in range(len(vertex.particles)) if s != out]
     lorentz = vertex.lorentz

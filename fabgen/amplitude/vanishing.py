@@ -23,7 +23,7 @@ _RELATIVE = 1e-10  # of the largest amplitude; rounding leaves 1e-15 or so
 def find_nonvanishing(
     model: Model, graph: Graph, t_channel_width: bool
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """The rows to evaluate (by current, one axis per leg) and the helicity combinations (n, legs)."""
+    """The rows to evaluate (by current, an axis per leg) and the helicities (n, legs)."""
     rng = np.random.default_rng(20260101)
     alive = tb.all_alive(model, graph)
     everything = (1 << len(graph.external)) - 1
@@ -69,7 +69,8 @@ def random_point(model: Model, graph: Graph, rng: np.random.Generator):
     Every parameter is moved by a few percent and zeros are replaced, so that no value is special.
     """
     external = {
-        name: (value or 1.0) * (1 + 0.05 * rng.uniform(0.2, 1.0)) for name, value in model.external.items()
+        name: (value or 1.0) * (1 + 0.05 * rng.uniform(0.2, 1.0))
+        for name, value in model.external.items()
     }
     parameters = {k: np.asarray(v) for k, v in model.derive(external).items()}
     masses = []
@@ -83,8 +84,8 @@ def random_point(model: Model, graph: Graph, rng: np.random.Generator):
 def _random_momenta(masses, n_initial, rng) -> np.ndarray:
     """Final particles on shell with random directions, balanced by the incoming ones.
 
-    Two incoming particles are on shell; a single one has the momentum that is needed, on shell or not
-    (closed decays have amplitudes too).
+    Two incoming particles are on shell; a single one has the momentum that is needed, on shell or
+    not (closed decays have amplitudes too).
     """
     final = np.asarray(masses[n_initial:])
     vectors = rng.normal(size=(len(final), 3))

@@ -1,9 +1,10 @@
 """Wave functions of external particles.
 
-Massless particles have states of definite helicity, so that most combinations vanish identically and
-are dropped; massive ones have the spin along z in their rest frame, boosted to p without a rotation
-(canonical states): smooth for every p, at rest too, and as good a basis for sums over spins. There is
-no singular direction: at the poles of the sphere a phase jumps, which no squared amplitude sees.
+Massless particles have states of definite helicity, so that most combinations vanish identically
+and are dropped; massive ones have the spin along z in their rest frame, boosted to p without a
+rotation (canonical states): smooth for every p, at rest too, and as good a basis for sums over
+spins. There is no singular direction: where a phase jumps, on the equator, no squared amplitude
+sees it.
 
 momentum: (4, events), physical (positive energy), GeV. Every function returns (states, 4, events).
 """
@@ -49,7 +50,9 @@ def spinor(xp: Any, p: Array, mass: Array | None, particle: bool, bra: bool) -> 
             ((total - p[3], -perp), (total + p[3], perp)),
             ((-conj, total + p[3]), (conj, total - p[3])),
         ):
-            states.append([one * (x / norm) for x in left] + [one * (sign * x / norm) for x in right])
+            states.append(
+                [one * (x / norm) for x in left] + [one * (sign * x / norm) for x in right]
+            )
     if bra:
         states = [[xp.conj(s[i]) for i in (2, 3, 0, 1)] for s in states]
     return xp.stack([xp.stack(state) for state in states])
@@ -79,7 +82,8 @@ def vector(xp: Any, p: Array, mass: Array | None, outgoing: bool) -> Array:
         first, second = boosted(1), boosted(2)
     half = 1 / math.sqrt(2.0)
     states = [
-        [half * (sign * x + 1j * y) for x, y in zip(first, second, strict=True)] for sign in (1.0, -1.0)
+        [half * (sign * x + 1j * y) for x, y in zip(first, second, strict=True)]
+        for sign in (1.0, -1.0)
     ]
     if mass is not None:
         states.append([x + 0j for x in boosted(3)])
