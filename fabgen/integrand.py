@@ -248,6 +248,12 @@ class Integrand:
 
     # -- events ---------------------------------------------------------------------------------
 
+    @property
+    def drawing_evaluates(self) -> bool:
+        """Whether draw_events evaluates f: to choose among subprocesses or colour flows."""
+        terms = [term for component in self.components for term in component.terms]
+        return len(terms) > 1 or len(terms[0].element.flow_numbers) > 1
+
     def draw_events(self, u: Array, key: Array) -> dict[str, Array]:
         """The events at u (events, dim): momenta; drawn with the key: subprocess, colour flow.
 
@@ -260,8 +266,10 @@ class Integrand:
         sampled = [self._sample(component, u, derived) for component in self.components]
         terms = [term for component in self.components for term in component.terms]
         owner = np.repeat(np.arange(len(sampled)), [len(c.terms) for c in self.components])
-        weights = jnp.concatenate([s.values * jnp.exp(s.log_jacobian) for s in sampled])
-        term = jax.random.categorical(key_term, jnp.log(weights), axis=0)
+        term = jnp.zeros(n_events, dtype=int)
+        if len(terms) > 1:
+            weights = jnp.concatenate([s.values * jnp.exp(s.log_jacobian) for s in sampled])
+            term = jax.random.categorical(key_term, jnp.log(weights), axis=0)
         chosen = jnp.asarray(owner)[term]
         lab, momenta = sampled[0].lab, sampled[0].momenta
         for number, other in enumerate(sampled[1:], start=1):

@@ -251,11 +251,15 @@ def _survey(session: Session, name: str, sampler: WeightedSampler, stream: int) 
 def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: bool) -> Totals:
     """Generates the events and writes them to `path`, block by block."""
     with session.watch("import"):
-        from fabgen.events.assemble import assemble
+        from fabgen.events.assemble import assemble, event_drawer
         from fabgen.events.lhe import write_lhe
         from fabgen.sampling import unweight
     watch, n = session.watch, session.card.generation.events
+    integrand = session.integrand
+    with watch("compile"):
+        drawer = event_drawer(integrand)
     totals = unweight.Totals()
+    drawn = 0
 
     def counted(blocks: Iterator[unweight.Accepted]) -> Iterator[unweight.Accepted]:
         nonlocal totals
@@ -265,14 +269,16 @@ def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: b
 
     select = unweight.weighted if weighted else unweight.unweight
     accepted = counted(select(evaluated.sampler, evaluated.survey, n, session.key(_GENERATION)))
-    batches = iter(assemble(session.integrand, accepted, session.key(_EVENTS)))
+    batches = iter(assemble(drawer, accepted, session.key(_EVENTS)))
 
     def timed() -> Iterator[Any]:
+        nonlocal drawn
         while True:
             with watch("generate"):
                 batch = next(batches, None)
             if batch is None:
                 return
+            drawn += drawer.block
             yield batch
 
     with session.reporter.stage("events", n, "events") as show:
@@ -281,13 +287,14 @@ def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: b
         write_lhe(
             path,
             _file_info(session, evaluated.survey),
-            session.integrand.topologies,
+            integrand.topologies,
             timed(),
             progress=show,
         )
         generating = watch.seconds().get("generate", 0.0) - before
         watch.add("write", watch.clock() - start - generating)
-    return totals
+    calls = drawn if integrand.drawing_evaluates else 0
+    return dataclasses.replace(totals, target_evaluations=totals.target_evaluations + calls)
 
 
 def _file_info(session: Session, survey: Survey) -> FileInfo:

@@ -54,6 +54,8 @@ class ToyIntegrand:
         f = 2.0 * u[..., 0] ** 2 * (1.0 + u[..., 1])
         return jnp.where(inside, jnp.log(jnp.where(inside, f, 1.0)), -jnp.inf)
 
+    drawing_evaluates = False
+
     def draw_events(self, u, key):
         n = u.shape[0]
         cosine, phi = 2.0 * u[:, 0] - 1.0, 2.0 * np.pi * u[:, 1]
