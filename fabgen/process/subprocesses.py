@@ -59,18 +59,18 @@ def find_subprocesses(
     subprocesses: list[Subprocess] = []
     distinct: list[Diagrams] = []
     known: dict[str, int] = {}
-    seen: dict[tuple, str] = {}
-    for line in lines:
+    seen: dict[tuple, int] = {}  # the line that a subprocess belongs to
+    for position, line in enumerate(lines):
         try:
             found = list(_of_line(model, line, table))
         except InputError as error:
             raise error.with_place(key="process") from None
         for tree, qed in found:
-            if seen.setdefault(tree.key(), line) != line:
+            if seen.setdefault(tree.key(), position) != position:
                 raise InputError(
                     f"{_name(tree)} is part of two of the processes, and would be counted twice",
                     key="process",
-                    found=f"{seen[tree.key()]!r} and {line!r}",
+                    found=f"{lines[seen[tree.key()]]!r} and {line!r}",
                 )
             number, legs = _same_diagrams(model, tree, qed, known)
             if number is None:
@@ -81,7 +81,7 @@ def find_subprocesses(
                 known[_label(tree, qed, {})] = number
                 distinct.append(Diagrams(tree, graph, identical_factor(tree), qed))
             subprocesses.append(Subprocess(tree, number, legs))
-        if not any(seen[sub.tree.key()] == line for sub in subprocesses):
+        if not any(seen[sub.tree.key()] == position for sub in subprocesses):
             raise _no_diagrams(model, line)
     return tuple(subprocesses), tuple(distinct)
 
