@@ -1,0 +1,176 @@
+"""Subprocesses with diagrams, equal matrix elements found once, and lines without diagrams."""
+
+from __future__ import annotations
+
+import pytest
+
+from fabgen.errors import InputError
+from fabgen.model import load_model
+from fabgen.process.subprocesses import conserves_charges, find_subprocesses
+
+MODEL = load_model("sm")
+
+
+def found(*lines: str, **own):
+    """[(particles, number of the matrix element, legs)] and how many matrix elements there are."""
+    subprocesses, distinct = find_subprocesses(MODEL, lines, own)
+    return [(" ".join(s.external), s.diagrams, s.legs) for s in subprocesses], len(distinct)
+
+
+def test_one():
+    assert found("e+ e- > mu+ mu-") == ([("e+ e- mu+ mu-", 0, (0, 1, 2, 3))], 1)
+
+
+def test_chain():
+    subprocesses, distinct = find_subprocesses(MODEL, ["e+ e- > t t~, t > w+ b, t~ > w- b~"])
+    assert subprocesses[0].external == ("e+", "e-", "w+", "b", "w-", "b~")
+    assert subprocesses[0].tree == distinct[0].tree
+    assert dict(distinct[0].qed) == {(): 2, (0,): 1, (1,): 1}
+    assert distinct[0].identical_factor == 1
+
+
+def test_families_and_beams_are_exchanged():
+    subprocesses, n_distinct = found("p p > e+ e-")
+    assert n_distinct == 2  # up and down
+    assert len(subprocesses) == 8
+    numbers = {particles: (number, legs) for particles, number, legs in subprocesses}
+    straight, swapped = (0, 1, 2, 3), (1, 0, 2, 3)
+    assert numbers["u u~ e+ e-"] == (0, straight)
+    assert numbers["c c~ e+ e-"] == (0, straight)
+    assert numbers["u~ u e+ e-"] == (0, swapped)
+    assert numbers["c~ c e+ e-"] == (0, swapped)
+    assert numbers["d d~ e+ e-"] == (1, straight)
+    assert numbers["s~ s e+ e-"] == (1, swapped)
+
+
+@pytest.mark.parametrize(
+    ("lines", "n_subprocesses", "n_distinct"),
+    [
+        (("p p > t t~",), 9, 3),
+        (("p p > w+ j",), 12, 3),
+        (("u u~ > g g", "c c~ > g g"), 2, 1),
+        (("u u~ > e+ e-", "u u~ > mu+ mu-"), 2, 1),
+        (("u u~ > e+ e-", "u u~ > ta+ ta-"), 2, 2),  # another mass
+        (("g g > t t~", "g g > b b~"), 2, 2),
+        (("u u~ > c c~", "c c~ > u u~"), 2, 1),
+        (("u u~ > s s~", "c c~ > d d~", "u u~ > d d~"), 3, 2),  # a W for one family only
+        (("u c > u c", "u u > u u"), 2, 2),
+        (("e+ e- > w+ w-", "mu+ mu- > w+ w-"), 2, 1),
+        (("e+ e- > e+ e-", "e+ e- > mu+ mu-"), 2, 2),
+        (("e+ e- > z z, z > l+ l-",), 3, 3),
+        (("e+ e- > w+ w-, w+ > l+ vl",), 2, 2),  # a family of the beams, and another
+        (("u u~ > e+ e- $ z", "c c~ > e+ e-"), 2, 2),
+        (("u u~ > e+ e- / z", "c c~ > e+ e- / z"), 2, 1),
+        (("u u~ > e+ e- / z", "c c~ > e+ e- / a"), 2, 2),
+        (("u u~ > d d~", "u u~ > s s~ QED=2"), 2, 2),
+    ],
+)
+def test_equal_matrix_elements(lines, n_subprocesses, n_distinct):
+    subprocesses, distinct = found(*lines)
+    assert (len(subprocesses), distinct) == (n_subprocesses, n_distinct)
+    assert {number for _, number, _ in subprocesses} == set(range(n_distinct))
+
+
+def test_own_multiparticles():
+    subprocesses, _ = found("e+ e- > Quark quarK~", quark="u d", **{"quark~": ["u~", "d~"]})
+    assert [particles for particles, _, _ in subprocesses] == ["e+ e- u u~", "e+ e- d d~"]
+
+
+def test_lowest_order_of_the_whole_line():
+    """With multiparticles the minimum is taken over all their members, as in MadGraph."""
+    alone, _ = found("u u~ > e+ e-")
+    together, _ = found("u u~ > x y", x="d e+", y="d~ e-")
+    assert len(alone) == 1
+    assert [particles for particles, _, _ in together] == ["u u~ d d~"]  # a gluon, QED = 0
+    free, _ = found("u u~ > x y QED=2", x="d e+", y="d~ e-")
+    assert [particles for particles, _, _ in free] == ["u u~ d d~", "u u~ e+ e-"]
+    separate, _ = found("u u~ > d d~", "u u~ > e+ e-")  # every line for itself
+    assert len(separate) == 2
+
+
+def test_lowest_order_of_every_link():
+    subprocesses, distinct = find_subprocesses(MODEL, ["p p > w+ j, w+ > l+ vl"])
+    assert {entry.qed[()] for entry in distinct} == {1}
+    assert {entry.qed[0,] for entry in distinct} == {1}
+    assert len(subprocesses) == 24
+
+
+def test_orders_of_a_link_leave_no_minimum():
+    _, distinct = find_subprocesses(MODEL, ["u u~ > t t~ QED=2, t > w+ b"])
+    assert dict(distinct[0].qed) == {(0,): 1}
+
+
+# -- errors -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("process", "hint"),
+    [
+        ("e+ e- > mu+ mu+", "electric charge and lepton number"),
+        ("e+ e- > u u", "electric charge and colour"),
+        ("u u~ > w+ a", "does not conserve electric charge"),
+        ("e+ e- > a g", "does not conserve colour"),
+        ("ve ve > z z", "does not conserve lepton number"),
+        ("u u > z z", "electric charge and colour"),
+        ("e+ e- > mu+ e-", "lepton family"),
+        ("u d > c s", "flavour"),
+        ("t > w+ s", "flavour"),
+        ("e+ e- > mu+ mu- QED=1", "raise or drop the orders"),
+        ("e+ e- > mu+ mu- / a z", "raise or drop the orders"),
+        ("h > g g", "orders"),  # a loop
+        ("e+ e- > t t~, t > w+ s", "flavour"),
+        ("l+ l- > j g", ""),
+    ],
+)
+def test_no_diagrams(process, hint):
+    with pytest.raises(InputError, match="the process has no diagrams") as error:
+        find_subprocesses(MODEL, [process])
+    assert error.value.key == "process"
+    assert error.value.found == process
+    assert hint in error.value.hint
+
+
+def test_one_line_of_several_without_diagrams():
+    with pytest.raises(InputError, match="no diagrams") as error:
+        find_subprocesses(MODEL, ["e+ e- > mu+ mu-", "e+ e- > mu+ e-"])
+    assert error.value.found == "e+ e- > mu+ e-"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("e+ e- > mu+ mu-", "e+ e- > l+ l-"),
+        ("e+ e- > mu+ mu-", "e+ e- > mu- mu+"),
+        ("e+ e- > mu+ mu-", "e+ e- > mu+ mu-"),
+    ],
+)
+def test_counted_twice(lines):
+    with pytest.raises(InputError, match="counted twice") as error:
+        find_subprocesses(MODEL, lines)
+    for line in lines:
+        assert line in str(error.value.found)
+
+
+def test_wrong_syntax_names_the_key():
+    for line in ("e+ e- mu+ mu-", "e+ e- > x+ mu-", "e+ e- > mu+ mu- QED^2=4"):
+        with pytest.raises(InputError) as error:
+            find_subprocesses(MODEL, [line])
+        assert error.value.key == "process"
+
+
+@pytest.mark.parametrize(
+    ("initial", "final", "possible"),
+    [
+        ("e+ e-", "mu+ mu-", True),
+        ("u d~", "w+", True),
+        ("u u", "u~ g", False),
+        ("e- ve~", "w-", True),
+        ("ve", "e- w+", True),
+        ("g g", "g", True),
+        ("g g", "z", True),
+        ("g z", "z", False),  # a single gluon
+        ("t", "b w+", True),
+    ],
+)
+def test_conserved_charges(initial, final, possible):
+    assert conserves_charges(MODEL, initial.split(), final.split()) == possible
