@@ -9,6 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fabgen.model import load_model
+from fabgen.process.subprocesses import find_subprocesses
+
 #: Together they have every kind of vertex and of external particle.
 INVARIANT = [
     "g g > t t~ g",
@@ -152,3 +155,24 @@ def test_merging_saves_currents(amplitudes):
     merged = amplitudes("u u~ > g g g").graph
     single = amplitudes("u u~ > g g g", merge=False).graph
     assert len(merged.currents) < len(single.currents)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("u u~ > e+ e- g", "u~ u > e+ e- g"),  # the beams in the other order
+        ("u u~ > e+ e- g", "c c~ > mu+ mu- g"),  # other families
+        ("u d~ > w+ g", "s~ c > w+ g"),
+        ("u c > u c g", "c u > c u g"),
+        ("e+ e- > e+ ve w-", "mu+ mu- > mu+ vm w-"),
+    ],
+)
+def test_equal_matrix_elements(first, second, amplitudes):
+    """Those that are found once have the same value at the legs that `Subprocess` says."""
+    (one, other), (_,) = find_subprocesses(load_model("sm"), [first, second])
+    assert one.diagrams == other.diagrams
+    element, equal = amplitudes(first), amplitudes(second)
+    momenta = equal.points(500.0, 3)
+    np.testing.assert_allclose(
+        element.squared(momenta[list(other.legs)]), equal.squared(momenta), rtol=1e-10
+    )
