@@ -27,6 +27,7 @@ from typing import Any
 
 from fabgen.card import HEADER, Card, Difference, diff_cards, dump_card, load_card
 from fabgen.errors import FabgenError, InputError
+from fabgen.files import temporary, write_atomic, writing
 
 _EVENTS = ("events.lhe", "events.lhe.gz")
 _FILES = ("card.toml", "training.jsonl", *_EVENTS, "report.json")
@@ -102,7 +103,7 @@ class RunDirectory:
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Adds one line to training.jsonl and flushes it to the disk."""
         line = json.dumps(dict(record), allow_nan=False) + "\n"
-        with _writing(self.training_log), self.training_log.open("ab") as file:
+        with writing(self.training_log), self.training_log.open("ab") as file:
             file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
@@ -191,23 +192,6 @@ def open_run(path: Path, card: Card, *, restart: bool = False) -> Iterator[RunDi
         yield run
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Writes a file so that it is complete or as it was before, even if the machine stops."""
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.new")
-    with _writing(path):
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Holds DIR/.lock; the system lets go of it when the process ends, however it ends."""
@@ -235,7 +219,7 @@ def _lock(path: Path) -> Iterator[None]:
 def _clear(run: RunDirectory) -> None:
     """Removes the results of a run, and nothing else. Its card stays until it is overwritten, so
     that a directory cleared by half is still a run's."""
-    with _writing(run.path):
+    with writing(run.path):
         for name in _FOLDERS:
             folder = run.path / name
             if folder.is_symlink():
@@ -249,13 +233,13 @@ def _clear(run: RunDirectory) -> None:
 
 def _remove_unfinished(run: RunDirectory) -> None:
     """Removes what a killed process had not yet put in its place."""
-    with _writing(run.path):
+    with writing(run.path):
         for name in _EVENTS:
             unfinished = run.new_events(name.removeprefix("events."))
-            for file in (unfinished, unfinished.with_name(f".{unfinished.name}.partial")):
+            for file in (unfinished, temporary(unfinished)):
                 file.unlink(missing_ok=True)
         for name in _FILES:
-            (run.path / f".{name}.new").unlink(missing_ok=True)
+            temporary(run.path / name).unlink(missing_ok=True)
 
 
 def _step_of(line: bytes) -> float:
@@ -264,15 +248,6 @@ def _step_of(line: bytes) -> float:
         return json.loads(line)["step"] if line.endswith(b"\n") else float("inf")
     except (ValueError, KeyError, TypeError):
         return float("inf")
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turns the system's errors of writing (disk full, no permission) into a FabgenError."""
-    try:
-        yield
-    except OSError as error:
-        raise FabgenError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

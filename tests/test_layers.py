@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("units", "errors", "metrics"),
+    ("units", "errors", "files", "metrics"),
     ("card",),
     ("model",),
     ("process",),

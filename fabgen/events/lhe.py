@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +24,7 @@ import pylhe
 from fabgen.errors import FabgenError, InputError
 from fabgen.events.layout import LHE_FORMAT, PROCESS_ID, EventLayout, event_layout
 from fabgen.events.record import EventBatch, EventTopology
+from fabgen.files import replacing
 
 #: Level 9 would make files 11 % smaller and writing fifteen times slower: digits are random.
 COMPRESSION_LEVEL = 1
@@ -82,10 +82,16 @@ def write_lhe(
     is written again then. `progress` is called with the number of events written after each batch.
     """
     target = Path(path)
+    if not target.parent.is_dir():
+        raise InputError(
+            "Cannot write events: no such directory",
+            file=target,
+            allowed="a path that can be written",
+        )
     compress = target.suffix == ".gz"
     events, max_weight, sum_weight = 0, 0.0, 0.0
     layout = _layouts(topologies)
-    with replace_file(target) as handle:
+    with replacing(target) as handle:
         length = handle.write(_head(info, 0.0, compress))
         sink = _Sink(handle, compress)
         for batch in batches:
@@ -105,33 +111,6 @@ def write_lhe(
         handle.seek(0)
         handle.write(head)
     return Written(events, max_weight, sum_weight / events if events else 0.0)
-
-
-@contextmanager
-def replace_file(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that takes the place of `path` when the block ends, and leaves no trace if it
-    raises."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        handle = open(temporary, "wb")  # noqa: SIM115 closed below, before the rename
-    except OSError as error:
-        raise InputError(
-            f"Cannot write events: {error.strerror}",
-            file=path,
-            allowed="a path that can be written",
-        ) from error
-    try:
-        with handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise FabgenError(f"Writing {path} failed: {error.strerror}") from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 class _Sink:

@@ -23,6 +23,7 @@ import jax
 import numpy as np
 
 from fabgen.errors import FabgenError, InputError
+from fabgen.files import sync, write_atomic
 
 FORMAT = "fabgen checkpoint 1"
 MANIFEST = "manifest.json"
@@ -140,9 +141,9 @@ def write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
         files = {}
         for file in sorted(p for p in (directory / slot).rglob("*") if p.is_file()):
             files[file.relative_to(directory).as_posix()] = _sha256(file)
-            _flush(file)
+            sync(file)
         for folder in [directory / slot, *(p for p in (directory / slot).rglob("*") if p.is_dir())]:
-            _flush(folder)
+            sync(folder)
         manifest = {
             "format": FORMAT,
             **notes,
@@ -190,20 +191,7 @@ def _orbax_save(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
 
 def _replace_manifest(directory: Path, manifest: dict[str, Any]) -> None:
     manifest["sha256"] = _digest(manifest)
-    temporary = directory / (MANIFEST + ".new")
-    temporary.write_text(json.dumps(manifest, indent=1) + "\n")
-    _flush(temporary)
-    os.replace(temporary, directory / MANIFEST)
-    _flush(directory)
-
-
-def _flush(path: Path) -> None:
-    """Makes sure that a file or folder has reached the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_atomic(directory / MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
 
 # --- Reading ---
