@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -157,14 +156,11 @@ class Cascade(Mapping):
             s, ds_du = branch.block.forward(
                 u[i], limits, *_resonance(branch.propagator, kinematics)
             )
-            ranges.masses[branch] = jnp.sqrt(jnp.clip(s, *limits))
+            ranges.masses[branch] = jnp.sqrt(jnp.clip(s, limits.low, limits.high))
             jacobian = jacobian * ds_du
         sizes = [ranges.momentum(branch) for branch in self.branches]
         for branch, size in zip(self.branches, sizes, strict=True):
             jacobian = jacobian * size / ranges.masses[branch]
-        masses = [ranges.masses[branch] for branch in self.branches]
-        sizes, masses = jax.lax.optimization_barrier((sizes, masses))
-        ranges.masses = dict(zip(self.branches, masses, strict=True))
         angles = isotropic_angles(u[len(self.drawn) :])
         momenta: dict[int, Array] = {}
         for i in reversed(range(len(self.branches))):
@@ -180,7 +176,7 @@ class Cascade(Mapping):
         coordinates = []
         for branch in self.drawn:
             limits = ranges.limits(branch)
-            s = jnp.clip(squares[branch], *limits)
+            s = jnp.clip(squares[branch], limits.low, limits.high)
             u, ds_du = branch.block.inverse(s, limits, *_resonance(branch.propagator, kinematics))
             coordinates.append(jnp.clip(u, 0.0, 1.0))
             ranges.masses[branch] = jnp.sqrt(s)
@@ -215,6 +211,7 @@ class _Ranges:
             if branch is not tree:
                 self.is_open &= self._cap(branch) > self._low(branch)
         self.masses[tree] = jnp.asarray(kinematics.sqrt_s)
+        self.overall = {b: self._squares(b) for b in tree.branches() if b is not tree}
 
     def mass(self, node: Node) -> Array:
         """Mass of a leaf or of a drawn branch, GeV."""
@@ -224,16 +221,19 @@ class _Ranges:
         """Momentum of the two children in the rest frame of the branch, GeV."""
         mass, first, second = (self.mass(b) for b in (branch, *branch.children))
         gap = jnp.maximum(mass - first - second, _RESOLUTION * mass)
-        kallen = gap * (mass + first + second) * (mass - first + second) * (mass + first - second)
-        return safe_sqrt(kallen) / (2.0 * mass)
+        kallen = gap * (gap + 2.0 * first) * (gap + 2.0 * second) * (mass + first + second)
+        return jnp.sqrt(kallen) / (2.0 * mass)
 
     def limits(self, branch: Branch) -> Limits:
         """Limits of s given what is drawn; exact, since bounds only ever add up along the tree."""
+        return Limits(*self._squares(branch), self.overall[branch])
+
+    def _squares(self, branch: Branch) -> tuple[Array, Array]:
         low = self._low(branch)
         high = self._high(branch)
         square = low * low
         resolution = _RESOLUTION * self.kinematics.sqrt_s**2
-        return Limits(square, square + jnp.maximum((high - low) * (high + low), resolution))
+        return square, square + jnp.maximum((high - low) * (high + low), resolution)
 
     def _low(self, node: Node) -> Array:
         """Smallest mass that is still possible."""

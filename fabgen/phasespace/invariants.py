@@ -28,6 +28,9 @@ class Limits(NamedTuple):
 
     low: ArrayLike
     high: ArrayLike
+    #: The range whatever the other invariants are (default: the same). Shapes are chosen from it:
+    #: it is the same for all events, so that this costs nothing.
+    overall: tuple[ArrayLike, ArrayLike] | None = None
 
 
 class Block(abc.ABC):
@@ -123,13 +126,13 @@ class BreitWigner(Block):
 
     def forward(self, u, limits, mass=0.0, width=0.0):
         scale = mass * width
-        low, high = (jnp.arctan((s - mass * mass) / scale) for s in limits)
+        low, high = (jnp.arctan((s - mass * mass) / scale) for s in limits[:2])
         tan = jnp.tan(low + u * (high - low))
         return mass * mass + scale * tan, scale * (1.0 + tan * tan) * (high - low)
 
     def inverse(self, s, limits, mass=0.0, width=0.0):
         scale = mass * width
-        low, high = (jnp.arctan((x - mass * mass) / scale) for x in limits)
+        low, high = (jnp.arctan((x - mass * mass) / scale) for x in limits[:2])
         y = (s - mass * mass) / scale
         return (jnp.arctan(y) - low) / (high - low), scale * (1.0 + y * y) * (high - low)
 
@@ -160,20 +163,22 @@ class BreitWignerTail(Block):
     below: float = 0.01
 
     def _ends(self, limits: Limits, mass: ArrayLike, width: ArrayLike):
-        """Where the tails set in (c, arctan c) below and above, and v at the limits."""
-        y_low, y_high = ((s - mass * mass) / (mass * width) for s in limits)
-        angle = jnp.arctan2(y_high - y_low, 1.0 + y_low * y_high)
+        """Where the tails set in (c and arctan c, below and above), and v at the limits."""
+        y = [(s - mass * mass) / (mass * width) for s in limits.overall or limits[:2]]
+        angle = jnp.arctan2(y[1] - y[0], 1.0 + y[0] * y[1])
         share = jnp.minimum(150.0 * width / mass, 1.0) * angle
-        turn_low, turn_high = _turn(y_low, self.below * share), _turn(y_high, self.above * share)
-        v_low, v_high = (_compress(y, turn_low, turn_high)[0] for y in (y_low, y_high))
-        return turn_low, turn_high, v_low, v_high
+        turns = _turn(y[0], self.below * share), _turn(y[1], self.above * share)
+        v_low, v_high = (
+            _compress((s - mass * mass) / (mass * width), turns)[0] for s in limits[:2]
+        )
+        return turns, v_low, v_high
 
     def forward(self, u, limits, mass=0.0, width=0.0):
         scale = mass * width
-        turn_low, turn_high, v_low, v_high = self._ends(limits, mass, width)
+        turns, v_low, v_high = self._ends(limits, mass, width)
         v = v_low + u * (v_high - v_low)
         sign = jnp.where(v < 0.0, -1.0, 1.0)
-        c, arctan_c = (jnp.where(v < 0.0, a, b) for a, b in zip(turn_low, turn_high, strict=True))
+        c, arctan_c = _on_side(v, turns)
         tan = jnp.tan(jnp.minimum(jnp.abs(v), arctan_c))
         grown = jnp.expm1(2.0 * c * jnp.maximum(jnp.abs(v) - arctan_c, 0.0))
         y = tan + grown * ((1.0 + c * c) / (2.0 * c))
@@ -182,8 +187,8 @@ class BreitWignerTail(Block):
 
     def inverse(self, s, limits, mass=0.0, width=0.0):
         scale = mass * width
-        turn_low, turn_high, v_low, v_high = self._ends(limits, mass, width)
-        v, slope = _compress((s - mass * mass) / scale, turn_low, turn_high)
+        turns, v_low, v_high = self._ends(limits, mass, width)
+        v, slope = _compress((s - mass * mass) / scale, turns)
         return (v - v_low) / (v_high - v_low), scale * slope * (v_high - v_low)
 
 
@@ -198,12 +203,17 @@ def _turn(y_end: Array, share: Array) -> tuple[Array, Array]:
     return c, jnp.arctan(c)
 
 
-def _compress(y: Array, turn_low, turn_high) -> tuple[Array, Array]:
+def _on_side(y: Array, turns) -> tuple[Array, Array]:
+    """c and arctan(c) of the tail on the side of y (or v)."""
+    (c_low, arctan_low), (c_high, arctan_high) = turns
+    return jnp.where(y < 0.0, c_low, c_high), jnp.where(y < 0.0, arctan_low, arctan_high)
+
+
+def _compress(y: Array, turns) -> tuple[Array, Array]:
     """v(y) of BreitWignerTail and dy/dv."""
-    c, arctan_c = (jnp.where(y < 0.0, a, b) for a, b in zip(turn_low, turn_high, strict=True))
+    c, arctan_c = _on_side(y, turns)
     size = jnp.abs(y)
     core = jnp.minimum(size, c)
-    stretch = 1.0 + c * c
-    beyond = 2.0 * c * (size - core) / stretch
+    beyond = 2.0 * c * (size - core) / (1.0 + c * c)
     v = jnp.where(size < c, jnp.arctan(core), arctan_c) + jnp.log1p(beyond) / (2.0 * c)
     return jnp.where(y < 0.0, -v, v), (1.0 + core * core) * (1.0 + beyond)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -95,8 +94,7 @@ def isotropic_angles(u: Array) -> tuple[Array, Array, Array, Array]:
     cos = 2.0 * u[0::2] - 1.0
     sin = 2.0 * safe_sqrt(u[0::2] * (1.0 - u[0::2]))
     phi = TWO_PI * u[1::2]
-    # the barrier keeps XLA from computing them anew in every momentum component that needs them
-    return jax.lax.optimization_barrier((cos, sin, jnp.cos(phi), jnp.sin(phi)))
+    return cos, sin, jnp.cos(phi), jnp.sin(phi)
 
 
 def unit_angles(x: Array, y: Array, z: Array) -> tuple[Array, Array]:

@@ -55,7 +55,7 @@ class Rambo(Mapping):
         for i in range(n - 2):
             ratio, rest = simplex_root(jnp.clip(u[i], _U_MIN, _U_MAX), n - 2 - i)
             steps.append((jnp.sqrt(ratio), rest))
-        systems = jax.lax.optimization_barrier(_systems(excess, steps, masses))
+        systems = _systems(excess, steps, masses)
 
         cos, sin, cos_phi, sin_phi = isotropic_angles(u[n - 2 :])
         momenta: list[Array] = []
