@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import Any
 
 import distrax
 import jax
@@ -66,7 +67,7 @@ def programs(flow: Flow, u: jax.Array, with_distrax: bool):
     def distrax_log_prob(p, u):
         return masked_coupling(flow, p).forward_log_det_jacobian(u)
 
-    sides = {"fabgen": (flow.log_prob, flow.from_base)}
+    sides: dict[str, Any] = {"fabgen": (flow.log_prob, flow.from_base)}
     if with_distrax:
         sides["distrax"] = (
             distrax_log_prob,

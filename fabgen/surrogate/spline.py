@@ -44,7 +44,7 @@ class _Bins(NamedTuple):
     """Softmax of the logits (2, bins, splines, events), widths first, and the point's bin."""
 
     softmax: jax.Array
-    index: jax.Array
+    bin: jax.Array
 
 
 @jax.custom_vjp
@@ -89,7 +89,8 @@ def _normalize(knots: _Knots, dtype: jnp.dtype) -> _Knots:
     """Slopes from raw slopes; then everything in the precision of the coordinate."""
     left = jax.nn.softplus(knots.slope_left + _SLOPE_OFFSET) + MIN_SLOPE
     right = jax.nn.softplus(knots.slope_right + _SLOPE_OFFSET) + MIN_SLOPE
-    return _Knots(*(k.astype(dtype) for k in knots[:4]), left.astype(dtype), right.astype(dtype))
+    knots = knots._replace(slope_left=left, slope_right=right)
+    return _Knots(*(k.astype(dtype) for k in knots))
 
 
 def _rational_quadratic(knots: _Knots, x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -218,8 +219,8 @@ def _raw_cotangent(bins: _Bins, knots: _Knots, bar: _Knots) -> jax.Array:
     n = bins.softmax.shape[1]
     m = min_bin(n)
     j = jnp.arange(n + 1, dtype=jnp.int32)[:, None, None]
-    below_left, below_right = j[:n] < bins.index, j[:n] <= bins.index
-    k = bins.index.astype(bins.softmax.dtype)
+    below_left, below_right = j[:n] < bins.bin, j[:n] <= bins.bin
+    k = bins.bin.astype(bins.softmax.dtype)
 
     def logits(p, left, right, left_bar, right_bar):
         mean = left_bar * (left - k * m) + right_bar * (right - (k + 1.0) * m)
@@ -230,8 +231,8 @@ def _raw_cotangent(bins: _Bins, knots: _Knots, bar: _Knots) -> jax.Array:
         [
             logits(bins.softmax[0], knots.x_left, knots.x_right, bar.x_left, bar.x_right),
             logits(bins.softmax[1], knots.y_left, knots.y_right, bar.y_left, bar.y_right),
-            jnp.where(j == bins.index, bar.slope_left, 0.0)
-            + jnp.where(j == bins.index + 1, bar.slope_right, 0.0),
+            jnp.where(j == bins.bin, bar.slope_left, 0.0)
+            + jnp.where(j == bins.bin + 1, bar.slope_right, 0.0),
         ]
     )
 

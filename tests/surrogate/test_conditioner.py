@@ -21,8 +21,18 @@ def test_zero_at_the_start_in_the_asked_dtype(dtype, hidden):
 def test_hidden_layers_differ_and_keep_the_scale():
     layers = init_conditioner(jax.random.key(0), 4, 5, (256, 256), jnp.float32)
     first, second, _ = layers
-    assert np.std(first.weight) == pytest.approx(1 / np.sqrt(4), rel=0.1)
+    assert np.std(first.weight) == pytest.approx(1 / np.sqrt(3 * 4), rel=0.1)
     assert np.std(second.weight) == pytest.approx(1 / np.sqrt(256), rel=0.05)
+
+
+def test_both_ends_of_a_period_differ_in_one_feature_only():
+    layers = init_conditioner(jax.random.key(0), 1, 5, (16,), jnp.float64)
+    last = layers[-1]._replace(weight=jnp.ones_like(layers[-1].weight))
+    blind = layers[0]._replace(weight=layers[0].weight.at[:, 0].set(0.0))
+    ends = jnp.array([[0.0, 1.0]])
+    full, periodic = (apply_conditioner((first, last), ends) for first in (layers[0], blind))
+    assert np.all(np.abs(full[:, 0] - full[:, 1]) > 1e-3)
+    np.testing.assert_allclose(periodic[:, 0], periodic[:, 1], atol=1e-12)
 
 
 def test_without_inputs_the_bias_is_the_output():

@@ -10,7 +10,7 @@ import pytest
 from fabgen.errors import InputError
 from fabgen.surrogate import Flow
 
-SMALL = Flow(3, layers=3, bins=6, hidden=(16,))
+SMALL = Flow(3, layers=2, bins=6, hidden=(16,))
 
 SAMPLE = jax.jit(
     lambda flow, params, key, n: flow.sample_and_log_prob(params, key, n), static_argnums=(0, 3)
@@ -45,7 +45,7 @@ def test_identity_at_the_start():
     ],
 )
 def test_density_of_a_sample_is_the_same_in_both_directions(dim, permutation, precision, perturb):
-    flow = Flow(dim, 3, 6, (16,), permutation, precision, boundary=1e-3)
+    flow = Flow(dim, 2, 6, (16,), permutation, precision, boundary=1e-3)
     params = perturb(flow.init(jax.random.key(0)))
     u, log_q = SAMPLE(flow, params, jax.random.key(1), 300)
     assert u.shape == (300, dim)
