@@ -14,6 +14,11 @@ from fabgen.model import Vertex
 from fabgen.process import colour
 
 
+def bits(mask: int) -> list[int]:
+    """The numbers of the legs in a mask, lowest first."""
+    return [i for i in range(mask.bit_length()) if mask >> i & 1]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Current:
     """What flows out of a set of external legs.

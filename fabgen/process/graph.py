@@ -20,8 +20,8 @@ from fractions import Fraction
 
 from fabgen.model import Model
 from fabgen.process import colour
-from fabgen.process.currents import Branching, Closing, Current, Graph, parity
-from fabgen.process.recipes import Kind, Leg, Recipe, RecipeBook, Table, bits
+from fabgen.process.currents import Branching, Closing, Current, Graph, bits, parity
+from fabgen.process.recipes import Kind, Leg, Recipe, RecipeBook, Table
 from fabgen.process.restrictions import Restrictions
 from fabgen.process.syntax import Core, DecayTree
 

@@ -14,13 +14,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from fabgen.model import Model, Vertex
+from fabgen.process.currents import bits
 from fabgen.process.restrictions import Restrictions
 
 Orders = tuple[int, ...]
-
-
-def bits(mask: int) -> list[int]:
-    return [i for i in range(mask.bit_length()) if mask >> i & 1]
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from fabgen.model import Model
-from fabgen.process.graph import Current, Graph
+from fabgen.process.currents import Current, Graph, bits
 from fabgen.process.syntax import DecayTree
 
 Legs = tuple[int, ...]
@@ -83,9 +83,9 @@ def s_channel(model: Model, graph: Graph, current: Current) -> tuple[str, Legs]:
     n = len(graph.external)
     incoming = (1 << graph.n_initial) - 1
     if current.legs & incoming:
-        return current.particle, _numbers(((1 << n) - 1) & ~current.legs)
+        return current.particle, tuple(bits(((1 << n) - 1) & ~current.legs))
     # Legs are counted as incoming: what flows out of final legs is the antiparticle.
-    return model.particle(current.particle).antiname, _numbers(current.legs)
+    return model.particle(current.particle).antiname, tuple(bits(current.legs))
 
 
 def _exchanged(model: Model, graph: Graph, current: Current) -> Propagator:
@@ -95,7 +95,7 @@ def _exchanged(model: Model, graph: Graph, current: Current) -> Propagator:
     if not legs & 1:
         legs = ((1 << len(graph.external)) - 1) & ~legs
         particle = model.particle(particle).antiname
-    return Propagator(particle, _numbers(legs & ~0b11))
+    return Propagator(particle, tuple(bits(legs & ~0b11)))
 
 
 def on_shell_vetoes(model: Model, graph: Graph, tree: DecayTree) -> tuple[Propagator, ...]:
@@ -134,7 +134,3 @@ def _below(current: Current) -> Iterator[Current]:
     for _, branching in current.terms:
         for arm in branching.arms:
             yield from _below(arm)
-
-
-def _numbers(mask: int) -> Legs:
-    return tuple(i for i in range(mask.bit_length()) if mask >> i & 1)
