@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fabgen.amplitude.wavefunctions import N_STATES
 from fabgen.model import ZERO, Model, Vertex
 from fabgen.process.colour import Structure
 from fabgen.process.graph import Branching, Closing, Current, Graph
+from fabgen.process.recipes import bits
 
 IntArray = np.ndarray
 
@@ -112,14 +112,9 @@ class _Names:
         return self.numbers.setdefault(name, len(self.numbers))
 
 
-def bits(mask: int) -> list[int]:
-    return [i for i in range(mask.bit_length()) if mask >> i & 1]
-
-
 def states_shape(model: Model, graph: Graph, legs: int) -> tuple[int, ...]:
     """The number of spin states of each leg of a set."""
-    particles = (model.particle(graph.external[leg]) for leg in bits(legs))
-    return tuple(N_STATES[p.spin, p.is_massless] for p in particles)
+    return tuple(model.particle(graph.external[leg]).n_spin_states for leg in bits(legs))
 
 
 def all_alive(model: Model, graph: Graph) -> dict[int, np.ndarray]:

@@ -15,6 +15,7 @@ from fabgen.amplitude import tables as tb
 from fabgen.amplitude.evaluate import constants, evaluate_closings, evaluate_currents
 from fabgen.model import ZERO, Model
 from fabgen.process.graph import Graph
+from fabgen.process.recipes import bits
 
 _POINTS = 3
 _RELATIVE = 1e-10  # of the largest amplitude; rounding leaves 1e-15 or so
@@ -47,17 +48,17 @@ def _needed(graph, full, alive, helicities, row_size) -> dict[int, np.ndarray]:
     needed = {number: np.zeros_like(states) for number, states in alive.items()}
     for closing in graph.closings:
         for current in (closing.first, closing.second):
-            picked = tuple(helicities[:, leg] for leg in tb.bits(current.legs))
+            picked = tuple(helicities[:, leg] for leg in bits(current.legs))
             needed[current.number][picked] = True
     for current in reversed(graph.currents):
         states = needed[current.number]
         # Rounding: what a row of zero size leaves is far below the typical row of its current.
         sizes = row_size[full.rows[current.number]]
         states &= sizes > 1e-12 * max(sizes.max(), 1e-300)
-        legs = tb.bits(current.legs)
+        legs = bits(current.legs)
         for _, branching in current.terms:
             for arm in branching.arms:
-                below = tb.bits(arm.legs)
+                below = bits(arm.legs)
                 axes = tuple(i for i, leg in enumerate(legs) if leg not in below)
                 needed[arm.number] |= states.any(axis=axes)
     return needed

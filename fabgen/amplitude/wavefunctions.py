@@ -16,10 +16,6 @@ from typing import Any
 
 Array = Any
 
-#: The states of a particle by (spin 2s+1, massless), as LHE helicities; for massive particles twice
-#: the spin along z in the rest frame (vectors: the spin), which is not a helicity.
-N_STATES = {(1, False): 1, (2, True): 2, (2, False): 2, (3, True): 2, (3, False): 3}
-
 
 def _massless_spinors(xp: Any, p: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Two-component spinors of helicity + and - along p, normalized to sqrt(2 E)."""
