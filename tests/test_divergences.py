@@ -1,0 +1,209 @@
+"""Divergent processes are refused with the cut that cures them; finite ones never are."""
+
+from __future__ import annotations
+
+import pytest
+
+from fabgen.build import cut_legs, numbers
+from fabgen.divergences import refuse_divergences
+from fabgen.errors import InputError
+from fabgen.model import load_model
+from fabgen.phasespace.cuts import Cuts
+from fabgen.process.subprocesses import find_subprocesses
+
+MODEL = load_model("sm")
+
+
+def check(process, cuts=None, sqrt_s=1000.0, **parameters) -> None:
+    subprocesses, distinct = find_subprocesses(MODEL, [process])
+    values = numbers(MODEL, MODEL.parameters(parameters))
+    for sub in subprocesses:
+        if len(sub.tree.initial) == 1:
+            sqrt_s = values[MODEL.particle(sub.tree.initial[0]).mass]
+        graph = distinct[sub.diagrams].graph
+        applied = Cuts.from_card(cuts or {}, cut_legs(MODEL, sub.tree))
+        refuse_divergences(MODEL, graph, sub, applied, values, sqrt_s)
+
+
+FINITE = [
+    # no massless propagator can be on shell
+    ("e+ e- > mu+ mu-", {}),
+    ("e+ e- > t t~", {}),
+    ("e+ e- > z h", {}),
+    ("e+ e- > w+ w-", {}),
+    ("e+ e- > z z", {}),
+    ("e+ e- > w+ w- z", {}),
+    ("e+ e- > z h h", {}),
+    ("e+ e- > ve ve~", {}),
+    ("e+ e- > z ve ve~", {}),
+    ("e+ e- > ve ve~ vm vm~", {}),
+    ("e+ e- > ve ve~ h", {}),  # W fusion
+    ("e+ e- > e+ e- h", {}),  # Z fusion: no photon couples to the Higgs
+    ("e+ e- > b b~", {}),
+    ("e+ e- > b b~ h", {}),
+    ("e+ e- > b b~ b b~", {}),
+    ("e+ e- > w+ b w- b~", {}),
+    ("e+ e- > mu+ vm w-", {}),
+    ("e+ e- > t t~, t > w+ b, t~ > w- b~", {}),
+    ("e+ e- > w+ w-, w+ > e+ ve, w- > mu- vm~", {}),
+    ("e+ e- > z z, z > mu+ mu-", {}),
+    ("u u~ > d d~", {}),
+    ("u u~ > t t~ h", {}),
+    ("u d~ > t b~", {}),
+    ("g g > t t~", {}),
+    ("g g > b b~", {}),
+    ("g g > b b~ h", {}),
+    ("b b~ > z h", {}),
+    ("a a > w+ w-", {}),
+    ("a a > ta+ ta-", {}),
+    ("w+ w- > z z", {}),
+    ("z z > h h", {}),
+    ("t > w+ b", {}),
+    ("t > b e+ ve", {}),
+    ("h > b b~", {}),
+    ("h > e+ ve mu- vm~", {}),
+    ("h > e+ e- mu+ mu-", {}),  # through Z only
+    ("z > ve ve~", {}),
+    ("z > b b~", {}),
+    # with cuts, one for each region
+    ("e+ e- > a a", {"etaa": 2.5}),
+    ("e+ e- > a a", {"pta": 1.0}),
+    ("e+ e- > z a", {"pta": 1.0}),
+    ("e+ e- > e+ e-", {"etal": 2.5}),
+    ("e+ e- > e+ e-", {"ptl": 5.0}),
+    ("e+ e- > mu+ mu- a", {"pta": 10, "etaa": 2.5, "dral": 0.4, "mmll": 10}),
+    ("e+ e- > mu+ mu- a", {"ea": 5.0, "etaa": 2.5, "dral": 0.1, "mmll": 1}),
+    ("e+ e- > w+ w- a", {"pta": 1.0}),
+    ("e+ e- > ve ve~ a", {"pta": 1.0}),
+    ("e+ e- > u u~ g", {"mmjj": 10.0}),
+    ("e+ e- > u u~ g", {"ptj": 10.0, "drjj": 0.4}),
+    ("e+ e- > b b~ g", {"ptj": 5.0}),
+    ("e+ e- > t t~ g", {"ej": 5.0}),
+    ("e+ e- > mu+ mu- ta+ ta-", {"mmll": 1.0}),
+    ("e+ e- > ta+ ta- ta+ ta-", {}),
+    ("u u~ > g g", {"ptj": 20.0}),
+    ("u u~ > g g", {"etaj": 3.0}),
+    ("u u~ > g g g", {"ptj": 20, "etaj": 2.5, "drjj": 0.4}),
+    ("g g > t t~ g", {"ptj": 20.0}),
+    ("g g > g g", {"ptj": 20.0}),
+    ("u g > d w+", {"ptj": 20.0}),
+    ("u d~ > w+ g", {"etaj": 3.0}),
+    ("a a > e+ e-", {"ptl": 5.0}),
+    ("z > mu+ mu- ta+ ta-", {"mmll": 1.0}),
+    ("z > u u~ g", {"mmjj": 5.0}),
+    ("t > w+ b g", {"ej": 5.0}),
+    ("t > w+ b a", {"pta": 5.0}),
+    ("w+ > e+ ve a", {"ea": 1.0, "dral": 0.1}),
+    ("e+ e- > t t~, t > w+ b g", {"ej": 5.0, "cut_decays": True}),
+]
+
+
+@pytest.mark.parametrize(("process", "cuts"), FINITE)
+def test_finite_processes_are_not_refused(process, cuts):
+    check(process, cuts)
+
+
+DIVERGENT = [
+    # collinear: two massless particles from a massless one
+    ("e+ e- > u u~ g", {}, "mmjj or drjj"),
+    ("e+ e- > u u~ g", {"ptj": 10.0}, "drjj"),
+    ("e+ e- > mu+ mu- ta+ ta-", {}, "mmll or drll"),
+    ("e+ e- > mu+ mu- a", {"pta": 10, "etaa": 2.5}, "dral"),
+    ("u u~ > g g g", {"ptj": 20, "etaj": 2.5}, "mmjj or drjj"),
+    ("z > u u~ g", {"ej": 1.0}, "mmjj or drjj"),
+    ("z > e+ e- mu+ mu-", {}, "mmll or drll"),
+    ("w+ > e+ ve a", {"ea": 1.0}, "dral"),
+    # forward: a massless particle exchanged with a beam
+    ("e+ e- > a a", {}, "pta or etaa"),
+    ("e+ e- > a a", {"ea": 10.0}, "pta or etaa"),
+    ("e+ e- > z a", {}, "pta or etaa"),
+    ("e+ e- > e+ e-", {}, "ptl or etal"),
+    ("e+ e- > e+ e- mu+ mu-", {"mmll": 10.0}, "ptl or etal"),
+    ("e- mu+ > e- mu+", {}, "ptl or etal"),
+    ("e+ e- > e+ ve w-", {}, "ptl or etal"),
+    ("u u~ > g g", {}, "ptj or etaj"),
+    ("u u~ > u u~", {}, "ptj or etaj"),
+    ("u d > u d", {"mmjj": 20.0}, "ptj or etaj"),
+    ("g g > g g", {}, "ptj or etaj"),
+    ("g g > u u~", {"mmjj": 50.0}, "ptj or etaj"),
+    ("u g > d w+", {}, "ptj or etaj"),
+    ("u b > u b", {}, "ptj or etaj"),
+    ("a a > e+ e-", {}, "ptl or etal"),
+    # soft
+    ("e+ e- > t t~ g", {}, "ptj or ej"),
+    ("e+ e- > b b~ g", {"drbj": 0.4}, "ptj or ej"),
+    ("e+ e- > w+ w- a", {"etaa": 2.5}, "pta or ea"),
+    ("e+ e- > a a a", {"etaa": 2.5, "draa": 0.1}, "pta or ea"),
+    ("e+ e- > mu+ mu- a", {"etaa": 2.5, "dral": 0.4, "mmll": 10.0}, "pta or ea"),
+    ("t > w+ b g", {}, "ptj or ej"),
+    ("t > w+ b a", {}, "pta or ea"),
+    ("h > b b~ g", {"etaj": 2.0}, "ptj or ej"),
+    ("e+ e- > t t~, t > w+ b g", {"ej": 5.0}, "ptj or ej"),
+    # a massive propagator without width on its mass shell
+    ("e+ e- > ta+ vt mu- vm~", {}, "a width of ta-"),
+]
+
+
+@pytest.mark.parametrize(("process", "cuts", "cure"), DIVERGENT)
+def test_divergent_processes_are_refused(process, cuts, cure):
+    with pytest.raises(InputError, match="the cross section diverges") as error:
+        check(process, cuts)
+    assert error.value.key == "cuts"
+    assert cure in error.value.allowed
+    assert process.split(",")[0].split(" > ")[0] in error.value.found
+
+
+@pytest.mark.parametrize(
+    ("process", "parameters", "cure"),
+    [
+        ("e+ e- > mu+ mu- b b~", {"WH": 0.0}, "WH > 0"),
+        ("e+ e- > ve ve~ mu+ mu-", {"WZ": 0.0}, "WZ > 0"),
+        ("e+ e- > w+ b t~", {"WT": 0.0}, "WT > 0"),
+        ("t > b e+ ve", {"WW": 0.0}, "WW > 0"),
+    ],
+)
+def test_widths_that_were_switched_off(process, parameters, cure):
+    cuts = {"mmll": 10.0}
+    check(process, cuts)
+    with pytest.raises(InputError, match="without width is on its mass shell") as error:
+        check(process, cuts, **parameters)
+    assert cure in error.value.allowed
+
+
+def test_masses_out_of_reach_need_no_width():
+    check("e+ e- > mu+ mu- b b~", {"mmll": 10.0}, sqrt_s=120.0, WH=0.0, MH=200.0)
+    check("t > b e+ ve", MT=70.0, WW=0.0)
+
+
+def test_energy_on_a_pole():
+    check("e+ e- > mu+ mu-", sqrt_s=91.188)
+    check("e+ e- > mu+ mu-", sqrt_s=91.2, WZ=0.0)
+    with pytest.raises(InputError, match="z without width"):
+        check("e+ e- > mu+ mu-", sqrt_s=91.188, WZ=0.0)
+
+
+def test_masses_cure():
+    """A divergence that the mass of a b quark cures stays one for massless ones."""
+    light = load_model("sm-no_b_mass")
+    (sub,), (diagrams,) = find_subprocesses(light, ["g g > b b~"])
+    values = numbers(light, light.parameters())
+    cuts = Cuts.from_card({}, cut_legs(light, sub.tree))
+    with pytest.raises(InputError, match="diverges") as error:
+        refuse_divergences(light, diagrams.graph, sub, cuts, values, 1000.0)
+    assert "ptj" in error.value.allowed  # it is a jet there
+
+
+def test_cuts_on_decay_products():
+    with pytest.raises(InputError) as error:
+        check("e+ e- > t t~, t > w+ b g", {"ej": 5.0})
+    assert "cut_decays" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("process", "cuts"),
+    [(p, c) for p, c in FINITE if c and not c.get("cut_decays")],
+)
+def test_every_cut_of_a_finite_process_is_needed(process, cuts):
+    """Without all of its cuts it is refused: the lists above are not too easy."""
+    with pytest.raises(InputError, match="diverges"):
+        check(process, {})
