@@ -47,7 +47,7 @@ def apply_conditioner(layers: tuple[Linear, ...], x: jax.Array) -> jax.Array:
 
     The features are the inputs, centred and scaled to unit variance under the uniform density, with
     sine and cosine of 2 pi x: many coordinates are azimuths, for which x = 0 and x = 1 are the same
-    point. (Trained alike by reverse KL on two 8-dimensional test densities, the two waves raised the
+    point. (Trained alike by reverse KL on two densities in 8 dimensions, the two waves raised the
     sampling efficiency from 0.74 to 0.91 for the periodic one and left the other one at 0.94; gelu
     gained 0.08 over silu, 0.10 over relu, 0.16 over tanh.)
     """
