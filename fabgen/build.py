@@ -261,16 +261,28 @@ class _Builder:
 def numbers(model: Model, external: Mapping[str, float]) -> dict[str, float]:
     """All real parameters of a model as numbers: masses and widths by name, ZERO among them.
 
-    Raises InputError where the electroweak inputs have no solution.
+    Raises InputError for negative masses, widths and couplings, and where the electroweak inputs
+    have no solution.
     """
-    derived = model.derive(external)
+    for name, value in external.items():
+        if value < 0 and not name.startswith("ym"):
+            raise InputError(
+                f"{name} is negative",
+                key=f"parameters.{name}",
+                found=f"{value:g}",
+                allowed="zero or positive",
+            )
+    try:
+        derived = model.derive(external)
+    except ZeroDivisionError:
+        derived = {"the couplings": math.nan}
     values = {name: float(value) for name, value in derived.items() if not np.iscomplexobj(value)}
     for name, value in values.items():
         if not math.isfinite(value):
             raise InputError(
                 f"the parameters give no finite value of {name}",
                 key="parameters",
-                found=", ".join(f"{k} = {external[k]:g}" for k in external),
+                found=", ".join(f"{k} = {v:g}" for k, v in external.items()),
             )
     return {ZERO: 0.0, **values}
 

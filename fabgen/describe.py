@@ -84,6 +84,8 @@ def _channel(card: Card) -> Iterator[str]:
     try:
         integrand = build_integrand(card)
     except InputError as error:
+        if error.key not in ("beams.energy", "cuts"):
+            raise
         yield f"{'channel':<14}none: {error.problem}"
         if error.allowed:
             yield f"{'':<14}{error.allowed}"

@@ -16,8 +16,8 @@ import numpy as np
 
 from fabgen.model import ZERO, Model, Vertex
 from fabgen.process.colour import Structure
+from fabgen.process.currents import bits
 from fabgen.process.graph import Branching, Closing, Current, Graph
-from fabgen.process.recipes import bits
 
 IntArray = np.ndarray
 

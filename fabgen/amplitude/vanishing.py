@@ -14,8 +14,8 @@ import numpy as np
 from fabgen.amplitude import tables as tb
 from fabgen.amplitude.evaluate import constants, evaluate_closings, evaluate_currents
 from fabgen.model import ZERO, Model
+from fabgen.process.currents import bits
 from fabgen.process.graph import Graph
-from fabgen.process.recipes import bits
 
 _POINTS = 3
 _RELATIVE = 1e-10  # of the largest amplitude; rounding leaves 1e-15 or so
