@@ -84,7 +84,8 @@ class _Builder:
                 (self.model.particle(p.particle).mass, p.legs)
                 for p in resonances.decayed_particles(sub.tree)
             )
-            conditions = (cut_legs(self.model, sub.tree), sub.diagrams, sub.legs)
+            # Cuts that differ by flavours that they do not look at are the same.
+            conditions = (self._cuts(sub).bounds, sub.diagrams, sub.legs)
             groups[masses, chain][conditions].append(number)
         return tuple(self._component(masses, terms) for (masses, _), terms in groups.items())
 
@@ -95,9 +96,9 @@ class _Builder:
         final = [self.values[mass] for mass in masses[n_initial:]]
         terms: list[Term] = []
         drawn: tuple[resonances.Diagram, ...] = ()
-        for (legs, diagrams, order), numbers_ in grouped.items():
-            cuts = Cuts.from_card(self.card.cuts, legs)
+        for (_, diagrams, order), numbers_ in grouped.items():
             example = self.subprocesses[numbers_[0]]
+            cuts = self._cuts(example)
             drawn = drawn or self._diagrams(self.diagrams[diagrams])
             graph = self.diagrams[diagrams].graph
             refuse_divergences(self.model, graph, example, cuts, self.values, sqrt_s)
@@ -112,10 +113,10 @@ class _Builder:
             )
         if self.card.phase_space.mapping == "rambo":
             return Component(Rambo(n_final), masses, (), tuple(terms))
-        cuts = terms[0].cuts
 
         def minimum_mass(legs: tuple[int, ...]) -> float:
-            return cuts.minimum_invariant_mass(legs, final)
+            # What no term needs: each has its own cuts.
+            return min(term.cuts.minimum_invariant_mass(legs, final) for term in terms)
 
         diagram = most_resonant(self.model, drawn, self.values, minimum_mass, sqrt_s, n_initial)
         options = self.card.phase_space
@@ -131,6 +132,9 @@ class _Builder:
             nu=options.nu,
         )
         return Component(channel.mapping, masses, channel.resonances, tuple(terms))
+
+    def _cuts(self, sub: Subprocess) -> Cuts:
+        return Cuts.from_card(self.card.cuts, cut_legs(self.model, sub.tree))
 
     def _element(self, number: int) -> MatrixElement:
         if number not in self.elements:
