@@ -18,6 +18,8 @@ from fabgen.phasespace.kinematics import invariant_mass, mass_squared
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo
 
+#: For programs that run once.
+QUICK = {"xla_backend_optimization_level": 0}
 EDGE = 1e-6
 E = 1000.0
 TAIL = "breit-wigner-tail"
@@ -72,7 +74,10 @@ def case(name):
     tree, masses = CASES[name]
     mapping = Cascade(tree, len(masses))
     point = kinematics(E, masses, *RESONANCES)
-    return mapping, jax.jit(mapping.forward), jax.jit(mapping.inverse), point
+    forward, inverse = (
+        jax.jit(f, compiler_options=QUICK) for f in (mapping.forward, mapping.inverse)
+    )
+    return mapping, forward, inverse, point
 
 
 def uniform(dim, events, seed=0):
@@ -113,7 +118,7 @@ def test_faces_are_finite(name):
     assert np.all(np.abs(total) <= 1e-12 * E)
 
 
-@pytest.mark.parametrize("name", ["tops", "four, power"])
+@pytest.mark.parametrize("name", ["tops"])
 def test_gradients_on_the_faces_are_finite(name):
     mapping, _, _, point = case(name)
     u = np.random.default_rng(0).integers(0, 2, (mapping.dim, 64)).astype(float)
@@ -122,18 +127,19 @@ def test_gradients_on_the_faces_are_finite(name):
         momenta, log_jacobian = mapping.forward(u, point)
         return jnp.sum(momenta) + jnp.sum(log_jacobian)
 
-    gradients = jax.jit(jax.grad(scalar, argnums=(0, 1)))(u, point)
+    gradient = jax.jit(jax.grad(scalar, argnums=(0, 1)), compiler_options=QUICK)
+    gradients = gradient(u, point)
     assert all(np.all(np.isfinite(g)) for g in jax.tree.leaves(gradients))
 
 
-@pytest.mark.parametrize("name", ["three, flat", "three, photon", "tops", "four, balanced"])
+@pytest.mark.parametrize("name", ["three, photon", "tops"])
 def test_jacobian_is_the_determinant(name, coordinates, log_measure):
     mapping, forward, _, point = case(name)
 
     def square_map(u):
         return coordinates(mapping.tree, mapping.forward(u[:, None], point)[0][..., 0])
 
-    derivative = jax.jit(jax.jacfwd(square_map))
+    derivative = jax.jit(jax.jacfwd(square_map), compiler_options=QUICK)
     u = uniform(mapping.dim, 20, seed=5)
     momenta, log_jacobian = forward(u, point)
     for i in range(u.shape[1]):
@@ -142,9 +148,9 @@ def test_jacobian_is_the_determinant(name, coordinates, log_measure):
         np.testing.assert_allclose(log_jacobian[i], expected, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["three, flat", "tops", "four, power"])
+@pytest.mark.parametrize("name", ["three, flat", "tops"])
 def test_jacobian_of_one_map_after_the_inverse_of_another(name):
-    mapping, forward, _, point = case(name)
+    mapping, _, _, point = case(name)
     rambo = Rambo(mapping.n_final)
 
     def both(u):
@@ -152,7 +158,7 @@ def test_jacobian_of_one_map_after_the_inverse_of_another(name):
         v, log_inverse = rambo.inverse(momenta, point)
         return v[:, 0], (log_forward - log_inverse)[0]
 
-    derivative = jax.jit(jax.jacfwd(both, has_aux=True))
+    derivative = jax.jit(jax.jacfwd(both, has_aux=True), compiler_options=QUICK)
     for u in uniform(mapping.dim, 10, seed=7).T:
         matrix, expected = derivative(u)
         np.testing.assert_allclose(jnp.linalg.slogdet(matrix)[1], expected, atol=1e-7)
@@ -161,7 +167,7 @@ def test_jacobian_of_one_map_after_the_inverse_of_another(name):
 @pytest.mark.parametrize("name", ["two", "three, flat", "four, flat", "four, balanced"])
 def test_volume(name, massive_volume):
     mapping, forward, _, point = case(name)
-    sample = np.exp(forward(uniform(mapping.dim, 400_000), point)[1])
+    sample = np.exp(forward(uniform(mapping.dim, 600_000), point)[1])
     error = np.std(sample) / math.sqrt(len(sample))
     expected = massive_volume(E, CASES[name][1])
     assert error < 2e-3 * expected
@@ -190,12 +196,12 @@ def test_derivatives_in_kinematics(kind, tops, top_kinematics):
     mapping = Cascade(tops(kind), 4)
     u = uniform(8, 5, seed=1)
 
-    @jax.jit
     def scalar(point):
         momenta, log_jacobian = mapping.forward(u, point)
         return jnp.sum(momenta[:2, :3]) / 100 + jnp.sum(log_jacobian)
 
-    gradient = jax.jit(jax.grad(scalar))(top_kinematics)
+    scalar, gradient = (jax.jit(f, compiler_options=QUICK) for f in (scalar, jax.grad(scalar)))
+    gradient = gradient(top_kinematics)
     for field, values in top_kinematics._asdict().items():
         flat = jnp.ravel(values)
         for i in range(flat.size):
@@ -213,19 +219,24 @@ def test_derivatives_in_kinematics(kind, tops, top_kinematics):
 def test_derivative_in_u(tops, top_kinematics):
     mapping = Cascade(tops(TAIL), 4)
     u = uniform(8, 1, seed=2)
-    scalar = jax.jit(lambda u: jnp.sum(mapping.forward(u, top_kinematics)[1]))
-    gradient = jax.grad(scalar)(u)
+
+    def scalar(u):
+        return jnp.sum(mapping.forward(u, top_kinematics)[1])
+
+    scalar, gradient = (jax.jit(f, compiler_options=QUICK) for f in (scalar, jax.grad(scalar)))
+    result = gradient(u)
     for i in range(8):
         step = 1e-6 * jnp.eye(8)[:, i : i + 1]
         difference = (scalar(u + step) - scalar(u - step)) / 2e-6
-        np.testing.assert_allclose(gradient[i, 0], difference, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(result[i, 0], difference, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("mass", [50.0, 85.0, 940.0, 3000.0])
 def test_resonance_out_of_reach(mass, tops, massive_volume):
     """Far below or above the open range the map still covers phase space, without NaN."""
     point = kinematics(E, WB, [mass], [0.02 * mass])
-    momenta, log_jacobian = jax.jit(Cascade(tops(TAIL), 4).forward)(uniform(8, 100_000), point)
+    forward = jax.jit(Cascade(tops(TAIL), 4).forward, compiler_options=QUICK)
+    momenta, log_jacobian = forward(uniform(8, 100_000), point)
     assert np.all(np.isfinite(momenta)) and np.all(np.isfinite(log_jacobian))
     sample = np.exp(log_jacobian)
     error = np.std(sample) / math.sqrt(len(sample))
@@ -240,7 +251,7 @@ def test_resonance_out_of_reach(mass, tops, massive_volume):
 def test_closed(sqrt_s, window, tops):
     resonance = 173.0 if sqrt_s < 1000 else 50.0
     point = kinematics(sqrt_s, WB, [resonance], [0.1])
-    momenta, log_jacobian = jax.jit(Cascade(tops(TAIL, window), 4).forward)(uniform(8, 9), point)
+    momenta, log_jacobian = Cascade(tops(TAIL, window), 4).forward(uniform(8, 9), point)
     assert np.all(np.isfinite(momenta))
     assert np.all(log_jacobian == -np.inf)
 

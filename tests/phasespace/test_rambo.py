@@ -18,6 +18,8 @@ from fabgen.phasespace.kinematics import mass_squared
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo, simplex_root
 
+#: For programs that run once.
+QUICK = {"xla_backend_optimization_level": 0}
 EDGE = 1e-6
 MASSES = {"massless": [0.0] * 6, "massive": [80.419, 4.7, 80.419, 4.7, 0.0, 173.0]}
 
@@ -26,7 +28,7 @@ MASSES = {"massless": [0.0] * 6, "massive": [80.419, 4.7, 80.419, 4.7, 0.0, 173.
 def compiled(n: int):
     """Forward and inverse under jit."""
     mapping = Rambo(n)
-    return jax.jit(mapping.forward), jax.jit(mapping.inverse)
+    return tuple(jax.jit(f, compiler_options=QUICK) for f in (mapping.forward, mapping.inverse))
 
 
 def uniform(n: int, events: int, seed: int = 0):
@@ -84,7 +86,7 @@ def test_faces_are_finite(n, masses):
         return jnp.sum(momenta) + jnp.sum(log_jacobian)
 
     if n == 4:
-        assert np.all(np.isfinite(jax.jit(jax.grad(scalar))(u)))
+        assert np.all(np.isfinite(jax.jit(jax.grad(scalar), compiler_options=QUICK)(u)))
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 6])
@@ -121,7 +123,7 @@ def test_jacobian_is_the_determinant(masses, coordinates, log_measure):
     def square_map(u):
         return coordinates(tree, Rambo(n).forward(u[:, None], point)[0][..., 0])
 
-    derivative = jax.jit(jax.jacfwd(square_map))
+    derivative = jax.jit(jax.jacfwd(square_map), compiler_options=QUICK)
     u = uniform(n, 20, seed=3)
     momenta, log_jacobian = compiled(n)[0](u, point)
     for i in range(u.shape[1]):
@@ -138,8 +140,9 @@ def test_derivative_in_energy_and_masses():
         momenta, log_jacobian = Rambo(4).forward(u, point._replace(sqrt_s=sqrt_s, masses=masses))
         return jnp.sum(momenta[:2, :3]) / 100 + jnp.sum(log_jacobian)
 
-    scalar = jax.jit(scalar)
-    by_energy, by_masses = jax.jit(jax.grad(scalar, argnums=(0, 1)))(point.sqrt_s, point.masses)
+    gradient = jax.jit(jax.grad(scalar, argnums=(0, 1)), compiler_options=QUICK)
+    scalar = jax.jit(scalar, compiler_options=QUICK)
+    by_energy, by_masses = gradient(point.sqrt_s, point.masses)
     step = 1e-3
     difference = scalar(point.sqrt_s + step, point.masses) - scalar(
         point.sqrt_s - step, point.masses
