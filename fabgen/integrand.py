@@ -116,12 +116,10 @@ class Integrand:
         differentiated in them. Couplings (aS) may have one value per event.
         """
         shape, u, derived = self._prepare(u, parameters)
-        inside, total = self._total(u, derived)
-        positive = inside & (total > 0)
-        log_f = jnp.log(jnp.where(positive, total, 1.0))
-        return jnp.where(positive, log_f, -jnp.inf).reshape(shape)
+        return _log(self._total(u, derived)).reshape(shape)
 
-    def _total(self, u: Array, derived: Mapping[str, Array]) -> tuple[Array, Array]:
+    def _total(self, u: Array, derived: Mapping[str, Array]) -> Array:
+        """f at u (dim, events): zero outside the cube."""
         inside = jnp.all((u >= 0) & (u <= 1), axis=0)
         total = jnp.zeros(u.shape[-1])
         for component in self.components:
@@ -129,7 +127,7 @@ class Integrand:
             open_ = jnp.isfinite(sampled.log_jacobian)
             jacobian = jnp.where(open_, jnp.exp(jnp.where(open_, sampled.log_jacobian, 0.0)), 0.0)
             total = total + jacobian * sampled.values.sum(axis=0)
-        return inside, total
+        return jnp.where(inside, total, 0.0)
 
     def point(
         self,
@@ -145,17 +143,13 @@ class Integrand:
         """
         del channel, map_parameters  # one fixed channel
         _, u, derived = self._prepare(u, parameters)
-        inside, total = self._total(u, derived)
+        log_total = _log(self._total(u, derived))
         sampled = [self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components]
-        positive = inside & (total > 0)
         log_jacobian = sampled[0].log_jacobian
-        log_f = jnp.where(
-            positive, jnp.log(jnp.where(positive, total, 1.0)) - log_jacobian, -jnp.inf
-        )
         n_events = u.shape[-1]
         scales = jnp.array([[self.renormalization_scale], [self.factorization_scale]])
         return Point(
-            log_f=log_f,
+            log_f=jnp.where(jnp.isneginf(log_total), -jnp.inf, log_total - log_jacobian),
             log_jacobian=log_jacobian,
             log_prior=jnp.zeros((1, n_events)),
             features=jnp.zeros((0, n_events)),
@@ -315,6 +309,12 @@ def _draw_flow(
         drawn = jax.random.categorical(jax.random.fold_in(key, number), jnp.log(weights), axis=0)
         flow = jnp.where(mine, drawn, flow)
     return flow
+
+
+def _log(value: Array) -> Array:
+    """Natural log of f >= 0; NaN stays NaN, so that it is counted and not taken for zero."""
+    zero = value == 0
+    return jnp.where(zero, -jnp.inf, jnp.log(jnp.where(zero, 1.0, value)))
 
 
 def _with_beams(incoming: Array, final: Array) -> Array:
