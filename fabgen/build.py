@@ -101,13 +101,14 @@ class _Builder:
             cuts = self._cuts(example)
             drawn = drawn or self._diagrams(self.diagrams[diagrams])
             graph = self.diagrams[diagrams].graph
+            windows = self._windows(example, self.diagrams[diagrams])
             refuse_divergences(self.model, graph, example, cuts, self.values, sqrt_s)
             terms.append(
                 Term(
                     element=self._element(diagrams),
                     legs=order,
                     cuts=cuts,
-                    windows=self._windows(example, self.diagrams[diagrams]),
+                    windows=windows,
                     subprocesses=tuple(numbers_),
                 )
             )

@@ -105,8 +105,10 @@ class _Region:
             on_pole = math.isclose(mass, self.sqrt_s) if not rest else lowest < mass < highest
             if on_pole:
                 width = self.model.particle(name).width
-                cure = f"a width of {name}" + ("" if width == ZERO else f" ({width} > 0)")
-                raise self._error(f"{name} without width is on its mass shell", legs, cure)
+                region = f"{name} without width is on its mass shell"
+                if width == ZERO:
+                    raise self._error(region, legs, "process", f"{name} off its mass shell")
+                raise self._error(region, legs, f"parameters.{width}", "a width above zero")
             return
         if not rest:
             return  # its p^2 is fixed by the beams
@@ -114,7 +116,7 @@ class _Region:
             return
         if self.minimum_mass(legs) > 0 or self.cuts.minimum_delta_r(*legs) > 0:
             return
-        raise self._error(
+        raise self._uncut(
             f"collinear particles from a propagator of {name}", legs, self._pair_cuts(legs)
         )
 
@@ -135,7 +137,7 @@ class _Region:
             rest = self.others((leg,))
             if len(rest) == 1 and self._leaves_the_beam(rest[0]):
                 continue  # it recoils
-            raise self._error(
+            raise self._uncut(
                 f"forward scattering by the exchange of {name}", (leg,), self._forward_cuts(leg)
             )
 
@@ -167,7 +169,7 @@ class _Region:
         ):
             return
         letter = self.legs[leg].kind
-        raise self._error("a soft massless boson", (leg,), f"pt{letter} or e{letter}")
+        raise self._uncut("a soft massless boson", (leg,), f"pt{letter} or e{letter}")
 
     # -- messages -------------------------------------------------------------------------------
 
@@ -190,17 +192,22 @@ class _Region:
             return "ptheavy"
         return f"pt{kind} or eta{kind}"
 
-    def _error(self, region: str, legs: Sequence[int], cure: str) -> InputError:
-        particles = " ".join(self.names[leg] for leg in legs)
+    def _uncut(self, region: str, legs: Sequence[int], keys: str) -> InputError:
         hint = None
         if any(self.legs[leg].from_decay for leg in legs) and not self.cuts.cut_decays:
             hint = "the products of decays are cut only with cut_decays = true"
+        return self._error(region, legs, "cuts", f"with a cut on it: {keys}", hint)
+
+    def _error(
+        self, region: str, legs: Sequence[int], key: str, cure: str, hint: str | None = None
+    ) -> InputError:
+        particles = " ".join(self.names[leg] for leg in legs)
         initial = " ".join(self.sub.tree.initial)
         return InputError(
             f"the cross section diverges: {region} ({particles})",
-            key="cuts",
+            key=key,
             found=f"{initial} > {' '.join(self.names)}",
-            allowed=f"with a cut on it: {cure}",
+            allowed=cure,
             hint=hint,
         )
 

@@ -139,8 +139,6 @@ DIVERGENT = [
     ("t > w+ b a", {}, "pta or ea"),
     ("h > b b~ g", {"etaj": 2.0}, "ptj or ej"),
     ("e+ e- > t t~, t > w+ b g", {"ej": 5.0}, "ptj or ej"),
-    # a massive propagator without width on its mass shell
-    ("e+ e- > ta+ vt mu- vm~", {}, "a width of ta-"),
 ]
 
 
@@ -154,20 +152,28 @@ def test_divergent_processes_are_refused(process, cuts, cure):
 
 
 @pytest.mark.parametrize(
-    ("process", "parameters", "cure"),
+    ("process", "width"),
     [
-        ("e+ e- > mu+ mu- b b~", {"WH": 0.0}, "WH > 0"),
-        ("e+ e- > ve ve~ mu+ mu-", {"WZ": 0.0}, "WZ > 0"),
-        ("e+ e- > w+ b t~", {"WT": 0.0}, "WT > 0"),
-        ("t > b e+ ve", {"WW": 0.0}, "WW > 0"),
+        ("e+ e- > mu+ mu- b b~", "WH"),
+        ("e+ e- > ve ve~ mu+ mu-", "WZ"),
+        ("e+ e- > w+ b t~", "WT"),
+        ("t > b e+ ve", "WW"),
     ],
 )
-def test_widths_that_were_switched_off(process, parameters, cure):
+def test_widths_that_were_switched_off(process, width):
+    """A massive propagator on its mass shell."""
     cuts = {"mmll": 10.0}
     check(process, cuts)
     with pytest.raises(InputError, match="without width is on its mass shell") as error:
-        check(process, cuts, **parameters)
-    assert cure in error.value.allowed
+        check(process, cuts, **{width: 0.0})
+    assert error.value.key == f"parameters.{width}"
+    assert error.value.allowed == "a width above zero"
+
+
+def test_particles_that_have_no_width():
+    with pytest.raises(InputError, match="ta- without width is on its mass shell") as error:
+        check("e+ e- > ta+ vt mu- vm~")
+    assert error.value.key == "process"
 
 
 def test_masses_out_of_reach_need_no_width():
