@@ -44,7 +44,8 @@ def _lines(
     yield f"{'model':<14}{card.model}"
     n_final = len(subprocesses[0].tree.final)
     yield f"{'dimension':<14}{3 * n_final - 4}"
-    yield f"{'subprocesses':<14}{len(subprocesses)}, {len(distinct)} different matrix elements"
+    elements = f"{len(distinct)} different matrix element{'s' if len(distinct) > 1 else ''}"
+    yield f"{'subprocesses':<14}{len(subprocesses)}, {elements}"
     members = Counter(sub.diagrams for sub in subprocesses)
     for number, entry in enumerate(distinct[:_MOST]):
         same = members[number] - 1
@@ -53,7 +54,8 @@ def _lines(
         more = f"  (and {same} equal one{'s' if same > 1 else ''})" if same else ""
         yield f"  {title}{more}"
         single = diagrams(model, build_graph(model, entry.tree, entry.qed, merge=False), entry.tree)
-        yield f"  {entry.graph.n_diagrams} diagrams"
+        n_diagrams = entry.graph.n_diagrams
+        yield f"  {n_diagrams} diagram{'s' if n_diagrams > 1 else ''}"
         for k, diagram in enumerate(single[:_MOST], start=1):
             yield f"  {k:>5}  {_diagram(diagram, entry)}"
         if len(single) > _MOST:
