@@ -18,6 +18,7 @@ from jax import Array
 from .invariants import Block, BreitWigner, BreitWignerTail, Flat, Limits, Power
 from .kinematics import (
     TWO_PI,
+    Number,
     isotropic_angles,
     pair_products,
     safe_sqrt,
@@ -150,7 +151,7 @@ class Cascade(Mapping):
 
     def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
         ranges = _Ranges(self.tree, kinematics)
-        jacobian = 1.0
+        jacobian = jnp.ones(u.shape[1:])
         for i, branch in enumerate(self.drawn):
             limits = ranges.limits(branch)
             s, ds_du = branch.block.forward(
@@ -162,7 +163,7 @@ class Cascade(Mapping):
         for branch, size in zip(self.branches, sizes, strict=True):
             jacobian = jacobian * size / ranges.masses[branch]
         angles = isotropic_angles(u[len(self.drawn) :])
-        momenta: dict[int, Array] = {}
+        momenta: dict[int, tuple] = {}
         for i in reversed(range(len(self.branches))):
             momenta |= _decay(self.branches[i], ranges, sizes[i], [a[i] for a in angles], momenta)
         final = [jnp.stack(jnp.broadcast_arrays(*momenta[i], u[0])[:4]) for i in sorted(momenta)]
@@ -172,7 +173,7 @@ class Cascade(Mapping):
         products = pair_products(momenta, kinematics.masses)
         squares = {b: subset_mass_squared(products, b.legs) for b in self.drawn}
         ranges = _Ranges(self.tree, kinematics)
-        jacobian = 1.0
+        jacobian = jnp.ones(momenta.shape[2:])
         coordinates = []
         for branch in self.drawn:
             limits = ranges.limits(branch)
@@ -249,7 +250,7 @@ class _Ranges:
         others = sum(self._low(child) for child in parent.children if child is not branch)
         return jnp.minimum(self._high(parent) - others, self._cap(branch))
 
-    def _floor(self, branch: Branch) -> Array:
+    def _floor(self, branch: Branch) -> Number:
         propagator = branch.propagator
         if branch is self.tree:
             return 0.0
@@ -258,7 +259,7 @@ class _Ranges:
         mass, width = _resonance(propagator, self.kinematics)
         return jnp.maximum(mass - propagator.window * width, propagator.minimum)
 
-    def _cap(self, branch: Branch) -> Array:
+    def _cap(self, branch: Branch) -> Number:
         propagator = branch.propagator
         if propagator.window is None:
             return propagator.maximum
@@ -266,7 +267,7 @@ class _Ranges:
         return jnp.minimum(mass + propagator.window * width, propagator.maximum)
 
 
-def _resonance(propagator: Propagator, kinematics: Kinematics) -> tuple[Array, Array]:
+def _resonance(propagator: Propagator, kinematics: Kinematics) -> tuple[Number, Number]:
     """Mass and width of a propagator, 0 without a resonance."""
     if propagator.resonance is None:
         return 0.0, 0.0

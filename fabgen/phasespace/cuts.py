@@ -196,7 +196,7 @@ class _Event:
 
     def sum(self, legs: tuple[int, ...]) -> Array:
         """Summed momentum of some legs, (4, events) GeV."""
-        return sum(self.momenta[leg] for leg in legs)
+        return functools.reduce(jnp.add, (self.momenta[leg] for leg in legs))
 
     def leading(self, legs: tuple[int, ...]) -> Array:
         """pT of some legs, the largest first, (len(legs), events) GeV."""
@@ -234,7 +234,7 @@ def _table(legs: tuple[CutLeg, ...], classes: Mapping[str, list[int]]) -> Iterat
         return [tuple(sorted(group))] if len(group) >= at_least else []
 
     for c in _LETTERS:
-        singles = [(leg,) for leg in of(c)]
+        singles: list[tuple[int, ...]] = [(leg,) for leg in of(c)]
         yield f"pt{c}", f"pt{c}max", "pt", singles, 0
         yield f"e{c}", f"e{c}max", "energy", singles, 0
         yield f"eta{c}min", f"eta{c}", "rapidity", singles, 0
@@ -260,7 +260,7 @@ def _table(legs: tuple[CutLeg, ...], classes: Mapping[str, list[int]]) -> Iterat
     yield "htjmin", "htjmax", "ht", whole(of("j")), 0
 
 
-def _pairs(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int]]:
+def _pairs(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, ...]]:
     """All unordered pairs of different legs, one of each class."""
     return sorted({(min(i, j), max(i, j)) for i in first for j in second if i != j})
 

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import ArrayLike
+
+from .kinematics import Number
 
 #: Smallest variable where the Jacobian of a block diverges at u = 0.
 _TINY = 1e-24
@@ -26,11 +27,11 @@ _TINY = 1e-24
 class Limits(NamedTuple):
     """Range of an invariant, GeV^2."""
 
-    low: ArrayLike
-    high: ArrayLike
+    low: Number
+    high: Number
     #: The range whatever the other invariants are (default: the same). Shapes are chosen from it:
     #: it is the same for all events, so that this costs nothing.
-    overall: tuple[ArrayLike, ArrayLike] | None = None
+    overall: tuple[Number, Number] | None = None
 
 
 class Block(abc.ABC):
@@ -38,13 +39,13 @@ class Block(abc.ABC):
 
     @abc.abstractmethod
     def forward(
-        self, u: Array, limits: Limits, mass: ArrayLike = 0.0, width: ArrayLike = 0.0
+        self, u: Array, limits: Limits, mass: Number = 0.0, width: Number = 0.0
     ) -> tuple[Array, Array]:
         """u -> s (GeV^2) and ds/du (GeV^2)."""
 
     @abc.abstractmethod
     def inverse(
-        self, s: Array, limits: Limits, mass: ArrayLike = 0.0, width: ArrayLike = 0.0
+        self, s: Array, limits: Limits, mass: Number = 0.0, width: Number = 0.0
     ) -> tuple[Array, Array]:
         """s (GeV^2) -> u and ds/du (GeV^2)."""
 
@@ -89,7 +90,7 @@ class Power(Block):
     nu: float = 1.4
     regulator: float = 1e-4
 
-    def _ends(self, limits: Limits, mass: ArrayLike) -> tuple[Array, Array, Array]:
+    def _ends(self, limits: Limits, mass: Number) -> tuple[Array, Array, Array]:
         """m^2 with its shift; then s_min and ln(s_max / s_min) with that subtracted."""
         low = jnp.maximum(limits.low - mass * mass, 0.0)
         unbounded = jnp.maximum(1.0 - low / (1e-8 * limits.high), 0.0)
@@ -162,7 +163,7 @@ class BreitWignerTail(Block):
     above: float = 0.08
     below: float = 0.01
 
-    def _ends(self, limits: Limits, mass: ArrayLike, width: ArrayLike):
+    def _ends(self, limits: Limits, mass: Number, width: Number):
         """Where the tails set in (c and arctan c, below and above), and v at the limits."""
         y = [(s - mass * mass) / (mass * width) for s in limits.overall or limits[:2]]
         angle = jnp.arctan2(y[1] - y[0], 1.0 + y[0] * y[1])
@@ -192,7 +193,7 @@ class BreitWignerTail(Block):
         return (v - v_low) / (v_high - v_low), scale * slope * (v_high - v_low)
 
 
-def _turn(y_end: Array, share: Array) -> tuple[Array, Array]:
+def _turn(y_end: Number, share: Array) -> tuple[Array, Array]:
     """c with a tail from c to |y_end| that is about `share` long in v, and arctan(c).
 
     With z = 2 c share the condition is z (exp(z) + 1) = 4 share |y_end| for c >> 1; an elementary
@@ -203,13 +204,13 @@ def _turn(y_end: Array, share: Array) -> tuple[Array, Array]:
     return c, jnp.arctan(c)
 
 
-def _on_side(y: Array, turns) -> tuple[Array, Array]:
+def _on_side(y: Number, turns) -> tuple[Array, Array]:
     """c and arctan(c) of the tail on the side of y (or v)."""
     (c_low, arctan_low), (c_high, arctan_high) = turns
     return jnp.where(y < 0.0, c_low, c_high), jnp.where(y < 0.0, arctan_low, arctan_high)
 
 
-def _compress(y: Array, turns) -> tuple[Array, Array]:
+def _compress(y: Number, turns) -> tuple[Array, Array]:
     """v(y) of BreitWignerTail and dy/dv."""
     c, arctan_c = _on_side(y, turns)
     size = jnp.abs(y)

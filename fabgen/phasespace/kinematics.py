@@ -7,22 +7,25 @@ the textbook's loses digits near a threshold or for collinear momenta.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import ArrayLike
+
+#: A number or an array of them, one per event.
+Number = Array | float
 
 TWO_PI = 6.283185307179586
 
 
-def safe_sqrt(x: ArrayLike) -> Array:
+def safe_sqrt(x: Number) -> Array:
     """sqrt(max(x, 0)) whose derivative is 0, not infinite, where x <= 0."""
     positive = jnp.asarray(x) > 0.0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
-def kallen(mass: ArrayLike, mass_1: ArrayLike, mass_2: ArrayLike) -> Array:
+def kallen(mass: Number, mass_1: Number, mass_2: Number) -> Number:
     """Kallen function lambda(M^2, m1^2, m2^2) in GeV^4, from the masses.
 
     The product of M -+ m1 -+ m2 keeps its relative accuracy where the sum of squares cancels; it is
@@ -36,7 +39,7 @@ def kallen(mass: ArrayLike, mass_1: ArrayLike, mass_2: ArrayLike) -> Array:
     )
 
 
-def two_body_momentum(mass: ArrayLike, mass_1: ArrayLike, mass_2: ArrayLike) -> Array:
+def two_body_momentum(mass: Number, mass_1: Number, mass_2: Number) -> Array:
     """Momentum in GeV of the products of M -> m1 m2 in the rest frame of M; 0 below threshold."""
     return safe_sqrt(kallen(mass, mass_1, mass_2)) / (2.0 * mass)
 
@@ -105,7 +108,7 @@ def unit_angles(x: Array, y: Array, z: Array) -> tuple[Array, Array]:
     return 0.5 * (1.0 + cos), jnp.where(azimuth < 0.0, azimuth + 1.0, azimuth)
 
 
-def boost_from_rest(p: Array, frame: Array, mass: ArrayLike) -> Array:
+def boost_from_rest(p: Array, frame: Array, mass: Number) -> Array:
     """Momenta p, given in the rest frame of `frame`, in the system where `frame` is given.
 
     A pure boost, no rotation. frame (4, events), mass its mass (GeV, > 0).
@@ -121,7 +124,7 @@ def boost_from_rest(p: Array, frame: Array, mass: ArrayLike) -> Array:
     )
 
 
-def boost_to_rest(p: Array, frame: Array, mass: ArrayLike, energy: ArrayLike) -> Array:
+def boost_to_rest(p: Array, frame: Array, mass: Number, energy: Number) -> Array:
     """The three-momenta (..., 3, events) of p in the rest frame of `frame`: undoes boost_from_rest.
 
     `energy`: that of p in the rest frame, p.frame / mass. The caller has it from invariants
@@ -162,5 +165,6 @@ def pair_products(momenta: Array, masses: Array) -> list[list[Array]]:
 
 def subset_mass_squared(products: Sequence[Sequence[Array]], legs: Sequence[int]) -> Array:
     """(sum of p_i, i in legs)^2 in GeV^2 from pair_products: a sum of positive terms."""
-    total = sum(products[i][i] for i in legs)
-    return total + 2.0 * sum(products[i][j] for i in legs for j in legs if j < i)
+    terms = [products[i][i] for i in legs]
+    terms += [2.0 * products[i][j] for i in legs for j in legs if j < i]
+    return functools.reduce(jnp.add, terms)

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import ArrayLike
+
+from .kinematics import Number
 
 
 class Kinematics(NamedTuple):
     """The numbers a map needs, in GeV; all may be traced, and maps are differentiable in them."""
 
-    sqrt_s: ArrayLike  #: total energy in the rest frame of the total momentum
+    sqrt_s: Number  #: total energy in the rest frame of the total momentum
     masses: Array  #: (n_final,) of the final particles
     resonance_masses: Array  #: (k,) of the propagators that a tree refers to by index
     resonance_widths: Array  #: (k,)
 
 
 def kinematics(
-    sqrt_s: ArrayLike,
-    masses: ArrayLike,
-    resonance_masses: ArrayLike = (),
-    resonance_widths: ArrayLike = (),
+    sqrt_s: Number,
+    masses: Array | Sequence[float],
+    resonance_masses: Array | Sequence[float] = (),
+    resonance_widths: Array | Sequence[float] = (),
 ) -> Kinematics:
     """Kinematics from plain numbers or sequences, as float64 arrays."""
     return Kinematics(

@@ -59,13 +59,12 @@ class Rambo(Mapping):
 
         cos, sin, cos_phi, sin_phi = isotropic_angles(u[n - 2 :])
         momenta: list[Array] = []
-        frame = None
         for i, system in enumerate(systems):
             size = system.momentum
             energy = jnp.sqrt(size * size + masses[i] ** 2)
             across = size * sin[i]
             p = jnp.stack([energy, across * cos_phi[i], across * sin_phi[i], size * cos[i]])
-            if frame is None:
+            if i == 0:
                 frame = jnp.stack([system.mass - energy, -p[1], -p[2], -p[3]])
             else:
                 p = boost_from_rest(p, frame, system.mass)
@@ -140,7 +139,7 @@ def _systems(excess: Array, steps: list[tuple[Array, Array]], masses: Array) -> 
             below = excess * root
             gap = excess * rest / (1.0 + root)
         else:
-            below, gap = 0.0, excess
+            below, gap = jnp.zeros_like(excess), excess
         mass = excess + threshold
         root_kallen = safe_sqrt(
             gap
@@ -225,7 +224,7 @@ def _solve(u: Array, k: int) -> tuple[Array, Array]:
     start_high = start_high * (1.0 + start_high * ((k - 1) / 3.0))
     x = jnp.where(lower, start_low, jnp.minimum(start_high, 0.7))
     for _ in range(4 if k <= 5 else 6):  # to machine precision for k <= 30: see the tests
-        value, slope = coefficients[k + 1], 0.0
+        value, slope = coefficients[k + 1], jnp.zeros_like(u)
         for c in reversed(coefficients[:-1]):
             slope = slope * x + value
             value = value * x + c
