@@ -240,14 +240,9 @@ def _table(legs: tuple[CutLeg, ...], classes: Mapping[str, list[int]]) -> Iterat
         yield f"eta{c}min", f"eta{c}", "rapidity", singles, 0
     yield "misset", "missetmax", "summed pt", whole(of("missing")), 0
     yield "ptheavy", "", "any pt", whole(of("heavy")), 0
-    for first, second in PAIRS:
-        yield (
-            f"dr{first}{second}",
-            f"dr{first}{second}max",
-            "delta r",
-            _pairs(of(first), of(second)),
-            0,
-        )
+    for pair in PAIRS:
+        legs_of_pair = _pairs(of(pair[0]), of(pair[1]))
+        yield f"dr{pair}", f"dr{pair}max", "delta r", legs_of_pair, 0
     for c in ("j", "b", "a"):
         yield f"mm{c}{c}", f"mm{c}{c}max", "mass", _pairs(of(c), of(c)), 0
     same_flavour = [p for p in _pairs(of("l"), of("l")) if legs[p[0]].pdg == -legs[p[1]].pdg]
