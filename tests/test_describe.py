@@ -1,0 +1,97 @@
+"""What `fabgen show` says."""
+
+from __future__ import annotations
+
+import pytest
+
+from fabgen.card import load_card
+from fabgen.card.parser import card_from_table
+from fabgen.describe import describe
+from fabgen.errors import InputError
+
+
+def shown(*processes, **table) -> list[str]:
+    text = describe(card_from_table({"process": list(processes), **table}))
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_the_demo(cards):
+    text = describe(load_card(cards / "ee_ttbar.toml"))
+    assert text.splitlines() == [
+        "process       e+ e- > t t~, t > w+ b, t~ > w- b~",
+        "model         sm",
+        "dimension     8",
+        "subprocesses  1, 1 different matrix element",
+        "",
+        "  e+ e- > w+ b w- b~",
+        "  2 diagrams",
+        "      1  s-channel a, decays t(w+ b) t~(w- b~)",
+        "      2  s-channel z, decays t(w+ b) t~(w- b~)",
+        "",
+        "channel       (w+ b)[breit-wigner MT WT] (w- b~)[breit-wigner MT WT]",
+    ]
+
+
+def test_one_diagram():
+    lines = shown("e+ e- > z h")
+    assert "1 diagram" in lines
+    assert "1 s-channel z" in lines
+    assert "channel z h" in lines
+
+
+def test_exchanged_particles_and_contact_terms():
+    lines = shown("w+ w- > h h")
+    assert "4 diagrams" in lines
+    assert "1 contact" in lines
+    assert "2 s-channel h" in lines
+    assert lines.count("3 t-channel w+(h)") == 1
+
+
+def test_equal_matrix_elements():
+    lines = shown("p p > e+ e-")
+    assert "subprocesses 8, 2 different matrix elements" in lines
+    assert "u u~ > e+ e- (and 3 equal ones)" in lines
+    lines = shown("u u~ > e+ e-", "c c~ > e+ e-")
+    assert lines[:2] == ["process u u~ > e+ e-", "c c~ > e+ e-"]
+    assert "u u~ > e+ e- (and 1 equal one)" in lines
+
+
+def test_long_lists_are_cut_short():
+    lines = shown("g g > g g g", cuts={"ptj": 20.0, "drjj": 0.4})
+    assert "25 diagrams" in lines
+    assert "... 13 more" in lines
+    lines = shown("p p > j j QED=0", cuts={"ptj": 20.0})
+    assert any(line.startswith("... ") and "more matrix elements" in line for line in lines)
+
+
+def test_maps():
+    assert "channel RAMBO on diet: z h" in shown("e+ e- > z h", phase_space={"mapping": "rambo"})
+    lines = shown("e+ e- > mu+ mu-", "e+ e- > t t~")
+    assert lines[-2:] == ["channel mu+ mu-", "channel t t~"]
+
+
+def test_what_cannot_be_integrated_is_still_shown():
+    lines = shown("e+ e- > t t~", beams={"energy": [100.0, 100.0]})
+    assert "2 diagrams" in lines
+    assert "channel none: the energy is below the threshold of e+ e- > t t~" in lines
+    assert lines[-1].startswith("more than 346 GeV")
+
+
+def test_wrong_parameters():
+    with pytest.raises(InputError, match="no finite value"):
+        shown("e+ e- > t t~", parameters={"aEWM1": 1.0})
+
+
+def test_cuts_that_are_needed():
+    lines = shown("g g > g g")
+    assert "4 diagrams" in lines
+    assert "with a cut on it: ptj or etaj" in lines
+
+
+def test_wrong_processes(write_card):
+    with pytest.raises(InputError, match="no diagrams"):
+        shown("e+ e- > mu+ e-")
+    path = write_card('process = "e+ e- > x+ x-"\n')
+    with pytest.raises(InputError) as error:
+        describe(load_card(path))
+    assert error.value.file == str(path)
