@@ -86,7 +86,8 @@ def _random_momenta(masses, n_initial, rng) -> np.ndarray:
     """Final particles on shell with random directions, balanced by the incoming ones.
 
     Two incoming particles are on shell; a single one has the momentum that is needed, on shell or
-    not (closed decays have amplitudes too).
+    not (closed decays have amplitudes too). The frame is a general one: where the beams are back to
+    back, polarization vectors of one are orthogonal to the other and more vanishes by accident.
     """
     final = np.asarray(masses[n_initial:])
     vectors = rng.normal(size=(len(final), 3))
@@ -104,4 +105,13 @@ def _random_momenta(masses, n_initial, rng) -> np.ndarray:
     direction *= k / np.linalg.norm(direction)
     first = np.array([np.sqrt(m1**2 + k**2), *direction])
     second = np.array([np.sqrt(m2**2 + k**2), *-direction])
-    return np.vstack([first, second, outgoing])
+    return _boosted(np.vstack([first, second, outgoing]), 0.4 * rng.uniform(-1, 1, size=3))
+
+
+def _boosted(momenta: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """Momenta (legs, 4) in a frame in which their former rest frame moves with velocity beta."""
+    gamma = 1 / np.sqrt(1 - beta @ beta)
+    along = momenta[:, 1:] @ beta
+    energies = gamma * (momenta[:, 0] + along)
+    shift = gamma * (gamma / (gamma + 1) * along + momenta[:, 0])
+    return np.column_stack([energies, momenta[:, 1:] + shift[:, None] * beta])
