@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-from hypothesis import settings
+# Tests compile much and compute little: without LLVM's optimizations they take two thirds of the
+# time. Set before anything imports JAX.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-import fabgen  # noqa: F401  (switches JAX to 64-bit numbers)
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+import fabgen  # noqa: E402, F401  (switches JAX to 64-bit numbers)
 
 # No deadlines: the first call of a compiled function takes seconds. The same examples in every run.
 settings.register_profile("fabgen", deadline=None, max_examples=30, derandomize=True)
