@@ -9,10 +9,10 @@ from pathlib import Path
 # time. Set before anything imports JAX.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
+import pytest
+from hypothesis import settings
 
-import fabgen  # noqa: E402, F401  (switches JAX to 64-bit numbers)
+import fabgen  # noqa: F401  (switches JAX to 64-bit numbers)
 
 # No deadlines: the first call of a compiled function takes seconds. The same examples in every run.
 settings.register_profile("fabgen", deadline=None, max_examples=30, derandomize=True)
