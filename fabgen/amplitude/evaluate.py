@@ -1,7 +1,7 @@
 """Evaluation of compiled tables on blocks of events, for NumPy and JAX arrays alike.
 
 Events are the last axis of every array. Nothing here is traced per diagram: the number of
-operations depends on the number of levels and of kinds of vertices only.
+operations depends on the number of levels and of kinds of sums of vertices only.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fabgen.amplitude import wavefunctions
-from fabgen.amplitude.kernels import PROPAGATOR_KERNELS, VERTEX_KERNELS, Components
-from fabgen.amplitude.tables import Leg, Level, Tables
+from fabgen.amplitude.kernels import PROPAGATOR_KERNELS, VERTEX_KERNELS, Components, dot
+from fabgen.amplitude.tables import Group, Leg, Tables
 from fabgen.model import ZERO
 
 Array = Any
@@ -54,16 +54,19 @@ def evaluate_currents(
     override: wave functions (states, 4, events) that replace those of a leg, e.g. its momentum for
     a Ward identity.
     """
-    rows = [xp.zeros((1, 4, momenta.shape[-1]), np.complex128)]
+    zero = xp.zeros((1, 4, momenta.shape[-1]), np.complex128)
+    rows = [zero, _combine(xp, tables.vector_signs, momenta).astype(np.complex128)]
     for leg in tables.legs:
         states = (override or {}).get(leg.number)
         if states is None:
             states = _wavefunction(xp, leg, momenta[leg.number], values)
         rows.append(states[leg.states])
     buffer = xp.concatenate(rows)
-    flows = _flows(xp, tables, momenta)
+    flows = _combine(xp, tables.momentum_signs, momenta)
     for level in tables.levels:
-        buffer = xp.concatenate([buffer, _level(xp, level, buffer, flows, values)])
+        products = dot(*(_components(buffer[rows]) for rows in level.dots))
+        made = [_group(xp, group, buffer, products, flows, values) for group in level.groups]
+        buffer = xp.concatenate([buffer, *made])
     return buffer
 
 
@@ -81,9 +84,8 @@ def _wavefunction(xp: Any, leg: Leg, p: Array, values: Constants) -> Array:
     return wavefunctions.scalar(xp, p)
 
 
-def _flows(xp: Any, tables: Tables, momenta: Array) -> Array:
-    """The momenta that flow out of sets of legs, (sums, 4, events)."""
-    signs = tables.momentum_signs
+def _combine(xp: Any, signs: np.ndarray, momenta: Array) -> Array:
+    """Sums of momenta (legs, 4, events) with the coefficients `signs` (sums, legs): (sums, 4, events)."""
     n_legs, _, n_events = momenta.shape
     flat = xp.matmul(signs, momenta.reshape(n_legs, 4 * n_events))
     return flat.reshape(len(signs), 4, n_events)
@@ -93,38 +95,27 @@ def _components(array: Array) -> Components:
     return [array[:, i] for i in range(4)]
 
 
-def _level(xp: Any, level: Level, buffer: Array, flows: Array, values: Constants) -> Array:
-    outputs = []
-    for batch in level.vertices:
-        arguments = [_components(buffer[arm]) for arm in batch.arms]
-        arguments += [_components(flows[momentum]) for momentum in batch.momenta]
-        if batch.weights:
-            arguments.append([weight[:, None] for weight in batch.weights])
-        couplings = [values.couplings[index] for index in batch.couplings]
-        outputs.append(xp.stack(VERTEX_KERNELS[batch.kernel](*arguments, *couplings), axis=1))
-    vertices = outputs[0] if len(outputs) == 1 else xp.concatenate(outputs)
-    currents = _sum_terms(level, vertices)
-    pieces = []
-    for part in level.propagators:
-        rows = currents[part.start : part.stop]
-        if part.kernel == "":
-            pieces.append(rows)
-        elif part.kernel == "lower":
-            pieces.append(rows * np.array([1.0, -1.0, -1.0, -1.0])[:, None])
-        else:
-            made = PROPAGATOR_KERNELS[part.kernel](
-                _components(rows),
-                _components(flows[part.momenta]),
-                values.masses[part.masses],
-                values.widths[part.widths],
-            )
-            pieces.append(xp.stack(made, axis=1))
-    return pieces[0] if len(pieces) == 1 else xp.concatenate(pieces)
-
-
-def _sum_terms(level: Level, vertices: Array) -> Array:
-    terms, coefficients = level.terms, level.coefficients
-    total = coefficients[:, 0, None, None] * vertices[terms[:, 0]]
-    for k in range(1, terms.shape[1]):
-        total = total + coefficients[:, k, None, None] * vertices[terms[:, k]]
-    return total
+def _group(
+    xp: Any, group: Group, buffer: Array, products: Array, flows: Array, values: Constants
+) -> Array:
+    """The currents of one group, (rows, 4, events); products (dots, events)."""
+    total: Array = 0.0
+    for terms in group.vertices:
+        arms = [_components(buffer[rows]) for rows in terms.arms]
+        couplings = [values.couplings[c] * terms.factors[:, None] for c in terms.couplings]
+        total = total + xp.stack(VERTEX_KERNELS[terms.kernel](*arms, *couplings), axis=1)
+    for entry in group.products:
+        coupling = values.couplings[entry.couplings] * entry.factors[:, None]
+        total = total + (coupling * products[entry.dots])[:, None] * buffer[entry.rows]
+    propagator = group.propagator
+    if propagator.kernel == "":
+        return total
+    if propagator.kernel == "lower":
+        return total * np.array([1.0, -1.0, -1.0, -1.0])[:, None]
+    made = PROPAGATOR_KERNELS[propagator.kernel](
+        _components(total),
+        _components(flows[propagator.momenta]),
+        values.masses[propagator.masses],
+        values.widths[propagator.widths],
+    )
+    return xp.stack(made, axis=1)

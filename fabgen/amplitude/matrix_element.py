@@ -197,7 +197,7 @@ class MatrixElement:
 
     def _block_size(self) -> int:
         rows = 1 + sum(len(leg.states) for leg in self.tables.legs)
-        rows += sum(len(level.terms) for level in self.tables.levels)
+        rows += sum(group.n_rows for level in self.tables.levels for group in level.groups)
         per_event = 64 * rows + 48 * self.tables.first.size
         return int(min(512, max(16, 2 ** math.floor(math.log2(_CACHE_BYTES / per_event)))))
 

@@ -2,17 +2,21 @@
 
 A row is one current for one combination of spin states of the legs below it. The rows of a level
 only need rows of levels before it, so a level is evaluated with one gather and one kernel for each
-kind of vertex, whatever the number of diagrams. Row 0 is zero: it stands for rows that vanish
-identically.
+kind of current, whatever the number of diagrams: rows that add up the same kinds of vertices and
+end in the same kind of propagator form a group. Row 0 is zero: it stands for rows that vanish
+identically. Behind it come the sums of momenta that three-vector vertices contain.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+
+from fabgen.amplitude.products import Momentum, four_vectors, three_vectors
 
 from fabgen.model import ZERO, Model, Vertex
 from fabgen.process.colour import Structure
@@ -24,39 +28,56 @@ IntArray = np.ndarray
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class VertexRows:
-    """All vertices of one kind at one level. arms, couplings, momenta: index arrays (rows,)."""
+    """One vertex for every row of a group. arms, couplings: index arrays (rows,); factors (rows,)."""
 
     kernel: str
     arms: tuple[IntArray, ...]
     couplings: tuple[IntArray, ...]
-    momenta: tuple[IntArray, ...] = ()
-    weights: tuple[np.ndarray, ...] = ()
+    factors: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ProductRows:
+    """One `products.Product` for every row of a group: number of x.y, row of z; factors (rows,)."""
+
+    dots: IntArray
+    rows: IntArray
+    couplings: IntArray
+    factors: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PropagatorRows:
-    """A slice of the rows of a level that ends in the same kind of propagator ("" for none)."""
+    """The propagator of every row of a group, all of one kind ("" for none): indices (rows,)."""
 
     kernel: str
-    start: int
-    stop: int
     momenta: IntArray
     masses: IntArray
     widths: IntArray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Level:
-    """All currents of one level.
+class Group:
+    """Rows whose currents are the same sums of vertices with the same kind of propagator.
 
-    vertices: evaluated first, their rows concatenated. terms, coefficients (rows, terms): the sums
-    of vertices that make up the currents. propagators: applied to these.
+    A row with fewer terms than others has some of factor zero.
     """
 
     vertices: tuple[VertexRows, ...]
-    terms: IntArray
-    coefficients: np.ndarray
-    propagators: tuple[PropagatorRows, ...]
+    products: tuple[ProductRows, ...]
+    propagator: PropagatorRows
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.propagator.momenta)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Level:
+    """All currents of one level: first the dot products of pairs of rows, then the groups."""
+
+    dots: tuple[IntArray, IntArray]
+    groups: tuple[Group, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,6 +98,7 @@ class Tables:
     """Everything that the evaluation needs, as index arrays.
 
     momentum_signs (sums, legs): the momenta that flow out of the sets of legs that occur.
+    vector_signs (vectors, legs): the sums of momenta that are rows, behind row 0.
     masses, widths, couplings: names of model parameters that the indices count.
     first, second (closings, helicities): rows whose product is the amplitude of a closing.
     colour (closings, structures): the colour vectors of the closings, sign included.
@@ -87,6 +109,7 @@ class Tables:
     legs: tuple[Leg, ...]
     levels: tuple[Level, ...]
     momentum_signs: np.ndarray
+    vector_signs: np.ndarray
     masses: tuple[str, ...]
     widths: tuple[str, ...]
     couplings: tuple[str, ...]
@@ -103,12 +126,12 @@ Alive = Mapping[int, np.ndarray]
 
 
 class _Names:
-    """Numbers names in the order in which they are first asked for."""
+    """Numbers names, or sets of legs, in the order in which they are first asked for."""
 
     def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
+        self.numbers: dict[Any, int] = {}
 
-    def __getitem__(self, name: str) -> int:
+    def __getitem__(self, name: Any) -> int:
         return self.numbers.setdefault(name, len(self.numbers))
 
 
@@ -142,7 +165,8 @@ class _Compiler:
         self.momenta, self.masses = _Names(), _Names()
         self.widths, self.couplings = _Names(), _Names()
         self.rows: dict[int, np.ndarray] = {}
-        self.n_rows = 1
+        self.vectors = self._vectors()
+        self.n_rows = 1 + len(self.vectors)
 
     def tables(self, helicities: np.ndarray) -> Tables:
         legs = tuple(
@@ -158,14 +182,11 @@ class _Compiler:
         closings = self.graph.closings
         first, second = self._closing_rows(closings, helicities)
         vectors, structures = self._colour(closings)
-        signs = np.zeros((len(self.momenta.numbers), len(self.graph.external)))
-        for mask, number in self.momenta.numbers.items():
-            for leg in bits(int(mask)):
-                signs[number, leg] = 1.0 if leg < self.graph.n_initial else -1.0
         return Tables(
             legs=legs,
             levels=tuple(levels),
-            momentum_signs=signs,
+            momentum_signs=self._signs([((mask, 1),) for mask in self.momenta.numbers]),
+            vector_signs=self._signs([momentum.terms for momentum in self.vectors]),
             masses=tuple(self.masses.numbers),
             widths=tuple(self.widths.numbers),
             couplings=tuple(self.couplings.numbers),
@@ -201,46 +222,77 @@ class _Compiler:
         self.n_rows += n
         return np.arange(start, start + n)
 
+    def _vectors(self) -> dict[Momentum, int]:
+        """The sums of momenta in three-vector vertices, and the rows that they become."""
+        found: dict[Momentum, int] = {}
+        for current in self.graph.currents:
+            for _, branching in current.terms:
+                if branching.vertex.lorentz == "VVV":
+                    legs = [arm.legs for arm in _ordered_arms(branching)]
+                    for product in three_vectors(0, 1, *legs):
+                        for factor in product[:3]:
+                            if isinstance(factor, Momentum):
+                                found.setdefault(factor, 1 + len(found))
+        return found
+
+    def _signs(self, sums: Sequence[Sequence[tuple[int, int]]]) -> np.ndarray:
+        """What the momenta of the legs enter sums with, (sums, legs): ((bit mask, factor), ...)."""
+        signs = np.zeros((len(sums), len(self.graph.external)))
+        for row, terms in zip(signs, sums, strict=True):
+            for mask, factor in terms:
+                for leg in bits(mask):
+                    row[leg] += factor if leg < self.graph.n_initial else -factor
+        return signs
+
     def _level(self, currents: Sequence[Current]) -> Level:
-        currents = sorted(currents, key=self._propagator)
-        vertices: dict[str, list[_VertexBlock]] = defaultdict(list)
-        terms: list[list[tuple[str, int, float]]] = []  # (kernel, row in its batch, coefficient)
-        counts: dict[str, int] = defaultdict(int)
-        slices: dict[str, list[tuple[Current, int]]] = defaultdict(list)
+        dots: dict[tuple[int, int], int] = {}
+        groups: dict[Any, list[tuple[Current, int, _Terms]]] = defaultdict(list)
         for current in currents:
-            selected = self.alive[current.number]
-            first = len(terms)
-            n = int(selected.sum())
-            terms.extend([] for _ in range(n))
-            for coefficient, branching in current.terms:
-                block, used = self._vertex_block(current, branching, selected)
-                for row, position in enumerate(used):
-                    entry = (
-                        block.kernel,
-                        counts[block.kernel] + row,
-                        float(coefficient) * branching.sign,
-                    )
-                    terms[first + position].append(entry)
-                counts[block.kernel] += len(used)
-                vertices[block.kernel].append(block)
-            rows = np.zeros(selected.shape, dtype=np.int64)
-            rows[selected] = self._new_rows(n)
-            self.rows[current.number] = rows
-            slices[self._propagator(current)].append((current, n))
-        kernels = sorted(kernel for kernel in vertices if counts[kernel])
-        offsets = dict(zip(kernels, np.cumsum([0, *(counts[k] for k in kernels)]), strict=False))
-        width = max(map(len, terms))
-        index = np.zeros((len(terms), width), dtype=np.int64)
-        coefficients = np.zeros((len(terms), width))
-        for row, entries in enumerate(terms):
-            for k, (kernel, position, factor) in enumerate(entries):
-                index[row, k] = offsets[kernel] + position
-                coefficients[row, k] = factor
-        return Level(
-            vertices=tuple(_join_blocks(kernel, vertices[kernel]) for kernel in kernels),
-            terms=index,
-            coefficients=coefficients,
-            propagators=self._propagators(slices),
+            terms = self._terms(current, dots)
+            self.rows[current.number] = np.zeros(self.alive[current.number].shape, dtype=np.int64)
+            for position, row in enumerate(terms):
+                if not row.vertices and not row.products:
+                    continue  # it vanishes like its arms
+                key = (self._propagator(current), row.kinds, _padded(len(row.products), 3))
+                groups[key].append((current, position, row))
+        made = []
+        for key in sorted(groups):
+            members = groups[key]
+            for (current, position, _), row in zip(
+                members, self._new_rows(len(members)), strict=True
+            ):
+                places = np.flatnonzero(self.alive[current.number])
+                self.rows[current.number].flat[places[position]] = row
+            made.append(self._group(*key, members))
+        pairs = np.array(list(dots), dtype=np.int64).reshape(-1, 2)
+        return Level(dots=(pairs[:, 0], pairs[:, 1]), groups=tuple(made))
+
+    def _group(
+        self,
+        propagator: str,
+        kinds: tuple[tuple[str, int], ...],
+        n_products: int,
+        members: Sequence[tuple[Current, int, _Terms]],
+    ) -> Group:
+        vertices = []
+        for kernel, n in kinds:
+            padded = [_pad(row.vertices[kernel], n) for _, _, row in members]
+            for column in zip(*padded, strict=True):
+                arms, couplings, factors = zip(*column, strict=True)
+                vertices.append(
+                    VertexRows(kernel, _columns(arms), _columns(couplings), np.array(factors))
+                )
+        products = []
+        all_products = [
+            [(*key, factor) for key, factor in row.products.items()] for _, _, row in members
+        ]
+        for column in zip(*(_pad(entries, n_products) for entries in all_products), strict=True):
+            number, row, coupling, factors = zip(*column, strict=True)
+            products.append(ProductRows(*_columns(zip(number, row, coupling)), np.array(factors)))
+        return Group(
+            tuple(vertices),
+            tuple(products),
+            self._propagators(propagator, [current for current, _, _ in members]),
         )
 
     def _propagator(self, current: Current) -> str:
@@ -253,50 +305,64 @@ class _Compiler:
             return "massless vector" if particle.is_massless else "massive vector"
         return "scalar"
 
-    def _propagators(
-        self, slices: Mapping[str, Sequence[tuple[Current, int]]]
-    ) -> tuple[PropagatorRows, ...]:
-        made, start = [], 0
-        for kernel in sorted(slices):
-            numbers = []
-            for current, n in slices[kernel]:
-                particle = self.model.particle(current.particle)
-                no_width = current.t_channel and not self.t_channel_width
-                triple = (
-                    self.momenta[str(current.legs)],
-                    self.masses[particle.mass],
-                    self.widths[ZERO if no_width else particle.width],
-                )
-                numbers += [triple] * n
-            momenta, masses, widths = (np.array(column) for column in zip(*numbers, strict=True))
-            made.append(
-                PropagatorRows(kernel, start, start + len(numbers), momenta, masses, widths)
+    def _propagators(self, kernel: str, currents: Sequence[Current]) -> PropagatorRows:
+        entries = []
+        for current in currents:
+            particle = self.model.particle(current.particle)
+            no_width = current.t_channel and not self.t_channel_width
+            width = ZERO if no_width else particle.width
+            entries.append(
+                (self.momenta[current.legs], self.masses[particle.mass], self.widths[width])
             )
-            start += len(numbers)
-        return tuple(made)
+        return PropagatorRows(kernel, *_columns(entries))
 
-    def _vertex_block(
-        self, current: Current, branching: Branching, selected: np.ndarray
-    ) -> tuple[_VertexBlock, np.ndarray]:
-        """The rows of one branching, and which of the rows of its current they belong to."""
-        legs = bits(current.legs)
-        arm_rows = []
-        for arm in branching.arms:
-            below = set(bits(arm.legs))
-            rows = self.rows.get(arm.number)
-            if rows is None:
-                rows = np.zeros(states_shape(self.model, self.graph, arm.legs), dtype=np.int64)
-            shape = [n if leg in below else 1 for leg, n in zip(legs, selected.shape, strict=True)]
-            sized = rows.reshape([s for s, leg in zip(shape, legs, strict=True) if leg in below])
-            arm_rows.append(np.broadcast_to(sized.reshape(shape), selected.shape)[selected])
-        used = np.flatnonzero(np.all([rows > 0 for rows in arm_rows], axis=0))
-        order, kernel, weights = _canonical(branching)
-        momenta: tuple[int, ...] = ()
-        if kernel == "VVV>vector":
-            momenta = tuple(self.momenta[str(branching.arms[i].legs)] for i in order)
-        couplings = tuple(self.couplings[name] for name in branching.vertex.couplings)
-        arms = tuple(arm_rows[i][used] for i in order)
-        return _VertexBlock(kernel, arms, couplings, momenta, weights), used
+    def _terms(self, current: Current, dots: dict[tuple[int, int], int]) -> list[_Terms]:
+        """What is added up for each row of a current; numbers the dot products that it needs."""
+        selected = self.alive[current.number]
+        rows = [_Terms() for _ in range(int(selected.sum()))]
+        for coefficient, branching in current.terms:
+            factor = float(coefficient) * branching.sign
+            vertex = branching.vertex
+            couplings = tuple(self.couplings[name] for name in vertex.couplings)
+            arms = _ordered_arms(branching)
+            arm_rows = [self._arm_rows(current, arm, selected) for arm in arms]
+            for position in np.flatnonzero(np.all([r > 0 for r in arm_rows], axis=0)):
+                row, numbers = rows[position], tuple(int(r[position]) for r in arm_rows)
+                if set(vertex.lorentz) != {"V"}:
+                    entry = (numbers, couplings, factor)
+                    row.vertices[_kernel(branching)].append(entry)
+                    continue
+                for x, y, z, weight in self._products(branching, arms, numbers):
+                    pair = (min(x, y), max(x, y))
+                    key = (dots.setdefault(pair, len(dots)), z, couplings[0])
+                    row.products[key] += weight * factor
+        return rows
+
+    def _products(
+        self, branching: Branching, arms: Sequence[Current], rows: tuple[int, ...]
+    ) -> list[tuple[int, int, int, float]]:
+        """A vertex of vectors alone as (row, row, row, factor)."""
+        if branching.vertex.lorentz == "VVV":
+            products = three_vectors(*rows, *(arm.legs for arm in arms))
+        else:
+            products = four_vectors(*rows, _quartic_weights(branching.vertex, branching.out))
+
+        def number(factor: Any) -> int:
+            return self.vectors[factor] if isinstance(factor, Momentum) else factor
+
+        return [(number(p.x), number(p.y), number(p.z), p.factor) for p in products]
+
+    def _arm_rows(self, current: Current, arm: Current, selected: np.ndarray) -> np.ndarray:
+        """The row of an arm for every row of a current, 0 where it vanishes."""
+        below = set(bits(arm.legs))
+        rows = self.rows.get(arm.number)
+        if rows is None:
+            rows = np.zeros(states_shape(self.model, self.graph, arm.legs), dtype=np.int64)
+        shape = [
+            n if leg in below else 1
+            for leg, n in zip(bits(current.legs), selected.shape, strict=True)
+        ]
+        return np.broadcast_to(rows.reshape(shape), selected.shape)[selected]
 
     def _closing_rows(
         self, closings: Sequence[Closing], helicities: np.ndarray
@@ -324,54 +390,59 @@ class _Compiler:
         return vectors, tuple(structures)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _VertexBlock:
-    """The rows of one branching: index arrays of its arms, and what is the same for all rows."""
-
-    kernel: str
-    arms: tuple[np.ndarray, ...]
-    couplings: tuple[int, ...]
-    momenta: tuple[int, ...]
-    weights: tuple[int, ...]
+#: A vertex of one row: rows of its arms, numbers of its couplings, factor.
+_Entry = tuple[tuple[int, ...], tuple[int, ...], float]
 
 
-def _join_blocks(kernel: str, blocks: Sequence[_VertexBlock]) -> VertexRows:
-    sizes = [len(block.arms[0]) for block in blocks]
+class _Terms:
+    """What one row adds up: vertices by kernel, products by (number of x.y, row of z, coupling)."""
 
-    def repeated(attribute: str) -> tuple[np.ndarray, ...]:
-        columns = zip(*(getattr(block, attribute) for block in blocks), strict=True)
-        return tuple(np.repeat(np.array(column), sizes) for column in columns)
+    def __init__(self) -> None:
+        self.vertices: dict[str, list[_Entry]] = defaultdict(list)
+        self.products: dict[tuple[int, int, int], float] = defaultdict(float)
 
-    return VertexRows(
-        kernel=kernel,
-        arms=tuple(
-            np.concatenate(column) for column in zip(*(b.arms for b in blocks), strict=True)
-        ),
-        couplings=repeated("couplings"),
-        momenta=repeated("momenta"),
-        weights=repeated("weights"),
-    )
+    @property
+    def kinds(self) -> tuple[tuple[str, int], ...]:
+        """The kernels and how often each occurs, padded."""
+        return tuple((k, _padded(len(v), 1)) for k, v in sorted(self.vertices.items()))
 
 
-def _canonical(branching: Branching) -> tuple[tuple[int, ...], str, tuple[int, ...]]:
-    """The order of arms that the kernel expects, its name, its weights (four vectors)."""
-    vertex, out = branching.vertex, branching.out
-    slots = [s for s in range(len(vertex.particles)) if s != out]
-    lorentz = vertex.lorentz
+def _padded(n: int, unit: int) -> int:
+    """n rounded up to 0, 1, 2, 4, 8, ... units: few different sums, few programs to compile."""
+    units = -(-n // unit)
+    return unit * (1 << (units - 1).bit_length()) if units else 0
+
+
+def _pad(entries: list, n: int) -> list:
+    """Entries repeated with the factor zero."""
+    missing = n - len(entries)
+    return entries + [(*entries[0][:-1], 0.0)] * missing if missing else entries
+
+
+def _columns(rows: Iterable[Sequence[int]]) -> tuple[np.ndarray, ...]:
+    return tuple(np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
+
+
+def _ordered_arms(branching: Branching) -> tuple[Current, ...]:
+    """The arms in the order that the kernel, or the sum of products, expects."""
+    if branching.vertex.lorentz != "VVV":
+        return branching.arms
+    # Slots in cyclic order behind the open one: the structure is cyclic.
+    slots = [s for s in range(3) if s != branching.out]
+    cyclic = [(branching.out + 1) % 3, (branching.out + 2) % 3]
+    return tuple(branching.arms[slots.index(s)] for s in cyclic)
+
+
+def _kernel(branching: Branching) -> str:
+    lorentz, out = branching.vertex.lorentz, branching.out
     if lorentz[:2] == "FF":
         leaves = ("ket", "bra", "vector" if lorentz == "FFV" else "scalar")[out]
-        return (0, 1), f"{lorentz}>{leaves}", ()
-    leaves = "vector" if lorentz[out] == "V" else "scalar"
-    if lorentz == "VVV":
-        # Slots in cyclic order behind the open one: the structure is cyclic.
-        cyclic = [(out + 1) % 3, (out + 2) % 3]
-        return tuple(slots.index(s) for s in cyclic), "VVV>vector", ()
-    if lorentz == "VVVV":
-        return (0, 1, 2), "VVVV>vector", _quartic_weights(vertex, slots, out)
-    return tuple(range(len(slots))), f"{lorentz}>{leaves}", ()
+    else:
+        leaves = "vector" if lorentz[out] == "V" else "scalar"
+    return f"{lorentz}>{leaves}"
 
 
-def _quartic_weights(vertex: Vertex, slots: Sequence[int], out: int) -> tuple[int, ...]:
+def _quartic_weights(vertex: Vertex, out: int) -> tuple[int, ...]:
     """The weights of g_ab g_c,out, g_ac g_b,out and g_bc g_a,out for the other slots a, b, c."""
     pairings = ({0, 1}, {0, 2}, {0, 3})
 
@@ -379,5 +450,5 @@ def _quartic_weights(vertex: Vertex, slots: Sequence[int], out: int) -> tuple[in
         pair = {x, y} if 0 in (x, y) else {0, 1, 2, 3} - {x, y}
         return vertex.weights[pairings.index(pair)]
 
-    a, b, c = slots
+    a, b, c = (s for s in range(4) if s != out)
     return weight(a, b), weight(a, c), weight(b, c)
