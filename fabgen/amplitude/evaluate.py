@@ -85,7 +85,7 @@ def _wavefunction(xp: Any, leg: Leg, p: Array, values: Constants) -> Array:
 
 
 def _combine(xp: Any, signs: np.ndarray, momenta: Array) -> Array:
-    """Sums of momenta (legs, 4, events) with the coefficients `signs` (sums, legs): (sums, 4, events)."""
+    """The sums of momenta (legs, 4, events) with coefficients (sums, legs): (sums, 4, events)."""
     n_legs, _, n_events = momenta.shape
     flat = xp.matmul(signs, momenta.reshape(n_legs, 4 * n_events))
     return flat.reshape(len(signs), 4, n_events)

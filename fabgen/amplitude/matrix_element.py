@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fabgen.amplitude import tables as tb
+from fabgen.amplitude import tabulate as tb
 from fabgen.amplitude.evaluate import Constants, constants, evaluate_closings, evaluate_currents
+from fabgen.amplitude.tables import Tables
 from fabgen.amplitude.vanishing import find_nonvanishing
 from fabgen.errors import InputError
 from fabgen.model import Model, load_model
@@ -248,7 +249,7 @@ def _norm(matrix: np.ndarray, amplitudes: jax.Array) -> jax.Array:
     return squared.reshape(len(matrix), n_helicities, n_events)
 
 
-def _colour_metric(tables: tb.Tables) -> np.ndarray:
+def _colour_metric(tables: Tables) -> np.ndarray:
     """Interferences of the closings summed over colours: |M|^2 = sum_ij a_i metric_ij a_j*."""
     structures = tables.structures
     n = len(structures)

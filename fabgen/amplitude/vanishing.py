@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 
-from fabgen.amplitude import tables as tb
+from fabgen.amplitude import tabulate as tb
 from fabgen.amplitude.evaluate import constants, evaluate_closings, evaluate_currents
 from fabgen.model import ZERO, Model
 from fabgen.process.currents import bits

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from fabgen.amplitude import tables as tb
+from fabgen.amplitude import tabulate as tb
 from fabgen.amplitude.evaluate import constants, evaluate_closings, evaluate_currents
 from fabgen.model import load_model
 from fabgen.process import colour

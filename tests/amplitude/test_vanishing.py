@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fabgen.amplitude import tables as tb
+from fabgen.amplitude import tabulate as tb
 from fabgen.amplitude.evaluate import constants, evaluate_closings, evaluate_currents
 from fabgen.amplitude.vanishing import find_nonvanishing
 
