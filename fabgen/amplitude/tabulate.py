@@ -229,31 +229,37 @@ class _Compiler:
             couplings = tuple(self.couplings[name] for name in vertex.couplings)
             arms = _ordered_arms(branching)
             arm_rows = [self._arm_rows(current, arm, selected) for arm in arms]
-            for position in np.flatnonzero(np.all([r > 0 for r in arm_rows], axis=0)):
-                row, numbers = rows[position], tuple(int(r[position]) for r in arm_rows)
-                if set(vertex.lorentz) != {"V"}:
-                    entry = (numbers, couplings, factor)
-                    row.vertices[_kernel(branching)].append(entry)
-                    continue
-                for x, y, z, weight in self._products(branching, arms, numbers):
-                    pair = (min(x, y), max(x, y))
-                    key = (dots.setdefault(pair, len(dots)), z, couplings[0])
-                    row.products[key] += weight * factor
+            used = np.flatnonzero(np.all([r > 0 for r in arm_rows], axis=0))
+            numbers = np.stack([r[used] for r in arm_rows], axis=1).tolist()
+            if set(vertex.lorentz) != {"V"}:
+                kernel = _kernel(branching)
+                for position, arm_numbers in zip(used, numbers, strict=True):
+                    entry = (tuple(arm_numbers), couplings, factor)
+                    rows[position].vertices[kernel].append(entry)
+                continue
+            products = self._products(branching, arms)
+            for position, arm_numbers in zip(used, numbers, strict=True):
+                found = rows[position].products
+                for x, y, z, weight in products:
+                    x, y, z = (arm_numbers[i] if i < 0 else i for i in (x, y, z))
+                    pair = (x, y) if x < y else (y, x)
+                    found[dots.setdefault(pair, len(dots)), z, couplings[0]] += weight * factor
         return rows
 
     def _products(
-        self, branching: Branching, arms: Sequence[Current], rows: tuple[int, ...]
+        self, branching: Branching, arms: Sequence[Current]
     ) -> list[tuple[int, int, int, float]]:
-        """A vertex of vectors alone as (row, row, row, factor)."""
-        if branching.vertex.lorentz == "VVV":
-            (a, b), (legs_a, legs_b) = rows, (arm.legs for arm in arms)
-            products = three_vectors(a, b, legs_a, legs_b)
-        else:
-            a, b, c = rows
-            products = four_vectors(a, b, c, _quartic_weights(branching.vertex, branching.out))
+        """A vertex of vectors alone: x, y, z and factor of each product.
 
-        def number(factor: Any) -> int:
-            return self.vectors[factor] if isinstance(factor, Momentum) else factor
+        x, y, z: the row of a sum of momenta, or an arm counted from the end (-1 is the last).
+        """
+        if branching.vertex.lorentz == "VVV":
+            products = three_vectors(-2, -1, *(arm.legs for arm in arms))
+        else:
+            products = four_vectors(-3, -2, -1, _quartic_weights(branching.vertex, branching.out))
+
+        def number(vector: Any) -> int:
+            return self.vectors[vector] if isinstance(vector, Momentum) else vector
 
         return [(number(p.x), number(p.y), number(p.z), p.factor) for p in products]
 
