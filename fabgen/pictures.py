@@ -30,7 +30,7 @@ def refuse_empty(run: RunDirectory, kind: str) -> None:
             "there is nothing to draw: the run has no trained surrogate",
             file=run.path,
             allowed="a run that was trained",
-            hint=f"fabgen train {run.card}",
+            hint=f"fabgen generate {run.path} trains it",
         )
 
 

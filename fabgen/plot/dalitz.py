@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -16,12 +17,21 @@ from fabgen.plot.distributions import Spectra, differential, spectra
 from fabgen.plot.names import leg_names, numbered
 from fabgen.plot.observables import invariant_mass
 from fabgen.plot.sample import Samples
-from fabgen.plot.style import BAND, SURROGATE, TARGET, UNTRAINED, bracket, new_figure
+from fabgen.plot.style import (
+    BAND,
+    SURROGATE,
+    TARGET,
+    UNTRAINED,
+    bracket,
+    log_ticks,
+    new_figure,
+    power_of_ten,
+)
 from fabgen.process.topology import EventTopology
 
 Floats = NDArray[np.float64]
 #: Cells of the plane and bins of a projection, each way.
-CELLS, BINS = 90, 45
+CELLS, BINS = 70, 45
 #: Decades of the colour scale.
 DECADES = 3.0
 
@@ -103,15 +113,24 @@ def dalitz_plot(
     draw_projection(beside, found_y, label, sideways=True)
 
     first, second, third = (n.latex for n in numbered(leg_names(topologies)[1:]))
-    main.set_xlabel(rf"$m^2({second}\,{third})$" + bracket("GeV$^2$"))
-    main.set_ylabel(rf"$m^2({first}\,{second})$" + bracket("GeV$^2$"))
-    quantity = differential(unit)
-    above.set_ylabel(rf"$\mathrm{{d}}{quantity}/\mathrm{{d}}m^2$")
-    beside.set_xlabel(rf"$\mathrm{{d}}{quantity}/\mathrm{{d}}m^2$")
+    _label_axis(main.xaxis, rf"m^2({second}\,{third})", plane.x_range[1])
+    _label_axis(main.yaxis, rf"m^2({first}\,{second})", plane.y_range[1])
+    quantity = rf"$\mathrm{{d}}{differential(unit)}/\mathrm{{d}}m^2$"
+    above.set_ylabel(quantity)
+    beside.set_xlabel(quantity)
     above.tick_params(labelbottom=False, labelleft=False)
     beside.tick_params(labelleft=False, labelbottom=False)
     above.set_title(title)
+    handles, names = above.get_legend_handles_labels()
+    key.legend(handles, names, loc="lower left", borderaxespad=0.0, handlelength=1.2)
     return figure
+
+
+def _label_axis(axis: Axis, symbol: str, largest: float) -> None:
+    """A label with the unit, the numbers in powers of ten of it where they are large or small."""
+    exponent = power_of_ten(largest)
+    axis.set_label_text(f"${symbol}$" + bracket("GeV$^2$", exponent))
+    axis.set_major_formatter(lambda value, position: f"{value / 10.0**exponent:g}")
 
 
 def density(samples: Samples, plane: Plane, cells: int = CELLS) -> tuple[Floats, Floats, Floats]:
@@ -136,7 +155,7 @@ def _draw_plane(main: Axes, key: Axes, samples: Samples, plane: Plane) -> None:
     top = float(np.nanmax(values))
     low = max(float(np.nanquantile(values, 0.02)), top / 10.0**DECADES)
     mesh = main.pcolormesh(
-        x_edges, y_edges, values.T, cmap="cividis", norm=LogNorm(low, top), rasterized=True
+        x_edges, y_edges, values.T, cmap="Blues", norm=LogNorm(low, top), rasterized=True
     )
     x = np.linspace(*plane.x_range, 2000)
     main.plot(x, plane.boundary(x)[0], color=UNTRAINED, lw=0.6)
@@ -144,9 +163,10 @@ def _draw_plane(main: Axes, key: Axes, samples: Samples, plane: Plane) -> None:
     for limits, size in ((main.set_xlim, plane.x_range), (main.set_ylim, plane.y_range)):
         room = 0.03 * (size[1] - size[0])
         limits(size[0] - room, size[1] + room)
-    scale = key.inset_axes((0.0, 0.55, 1.0, 0.12))
+    scale = key.inset_axes((0.0, 0.8, 1.0, 0.09))
     main.figure.colorbar(mesh, cax=scale, orientation="horizontal")
-    scale.set_title("density / mean", fontsize=7.0, loc="center")
+    scale.set_title("density / mean", fontsize=7.0, loc="center", pad=2.0)
+    log_ticks(scale.xaxis, low, top)
 
 
 def draw_projection(axes: Axes, found: Spectra, label: str, *, sideways: bool = False) -> None:
@@ -156,10 +176,13 @@ def draw_projection(axes: Axes, found: Spectra, label: str, *, sideways: bool = 
     if found.untrained is not None:
         one = found.untrained
         low, high = np.maximum(one.value - one.error, 0.0), one.value + one.error
-        axes.stairs(high, one.edges, baseline=low, fill=True, color=BAND, **style)
-        axes.stairs(found.surrogate.value, one.edges, color=SURROGATE, lw=0.8, ls="--", **style)
+        axes.stairs(
+            high, one.edges, baseline=low, fill=True, color=BAND, label="untrained map", **style
+        )
+        style |= {"baseline": None, "lw": 0.8, "ls": "--", "label": label}
+        axes.stairs(found.surrogate.value, one.edges, color=SURROGATE, **style)
     centres, value, error = points.centres, points.value, points.error
-    look: Any = {"fmt": "o", "ms": 1.2, "elinewidth": 0.5, "color": TARGET, "label": label}
+    look: Any = {"fmt": "o", "ms": 1.2, "elinewidth": 0.5, "color": TARGET, "label": "weighted"}
     top = 1.1 * float(np.max(value))
     if sideways:
         axes.errorbar(value, centres, xerr=error, **look)

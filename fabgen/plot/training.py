@@ -47,13 +47,13 @@ def has_curve(records: Sequence[Mapping[str, Any]]) -> bool:
 def robust_limits(values: Floats, room: float = 0.08) -> tuple[float, float]:
     """Limits of an axis that show all values but single wild ones.
 
-    Values further from the quartiles than three times their distance do not count.
+    Values further from the quartiles than five times their distance do not count.
     """
     values = values[np.isfinite(values)]
     if values.size == 0:
         return 0.0, 1.0
     lower, upper = np.quantile(values, [0.25, 0.75])
-    reach = 3.0 * (upper - lower)
+    reach = 5.0 * (upper - lower)
     kept = values[(values >= lower - reach) & (values <= upper + reach)]
     low, high = float(np.min(kept)), float(np.max(kept))
     margin = room * (high - low) or 0.1 * abs(high) or 1.0

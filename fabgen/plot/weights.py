@@ -131,8 +131,8 @@ def weight_picture(
 
 def _label(name: str, weights: WeightDistribution) -> str:
     m = weights.metrics
-    eps = rf"$\varepsilon = {m.sampling_efficiency:.3g}$"
-    unweighting = rf"$\varepsilon_\mathrm{{uw}} = {m.unweighting_efficiency:.2g}$"
+    eps = rf"$\varepsilon = {m.sampling_efficiency:#.3g}$"
+    unweighting = rf"$\varepsilon_\mathrm{{uw}} = {m.unweighting_efficiency:#.2g}$"
     zero = f", {_percent(weights.zero_share)} zero" if weights.zero_share > 0.0 else ""
     return f"{name}: {eps}, {unweighting}{zero}"
 
