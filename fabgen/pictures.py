@@ -6,7 +6,7 @@ from the seed of the generation and nothing else uses them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError, InputError
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 LABELS = {"flow": "trained flow", "vegas": "VEGAS+ grid", "uniform": "untrained map"}
 
 
-def refuse_empty(run: RunDirectory, kind: str) -> None:
-    """Raises InputError for a run without anything to draw; `kind` is that of its surrogate."""
-    if kind != "uniform" and not run.surrogate.exists() and not run.training_log.exists():
+def refuse_without_course(run: RunDirectory, records: Sequence[Mapping[str, Any]]) -> None:
+    """Raises InputError if an unfinished training has not left a line to draw, either."""
+    if not records:
         raise InputError(
             "there is nothing to draw: the run has no trained surrogate",
             file=run.path,
@@ -97,7 +97,7 @@ def _momenta(session: Session) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
 
 def pictures(
-    session: Session, records: list[dict[str, Any]], samples: Samples | None
+    session: Session, records: Sequence[Mapping[str, Any]], samples: Samples | None
 ) -> Iterator[tuple[str, Figure]]:
     """Names and figures, one after the other. Without samples: the course of the training alone.
 

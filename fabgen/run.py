@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fabgen import __version__
 from fabgen.card import Card
 from fabgen.errors import InputError
-from fabgen.pictures import draw_samples, pictures, refuse_empty
+from fabgen.pictures import draw_samples, pictures, refuse_without_course
 from fabgen.reporting import Reporter, Silent, Stopwatch
 from fabgen.rundir import RunDirectory, check_run, open_run, stored_card
 from fabgen.stages import (
@@ -104,18 +104,20 @@ def plot(
             allowed="the directory of a run, such as runs/ee_ttbar",
         )
     run = RunDirectory(directory)
-    refuse_empty(run, card.surrogate.kind)
+    if card.surrogate.kind != "uniform" and not run.surrogate.exists():
+        refuse_without_course(run, run.training_records())
     with _session(card, directory, how) as session:
         from fabgen.plot.style import encode, style
 
-        drawn = None
+        records, drawn = session.run.training_records(), None
         if has_finished_surrogate(session):
             trained = trained_surrogate(session, card.surrogate.kind, store=True)
             drawn = draw_samples(session, trained, samples or card.evaluation.samples)
         else:
+            refuse_without_course(run, records)
             how.reporter.note("the training is not finished: drawing its course so far, only")
         with style():
-            for name, figure in pictures(session, session.run.training_records(), drawn):
+            for name, figure in pictures(session, records, drawn):
                 file = f"{name}.{file_format}"
                 yield session.run.store_picture(file, encode(figure, file_format))
 

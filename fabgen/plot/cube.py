@@ -32,7 +32,7 @@ _ALONG_Y: Any = ("bottom", "center", "top")
 _GREYS = LinearSegmentedColormap.from_list("greys", ["#FFFFFF", "#8C8C8C"])
 
 
-def liveliest(u: Floats, weights: Floats, most: int = MOST, bins: int = 20) -> tuple[int, ...]:
+def liveliest(u: Floats, weights: Floats, most: int, bins: int = 20) -> tuple[int, ...]:
     """The `most` dimensions in which weighted points u (n, dim) are least uniform, in order."""
     total = np.sum(weights)
     spread = [
@@ -79,11 +79,11 @@ def contour_levels(low: float, high: float, most: int = CONTOURS) -> list[float]
     return []
 
 
-def corner_plot(samples: Samples, title: str, label: str) -> Figure:
+def corner_plot(samples: Samples, title: str, label: str, most: int = MOST) -> Figure:
     """f (all points of both samples, weighted) and the surrogate (its points as they are)."""
     u, weights = samples.target()
     q = samples.surrogate.u
-    dims = list(liveliest(u, weights))
+    dims = list(liveliest(u, weights, most))
     size = COLUMN if len(dims) <= 3 else PAGE
     figure = new_figure(size, size, arranged=False)
     # corner draws the frame and the diagonal, its planes stay empty.

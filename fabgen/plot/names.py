@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from particle import Particle, ParticleNotFound
+from particle import InvalidParticle, Particle, ParticleNotFound
 
 from fabgen.process.topology import EventTopology
 
@@ -40,8 +40,8 @@ def particle_name(pdg: int) -> Name:
         return _SHORT[pdg]
     try:
         particle = Particle.from_pdgid(pdg)
-    except ParticleNotFound:
-        return Name(rf"\mathrm{{PDG}}_{{{pdg}}}", f"pdg{pdg}".replace("-", "m"))
+    except (ParticleNotFound, InvalidParticle):
+        return Name(rf"\mathrm{{PDG}}_{{{pdg}}}", f"pdg{pdg}".replace("-", "_anti_"))
     return Name(particle.latex_name, re.sub(r"\W+", "", particle.programmatic_name))
 
 

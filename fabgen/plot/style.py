@@ -104,7 +104,8 @@ def legend_above(axes: Axes) -> float:
     legend = axes.legend(loc="upper right")
     figure = axes.get_figure(root=True)
     assert figure is not None
-    figure.draw_without_rendering()  # sizes are known only once everything has its place
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)  # the height of the axes is known only then
     below = (legend.get_window_extent().y0 - axes.bbox.y0) / axes.bbox.height
     share = max(below - 0.02, 0.3)
     low, high = axes.get_ylim()

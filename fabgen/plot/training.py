@@ -17,6 +17,7 @@ from fabgen.plot.style import (
     TARGET,
     UNTRAINED,
     bracket,
+    log_ticks,
     new_figure,
     power_of_ten,
 )
@@ -129,7 +130,10 @@ def _grid(
     )
     upper.set_ylabel("integral" + bracket(unit, exponent))
     upper.legend(loc="best")
-    lower.plot(x, np.abs(error / value), "o", color=TARGET)
-    lower.plot(x, np.abs(mean_error / mean), color=UNTRAINED)
+    own, average = np.abs(error / value), np.abs(mean_error / mean)
+    lower.plot(x, own, "o", color=TARGET, label="iteration")
+    lower.plot(x, average, color=UNTRAINED, label="average so far")
     lower.set_yscale("log")
+    log_ticks(lower.yaxis, *lower.get_ylim())
     lower.set_ylabel("relative error")
+    lower.legend(loc="best")
