@@ -214,8 +214,8 @@ def plot(
             "--samples",
             metavar="INT",
             min=100,
-            help="Points of the surrogate and of the untrained map; by default as many as the "
-            "card evaluates.",
+            help="Points of the surrogate, and of each part of the reference; by default as many "
+            "as the card evaluates.",
         ),
     ] = None,
     file_format: Annotated[

@@ -1,7 +1,8 @@
 """The pictures of a run: which there are, and the samples they are made of.
 
-Points of the surrogate and, independent of them, points of the untrained map; both streams follow
-from the seed of the generation and nothing else uses them.
+Points of the surrogate and, independent of them, a reference: more points of the surrogate, and
+points of the untrained map. Their streams follow from the seed of the generation and nothing else
+uses them; report.json does not count these evaluations.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError, InputError
 from fabgen.rundir import RunDirectory
-from fabgen.stages import PLOT, PLOT_EVENTS, PLOT_UNTRAINED, Session, Trained
+from fabgen.stages import PLOT, PLOT_EVENTS, PLOT_REFERENCE, PLOT_UNTRAINED, Session, Trained
 
 if TYPE_CHECKING:
     import jax
@@ -35,7 +36,7 @@ def refuse_without_course(run: RunDirectory, records: Sequence[Mapping[str, Any]
 
 
 def draw_samples(session: Session, trained: Trained, n: int) -> Samples:
-    """n points of the surrogate and n of the untrained map, with f and momenta.
+    """n points each of the surrogate, of the surrogate again, and of the untrained map.
 
     FabgenError if f vanishes at all points of the surrogate.
     """
@@ -50,9 +51,9 @@ def draw_samples(session: Session, trained: Trained, n: int) -> Samples:
     if not np.any(surrogate.weights > 0.0):
         raise FabgenError(f"the integrand vanishes at all {n} points of the surrogate")
     if trained.surrogate == flat:
-        return Samples(surrogate, None)
-    untrained = draw("untrained", Trained(flat, ()), n, PLOT_UNTRAINED)
-    return Samples(surrogate, untrained if np.any(untrained.weights > 0.0) else None)
+        return Samples(surrogate)
+    again = draw("reference", trained, n, PLOT_REFERENCE)
+    return Samples(surrogate, (again, draw("untrained", Trained(flat, ()), n, PLOT_UNTRAINED)))
 
 
 def _drawer(session: Session, trained: Trained) -> Callable[[str, Trained, int, int], Sample]:

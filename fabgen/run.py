@@ -92,7 +92,7 @@ def plot(
 ) -> Iterator[Path]:
     """Draws the pictures of a run, one after the other; gives the path of each once it is there.
 
-    samples: points of the surrogate and of the untrained map; card.evaluation.samples by default.
+    samples: points of each sample (`draw_samples`); card.evaluation.samples by default.
     file_format: png or pdf. A run whose training is not finished has a training curve only.
     Raises InputError for a directory that is not a run's, or of which nothing can be drawn.
     """

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # else uses. Small ones would not do: jax.random.split(key, n)[i] is fold_in(key, i), and the
 # training splits the key of a seed that is most often the same.
 _EVALUATION, _UNTRAINED, _GENERATION, _EVENTS, _GRID = range(0x46414200, 0x46414205)
-PLOT, PLOT_UNTRAINED, PLOT_EVENTS = range(0x46414205, 0x46414208)
+PLOT, PLOT_REFERENCE, PLOT_UNTRAINED, PLOT_EVENTS = range(0x46414205, 0x46414209)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fabgen.plot.sample import Samples
-from fabgen.plot.style import COLUMN, PAGE, SURROGATE, TARGET, UNTRAINED, log_ticks, new_figure
+from fabgen.plot.style import COLUMN, PAGE, REFERENCE, SURROGATE, TARGET, log_ticks, new_figure
 
 Floats = NDArray[np.float64]
 #: More dimensions than this cannot be read on a page.
@@ -80,8 +80,9 @@ def contour_levels(low: float, high: float, most: int = CONTOURS) -> list[float]
 
 
 def corner_plot(samples: Samples, title: str, label: str, most: int = MOST) -> Figure:
-    """f (all points of both samples, weighted) and the surrogate (its points as they are)."""
-    u, weights = samples.target()
+    """f (all points, weighted) and the surrogate (its points as they are)."""
+    u = np.concatenate([part.u for part in samples.parts])
+    weights = np.concatenate(samples.target())
     q = samples.surrogate.u
     dims = list(liveliest(u, weights, most))
     size = COLUMN if len(dims) <= 3 else PAGE
@@ -146,7 +147,7 @@ def _arrange(figure: Figure, grid: NDArray[np.object_]) -> None:
             if row == col:
                 highest = max(float(np.max(p.get_xy()[:, 1])) for p in axes.patches)  # type: ignore[attr-defined]
                 axes.set_ylim(0.0, 1.15 * highest)
-                axes.axhline(1.0, color=UNTRAINED, lw=0.5, ls=":")
+                axes.axhline(1.0, color=REFERENCE, lw=0.5, ls=":")
             else:
                 axes.set_yticks(ticks, names if col == 0 else [], rotation=0)
             # The outer numbers would run into those of the neighbours.

@@ -19,9 +19,9 @@ from fabgen.plot.observables import invariant_mass
 from fabgen.plot.sample import Samples
 from fabgen.plot.style import (
     BAND,
+    REFERENCE,
     SURROGATE,
     TARGET,
-    UNTRAINED,
     bracket,
     log_ticks,
     new_figure,
@@ -90,7 +90,7 @@ def plane_of(topologies: Sequence[EventTopology]) -> Plane:
 def dalitz_plot(
     samples: Samples, topologies: Sequence[EventTopology], unit: str, title: str, label: str
 ) -> Figure:
-    """f in the plane, from all points of both samples, and the spectra of its two axes.
+    """f in the plane, from all points, and the spectra of its two axes.
 
     unit: of f, "" for none. label: what the surrogate is called.
     """
@@ -104,11 +104,9 @@ def dalitz_plot(
     key.axis("off")
     _draw_plane(main, key, samples, plane)
 
-    x, y = plane.coordinates(samples.surrogate.momenta)
-    flat = samples.untrained
-    x_flat, y_flat = (None, None) if flat is None else plane.coordinates(flat.momenta)
-    found_x = spectra(samples, x, x_flat, np.linspace(*plane.x_range, BINS + 1))
-    found_y = spectra(samples, y, y_flat, np.linspace(*plane.y_range, BINS + 1))
+    x, y = zip(*(plane.coordinates(part.momenta) for part in samples.parts), strict=True)
+    found_x = spectra(samples, x, np.linspace(*plane.x_range, BINS + 1))
+    found_y = spectra(samples, y, np.linspace(*plane.y_range, BINS + 1))
     draw_projection(above, found_x, label)
     draw_projection(beside, found_y, label, sideways=True)
 
@@ -138,9 +136,8 @@ def density(samples: Samples, plane: Plane, cells: int = CELLS) -> tuple[Floats,
 
     NaN in cells without a point.
     """
-    _, weights = samples.target()
-    both = [s for s in (samples.surrogate, samples.untrained) if s is not None]
-    x, y = plane.coordinates(np.concatenate([s.momenta for s in both]))
+    weights = np.concatenate(samples.target())
+    x, y = plane.coordinates(np.concatenate([part.momenta for part in samples.parts]))
     used = (weights > 0.0) & np.isfinite(x) & np.isfinite(y)
     x_edges = np.linspace(*plane.x_range, cells + 1)
     y_edges = np.linspace(*plane.y_range, cells + 1)
@@ -158,8 +155,8 @@ def _draw_plane(main: Axes, key: Axes, samples: Samples, plane: Plane) -> None:
         x_edges, y_edges, values.T, cmap="Blues", norm=LogNorm(low, top), rasterized=True
     )
     x = np.linspace(*plane.x_range, 2000)
-    main.plot(x, plane.boundary(x)[0], color=UNTRAINED, lw=0.6)
-    main.plot(x, plane.boundary(x)[1], color=UNTRAINED, lw=0.6)
+    main.plot(x, plane.boundary(x)[0], color=REFERENCE, lw=0.6)
+    main.plot(x, plane.boundary(x)[1], color=REFERENCE, lw=0.6)
     for limits, size in ((main.set_xlim, plane.x_range), (main.set_ylim, plane.y_range)):
         room = 0.03 * (size[1] - size[0])
         limits(size[0] - room, size[1] + room)
@@ -173,11 +170,11 @@ def draw_projection(axes: Axes, found: Spectra, label: str, *, sideways: bool = 
     """The spectra of one axis of the plane, without numbers on their own axis."""
     points = found.weighted
     style: Any = {"orientation": "horizontal"} if sideways else {}
-    if found.untrained is not None:
-        one = found.untrained
+    if found.reference is not None:
+        one = found.reference
         low, high = np.maximum(one.value - one.error, 0.0), one.value + one.error
         axes.stairs(
-            high, one.edges, baseline=low, fill=True, color=BAND, label="untrained map", **style
+            high, one.edges, baseline=low, fill=True, color=BAND, label="reference", **style
         )
         style |= {"baseline": None, "lw": 0.8, "ls": "--", "label": label}
         axes.stairs(found.surrogate.value, one.edges, color=SURROGATE, **style)

@@ -1,14 +1,17 @@
 """The distribution of one observable, with its ratio to a reference sample.
 
-The reference are points of the untrained map, weighted with f: they know nothing of the surrogate.
-Both weighted samples estimate the same d sigma/dx without bias, so their ratio tests the surrogate:
-it is 1 within the errors unless the surrogate leaves out a part of phase space. (The events of the
-run would be no reference: they come from the surrogate themselves.) The surrogate is drawn
-unweighted, too; how far it is from the points is how much the weights have to do.
+The reference are new points of the surrogate and points of the untrained map, weighted as parts of
+their mixture. It is independent of the weighted points of the surrogate, and both estimate the same
+d sigma/dx without bias. So their ratio tests the surrogate: it is 1 within the errors unless the
+surrogate leaves out a part of phase space, which the untrained map does not. (The map alone would
+be no good reference: where f has peaks, rare large weights are missing from the sample, and from
+its errors. Nor would the events of the run: they come from the surrogate themselves.) The surrogate
+is drawn unweighted, too; how far it is from the points is how much the weights have to do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 from fabgen.plot.histogram import (
     Spectrum,
     chi_squared,
+    joined,
     ratio,
     ratio_limit,
     sensible_range,
@@ -29,9 +33,9 @@ from fabgen.plot.observables import Observable
 from fabgen.plot.sample import Samples
 from fabgen.plot.style import (
     BAND,
+    REFERENCE,
     SURROGATE,
     TARGET,
-    UNTRAINED,
     bracket,
     legend_above,
     new_figure,
@@ -46,27 +50,28 @@ SPAN = 50.0
 
 @dataclass(frozen=True)
 class Spectra:
-    """One observable of the surrogate's points, weighted and not, and of the untrained map's."""
+    """One observable of the surrogate's points, weighted and not, and of the reference."""
 
     weighted: Spectrum
     surrogate: Spectrum
-    untrained: Spectrum | None
+    reference: Spectrum | None
 
 
-def spectra(samples: Samples, x: Floats, x_untrained: Floats | None, edges: Floats) -> Spectra:
-    """The spectra of an observable with values x of the surrogate's points, x_untrained of others.
+def spectra(samples: Samples, values: Sequence[Floats], edges: Floats) -> Spectra:
+    """The spectra of an observable; `values` (n,) for each of samples.parts.
 
     The unweighted surrogate is normalized to the integral of f.
     """
     weights = samples.surrogate.weights
-    flat = samples.untrained
-    same = np.full(len(weights), np.mean(weights))
+    mean = np.full(len(weights), np.mean(weights))
+    others = [
+        spectrum(x, w, edges) for x, w in zip(values[1:], samples.reference_weights(), strict=True)
+    ]
+    sizes = [len(part) for part in samples.parts[1:]]
     return Spectra(
-        weighted=spectrum(x, weights, edges),
-        surrogate=spectrum(x, same, edges),
-        untrained=spectrum(x_untrained, flat.weights, edges)
-        if flat is not None and x_untrained is not None
-        else None,
+        weighted=spectrum(values[0], weights, edges),
+        surrogate=spectrum(values[0], mean, edges),
+        reference=joined(others, sizes) if others else None,
     )
 
 
@@ -93,16 +98,15 @@ def distribution(
 
     unit: of f, "" for none. label: what the surrogate is called.
     """
-    x, flat = observable.values(samples.surrogate.momenta), samples.untrained
-    x_flat = None if flat is None else observable.values(flat.momenta)
-    weighted = [(x, samples.surrogate.weights)]
-    if flat is not None and x_flat is not None:
-        weighted.append((x_flat, flat.weights))
+    values = [observable.values(part.momenta) for part in samples.parts]
+    weighted = [(values[0], samples.surrogate.weights)]
+    if samples.reference is not None:
+        weighted.append((np.concatenate(values[1:]), np.concatenate(samples.reference_weights())))
     limits = sensible_range(weighted)
     if limits is None:
         return None
-    found = spectra(samples, x, x_flat, np.linspace(*limits, BINS + 1))
-    if found.untrained is None:
+    found = spectra(samples, values, np.linspace(*limits, BINS + 1))
+    if found.reference is None:
         figure = new_figure(2.4)
         main = lowest = figure.subplots()
     else:
@@ -136,7 +140,7 @@ def axis_of(found: Spectra) -> tuple[bool, int]:
 
 
 def _top(found: Spectra) -> float:
-    parts = [s for s in (found.weighted, found.surrogate, found.untrained) if s is not None]
+    parts = [s for s in (found.weighted, found.surrogate, found.reference) if s is not None]
     return max(float(np.max(s.value + np.where(s.entries > 4.0, s.error, 0.0))) for s in parts)
 
 
@@ -151,8 +155,8 @@ def _floor(found: Spectra) -> float:
 def draw_spectra(axes: Axes, found: Spectra, scale: float, label: str) -> None:
     """Reference as a band, weighted points with error bars, the surrogate itself as steps."""
     edges, points = found.weighted.edges, found.weighted
-    if found.untrained is not None:
-        reference = found.untrained
+    if found.reference is not None:
+        reference = found.reference
         low, high = reference.value - reference.error, reference.value + reference.error
         axes.stairs(
             high * scale, edges, baseline=np.maximum(low, 0.0) * scale, fill=True, color=BAND
@@ -162,9 +166,9 @@ def draw_spectra(axes: Axes, found: Spectra, scale: float, label: str) -> None:
             edges,
             yerr=False,
             ax=axes,
-            color=UNTRAINED,
+            color=REFERENCE,
             lw=0.6,
-            label="untrained map, weighted",
+            label="reference",
         )
         histplot(
             found.surrogate.value * scale,
@@ -194,13 +198,13 @@ def draw_spectra(axes: Axes, found: Spectra, scale: float, label: str) -> None:
 
 def draw_ratio(axes: Axes, found: Spectra) -> None:
     """Weighted and unweighted surrogate in units of the reference, whose errors are the band."""
-    assert found.untrained is not None
+    assert found.reference is not None
     edges = found.weighted.edges
-    points, steps = ratio(found.weighted, found.untrained), ratio(found.surrogate, found.untrained)
+    points, steps = ratio(found.weighted, found.reference), ratio(found.surrogate, found.reference)
     band = np.nan_to_num(points.reference_error)
     limit = ratio_limit([points, steps])
     axes.stairs(1.0 + band, edges, baseline=1.0 - band, fill=True, color=BAND)
-    axes.axhline(1.0, color=UNTRAINED, lw=0.6)
+    axes.axhline(1.0, color=REFERENCE, lw=0.6)
     histplot(steps.value, edges, yerr=False, ax=axes, color=SURROGATE, lw=0.8, ls="--")
     axes.errorbar(
         found.weighted.centres,

@@ -52,6 +52,27 @@ def spectrum(x: Floats, weights: Floats, edges: Floats) -> Spectrum:
     return Spectrum(edges, mean / width, np.sqrt(variance) / width, entries)
 
 
+def joined(parts: Sequence[Spectrum], sizes: Sequence[int]) -> Spectrum:
+    """The spectrum of several samples of given sizes, weighted as parts of their mixture.
+
+    The number of points of each part is fixed, so the spread between the parts is no error.
+    """
+    shares = np.asarray(sizes) / sum(sizes)
+    values = np.array([part.value for part in parts])
+    errors = np.array([part.error for part in parts])
+    sums = values * np.asarray(sizes)[:, None]
+    entries = np.array([part.entries for part in parts])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squares = np.sum(np.where(entries > 0.0, sums**2 / entries, 0.0), axis=0)
+        pooled = np.where(squares > 0.0, np.sum(sums, axis=0) ** 2 / squares, 0.0)
+    return Spectrum(
+        edges=parts[0].edges,
+        value=shares @ values,
+        error=np.sqrt(shares**2 @ errors**2),
+        entries=pooled,
+    )
+
+
 @dataclass(frozen=True)
 class Ratio:
     """A spectrum in units of a reference, bin by bin: (bins,) each, NaN where the reference is 0.

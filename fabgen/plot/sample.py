@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,28 +44,54 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """Points of the surrogate, and of the untrained map unless that is the surrogate itself."""
+    """Points of the surrogate, and a reference independent of them.
+
+    reference: new points of the surrogate and points of the untrained map, or None if that is the
+    surrogate itself.
+    """
 
     surrogate: Sample
-    untrained: Sample | None
+    reference: tuple[Sample, Sample] | None = None
 
-    def target(self) -> tuple[Floats, Floats]:
-        """Points u (n, dim) of both samples and weights (n,) that distribute them as f.
+    @property
+    def parts(self) -> tuple[Sample, ...]:
+        """All samples: the surrogate's first, then those of the reference."""
+        return (self.surrogate, *(self.reference or ()))
 
-        Each sample counts by its size in the density of the mixture (balance heuristic, E. Veach
-        and L. Guibas, SIGGRAPH 95), so that w = f / (a q + 1 - a) stays below 2 f/q with samples of
-        one size, and what the surrogate does not reach is there all the same.
+    @property
+    def untrained(self) -> Sample | None:
+        """The points of the untrained map; None also where f vanishes at all of them."""
+        if self.reference is None or not np.any(self.reference[1].weights > 0.0):
+            return None
+        return self.reference[1]
+
+    def reference_weights(self) -> tuple[Floats, ...]:
+        """Weights (n,) of each part of the reference, of the two taken as one sample.
+
+        Each part counts by its size in the density of the mixture (balance heuristic: E. Veach, L.
+        Guibas, SIGGRAPH 95; defensive: A. Owen, Y. Zhou, JASA 95 (2000) 135), w = f/(a q + 1 - a):
+        with two parts of one size at most 2 f/q and at most 2 f. So what the surrogate leaves out
+        is there, and peaks that flat points hardly ever hit do no harm.
         """
-        if self.untrained is None:
-            return self.surrogate.u, self.surrogate.weights
-        both = (self.surrogate, self.untrained)
-        weights = [mixture_weights(s, len(both[0]) / sum(map(len, both))) for s in both]
-        return np.concatenate([s.u for s in both]), np.concatenate(weights)
+        if self.reference is None:
+            return ()
+        return _mixed(self.reference, len(self.reference[0]))
+
+    def target(self) -> tuple[Floats, ...]:
+        """Weights (n,) of each of the parts that distribute all their points together as f."""
+        if self.reference is None:
+            return (self.surrogate.weights,)
+        return _mixed(self.parts, len(self.surrogate) + len(self.reference[0]))
+
+
+def _mixed(parts: Sequence[Sample], of_surrogate: int) -> tuple[Floats, ...]:
+    share = of_surrogate / sum(len(part) for part in parts)
+    return tuple(mixture_weights(part, share) for part in parts)
 
 
 def mixture_weights(sample: Sample, share: float) -> Floats:
-    """f / (share q + (1 - share)) at the points of a sample, q the surrogate: (n,)."""
+    """f / (share q + 1 - share) at the points of a sample, q the surrogate: (n,)."""
     with np.errstate(divide="ignore"):
         mixture = np.logaddexp(np.log(share) + sample.log_surrogate, np.log1p(-share))
     log_w = sample.log_f - mixture
-    return np.where(np.isfinite(log_w), np.exp(np.where(np.isfinite(log_w), log_w, 0.0)), 0.0)
+    return np.exp(np.where(np.isfinite(log_w), log_w, -np.inf))

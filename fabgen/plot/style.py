@@ -29,8 +29,8 @@ DPI = 300
 # each thing, the same in every picture.
 TARGET = "#0072B2"  # blue: estimates of f
 SURROGATE = "#D55E00"  # vermillion: q itself
-UNTRAINED = "#000000"  # black, drawn light: the untrained map
-BAND = "#BBBBBB"
+UNTRAINED = REFERENCE = "#000000"  # black: what they are compared with
+BAND = "#BBBBBB"  # errors of the reference
 
 _STYLE: Any = {
     "font.family": "sans-serif",

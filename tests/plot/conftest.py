@@ -40,22 +40,21 @@ def momenta_of_decay(rng, n, masses):
     return np.stack([rest, one, *legs], axis=1)
 
 
-def make_samples(n=4000, seed=0, masses=(2.0, 0.5, 0.3, 0.2), flat=True):
-    """f = 2 x on the unit square, 3/2 GeV; surrogate q = 3/2 sqrt(x)."""
+def make_samples(n=4000, seed=0, masses=(2.0, 0.5, 0.3, 0.2), reference=True):
+    """f = 3 x on the unit square, but 0 at every 50th point; surrogate q = 3/2 sqrt(x)."""
     rng = np.random.default_rng(seed)
 
-    def sample(u, drawn):
+    def sample(of_surrogate):
+        u = rng.uniform(size=(n, 2))
+        if of_surrogate:
+            u[:, 0] **= 2.0 / 3.0
         log_q = np.log(1.5 * np.sqrt(u[:, 0]))
         log_f = np.log(3.0 * u[:, 0])
         log_f[::50] = -np.inf
-        return Sample(
-            u, log_f, log_q if drawn else np.zeros(n), log_q, momenta_of_decay(rng, n, masses)
-        )
+        log_drawn = log_q if of_surrogate else np.zeros(n)
+        return Sample(u, log_f, log_drawn, log_q, momenta_of_decay(rng, n, masses))
 
-    u = rng.uniform(size=(n, 2))
-    u[:, 0] **= 2.0 / 3.0
-    untrained = sample(rng.uniform(size=(n, 2)), False) if flat else None
-    return Samples(sample(u, True), untrained)
+    return Samples(sample(True), (sample(True), sample(False)) if reference else None)
 
 
 @pytest.fixture(scope="module")

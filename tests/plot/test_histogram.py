@@ -9,6 +9,7 @@ from fabgen.plot.histogram import (
     Ratio,
     Spectrum,
     chi_squared,
+    joined,
     ratio,
     ratio_limit,
     sensible_range,
@@ -50,6 +51,16 @@ def test_errors_are_those_of_repeated_experiments():
     exact = -np.diff(np.exp(-EDGES)) / 4.0 / np.diff(EDGES)
     np.testing.assert_allclose(np.mean(values, axis=0), exact, rtol=0.01)
     np.testing.assert_allclose(np.std(values, axis=0), np.mean(errors, axis=0), rtol=0.05)
+
+
+def test_samples_are_joined_by_their_sizes():
+    x, w = np.array([0.5, 0.5, 2.0, 2.0]), np.array([1.0, 2.0, 3.0, 3.0])
+    one, two = spectrum(x, w, EDGES), spectrum(x[:2], w[:2], EDGES)
+    both = joined([one, two], [4, 2])
+    all_of_them = spectrum(np.append(x, x[:2]), np.append(w, w[:2]), EDGES)
+    np.testing.assert_allclose(both.value, all_of_them.value)
+    np.testing.assert_allclose(both.entries, all_of_them.entries)
+    np.testing.assert_allclose(both.error**2, (4 * one.error**2 + two.error**2) / 9)
 
 
 def test_a_ratio_keeps_both_errors_apart():

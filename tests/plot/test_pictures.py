@@ -47,8 +47,8 @@ def distribution_of(samples, unit="GeV"):
 def corner_of(change, most=8):
     """The corner plot of small samples with their points u changed."""
     both = make_samples(n=500)
-    parts = (replace(one, u=change(one.u)) for one in (both.surrogate, both.untrained))
-    return corner_plot(Samples(*parts), TITLE, LABEL, most)
+    one, *others = (replace(part, u=change(part.u)) for part in both.parts)
+    return corner_plot(Samples(one, tuple(others)), TITLE, LABEL, most)
 
 
 PICTURES = {
@@ -68,7 +68,11 @@ PICTURES = {
     "six dimensions": (lambda s: corner_of(lambda u: np.tile(u, 3), most=4), 7.0, 7.0),
     "dalitz": (lambda s: dalitz_plot(s, TOPOLOGIES, "", TITLE, LABEL), 3.4, 3.4),
     "mass": (distribution_of, 3.4, 3.0),
-    "mass without reference": (lambda s: distribution_of(make_samples(flat=False), ""), 3.4, 2.4),
+    "mass without reference": (
+        lambda s: distribution_of(make_samples(reference=False), ""),
+        3.4,
+        2.4,
+    ),
 }
 
 

@@ -28,26 +28,41 @@ def test_mixture_weights_are_f_over_the_mean_density():
     np.testing.assert_allclose(mixture_weights(nothing, 0.5), [0.0, 6.0])
 
 
-def test_the_target_holds_what_the_surrogate_leaves_out():
+def test_all_parts_together_are_distributed_as_f():
     rng = np.random.default_rng(1)
     n = 50_000
-    # f = 1; the surrogate knows only the lower half of the cube.
-    low, flat = rng.uniform(0.0, 0.5, (n, 1)), rng.uniform(size=(n, 1))
-    zeros, momenta = np.zeros(n), np.zeros((n, 3, 4))
+    zeros, momenta, ln2 = np.zeros(n), np.zeros((n, 3, 4)), np.full(n, np.log(2.0))
+
+    def half():
+        """f = 1; the surrogate knows only the lower half of the cube."""
+        return Sample(rng.uniform(0.0, 0.5, (n, 1)), zeros, ln2, ln2, momenta)
+
+    flat = rng.uniform(size=(n, 1))
     log_q = np.where(flat[:, 0] < 0.5, np.log(2.0), -np.inf)
-    joined = Samples(
-        Sample(low, zeros, np.full(n, np.log(2.0)), np.full(n, np.log(2.0)), momenta),
-        Sample(flat, zeros, zeros, log_q, momenta),
-    )
-    u, weights = joined.target()
-    assert len(u) == len(weights) == 2 * n
-    assert np.mean(weights) == pytest.approx(1.0, abs=0.01)
-    assert np.average(u[:, 0], weights=weights) == pytest.approx(0.5, abs=0.01)
-    assert np.max(weights) == pytest.approx(2.0)
+    samples = Samples(half(), (half(), Sample(flat, zeros, zeros, log_q, momenta)))
+    for parts, weights, largest in (
+        (samples.parts, samples.target(), 3.0),
+        (samples.parts[1:], samples.reference_weights(), 2.0),
+    ):
+        u, w = np.concatenate([part.u for part in parts]), np.concatenate(weights)
+        assert len(u) == len(w) == len(parts) * n
+        assert np.mean(w) == pytest.approx(1.0, abs=0.01)
+        assert np.average(u[:, 0], weights=w) == pytest.approx(0.5, abs=0.01)
+        assert np.max(w) == pytest.approx(largest)
 
 
-def test_without_the_untrained_map_the_target_is_the_weighted_surrogate():
+def test_without_a_reference_there_is_the_weighted_surrogate():
     one = sample(np.log([2.0, 3.0]), np.zeros(2), np.zeros(2))
-    u, weights = Samples(one, None).target()
-    assert u is one.u
+    samples = Samples(one)
+    assert samples.parts == (one,)
+    assert samples.reference_weights() == ()
+    assert samples.untrained is None
+    (weights,) = samples.target()
     np.testing.assert_allclose(weights, [2.0, 3.0])
+
+
+def test_an_untrained_map_that_never_hits_has_no_weights_to_show():
+    one = sample(np.log([2.0, 3.0]), np.zeros(2), np.zeros(2))
+    none = sample([-np.inf, -np.inf], np.zeros(2), np.zeros(2))
+    assert Samples(one, (one, none)).untrained is None
+    assert Samples(one, (one, one)).untrained is one
