@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fabgen import __version__
-from fabgen.errors import FabgenError, InputError, not_available
+from fabgen.errors import FabgenError, InputError
 
 if TYPE_CHECKING:
     from fabgen.card import Card
@@ -39,6 +39,13 @@ class EventFormat(enum.StrEnum):
 
     lhe = "lhe"
     lhe_gz = "lhe.gz"
+
+
+class PictureFormat(enum.StrEnum):
+    """Formats of pictures."""
+
+    png = "png"
+    pdf = "pdf"
 
 
 CardArgument = Annotated[str, typer.Argument(metavar="CARD", help="A process card (TOML).")]
@@ -201,10 +208,31 @@ def show(
 @app.command()
 def plot(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory of a run.")],
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            "--samples",
+            metavar="INT",
+            min=100,
+            help="Points of the surrogate, and of each part of the reference; by default as many "
+            "as the card evaluates.",
+        ),
+    ] = None,
+    file_format: Annotated[
+        PictureFormat, typer.Option("--format", help="Format of the pictures.")
+    ] = PictureFormat.png,
+    quiet: QuietOption = False,
 ) -> None:
-    """Pictures of a run (not available yet)."""
+    """Pictures of a run: training, weights, unit hypercube, masses, pT, rapidities, Dalitz plot.
+
+    Example:  fabgen plot runs/ee_ttbar
+    """
     with _messages():
-        raise not_available("fabgen plot", found=str(run))
+        from fabgen import run as pipeline
+
+        how = _how(False, quiet)
+        for path in pipeline.plot(run, how, samples=samples, file_format=file_format.value):
+            print(f"  {path}", flush=True)
 
 
 def _card_and_run(

@@ -1,4 +1,4 @@
-"""The pipeline: a card and a run directory in; a trained surrogate, events and a report out.
+"""The pipeline: a card and a run directory in; a trained surrogate, events, a report, pictures out.
 
 Everything random follows from two seeds of the card: training.seed and generation.seed.
 """
@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
 from fabgen.card import Card
+from fabgen.errors import InputError
+from fabgen.pictures import draw_samples, pictures, refuse_without_course
 from fabgen.reporting import Reporter, Silent, Stopwatch
-from fabgen.rundir import check_run, open_run, stored_card
-from fabgen.stages import Evaluated, Session, Trained, evaluate, trained_surrogate, write_events
+from fabgen.rundir import RunDirectory, check_run, open_run, stored_card
+from fabgen.stages import (
+    Evaluated,
+    Session,
+    Trained,
+    evaluate,
+    has_finished_surrogate,
+    trained_surrogate,
+    write_events,
+)
 
 if TYPE_CHECKING:
     from fabgen.sampling.integrate import Survey
@@ -75,6 +85,41 @@ def generate(
         report = _report(session, trained, evaluated, totals, weighted)
         session.run.replace_results(card, _dump(report), path)
         return report
+
+
+def plot(
+    directory: Path, how: How = How(), *, samples: int | None = None, file_format: str = "png"
+) -> Iterator[Path]:
+    """Draws the pictures of a run, one after the other; gives the path of each once it is there.
+
+    samples: points of each sample (`draw_samples`); card.evaluation.samples by default.
+    file_format: png or pdf. A run whose training is not finished has a training curve only.
+    Raises InputError for a directory that is not a run's, or of which nothing can be drawn.
+    """
+    card = stored_card(directory)
+    if card is None:
+        raise InputError(
+            "there is no run here",
+            file=directory,
+            allowed="the directory of a run, such as runs/ee_ttbar",
+        )
+    run = RunDirectory(directory)
+    if card.surrogate.kind != "uniform" and not run.surrogate.exists():
+        refuse_without_course(run, run.training_records())
+    with _session(card, directory, how) as session:
+        from fabgen.plot.style import encode, style
+
+        records, drawn = session.run.training_records(), None
+        if has_finished_surrogate(session):
+            trained = trained_surrogate(session, card.surrogate.kind, store=True)
+            drawn = draw_samples(session, trained, samples or card.evaluation.samples)
+        else:
+            refuse_without_course(run, records)
+            how.reporter.note("the training is not finished: drawing its course so far, only")
+        with style():
+            for name, figure in pictures(session, records, drawn):
+                file = f"{name}.{file_format}"
+                yield session.run.store_picture(file, encode(figure, file_format))
 
 
 def adopt_seed(card: Card, directory: Path) -> Card:

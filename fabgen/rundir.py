@@ -58,6 +58,10 @@ class RunDirectory:
     def report(self) -> Path:
         return self.path / "report.json"
 
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
     def events(self, file_format: str) -> Path:
         """The event file of a format ("lhe" or "lhe.gz")."""
         return self.path / f"events.{file_format}"
@@ -85,6 +89,20 @@ class RunDirectory:
                     (self.path / name).unlink(missing_ok=True)
             events.replace(self.events(card.generation.format))
         write_atomic(self.report, report)
+
+    def store_picture(self, name: str, content: bytes) -> Path:
+        """Writes a picture; `name` is its file name. Returns where it is."""
+        with writing(self.plots):
+            self.plots.mkdir(exist_ok=True)
+        write_atomic(self.plots / name, content)
+        return self.plots / name
+
+    def training_records(self) -> list[dict[str, Any]]:
+        """The lines of training.jsonl; one that a kill has cut off is left out."""
+        if not self.training_log.exists():
+            return []
+        lines = self.training_log.read_bytes().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if _step_of(line) < float("inf")]
 
     def new_events(self, file_format: str) -> Path:
         """Where new events are written before they take their place."""
@@ -240,6 +258,8 @@ def _remove_unfinished(run: RunDirectory) -> None:
                 file.unlink(missing_ok=True)
         for name in _FILES:
             temporary(run.path / name).unlink(missing_ok=True)
+        for file in run.plots.glob(temporary(Path("*")).name):
+            file.unlink(missing_ok=True)
 
 
 def _step_of(line: bytes) -> float:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # else uses. Small ones would not do: jax.random.split(key, n)[i] is fold_in(key, i), and the
 # training splits the key of a seed that is most often the same.
 _EVALUATION, _UNTRAINED, _GENERATION, _EVENTS, _GRID = range(0x46414200, 0x46414205)
+PLOT, PLOT_REFERENCE, PLOT_UNTRAINED, PLOT_EVENTS = range(0x46414205, 0x46414209)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,16 @@ class Trained:
     target_evaluations: int = 0
     gradient_evaluations: int = 0
     figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def has_finished_surrogate(session: Session) -> bool:
+    """Whether the run holds the card's surrogate, ready for use."""
+    kind = session.card.surrogate.kind
+    if kind == "uniform":
+        return True
+    with session.watch("import"):
+        from fabgen.training import Checkpointer
+    return Checkpointer(session.run.surrogate, _description(session.card)).finished
 
 
 def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:

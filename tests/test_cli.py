@@ -12,6 +12,7 @@ from fabgen import __version__
 from fabgen import run as pipeline
 from fabgen.cli import app
 from fabgen.errors import FabgenError
+from fabgen.reporting import Silent
 from fabgen.rundir import open_run
 
 PROCESS = 'process = "e+ e- > mu+ mu-"\n'
@@ -64,7 +65,7 @@ def test_version_and_help():
     assert fabgen("--help").exit_code == 0
     for command in (*COMMANDS, "show", "plot"):
         assert fabgen(command, "--help").exit_code == 0
-    for command in (*COMMANDS, "show"):
+    for command in (*COMMANDS, "show", "plot"):
         assert f"Example:  fabgen {command}" in fabgen(command, "--help").stdout
 
 
@@ -174,10 +175,39 @@ def test_wrong_options_are_wrong_input(calls, write_card, arguments, message):
     assert calls == []
 
 
-def test_plot_is_not_available_yet(tmp_path):
-    result = fabgen("plot", tmp_path)
+def test_plot_prints_one_line_per_picture(monkeypatch, tmp_path):
+    made = []
+
+    def plot(directory, how, **options):
+        made.append((directory, how.reporter, options))
+        yield directory / "plots" / "training.pdf"
+        yield directory / "plots" / "weights.pdf"
+
+    monkeypatch.setattr(pipeline, "plot", plot)
+    result = fabgen("plot", tmp_path, "--samples", "500", "--format", "pdf", "--quiet")
+    assert result.exit_code == 0
+    plots = tmp_path / "plots"
+    assert result.stdout == f"  {plots / 'training.pdf'}\n  {plots / 'weights.pdf'}\n"
+    [(directory, reporter, options)] = made
+    assert directory == tmp_path
+    assert isinstance(reporter, Silent)
+    assert options == {"samples": 500, "file_format": "pdf"}
+
+
+@pytest.mark.parametrize("what", ["nothing", "folder", "card"])
+def test_plot_needs_a_run(write_card, tmp_path, what):
+    write_card(PROCESS)
+    (tmp_path / "folder").mkdir()
+    target = {"nothing": "no-such", "folder": "folder", "card": "card.toml"}[what]
+    result = fabgen("plot", tmp_path / target)
     assert result.exit_code == 2
-    assert "not available yet" in result.stderr
+    assert "there is no run here" in result.stderr
+    assert target in result.stderr
+
+
+@pytest.mark.parametrize("option", [["--samples", "5"], ["--format", "gif"]])
+def test_wrong_options_of_plot(tmp_path, option):
+    assert fabgen("plot", tmp_path, *option).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,13 @@ import sys
 
 import pytest
 
+from fabgen.card import Card
+from fabgen.rundir import open_run
+
+#: Packages that only fabgen plot may import (pylhe brings particle by itself).
+PICTURES = ("matplotlib", "mplhep", "corner", "hist", "boost_histogram", "particle")
 #: Packages that only the commands that need them may import.
-HEAVY = ("distrax", "orbax", "vegas", "pylhe", "blackjax", "tensorflow_probability")
+HEAVY = ("distrax", "orbax", "vegas", "pylhe", "blackjax", "tensorflow_probability", *PICTURES)
 
 _SCRIPT = """
 import json, sys
@@ -45,13 +50,19 @@ def run(*arguments: str) -> tuple[int, set[str]]:
         (["generate", "no-such-card.toml"], 2),
         (["generate", "{wrong}"], 2),
         (["integrate", "{wrong}", "--vegas"], 2),
+        (["plot", "--help"], 0),
         (["plot", "runs/x"], 2),
+        (["plot", "{empty}"], 2),
     ],
 )
 def test_quick_answers_import_neither_jax_nor_heavy_packages(tmp_path, arguments, code):
     wrong = tmp_path / "wrong.toml"
     wrong.write_text('process = "e+ e- > mu+ mu-"\nmodell = "sm"\n')
-    answer, modules = run(*(argument.format(wrong=wrong) for argument in arguments))
+    empty = tmp_path / "run"
+    with open_run(empty, Card(process=("e+ e- > mu+ mu-",))):
+        pass
+    names = {"wrong": wrong, "empty": empty}
+    answer, modules = run(*(argument.format(**names) for argument in arguments))
     assert answer == code
     assert not modules & {"jax", *HEAVY}
 
@@ -101,3 +112,13 @@ def test_public_names():
         assert getattr(fabgen, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         fabgen.no_such_name  # noqa: B018
+
+
+def test_other_commands_draw_nothing(tmp_path):
+    card = tmp_path / "card.toml"
+    card.write_text('process = "e+ e- > mu+ mu-"\nsurrogate = {kind = "uniform"}\n')
+    options = ("--run", str(tmp_path / "run"), "--set", "evaluation.samples=1000", "-n", "10")
+    answer, modules = run("generate", str(card), *options, "--quiet")
+    assert answer == 0
+    assert "pylhe" in modules
+    assert not modules & (set(PICTURES) - {"particle"})

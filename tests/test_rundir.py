@@ -148,5 +148,32 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
         run.new_events("lhe").write_bytes(b"half")
         temporary(run.new_events("lhe.gz")).write_bytes(b"half")
         (tmp_path / ".report.json.new").write_text("half")
+        run.plots.mkdir()
+        temporary(run.plots / "weights.png").write_bytes(b"half")
+        run.store_picture("training.png", b"whole")
     with open_run(tmp_path, CARD):
-        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "card.toml"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "card.toml", "plots"]
+        assert [path.name for path in run.plots.iterdir()] == ["training.png"]
+
+
+def test_pictures_are_stored_under_plots(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        assert run.store_picture("a.png", b"one") == tmp_path / "plots" / "a.png"
+        run.store_picture("a.png", b"two")
+        assert (run.plots / "a.png").read_bytes() == b"two"
+
+
+def test_a_picture_that_cannot_be_written_fails(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        run.plots.write_text("a file in the place of the folder")
+        with pytest.raises(FabgenError, match="cannot be written"):
+            run.store_picture("a.png", b"one")
+
+
+def test_training_records_leave_out_a_line_cut_off(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        assert run.training_records() == []
+        run.append_log({"step": 1, "loss": None})
+        with run.training_log.open("ab") as file:
+            file.write(b'{"step": 2')
+        assert run.training_records() == [{"step": 1, "loss": None}]

@@ -1,0 +1,79 @@
+"""What particles are called in pictures (LaTeX) and in their file names."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from particle import InvalidParticle, Particle, ParticleNotFound
+
+from fabgen.process.topology import EventTopology
+
+
+@dataclass(frozen=True)
+class Name:
+    """A particle as LaTeX (without dollars) and as a piece of a file name."""
+
+    latex: str
+    file: str
+
+    def numbered(self, number: int) -> Name:
+        """The number-th of several equal particles."""
+        return Name(f"{{{self.latex}}}_{{{number}}}", f"{self.file}{number}")
+
+
+#: Where subprocesses differ in a leg: the PDG ids it may have, and what it is called then.
+_CLASSES = (
+    (frozenset({1, 2, 3, 4, 5, 21}), Name("j", "j")),
+    (frozenset({11, 13, 15}), Name(r"\ell", "l")),
+    (frozenset({12, 14, 16}), Name(r"\nu", "nu")),
+)
+# PDG's names carry the charge of every boson; papers write Z and H.
+_SHORT = {23: Name("Z", "Z"), 25: Name("H", "H")}
+
+
+def particle_name(pdg: int) -> Name:
+    """The name of a particle by its PDG id; a particle that PDG does not know goes by its id."""
+    if pdg in _SHORT:
+        return _SHORT[pdg]
+    try:
+        particle = Particle.from_pdgid(pdg)
+    except (ParticleNotFound, InvalidParticle):
+        return Name(rf"\mathrm{{PDG}}_{{{pdg}}}", f"pdg{pdg}".replace("-", "_anti_"))
+    return Name(particle.latex_name, re.sub(r"\W+", "", particle.programmatic_name))
+
+
+def common_name(pdgs: Sequence[int]) -> Name:
+    """One name for a leg that is one of several particles, in different subprocesses."""
+    different = sorted(set(pdgs))
+    if len(different) == 1:
+        return particle_name(different[0])
+    for ids, name in _CLASSES:
+        if {abs(pdg) for pdg in different} <= ids:
+            return name
+    return Name("X", "x")
+
+
+def leg_names(topologies: Sequence[EventTopology]) -> tuple[Name, ...]:
+    """Names of the external legs, those of equal final particles not yet numbered."""
+    return tuple(common_name(pdgs) for pdgs in zip(*(t.pdg for t in topologies), strict=True))
+
+
+def numbered(names: Sequence[Name]) -> tuple[Name, ...]:
+    """The names with numbers where they occur more than once, in their order."""
+    counts, seen = Counter(names), Counter[Name]()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name.numbered(seen[name]) if counts[name] > 1 else name)
+    return tuple(result)
+
+
+def process_label(topologies: Sequence[EventTopology]) -> str:
+    """The process as LaTeX with dollars: incoming particles, an arrow, final ones."""
+    names = [name.latex for name in leg_names(topologies)]
+    n_initial = topologies[0].n_initial
+    left, right = r"\,".join(names[:n_initial]), r"\,".join(names[n_initial:])
+    return rf"${left} \to {right}$"

@@ -1,0 +1,52 @@
+"""Densities in planes of the unit hypercube."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fabgen.plot.cube import colour_range, contour_levels, liveliest, plane_density, smooth
+
+
+def test_the_density_is_one_where_uniform_and_follows_the_weights():
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(size=(2, 400_000))
+    flat = plane_density(x, y, np.full(x.size, 3.0))
+    np.testing.assert_allclose(flat, 1.0, atol=0.1)
+    assert np.mean(flat) == pytest.approx(1.0)
+    slope = plane_density(x, y, x)
+    np.testing.assert_allclose(slope[5, 5:-5].mean(), 2.0 * 5.5 / 25, rtol=0.02)
+    assert slope[-1, 0] > 1.8
+
+
+def test_smoothing_keeps_sums_and_constants():
+    values = np.zeros((5, 7))
+    values[2, 3] = 1.0
+    assert np.sum(smooth(values)) == pytest.approx(1.0)
+    assert smooth(values)[2, 3] == pytest.approx((6.0 / 16.0) ** 2)
+    np.testing.assert_allclose(smooth(np.ones((4, 4))), 1.0)
+    values = np.zeros((5, 5))
+    values[0, 0] = 1.0
+    assert np.sum(smooth(values)) == pytest.approx(1.0)
+
+
+def test_contours_stay_off_the_uniform_density():
+    assert contour_levels(0.9, 1.1) == []
+    levels = contour_levels(0.5, 2.0)
+    np.testing.assert_allclose(levels, [1.5**-1.5, 1.5**-0.5, 1.5**0.5, 1.5**1.5])
+    assert len(contour_levels(0.02, 1e5)) <= 6
+    assert all(0.02 < level < 1e5 for level in contour_levels(0.02, 1e5))
+
+
+def test_the_colours_reach_from_a_half_to_two_at_least():
+    assert colour_range([np.ones((3, 3))]) == (0.5, 2.0)
+    assert colour_range([]) == (0.5, 2.0)
+    assert colour_range([np.linspace(0.0, 100.0, 1000)]) == pytest.approx((0.5, 99.5), rel=1e-3)
+
+
+def test_the_dimensions_that_vary_most():
+    rng = np.random.default_rng(1)
+    u = rng.uniform(size=(20_000, 4))
+    weights = u[:, 1] ** 2 * (1.0 + u[:, 3])
+    assert liveliest(u, weights, most=2) == (1, 3)
+    assert liveliest(u, weights, most=8) == (0, 1, 2, 3)

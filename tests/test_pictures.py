@@ -1,0 +1,226 @@
+"""fabgen plot: which pictures a run has, and that they are there and the same again."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fabgen import run as pipeline
+from fabgen.card import card_of_process
+from fabgen.errors import FabgenError, InputError
+from fabgen.process.topology import EventTopology, Resonance
+from fabgen.reporting import Silent
+from fabgen.run import How
+from fabgen.rundir import open_run, stored_card
+
+SMALL = (
+    "surrogate.layers=1",
+    "surrogate.hidden=[4]",
+    "surrogate.bins=4",
+    "training.method=rkld",
+    "training.steps=4",
+    "training.batch_size=32",
+    "training.log_every=2",
+    "training.checkpoint_every=2",
+    "surrogate.vegas={iterations = 3, evaluations = 1000, bins = 16}",
+    "evaluation.samples=2000",
+)
+
+
+FINAL_OF_W = ["pt_mu_plus", "pt_nu_mu", "y_mu_plus", "y_nu_mu"]
+
+
+class TwoBody:
+    """f(u) = 2 u1^2 (1 + u2) GeV of a decay into two massless particles, back to back."""
+
+    dim = 2
+    n_channels = 1
+    unit = "GeV"
+    beam_particles = (24,)
+    beam_energies = ()
+    parameters = MappingProxyType({"aEWM1": 132.507})
+    masses = MappingProxyType({})
+    widths = MappingProxyType({})
+    topologies = (EventTopology(pdg=(24, -13, 14), n_initial=1, masses=(80.0, 0.0, 0.0)),)
+
+    def log_density(self, u, parameters=None):
+        inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
+        f = 2.0 * u[..., 0] ** 2 * (1.0 + u[..., 1])
+        return jnp.where(inside, jnp.log(jnp.where(inside, f, 1.0)), -jnp.inf)
+
+    def momenta(self, u, channel=0):
+        cosine, phi = 2.0 * u[..., 0] - 1.0, 2.0 * np.pi * u[..., 1]
+        sine = jnp.sqrt(1.0 - cosine**2)
+        direction = jnp.stack([sine * jnp.cos(phi), sine * jnp.sin(phi), cosine], axis=-1)
+        energy = jnp.full((*u.shape[:-1], 1), 40.0)
+        rest = jnp.broadcast_to(jnp.asarray([80.0, 0.0, 0.0, 0.0]), (*u.shape[:-1], 4))
+        legs = [jnp.concatenate([energy, 40.0 * p], axis=-1) for p in (direction, -direction)]
+        return jnp.stack([rest, *legs], axis=-2)
+
+
+class ThreeBody(TwoBody):
+    """The same with a particle more, in one of two subprocesses; momenta only by drawing."""
+
+    topologies = tuple(
+        EventTopology(
+            pdg=(6, 5, pdg, -pdg + 1),
+            n_initial=1,
+            masses=(173.0, 0.0, 0.0, 0.0),
+            resonances=(Resonance(24, (2, 3)),),
+        )
+        for pdg in (-11, -13)
+    )
+    momenta = None
+
+    def draw_events(self, u, key):
+        pair = jax.random.uniform(key, u.shape[:1])
+        a = jnp.stack([pair, pair * 0, pair * 0, pair], axis=-1)
+        two = TwoBody.momenta(self, u)
+        return {"momenta": jnp.concatenate([two, a[:, None]], axis=1)}
+
+
+@pytest.fixture(scope="module")
+def how(tmp_path_factory):
+    """How to run: what was compiled once is not compiled again."""
+    yield How(compilation_cache=tmp_path_factory.mktemp("jax"))
+    jax.config.update("jax_compilation_cache_dir", None)
+
+
+@pytest.fixture(autouse=True)
+def _toy(monkeypatch):
+    monkeypatch.setattr("fabgen.build.build_integrand", lambda card: TwoBody())
+
+
+def card(*settings: str):
+    return card_of_process("w+ > mu+ vm", (*SMALL, *settings))
+
+
+@pytest.fixture(scope="module")
+def finished(how, tmp_path_factory):
+    """A run that was trained, to be copied."""
+    directory = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fabgen.build.build_integrand", lambda card: TwoBody())
+        pipeline.train(card(), directory, how)
+    return directory
+
+
+@pytest.fixture
+def trained(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Figures are made, but not written as they are."""
+    monkeypatch.setattr("fabgen.plot.style.encode", lambda figure, file_format: b"picture")
+
+
+def names(paths) -> list[str]:
+    return [path.stem for path in paths]
+
+
+def test_pictures_of_a_trained_flow(how, trained):
+    paths = list(pipeline.plot(trained, how))
+    # The mass of the pair is the same in all events: there is nothing to see.
+    assert names(paths) == ["training", "weights", "hypercube", *FINAL_OF_W]
+    for path in paths:
+        assert path.parent == trained / "plots"
+        assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+        assert path.stat().st_size > 10_000
+    assert sorted(p.name for p in (trained / "plots").iterdir()) == sorted(p.name for p in paths)
+
+
+def test_the_same_run_gives_the_same_pictures(how, trained):
+    def first(**options):
+        paths = itertools.islice(pipeline.plot(trained, how, **options), 2)
+        return [path.read_bytes() for path in paths]
+
+    training, weights = first()
+    assert first() == [training, weights]
+    assert first(samples=3000)[1] != weights
+
+
+def test_pictures_as_pdf(how, trained):
+    path = next(pipeline.plot(trained, how, file_format="pdf"))
+    assert path.name == "training.pdf"
+    assert path.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(("kind", "first"), [("vegas", "training"), ("uniform", "weights")])
+def test_other_surrogates(how, quick, tmp_path, kind, first):
+    pipeline.train(card(f"surrogate.kind={kind}"), tmp_path, how)
+    found = names(pipeline.plot(tmp_path, how))
+    assert found[0] == first
+    assert found[-1] == FINAL_OF_W[-1]
+
+
+def test_a_decay_into_three_has_a_dalitz_plot(how, quick, trained, monkeypatch):
+    monkeypatch.setattr("fabgen.build.build_integrand", lambda card: ThreeBody())
+    found = names(pipeline.plot(trained, how))
+    assert found[3] == "dalitz"
+    assert "mass_W_plus" in found
+    assert "pt_b" in found
+
+
+class Notes(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def note(self, text):
+        self.lines.append(text)
+
+
+def test_an_unfinished_training_has_its_course_only(trained):
+    shutil.rmtree(trained / "surrogate")
+    notes = Notes()
+    assert names(pipeline.plot(trained, How(reporter=notes))) == ["training"]
+    assert notes.lines == ["the training is not finished: drawing its course so far, only"]
+
+
+@pytest.mark.parametrize("line", [b"", b'{"step": 2, "lo'])
+@pytest.mark.parametrize("folder", [True, False])
+def test_an_unfinished_training_without_a_log_is_wrong_input(how, trained, line, folder):
+    (trained / "training.jsonl").write_bytes(line)
+    shutil.rmtree(trained / "surrogate")
+    if folder:
+        (trained / "surrogate").mkdir()
+    with pytest.raises(InputError, match="nothing to draw"):
+        list(pipeline.plot(trained, how))
+
+
+def test_a_run_that_holds_nothing_is_wrong_input(tmp_path, how):
+    with open_run(tmp_path, card()):
+        pass
+    with pytest.raises(InputError, match="nothing to draw"):
+        list(pipeline.plot(tmp_path, how))
+    with pytest.raises(InputError, match="there is no run here"):
+        list(pipeline.plot(tmp_path / "elsewhere", how))
+    assert not (tmp_path / "plots").exists()
+
+
+def test_an_integrand_that_vanishes_fails(how, trained, monkeypatch):
+    class Nothing(TwoBody):
+        def log_density(self, u, parameters=None):
+            return jnp.full(u.shape[:-1], -jnp.inf)
+
+    monkeypatch.setattr("fabgen.build.build_integrand", lambda card: Nothing())
+    with pytest.raises(FabgenError, match="vanishes at all 2000 points"):
+        list(pipeline.plot(trained, how))
+
+
+def test_plotting_changes_nothing_else(how, trained):
+    def rest():
+        files = [p for p in trained.rglob("*") if p.is_file() and p.parent.name != "plots"]
+        return {p: p.read_bytes() for p in files if p.name != ".lock"}
+
+    before, made_with = rest(), stored_card(trained)
+    next(pipeline.plot(trained, how))
+    assert rest() == before
+    assert stored_card(trained) == made_with
