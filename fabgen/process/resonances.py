@@ -111,6 +111,8 @@ def on_shell_vetoes(model: Model, graph: Graph, tree: DecayTree) -> tuple[Propag
             # Not inside one of the link's final particles, nor outside the link.
             whole = all(set(group) <= set(below) or not set(group) & set(below) for group in legs)
             own = set(below) in [set(group) for group in legs]
+            # Nor what decays in this link: it is an external particle of it.
+            own |= link is not tree and set(below) == inside
             if particle in names and set(below) <= inside and whole and not own:
                 vetoed.setdefault(Propagator(particle, below))
     return tuple(vetoed)

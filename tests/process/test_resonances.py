@@ -105,6 +105,8 @@ def test_mothers_before_daughters():
         ("e+ e- > z h $ z, z > mu+ mu-", {("z", (2, 3, 4))}),
         # ... nor those of a decay beyond it.
         ("e+ e- > z h, h > w+ e- ve~ $ w-", {("w-", (4, 5))}),
+        # What decays is an external particle of its decay.
+        ("e+ e- > t t~, t > w+ b $ t, t~ > w- b~", set()),
     ],
 )
 def test_vetoes(process, expected):
