@@ -151,6 +151,9 @@ def _untrained(survey: Survey) -> dict[str, Any]:
     return {
         "sampling_efficiency": metrics.sampling_efficiency,
         "unweighting_efficiency": metrics.unweighting_efficiency,
+        "unweighting_efficiency_999": metrics.unweighting_efficiency_999,
+        "forward_kl": metrics.forward_kl,
+        "forward_kl_error": metrics.forward_kl_error,
         "integral": metrics.integral,
         "integral_error": metrics.integral_error,
         "evaluation_samples": metrics.n,
