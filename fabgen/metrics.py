@@ -5,13 +5,13 @@ running sums are those of Chan, Golub and LeVeque (Am. Stat. 37 (1983) 242): mea
 deviations, in units of the largest weight so far. They merge, so a sample may come in any blocks,
 and the variance of nearly constant weights does not cancel away.
 
-The forward divergence KL(p || q) = <log(p/q)>_p, p = f/I, is measured on the same sample, reweighted
-to p: with r = w/mean(w),
+The forward divergence KL(p || q) = <log(p/q)>_p, p = f/I, is measured on the same sample,
+reweighted to p: with r = w/mean(w),
 
     KL = sum w log w / sum w - log mean(w) = mean(r log r) .
 
-It is never negative, and blind to a region that the sample of q does not reach. Its error is that of
-first order in the two sums (delta method): each point moves KL by psi/n,
+It is never negative, and blind to a region that the sample of q does not reach. Its error is that
+of first order in the two sums (delta method): each point moves KL by psi/n,
 psi = r (log r - KL - 1) + 1. The unnormalized <log(f/q)>_p of the FAB paper is KL + log I.
 """
 
@@ -68,10 +68,10 @@ class Metrics:
 class WeightSum:
     """Mergeable sums over a sample of weights; `a + b` is the sum of the joint sample.
 
-    mean and deviations (sum of (w - mean)^2) are those of x = w / exp(log_max), where log_max is the
-    natural logarithm of the largest weight (-inf while there is none). entropy, square and cross
-    are the sums of x s, (x s)^2 and x^2 s, s = log x, for the forward divergence. largest: natural
-    logarithms of the `TAIL` largest weights, in no order.
+    mean and deviations (sum of (x - mean)^2) are those of x = w / exp(log_max), where log_max is
+    the natural logarithm of the largest weight (-inf while there is none). entropy, square and
+    cross are the sums of x s, (x s)^2 and x^2 s, s = log x, for the forward divergence. largest:
+    natural logarithms of the `TAIL` largest weights, in no order.
     """
 
     n: int = 0
