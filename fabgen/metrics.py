@@ -174,6 +174,7 @@ class WeightSum:
         maximum = _exp(self.log_max)
         relative_variance = self.deviations / self.n / self.mean**2
         variance_of_mean = self.deviations / (self.n - 1) / self.n if self.n > 1 else math.inf
+        kl, kl_error = self._divergence()
         # eps is written as 1/(1 + variance/mean^2), so it cannot exceed 1; only rounding
         # can take it below 1/n.
         return Metrics(
@@ -182,8 +183,9 @@ class WeightSum:
             sampling_efficiency=max(1.0 / (1.0 + relative_variance), 1.0 / self.n),
             unweighting_efficiency=min(self.mean, 1.0),
             unweighting_efficiency_999=self._quantile_efficiency(),
+            forward_kl=kl,
+            forward_kl_error=kl_error,
             max_weight=maximum,
-            **self._divergence(),
             **counts,
         )
 
@@ -198,12 +200,12 @@ class WeightSum:
         log_quantile = float(np.partition(self.largest, place)[place])
         return _exp(math.log(self.mean) + self.log_max - log_quantile)
 
-    def _divergence(self) -> dict[str, float]:
+    def _divergence(self) -> tuple[float, float]:
         """KL(p || q) and its error, from moments of r = x/mean and r log r."""
         log_mean = math.log(self.mean)
         kl = max(self.entropy / (self.n * self.mean) - log_mean, 0.0)
         if self.n == 1:
-            return {"forward_kl": kl, "forward_kl_error": math.inf}
+            return kl, math.inf
         # psi = r log r - c r + 1 with mean 0; r log r = (x s - x log_mean)/mean.
         c = kl + 1.0
         r_squared = self._mean_square / self.mean**2
@@ -212,8 +214,7 @@ class WeightSum:
             self.square / self.n / self.mean**2 - 2.0 * log_mean * cross - log_mean**2 * r_squared
         )
         variance = square - 2.0 * c * cross + c**2 * r_squared - 1.0
-        error = math.sqrt(max(variance, 0.0) / (self.n - 1))
-        return {"forward_kl": kl, "forward_kl_error": error}
+        return kl, math.sqrt(max(variance, 0.0) / (self.n - 1))
 
 
 def summarize(weights: ArrayLike) -> Metrics:

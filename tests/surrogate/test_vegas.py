@@ -127,14 +127,14 @@ def test_integrator_discards_its_warmup_but_counts_it():
     assert result.history[0].evaluations > 3 * 3000
 
 
-def test_training_counts_the_warmup_of_its_options():
+def test_training_counts_the_warmup_of_its_options(trained):
     reports = []
     options = dataclasses.replace(OPTIONS, warmup_iterations=3, warmup_evaluations=1000)
     _, _, result = train_vegas(log_peak, 4, options, seed=3, report=reports.append)
+    assert reports == list(result.history)
     assert [r.iteration for r in reports] == list(range(1, OPTIONS.iterations + 1))
-    warm_up = result.evaluations - OPTIONS.iterations * 4000
-    assert abs(warm_up - 3000) < 2500
-    assert reports[0].evaluations > 2 * 1000 + 3000
+    # the package takes at most what it is given
+    assert 2000 < reports[0].evaluations - trained[2].history[0].evaluations < 3200
 
 
 def test_nonfinite_values_are_counted_and_taken_as_zero():
