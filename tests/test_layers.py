@@ -24,7 +24,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("sampling",),
     ("events",),
     ("plot",),
-    ("run", "stages", "rundir", "reporting", "describe"),
+    (
+        *("run", "stages", "along_training", "training_sample", "event_sample", "own_events"),
+        *("rundir", "reporting", "describe"),
+    ),
     ("cli", "terminal"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -227,13 +227,18 @@ def log_spaced(n: int, steps: int) -> tuple[int, ...]:
     return tuple(sorted({*(min(round(s), steps) for s in spaced), steps}))
 
 
+def resolve(options: TrainingOptions, data: Any = None) -> TrainingOptions:
+    """The options with the length of the training, which may depend on the data (fkld)."""
+    return objective_class(options.method).resolve(options, data)
+
+
 def make_trainer(
     target: Target, surrogate: TrainableSurrogate, options: TrainingOptions, data: Any = None
 ) -> Trainer:
     """The trainer of `options.method`; unknown methods raise InputError."""
-    method = objective_class(options.method)
-    options = method.resolve(options, data)
-    return Trainer(method(target, surrogate, options, data), Optimizer.from_options(options))
+    options = resolve(options, data)
+    objective = objective_class(options.method)(target, surrogate, options, data)
+    return Trainer(objective, Optimizer.from_options(options))
 
 
 def train(
