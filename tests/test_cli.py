@@ -23,6 +23,9 @@ REPORT = {
     "integral_error": 0.001,
     "sampling_efficiency": 0.9,
     "unweighting_efficiency": 0.5,
+    "forward_kl": 0.0125,
+    "forward_kl_error": 0.0012,
+    "unweighting_efficiency_999": 0.625,
     "evaluation_samples": 1000,
     "events": 0,
     "weighted": False,
@@ -178,6 +181,19 @@ def test_plot_is_not_available_yet(tmp_path):
     result = fabgen("plot", tmp_path)
     assert result.exit_code == 2
     assert "not available yet" in result.stderr
+
+
+def test_data_is_a_shortcut_for_the_key_of_fkld(calls, write_card):
+    card = write_card(PROCESS)
+    path = 'events "1".lhe'
+    for command in ("generate", "train"):
+        result = fabgen(command, card, "--data", path, "--set", "training.method=fkld")
+        assert result.exit_code == 0, result.output
+        assert calls[-1][1].training.fkld.data == path
+    result = fabgen("generate", card, "--data", path)
+    assert result.exit_code == 2
+    assert "--set training.method=fkld" in result.stderr
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize(

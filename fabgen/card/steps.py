@@ -53,6 +53,14 @@ def _check_epochs(training: TrainingOptions) -> None:
             allowed="0, or no such key: the steps are epochs x batches of the sample",
             hint=f"training.fkld.epochs (now {fkld.epochs}) sets the length",
         )
+    left = fkld.events - round(fkld.validation * fkld.events)
+    if not fkld.data and left < training.batch_size:
+        raise InputError(
+            "the sample does not fill one batch",
+            key="training.fkld.events",
+            found=f"{fkld.events}, of which {left} are left for training",
+            allowed=f"enough for training.batch_size = {training.batch_size}",
+        )
     if fkld.warmup_epochs and training.warmup_steps:
         raise InputError(
             "the warm-up is given twice",

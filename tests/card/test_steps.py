@@ -40,6 +40,11 @@ def test_fkld_has_no_steps_of_its_own(tmp_path):
             "training.warmup_steps",
             "less than training.steps = 400",
         ),
+        (
+            (FKLD, "training.fkld.events=1100"),
+            "training.fkld.events",
+            "enough for training.batch_size = 1024",
+        ),
         ((FKLD, "training.fkld.epochs=0"), "training.fkld.epochs", ">= 1"),
         ((FKLD, "training.fkld.validation=1.0"), "training.fkld.validation", "< 1"),
         ((FKLD, "training.fkld.data=5"), "training.fkld.data", "a string"),
