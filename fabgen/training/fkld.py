@@ -156,13 +156,14 @@ class ForwardKl(Objective):
         """Keeps the parameters if none before were better on the validation sample."""
         if not self._validates:
             return memory
-        points = self._sample.validation
-
-        def log_prob(u: Array) -> Array:
-            return self.surrogate.log_prob(params, u[None])[0]
-
-        log_q = jax.lax.map(log_prob, points.u, batch_size=self.options.batch_size)
-        loss = -jnp.mean(jnp.where(jnp.isfinite(log_q), points.weight * log_q, 0.0))
+        points, size = self._sample.validation, self.options.batch_size
+        # Whole batches, filled up with weight zero: the flow is compiled once.
+        n, dim = points.u.shape
+        missing = -n % size
+        u = jnp.pad(points.u, ((0, missing), (0, 0)), mode="edge").reshape(-1, size, dim)
+        weight = jnp.pad(points.weight, (0, missing))
+        log_q = jax.lax.map(lambda u: self.surrogate.log_prob(params, u), u).ravel()
+        loss = -jnp.sum(jnp.where(jnp.isfinite(log_q), weight * log_q, 0.0)) / n
         better = loss < memory.best_loss
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, memory.best)
         epoch = memory.taken // self._batches
