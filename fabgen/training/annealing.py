@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from fabgen.training.hmc import Chains, Evaluate, transition
@@ -55,24 +56,30 @@ def anneal(
     """
     intermediate = step_sizes.shape[0]
     beta = jnp.arange(intermediate + 1, dtype=u.dtype) / (intermediate + 1)
-    # The start, then every distribution `moves` times; x_i, the point that weighs, is the last.
-    order = jnp.concatenate([jnp.zeros(1, int), jnp.repeat(jnp.arange(intermediate) + 1, moves)])
-    weighs = jnp.concatenate([order[:-1] != order[1:], jnp.ones(1, bool)])
     sizes = jnp.concatenate([jnp.zeros(1, step_sizes.dtype), step_sizes])
     lengths = jnp.full(intermediate + 1, leapfrog_steps).at[0].set(1)
+    # The start, then every distribution `moves` times; x_i, the point that weighs, is the last.
+    order = np.concatenate([[0], np.repeat(np.arange(intermediate) + 1, moves)])
+    repeated: tuple[Array, ...] = ()
+    if moves > 1:  # with one move each the program is the plain one, to the last bit
+        beta, sizes, lengths = beta[order], sizes[order], lengths[order]
+        repeated = (jnp.asarray(np.append(order[:-1] != order[1:], True)),)
     keys = jax.random.split(key, len(order))
 
     def stage(carry, xs):
         chains, log_w, faults = carry
-        beta, size, length, weighs, key = xs
+        beta, size, length, key, *weighs = xs
         chains, acceptance, new = transition(evaluate, chains, beta, size, length, key)
         log_ratio = chains.parts.log_weight
-        log_w = jnp.where(weighs, log_w + 2.0 / (intermediate + 1) * log_ratio, log_w)
+        added = log_w + 2.0 / (intermediate + 1) * log_ratio
+        log_w = jnp.where(weighs[0], added, log_w) if weighs else added
         return (chains, log_w, jax.tree.map(jnp.add, faults, new)), (acceptance, log_ratio)
 
     start = (Chains.unevaluated(u), jnp.zeros(u.shape[:1], u.dtype), Faults.none())
     (chains, log_w, faults), (acceptance, log_ratio) = jax.lax.scan(
-        stage, start, (beta[order], sizes[order], lengths[order], weighs, keys)
+        stage, start, (beta, sizes, lengths, keys, *repeated)
     )
-    acceptance = acceptance[1:].reshape(intermediate, moves).mean(axis=1)
+    acceptance = acceptance[1:]
+    if moves > 1:
+        acceptance = acceptance.reshape(intermediate, moves).mean(axis=1)
     return Annealed(chains.u, chains.parts.log_q, log_w, log_ratio[0], acceptance, faults)
