@@ -68,6 +68,10 @@ SetOption = Annotated[
         "--set", metavar="KEY.PATH=VALUE", help="Overrides a key of the card; may be repeated."
     ),
 ]
+DataOption = Annotated[
+    str | None,
+    typer.Option("--data", metavar="FILE", help="LHE file that training.method=fkld learns from."),
+]
 RestartOption = Annotated[
     bool, typer.Option("--restart", help="Remove the results of the run and begin again.")
 ]
@@ -103,6 +107,7 @@ def train(
     run: RunOption = None,
     seed: SeedOption = None,
     settings: SetOption = None,
+    data: DataOption = None,
     restart: RestartOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -113,7 +118,7 @@ def train(
     with _messages():
         from fabgen import run as pipeline
 
-        loaded, directory = _card_and_run(card, run, settings, seed)
+        loaded, directory = _card_and_run(card, run, settings, seed, data)
         if Path(card).is_dir():
             raise InputError("train takes a card", found=card, allowed="a TOML file")
         figures = pipeline.train(loaded, directory, _how(restart, quiet))
@@ -135,6 +140,7 @@ def generate(
     ] = None,
     seed: SeedOption = None,
     settings: SetOption = None,
+    data: DataOption = None,
     restart: RestartOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -148,7 +154,7 @@ def generate(
     with _messages():
         from fabgen import run as pipeline
 
-        card, directory = _card_and_run(target, run, options, seed)
+        card, directory = _card_and_run(target, run, options, seed, data)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
         report = pipeline.generate(card, directory, _how(restart, quiet), weighted=weighted)
         _show_results(report, directory, f"events.{card.generation.format}")
@@ -236,9 +242,34 @@ def plot(
 
 
 def _card_and_run(
-    target: str, run: Path | None, settings: list[str] | None, seed: int | None
+    target: str,
+    run: Path | None,
+    settings: list[str] | None,
+    seed: int | None,
+    data: str | None = None,
 ) -> tuple[Card, Path]:
     """The card that an argument CARD or RUN means, and the run directory to work in."""
+    if data is None:
+        return _loaded(target, run, settings or [], seed)
+    from fabgen.card.toml import string
+
+    card, directory = _loaded(
+        target, run, [*(settings or []), f"training.fkld.data={string(data)}"], seed
+    )
+    if card.training.method != "fkld":
+        raise InputError(
+            "only the forward divergence learns from a file",
+            key="--data",
+            found=f'{data}, with training.method = "{card.training.method}"',
+            allowed='training.method = "fkld"',
+            hint="--set training.method=fkld",
+        )
+    return card, directory
+
+
+def _loaded(
+    target: str, run: Path | None, settings: list[str], seed: int | None
+) -> tuple[Card, Path]:
     from fabgen.card import load_card
 
     path = Path(target)
@@ -250,8 +281,8 @@ def _card_and_run(
                 found=f"{target} and {run}",
                 allowed="one of them, or a card with --run",
             )
-        return load_card(_card_of_run(path), settings or [], seed), path
-    card = load_card(path, settings or [], seed)
+        return load_card(_card_of_run(path), settings, seed), path
+    card = load_card(path, settings, seed)
     return card, run if run is not None else Path("runs") / card.name
 
 

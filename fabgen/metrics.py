@@ -1,18 +1,34 @@
-"""Weights -> integral, sampling efficiency, unweighting efficiency.
+"""Weights -> integral, sampling efficiency, unweighting efficiencies, forward KL divergence.
 
 A weight is w = f(u)/q(u) with u ~ q. Only its natural logarithm travels, so nothing overflows. The
 running sums are those of Chan, Golub and LeVeque (Am. Stat. 37 (1983) 242): mean and sum of squared
 deviations, in units of the largest weight so far. They merge, so a sample may come in any blocks,
 and the variance of nearly constant weights does not cancel away.
+
+The forward divergence KL(p || q) = <log(p/q)>_p, p = f/I, is measured on the same sample,
+reweighted to p: with r = w/mean(w),
+
+    KL = sum w log w / sum w - log mean(w) = mean(r log r) .
+
+It is never negative, and blind to a region that the sample of q does not reach. Its error is that
+of first order in the two sums (delta method): each point moves KL by psi/n,
+psi = r (log r - KL - 1) + 1. The unnormalized <log(f/q)>_p of the FAB paper is KL + log I.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+#: How many of the largest weights are kept. Weights above the mean carry at least 1/N of the
+#: integral each, so at most N x max_overweight of them lie above w_max, and 0.001 N above the
+#: 99.9 % quantile: exact up to N = 2 x 10^7, conservative (w too high) beyond.
+TAIL = 20_000
+#: Share of the points above the quantile of `Metrics.unweighting_efficiency_999`.
+ABOVE_QUANTILE = 0.001
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,12 @@ class Metrics:
     integral_error          its standard error; infinite for n = 1
     sampling_efficiency     eps = (sum w)^2 / (n sum w^2) (Kish), in [1/n, 1]; 0 if all are 0
     unweighting_efficiency  eps_uw = mean(w) / max(w) of these n weights; at most eps
+    unweighting_efficiency_999
+                            mean(w) / (99.9 % quantile of w): the largest 0.1 % of the n weights,
+                            counted downwards, may exceed it; above 1 where they carry nearly all
+                            of the integral, 0 where the quantile vanishes
+    forward_kl              KL(p || q), p = f/I, in nats; 0 if all weights are 0
+    forward_kl_error        its standard error; infinite for n = 1
     max_weight              largest weight, in the unit of the integrand
     zero                    number of vanishing weights (outside the cube or the cuts)
     nonfinite               number of weights that are NaN, infinite or negative, taken as zero
@@ -34,6 +56,9 @@ class Metrics:
     integral_error: float
     sampling_efficiency: float
     unweighting_efficiency: float
+    unweighting_efficiency_999: float
+    forward_kl: float
+    forward_kl_error: float
     max_weight: float
     zero: int
     nonfinite: int
@@ -43,8 +68,10 @@ class Metrics:
 class WeightSum:
     """Mergeable sums over a sample of weights; `a + b` is the sum of the joint sample.
 
-    mean and deviations (sum of (w - mean)^2) are those of w / exp(log_max), where log_max is the
-    natural logarithm of the largest weight (-inf while there is none).
+    mean and deviations (sum of (x - mean)^2) are those of x = w / exp(log_max), where log_max is
+    the natural logarithm of the largest weight (-inf while there is none). entropy, square and
+    cross are the sums of x s, (x s)^2 and x^2 s, s = log x, for the forward divergence. largest:
+    natural logarithms of the `TAIL` largest weights, in no order.
     """
 
     n: int = 0
@@ -53,6 +80,10 @@ class WeightSum:
     log_max: float = -math.inf
     mean: float = 0.0
     deviations: float = 0.0
+    entropy: float = 0.0
+    square: float = 0.0
+    cross: float = 0.0
+    largest: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), compare=False)
 
     @classmethod
     def of(cls, log_weights: ArrayLike) -> WeightSum:
@@ -64,8 +95,10 @@ class WeightSum:
         if n_finite == 0:
             return cls(n=log_w.size, zero=zero, nonfinite=log_w.size - zero)
         log_max = float(np.max(log_w[finite]))
-        w = np.exp(np.where(finite, log_w, -np.inf) - log_max)
+        shift = np.where(finite, log_w - log_max, -np.inf)
+        w = np.exp(shift)
         mean = float(np.mean(w))
+        terms = w * np.where(finite, shift, 0.0)
         return cls(
             n=log_w.size,
             zero=zero,
@@ -73,6 +106,10 @@ class WeightSum:
             log_max=log_max,
             mean=mean,
             deviations=float(np.sum((w - mean) ** 2)),
+            entropy=float(np.sum(terms)),
+            square=float(np.sum(terms**2)),
+            cross=float(np.sum(terms * w)),
+            largest=keep_largest(np.empty(0), log_w, TAIL),
         )
 
     def __add__(self, other: WeightSum) -> WeightSum:
@@ -83,6 +120,7 @@ class WeightSum:
         scale_a, scale_b = _ratio(self.log_max, log_max), _ratio(other.log_max, log_max)
         mean_a, mean_b = self.mean * scale_a, other.mean * scale_b
         delta = mean_b - mean_a
+        a, b = self._moments(log_max), other._moments(log_max)
         return WeightSum(
             n=n,
             zero=self.zero + other.zero,
@@ -92,6 +130,27 @@ class WeightSum:
             deviations=self.deviations * scale_a**2
             + other.deviations * scale_b**2
             + delta**2 * (self.n * (other.n / n)),
+            entropy=a[0] + b[0],
+            square=a[1] + b[1],
+            cross=a[2] + b[2],
+            largest=keep_largest(self.largest, other.largest, TAIL),
+        )
+
+    @property
+    def _mean_square(self) -> float:
+        return self.deviations / self.n + self.mean**2
+
+    def _moments(self, log_max: float) -> tuple[float, float, float]:
+        """entropy, square and cross in units of another largest weight."""
+        if self.log_max == -math.inf:
+            return 0.0, 0.0, 0.0
+        shift = self.log_max - log_max
+        scale = math.exp(shift)
+        squares = self.n * self._mean_square
+        return (
+            scale * (self.entropy + shift * self.n * self.mean),
+            scale**2 * (self.square + 2.0 * shift * self.cross + shift**2 * squares),
+            scale**2 * (self.cross + shift * squares),
         )
 
     def metrics(self) -> Metrics:
@@ -106,12 +165,16 @@ class WeightSum:
                 integral_error=error,
                 sampling_efficiency=0.0,
                 unweighting_efficiency=0.0,
+                unweighting_efficiency_999=0.0,
+                forward_kl=0.0,
+                forward_kl_error=error,
                 max_weight=0.0,
                 **counts,
             )
         maximum = _exp(self.log_max)
         relative_variance = self.deviations / self.n / self.mean**2
         variance_of_mean = self.deviations / (self.n - 1) / self.n if self.n > 1 else math.inf
+        kl, kl_error = self._divergence()
         # eps is written as 1/(1 + variance/mean^2), so it cannot exceed 1; only rounding
         # can take it below 1/n.
         return Metrics(
@@ -119,9 +182,39 @@ class WeightSum:
             integral_error=maximum * math.sqrt(variance_of_mean),
             sampling_efficiency=max(1.0 / (1.0 + relative_variance), 1.0 / self.n),
             unweighting_efficiency=min(self.mean, 1.0),
+            unweighting_efficiency_999=self._quantile_efficiency(),
+            forward_kl=kl,
+            forward_kl_error=kl_error,
             max_weight=maximum,
             **counts,
         )
+
+    def _quantile_efficiency(self) -> float:
+        """mean(w) / w_k with w_k the k-th largest weight, k = 1 + n/1000 rounded down."""
+        above = int(ABOVE_QUANTILE * self.n)
+        if above >= self.largest.size:
+            if self.largest.size < TAIL:
+                return 0.0  # all positive weights are kept, so this one is zero
+            above = TAIL - 1
+        place = self.largest.size - 1 - above
+        log_quantile = float(np.partition(self.largest, place)[place])
+        return _exp(math.log(self.mean) + self.log_max - log_quantile)
+
+    def _divergence(self) -> tuple[float, float]:
+        """KL(p || q) and its error, from moments of r = x/mean and r log r."""
+        log_mean = math.log(self.mean)
+        kl = max(self.entropy / (self.n * self.mean) - log_mean, 0.0)
+        if self.n == 1:
+            return kl, math.inf
+        # psi = r log r - c r + 1 with mean 0; r log r = (x s - x log_mean)/mean.
+        c = kl + 1.0
+        r_squared = self._mean_square / self.mean**2
+        cross = self.cross / self.n / self.mean**2 - log_mean * r_squared
+        square = (
+            self.square / self.n / self.mean**2 - 2.0 * log_mean * cross - log_mean**2 * r_squared
+        )
+        variance = square - 2.0 * c * cross + c**2 * r_squared - 1.0
+        return kl, math.sqrt(max(variance, 0.0) / (self.n - 1))
 
 
 def summarize(weights: ArrayLike) -> Metrics:
@@ -134,6 +227,17 @@ def summarize(weights: ArrayLike) -> Metrics:
 def summarize_log(log_weights: ArrayLike) -> Metrics:
     """Metrics of an array of natural logarithms of weights, -inf for zero."""
     return WeightSum.of(log_weights).metrics()
+
+
+def keep_largest(
+    tail: NDArray[np.float64], log_weights: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
+    """The `size` largest finite log weights of both arrays, in no order."""
+    floor = np.min(tail) if tail.size >= size else -np.inf
+    joined = np.concatenate([tail, log_weights[np.isfinite(log_weights) & (log_weights > floor)]])
+    if joined.size <= size:
+        return joined
+    return np.partition(joined, joined.size - size)[joined.size - size :]
 
 
 def _ratio(log_a: float, log_b: float) -> float:

@@ -64,7 +64,7 @@ def integrate(
 
     It is stored unless the run has events: then the report describes those.
     """
-    with _session(card, directory, how) as session:
+    with _session(card, directory, how, trains=not vegas) as session:
         kind = "vegas" if vegas else card.surrogate.kind
         trained = trained_surrogate(session, kind, store=not vegas)
         report = _report(session, trained, evaluate(session, trained))
@@ -135,14 +135,18 @@ def adopt_seed(card: Card, directory: Path) -> Card:
 
 
 @contextlib.contextmanager
-def _session(card: Card, directory: Path, how: How) -> Iterator[Session]:
-    """Builds the integrand, then enters the run directory: a wrong card leaves no trace."""
+def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> Iterator[Session]:
+    """Builds the integrand, then enters the run directory: a wrong card leaves no trace.
+
+    trains: whether the surrogate of the card will be asked for, and with it its event file.
+    """
     watch = Stopwatch()
     check_run(directory, card, restart=how.restart)
     with watch("import"):
         import jax
 
         from fabgen.build import build_integrand
+        from fabgen.event_sample import read_points
 
         if how.compilation_cache is not None:
             jax.config.update("jax_compilation_cache_dir", str(how.compilation_cache))
@@ -150,8 +154,10 @@ def _session(card: Card, directory: Path, how: How) -> Iterator[Session]:
         jax.devices()
     with watch("compile"):
         integrand = build_integrand(card)
+    stored = None if how.restart else directory
+    points = read_points(card, integrand, how.reporter, stored) if trains else None
     with open_run(directory, card, restart=how.restart) as run:
-        yield Session(card, run, integrand, how.reporter, watch)
+        yield Session(card, run, integrand, how.reporter, watch, points)
 
 
 def _report(
@@ -196,6 +202,9 @@ def _untrained(survey: Survey) -> dict[str, Any]:
     return {
         "sampling_efficiency": metrics.sampling_efficiency,
         "unweighting_efficiency": metrics.unweighting_efficiency,
+        "unweighting_efficiency_999": metrics.unweighting_efficiency_999,
+        "forward_kl": metrics.forward_kl,
+        "forward_kl_error": metrics.forward_kl_error,
         "integral": metrics.integral,
         "integral_error": metrics.integral_error,
         "evaluation_samples": metrics.n,

@@ -2,7 +2,9 @@
 
     DIR/card.toml        the card as resolved, every default written out
     DIR/surrogate/       checkpoint of the training
+    DIR/sample/          what fkld learns from: points of the unit cube
     DIR/training.jsonl   one line per log step
+    DIR/metrics.jsonl    the surrogate along the training, one line per step it was evaluated at
     DIR/events.lhe[.gz]  events
     DIR/report.json      figures
     DIR/plots/           pictures
@@ -30,8 +32,8 @@ from fabgen.errors import FabgenError, InputError
 from fabgen.files import temporary, write_atomic, writing
 
 _EVENTS = ("events.lhe", "events.lhe.gz")
-_FILES = ("card.toml", "training.jsonl", *_EVENTS, "report.json")
-_FOLDERS = ("surrogate", "plots")
+_FILES = ("card.toml", "training.jsonl", "metrics.jsonl", *_EVENTS, "report.json")
+_FOLDERS = ("surrogate", "sample", "plots")
 #: Tables of the card that may change between two uses of a run.
 _FREE_TABLES = ("generation", "evaluation")
 
@@ -51,8 +53,16 @@ class RunDirectory:
         return self.path / "surrogate"
 
     @property
+    def sample(self) -> Path:
+        return self.path / "sample"
+
+    @property
     def training_log(self) -> Path:
         return self.path / "training.jsonl"
+
+    @property
+    def metrics_log(self) -> Path:
+        return self.path / "metrics.jsonl"
 
     @property
     def report(self) -> Path:
@@ -108,23 +118,32 @@ class RunDirectory:
         """Where new events are written before they take their place."""
         return self.path / f".new-events.{file_format}"
 
-    def truncate_log(self, step: int | None) -> None:
-        """Drops the lines of training.jsonl after `step` (all of them for None): a resumed training
-        writes them again."""
-        if not self.training_log.exists():
-            return
-        lines = self.training_log.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if step is not None and _step_of(line) <= step]
-        if kept != lines:
-            write_atomic(self.training_log, b"".join(kept))
+    def truncate_logs(self, step: int | None) -> None:
+        """Drops the lines of training.jsonl and metrics.jsonl after `step` (all of them for None):
+        a resumed training writes them again."""
+        for log in (self.training_log, self.metrics_log):
+            if not log.exists():
+                continue
+            lines = log.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if step is not None and _step_of(line) <= step]
+            if kept != lines:
+                write_atomic(log, b"".join(kept))
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Adds one line to training.jsonl and flushes it to the disk."""
-        line = json.dumps(dict(record), allow_nan=False) + "\n"
-        with writing(self.training_log), self.training_log.open("ab") as file:
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        _append(self.training_log, record)
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Adds one line to metrics.jsonl and flushes it to the disk."""
+        _append(self.metrics_log, record)
+
+    @property
+    def evaluations_along(self) -> int:
+        """Calls of f that the lines of metrics.jsonl took."""
+        if not self.metrics_log.exists():
+            return 0
+        lines = self.metrics_log.read_bytes().splitlines(keepends=True)
+        return sum(json.loads(s)["evaluations"] for s in lines if _step_of(s) < float("inf"))
 
 
 def is_run(path: Path) -> bool:
@@ -260,6 +279,14 @@ def _remove_unfinished(run: RunDirectory) -> None:
             temporary(run.path / name).unlink(missing_ok=True)
         for file in run.plots.glob(temporary(Path("*")).name):
             file.unlink(missing_ok=True)
+
+
+def _append(log: Path, record: Mapping[str, Any]) -> None:
+    line = json.dumps(dict(record), allow_nan=False) + "\n"
+    with writing(log), log.open("ab") as file:
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _step_of(line: bytes) -> float:

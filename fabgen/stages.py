@@ -6,8 +6,9 @@ Heavy packages are imported by the functions that need them; the time this takes
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from fabgen.rundir import RunDirectory
 if TYPE_CHECKING:
     import jax
 
+    from fabgen.event_sample import FilePoints
     from fabgen.events.lhe import FileInfo
     from fabgen.integrand import Integrand
     from fabgen.sampling.integrate import Survey
@@ -43,6 +45,18 @@ class Session:
     integrand: Integrand
     reporter: Reporter
     watch: Stopwatch
+    points: FilePoints | None = None  # of an event file that this session trains on
+
+    @functools.cached_property
+    def log_density(self) -> Callable[[Any], jax.Array]:
+        """log f at u (DEFAULT_BLOCK, dim), compiled once: that takes far longer than any q."""
+        import jax
+
+        from fabgen.sampling.sampler import DEFAULT_BLOCK
+
+        points = jax.ShapeDtypeStruct((DEFAULT_BLOCK, self.integrand.dim), "float64")
+        with self.watch("compile"):
+            return jax.jit(self.integrand.log_density).lower(points).compile()
 
     def key(self, stream: int) -> jax.Array:
         """The random key of one stream of numbers."""
@@ -60,6 +74,7 @@ class Trained:
     target_evaluations: int = 0
     gradient_evaluations: int = 0
     figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+    evaluations_along: int = 0  # calls of f to evaluate the surrogate along the training
 
 
 def has_finished_surrogate(session: Session) -> bool:
@@ -84,24 +99,32 @@ def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
 
 def _trained_flow(session: Session, surrogate: Surrogate) -> Trained:
     with session.watch("import"):
+        from fabgen.along_training import Monitor
         from fabgen.training import Checkpointer, LogRecord, Progress
-        from fabgen.training.loop import train
+        from fabgen.training.loop import resolve, train
+        from fabgen.training_sample import training_sample
     card, run, watch = session.card, session.run, session.watch
-    checkpointer = Checkpointer(run.surrogate, _description(card))
+    description = _description(card)
+    checkpointer = Checkpointer(run.surrogate, description)
     resumed, reporter = checkpointer.resume_step, session.reporter
-    run.truncate_log(resumed)
-    if resumed == card.training.steps:
+    sample, sample_figures = None, dict[str, Any]()
+    if card.training.method == "fkld":
+        sample, sample_figures = training_sample(session, description)
+    steps = resolve(card.training, sample).steps
+    run.truncate_logs(resumed)
+    if checkpointer.finished:
         reporter.note("using the finished surrogate of the run")
         reporter = Silent()
     elif resumed is not None:
-        reporter.note(f"resuming the training at step {resumed} of {card.training.steps}")
+        reporter.note(f"resuming the training at step {resumed} of {steps}")
     reporter.note("compiling the training step (kept for later runs)")
 
     def log(record: LogRecord) -> None:
         run.append_log(record.as_dict())
 
-    start = watch.clock()
-    with reporter.stage("train", card.training.steps, "steps") as show:
+    monitor = Monitor(session, surrogate)
+    start = monitor.clock()
+    with reporter.stage("train", steps, "steps") as show:
 
         def progress(p: Progress) -> None:
             show(max(p.step, 0), loss=p.loss, eps=p.eps, evaluations=p.target_evaluations)
@@ -110,13 +133,16 @@ def _trained_flow(session: Session, surrogate: Surrogate) -> Trained:
             session.integrand,
             surrogate,
             card.training,
+            data=sample,
             checkpointer=checkpointer,
             on_log=log,
             on_progress=progress,
-            clock=watch.clock,
+            on_snapshot=monitor,
+            snapshots=monitor.steps,
+            clock=monitor.clock,
         )
     watch.add("compile", result.compile_seconds)
-    watch.add("train", watch.clock() - start - result.compile_seconds)
+    watch.add("train", monitor.clock() - start - result.compile_seconds)
     counts = result.counters
     return Trained(
         surrogate,
@@ -125,11 +151,14 @@ def _trained_flow(session: Session, surrogate: Surrogate) -> Trained:
         counts["gradient_evaluations"],
         {
             "method": card.training.method,
-            "steps": card.training.steps,
+            "steps": result.steps,
             "resumed_step": result.resumed_step,
             "training_seconds": result.seconds,
             **{name: n for name, n in counts.items() if not name.endswith("_evaluations")},
+            **result.figures,
+            **sample_figures,
         },
+        run.evaluations_along,
     )
 
 
@@ -149,7 +178,7 @@ def _trained_grid(session: Session, store: bool) -> Trained:
         stored = load_surrogate(run.surrogate, template, description)
         return Trained(grid, stored["grid"], int(stored["evaluations"]), 0, {"method": "vegas"})
     if store:
-        run.truncate_log(None)
+        run.truncate_logs(None)
     start = watch.clock()
     with watch("train"), session.reporter.stage("vegas", options.iterations, "iterations") as show:
 
@@ -204,9 +233,8 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
     with session.watch("import"):
         from fabgen.surrogate import Uniform
     dim, n = session.integrand.dim, session.card.evaluation.samples
-    with session.watch("compile"):
-        surrogates = {trained.surrogate: trained.params, Uniform(dim): ()}
-        trained_sampler, *flat_sampler = _samplers(session, surrogates)
+    surrogates = {trained.surrogate: trained.params, Uniform(dim): ()}
+    trained_sampler, *flat_sampler = samplers(session, surrogates)
     survey = _survey(session, "evaluate", trained_sampler, _EVALUATION)
     calls = survey.target_evaluations
     untrained: Survey | None = survey
@@ -217,24 +245,23 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
             untrained = _survey(session, "untrained", flat_sampler[0], _UNTRAINED)
         except FabgenError:
             untrained = None
-    return Evaluated(trained_sampler, survey, untrained, calls)
+    return Evaluated(trained_sampler, survey, untrained, calls + trained.evaluations_along)
 
 
-def _samplers(session: Session, surrogates: Mapping[Surrogate, Any]) -> list[WeightedSampler]:
-    """Samplers of w = f/q that share one compiled f: it takes far longer to compile than any q."""
+def samplers(session: Session, surrogates: Mapping[Surrogate, Any]) -> list[WeightedSampler]:
+    """Samplers of w = f/q that share one compiled f."""
     import jax
 
     from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
 
-    block, dim = DEFAULT_BLOCK, session.integrand.dim
-    points = jax.ShapeDtypeStruct((block, dim), "float64")
-    density = jax.jit(session.integrand.log_density).lower(points).compile()
+    block, dim, density = DEFAULT_BLOCK, session.integrand.dim, session.log_density
 
     def sampler(surrogate: Surrogate, params: Any) -> WeightedSampler:
         def sample(params: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
             return surrogate.sample_and_log_prob(params, key, block)
 
-        compiled = jax.jit(sample).lower(params, jax.random.key(0)).compile()
+        with session.watch("compile"):
+            compiled = jax.jit(sample).lower(params, jax.random.key(0)).compile()
 
         def step(params: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
             u, log_q = compiled(params, key)

@@ -177,6 +177,12 @@ def results(report: Mapping[str, Any]) -> Group:
         "unweighting efficiency": [
             f"{r['unweighting_efficiency']:.4f}" for r in (report, flat) if r
         ],
+        "at the 99.9 % quantile": [
+            f"{r['unweighting_efficiency_999']:.4f}" for r in (report, flat) if r
+        ],
+        "forward KL divergence": [
+            estimate(r["forward_kl"], r["forward_kl_error"], "") for r in (report, flat) if r
+        ],
     }.items():
         estimates.add_row(label, *values)
 
@@ -210,6 +216,12 @@ def training_results(figures: Mapping[str, Any]) -> Table:
     for key in ("skipped", "clipped"):
         if key in figures:
             rows[f"gradients {key}"] = f"{figures[key]:,}"
+    if "sample" in figures:
+        told = figures["sample"]
+        rows["sample"] = f"{told['used']:,} of {told['events']:,} events of {told['source']}"
+    if "validation_loss" in figures:
+        epoch = figures["validation_epoch"]
+        rows["validation loss"] = f"{figures['validation_loss']:.4f}, after {epoch:,} epochs"
     return _pairs(rows | _times(figures))
 
 

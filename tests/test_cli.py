@@ -24,6 +24,9 @@ REPORT = {
     "integral_error": 0.001,
     "sampling_efficiency": 0.9,
     "unweighting_efficiency": 0.5,
+    "forward_kl": 0.0125,
+    "forward_kl_error": 0.0012,
+    "unweighting_efficiency_999": 0.625,
     "evaluation_samples": 1000,
     "events": 0,
     "weighted": False,
@@ -208,6 +211,19 @@ def test_plot_needs_a_run(write_card, tmp_path, what):
 @pytest.mark.parametrize("option", [["--samples", "5"], ["--format", "gif"]])
 def test_wrong_options_of_plot(tmp_path, option):
     assert fabgen("plot", tmp_path, *option).exit_code == 2
+
+
+def test_data_is_a_shortcut_for_the_key_of_fkld(calls, write_card):
+    card = write_card(PROCESS)
+    path = 'events "1".lhe'
+    for command in ("generate", "train"):
+        result = fabgen(command, card, "--data", path, "--set", "training.method=fkld")
+        assert result.exit_code == 0, result.output
+        assert calls[-1][1].training.fkld.data == path
+    result = fabgen("generate", card, "--data", path)
+    assert result.exit_code == 2
+    assert "--set training.method=fkld" in result.stderr
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize(

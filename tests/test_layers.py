@@ -24,7 +24,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("sampling",),
     ("events",),
     ("plot",),
-    ("run", "pictures", "stages", "rundir", "reporting", "describe"),
+    (
+        *(
+            "run",
+            "pictures",
+            "stages",
+            "along_training",
+            "training_sample",
+            "event_sample",
+            "own_events",
+        ),
+        *("rundir", "reporting", "describe"),
+    ),
     ("cli", "terminal"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

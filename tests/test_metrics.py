@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -38,12 +39,16 @@ def test_nonfinite_and_negative_weights_stay_in_the_denominator() -> None:
 
 
 def test_no_positive_weight_has_every_field() -> None:
-    assert summarize([0.0, 0.0]) == Metrics(2, 0.0, 0.0, 0.0, 0.0, 0.0, 2, 0)
-    assert summarize([np.nan]) == Metrics(1, 0.0, math.inf, 0.0, 0.0, 0.0, 0, 1)
+    nothing = dict.fromkeys((field.name for field in dataclasses.fields(Metrics)), 0.0)
+    assert summarize([0.0, 0.0]) == Metrics(**nothing | {"n": 2, "zero": 2})
+    infinite = dict.fromkeys(("integral_error", "forward_kl_error"), math.inf)
+    assert summarize([np.nan]) == Metrics(**nothing | infinite | {"n": 1, "nonfinite": 1})
 
 
 def test_one_weight_has_no_error_estimate() -> None:
     assert summarize([3.0]).integral_error == math.inf
+    assert summarize([3.0]).forward_kl == 0.0
+    assert summarize([3.0]).forward_kl_error == math.inf
 
 
 def test_empty_sample_is_refused() -> None:
@@ -68,6 +73,47 @@ def test_huge_logarithms_do_not_overflow() -> None:
     assert math.isfinite(m.integral_error) and 1 / 3 <= m.sampling_efficiency <= 1
 
 
+def test_forward_divergence_by_hand() -> None:
+    """Two points with r = w/mean = 1/2 and 3/2, and one of weight zero beside r = 3/2, 3/2."""
+    kl = (0.5 * math.log(0.5) + 1.5 * math.log(1.5)) / 2
+    assert summarize([1.0, 3.0]).forward_kl == pytest.approx(kl, rel=1e-14)
+    assert summarize([2.0, 2.0, 0.0]).forward_kl == pytest.approx(math.log(1.5), rel=1e-14)
+    assert summarize([5.0] * 7).forward_kl == pytest.approx(0.0, abs=1e-15)
+    psi = [r * (math.log(r) - kl - 1.0) + 1.0 for r in (0.5, 1.5)]
+    error = summarize([1.0, 3.0]).forward_kl_error
+    assert error == pytest.approx(math.sqrt((psi[0] ** 2 + psi[1] ** 2) / 2 / 1), rel=1e-12)
+
+
+def test_forward_divergence_of_a_power_law() -> None:
+    """p = (a+1) u^a from flat points: KL(p || 1) = log(a+1) - a/(a+1), within its error."""
+    a, n, trials = 2.0, 4000, 60
+    u = np.random.default_rng(1).uniform(size=(trials, n))
+    results = [summarize(7.0 * row**a) for row in u]
+    pulls = [(m.forward_kl - math.log(a + 1) + a / (a + 1)) / m.forward_kl_error for m in results]
+    assert abs(np.mean(pulls)) < 4.0 / math.sqrt(trials)
+    assert 0.75 < np.std(pulls) < 1.3
+
+
+def test_quantile_by_hand() -> None:
+    """Of 5000 weights the largest five may exceed the quantile: the sixth counts."""
+    w = np.ones(5000)
+    w[:5], w[5] = 100.0, 4.0
+    m = summarize(np.random.default_rng(0).permutation(w))
+    assert m.unweighting_efficiency_999 == pytest.approx(np.mean(w) / 4.0)
+    assert m.unweighting_efficiency == pytest.approx(np.mean(w) / 100.0)
+    few = summarize([1.0, 2.0, 3.0])
+    assert few.unweighting_efficiency_999 == pytest.approx(few.unweighting_efficiency)
+    rare = np.zeros(5000)
+    rare[:5] = 1.0
+    assert summarize(rare).unweighting_efficiency_999 == 0.0
+
+
+def test_quantile_beyond_the_weights_kept_is_conservative(monkeypatch) -> None:
+    monkeypatch.setattr("fabgen.metrics.TAIL", 10)
+    w = np.arange(1.0, 20001.0)
+    assert summarize(w).unweighting_efficiency_999 == pytest.approx(np.mean(w) / 19991.0)
+
+
 @given(log_weights, st.integers(0, 60))
 @settings(max_examples=100)
 def test_merge_equals_whole(values: np.ndarray, cut: int) -> None:
@@ -77,6 +123,9 @@ def test_merge_equals_whole(values: np.ndarray, cut: int) -> None:
     assert joined.log_max == whole.log_max
     assert joined.mean == pytest.approx(whole.mean, rel=1e-12, abs=1e-300)
     assert joined.deviations == pytest.approx(whole.deviations, rel=1e-10, abs=1e-20)
+    for name in ("entropy", "square", "cross"):
+        assert getattr(joined, name) == pytest.approx(getattr(whole, name), rel=1e-10, abs=1e-12)
+    assert sorted(joined.largest) == sorted(whole.largest)
 
 
 @given(log_weights)
@@ -91,6 +140,9 @@ def test_bounds(values: np.ndarray) -> None:
     # mean^2/<w^2> >= mean/max, since <w^2> <= max <w>
     assert 0.0 <= m.unweighting_efficiency <= m.sampling_efficiency * (1 + 1e-12)
     assert m.integral <= m.max_weight * (1 + 1e-12)
+    assert m.unweighting_efficiency_999 in (0.0, pytest.approx(m.unweighting_efficiency))
+    # the divergences are ordered: KL <= log of the chi-square one, log(1/eps)
+    assert 0.0 <= m.forward_kl <= -math.log(m.sampling_efficiency) + 1e-9
     assert not math.isnan(m.integral_error)
 
 
@@ -104,3 +156,6 @@ def test_scaling_the_integrand_scales_the_integral_only(w: list[float], factor: 
     )
     assert b.sampling_efficiency == pytest.approx(a.sampling_efficiency)
     assert b.unweighting_efficiency == pytest.approx(a.unweighting_efficiency)
+    assert b.unweighting_efficiency_999 == pytest.approx(a.unweighting_efficiency_999)
+    assert b.forward_kl == pytest.approx(a.forward_kl, abs=1e-12)
+    assert b.forward_kl_error == pytest.approx(a.forward_kl_error, rel=1e-5, abs=1e-7)

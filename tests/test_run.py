@@ -76,6 +76,16 @@ class ToyIntegrand:
             "aqcd": jnp.full(n, 0.118),
         }
 
+    n_initial = 2
+
+    def momenta(self, u, channel=0, subprocess=0):
+        return self.draw_events(u[None], jax.random.key(0))["momenta"][0]
+
+    def unit_cube(self, momenta, channel=0, subprocess=0):
+        p = momenta[..., 2, :]
+        phi = jnp.arctan2(p[..., 2], p[..., 1]) / (2.0 * np.pi)
+        return jnp.stack([0.5 * (1.0 + p[..., 3] / 500.0), phi % 1.0], axis=-1)
+
 
 @pytest.fixture(scope="module")
 def how(tmp_path_factory):
@@ -161,6 +171,132 @@ def test_a_killed_training_goes_on_where_it_was(how, tmp_path):
     assert results[0]["integral"] == results[1]["integral"]
     events = [(directory / "events.lhe.gz").read_bytes() for directory in (whole, broken)]
     assert events[0] == events[1]
+
+
+FKLD = (
+    "training.method=fkld",
+    "training.steps=0",
+    "training.fkld.events=1000",
+    "training.fkld.epochs=2",
+    "training.batch_size=50",
+    "training.log_every=6",
+)
+
+
+def sample_of(directory: Path) -> dict:
+    from fabgen.training.checkpoint import read, read_manifest
+
+    template = {"u": np.zeros((0, 0)), "weight": np.zeros(0)}
+    manifest = read_manifest(directory / "sample")
+    return read(directory / "sample", manifest, template, subtree=True, match_shapes=False)
+
+
+def test_own_events_of_the_forward_divergence(how, tmp_path):
+    """The sample is counted as training, once, and follows f = 2 u1^2 (1 + u2)."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    figures = pipeline.train(card(*FKLD), whole, how)
+    told = figures["sample"]
+    assert figures["steps"] == 2 * (900 // 50)
+    assert told["source"] == "the untrained map"
+    assert figures["target_evaluations"] == told["target_evaluations"] >= 65_536 + 4 * 1000
+    assert figures["gradient_evaluations"] == 0
+    sample = sample_of(whole)
+    assert sample["u"].shape == (1000, 2)
+    mean = np.average(sample["u"], axis=0, weights=sample["weight"])
+    np.testing.assert_allclose(mean, [3 / 4, 5 / 9], atol=0.03)
+    assert steps_of(whole) == [6, 12, 18, 24, 30, 36]
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.train(card(*FKLD), broken, dataclasses.replace(how, reporter=Killer(26)))
+    again = pipeline.train(card(*FKLD), broken, how)
+    assert again["resumed_step"] == 20
+    assert again["target_evaluations"] == figures["target_evaluations"]
+    assert steps_of(broken) == steps_of(whole)
+    results = [pipeline.generate(card(*FKLD), directory, how) for directory in (whole, broken)]
+    assert results[0]["integral"] == results[1]["integral"]
+    assert results[0]["training"]["validation_loss"] == results[1]["training"]["validation_loss"]
+    events = [(directory / "events.lhe.gz").read_bytes() for directory in (whole, broken)]
+    assert events[0] == events[1]
+
+
+def test_a_grid_draws_the_events_where_it_is_worth_its_evaluations(how, tmp_path, monkeypatch):
+    monkeypatch.setattr("fabgen.own_events.SURVEY_POINTS", 1000)
+    grid = "surrogate.vegas={iterations = 5, evaluations = 2000, bins = 32}"
+    told = pipeline.train(card(*FKLD, grid, "training.fkld.events=6000"), tmp_path, how)["sample"]
+    assert told["source"] == "VEGAS+"
+    assert told["acceptance"] > 0.4
+    sample = sample_of(tmp_path)
+    mean = np.average(sample["u"], axis=0, weights=sample["weight"])
+    np.testing.assert_allclose(mean, [3 / 4, 5 / 9], atol=0.012)
+
+
+def test_a_file_of_events_gives_the_points_they_were_made_of(how, tmp_path, monkeypatch):
+    drawn = []
+    original = ToyIntegrand.draw_events
+
+    def recorded(self, u, key):
+        jax.debug.callback(lambda u: drawn.append(np.asarray(u)), u)
+        return original(self, u, key)
+
+    monkeypatch.setattr(ToyIntegrand, "draw_events", recorded)
+    source = tmp_path / "source"
+    pipeline.generate(card("surrogate.kind=uniform", "generation.events=1000"), source, how)
+    jax.effects_barrier()
+    u = next(block for block in drawn if len(block) > 1)[:1000]
+    file = source / "events.lhe.gz"
+    settings = (*FKLD, f"training.fkld.data={file}")
+    run = tmp_path / "run"
+    figures = pipeline.train(card(*settings), run, how)
+    np.testing.assert_allclose(sample_of(run)["u"], u, atol=1e-9)
+    told = figures["sample"]
+    assert (told["events"], told["used"], told["outside_cuts"]) == (1000, 1000, 0)
+    assert figures["target_evaluations"] == 1000
+    # the stored sample serves without the file, and another file in its place is refused
+    file.unlink()
+    assert pipeline.train(card(*settings), run, how)["sample"] == told
+    file.write_bytes(b"other")
+    with pytest.raises(InputError, match="has changed"):
+        pipeline.train(card(*settings), run, how)
+
+
+def test_a_wrong_event_file_leaves_no_run_directory(how, tmp_path):
+    settings = (*FKLD, f"training.fkld.data={tmp_path / 'none.lhe'}")
+    with pytest.raises(InputError, match="cannot be read") as caught:
+        pipeline.train(card(*settings), tmp_path / "run", how)
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / "run").exists()
+
+
+def metrics_of(directory: Path) -> list[dict]:
+    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_metrics_along_the_training_change_nothing_of_it(how, tmp_path):
+    along = ("evaluation.along_training=4", "evaluation.along_samples=1000")
+    plain, watched, broken = (tmp_path / name for name in ("plain", "watched", "broken"))
+    first = pipeline.train(card(), plain, how)
+    second = pipeline.train(card(*along), watched, how)
+    assert first["target_evaluations"] == second["target_evaluations"]
+    logs = [(d / "training.jsonl").read_text().splitlines() for d in (plain, watched)]
+    for a, b in zip(*logs, strict=True):
+        assert json.loads(a) | {"seconds": 0} == json.loads(b) | {"seconds": 0}
+    records = metrics_of(watched)
+    assert [r["step"] for r in records] == [1, 3, 12, 40]
+    assert [r["target_evaluations"] for r in records] == [32 * r["step"] for r in records]
+    assert all(r["evaluations"] == 16384 and r["n"] == 1000 for r in records)
+    assert abs(records[-1]["integral"] - 1.0) < 5.0 * records[-1]["integral_error"]
+    assert records[0]["forward_kl"] > records[-1]["forward_kl"] > 0.0
+    reports = [pipeline.integrate(card(*s), d, how) for s, d in (((), plain), (along, watched))]
+    assert reports[0]["integral"] == reports[1]["integral"]
+    calls = [report["target_evaluations"]["evaluation"] for report in reports]
+    assert calls[1] - calls[0] == 4 * 16384
+    for report in reports:
+        assert report["forward_kl"] <= -np.log(report["sampling_efficiency"])
+        assert report["unweighting_efficiency_999"] >= report["unweighting_efficiency"]
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.train(card(*along), broken, dataclasses.replace(how, reporter=Killer(36)))
+    pipeline.train(card(*along), broken, how)
+    kept = [{**r, "seconds": 0} for r in metrics_of(broken)]
+    assert kept == [{**r, "seconds": 0} for r in records]
 
 
 def test_a_finished_surrogate_is_used_again(how, tmp_path):

@@ -118,11 +118,11 @@ def test_the_log_is_cut_where_the_training_goes_on(tmp_path):
             run.append_log({"step": step})
         with run.training_log.open("a") as file:
             file.write('{"step": 4')  # killed while writing
-        run.truncate_log(20)
+        run.truncate_logs(20)
         run.append_log({"step": 30})
         lines = run.training_log.read_text().splitlines()
         assert [json.loads(line)["step"] for line in lines] == [10, 20, 30]
-        run.truncate_log(None)
+        run.truncate_logs(None)
         assert run.training_log.read_text() == ""
 
 

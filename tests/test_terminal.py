@@ -24,6 +24,9 @@ REPORT = {
     "integral_error": 0.000123,
     "sampling_efficiency": 0.98765,
     "unweighting_efficiency": 0.45678,
+    "forward_kl": 0.0125,
+    "forward_kl_error": 0.0012,
+    "unweighting_efficiency_999": 0.625,
     "evaluation_samples": 100000,
     "events": 10000,
     "weighted": False,
@@ -35,6 +38,9 @@ REPORT = {
     "untrained": {
         "sampling_efficiency": 0.67,
         "unweighting_efficiency": 0.18,
+        "unweighting_efficiency_999": 0.375,
+        "forward_kl": 0.2034,
+        "forward_kl_error": 0.0031,
         "integral": 0.1602,
         "integral_error": 0.0004,
         "evaluation_samples": 100000,
@@ -53,6 +59,8 @@ def test_the_table_shows_all_figures(width):
     text = text_of(results(REPORT), width)
     assert "[x]" in text
     for figure in ("0.15989 +- 0.00012 pb", "0.9877", "0.4568", "0.6700", "0.1800", "4,000,000"):
+        assert figure in text
+    for figure in ("0.6250", "0.3750", "0.0125 +- 0.0012", "0.2034 +- 0.0031"):
         assert figure in text
     assert "\x1b" not in text
     assert max(len(line) for line in text.splitlines()) <= width
@@ -77,6 +85,16 @@ def test_the_table_of_a_training():
     figures["target_evaluations"], figures["gradient_evaluations"] = 123456, 123456
     text = text_of(training_results(figures))
     for figure in ("fab", "400", "123,456", "3"):
+        assert figure in text
+
+
+def test_the_table_of_a_training_on_a_sample():
+    sample = {"used": 99_000, "events": 100_000, "source": "events.lhe"}
+    figures = {**REPORT, "method": "fkld", "sample": sample}
+    figures |= {"validation_loss": -1.25, "validation_epoch": 7}
+    figures["target_evaluations"], figures["gradient_evaluations"] = 100_000, 0
+    text = text_of(training_results(figures))
+    for figure in ("99,000 of 100,000 events of events.lhe", "-1.2500, after 7 epochs"):
         assert figure in text
 
 

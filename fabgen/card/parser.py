@@ -19,7 +19,9 @@ from typing import Any
 from fabgen.card import reader, toml
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
 from fabgen.card.option import Option, option_of
+from fabgen.card.presets import apply_preset
 from fabgen.card.schema import MAX_SEED, MODELS, Card
+from fabgen.card.steps import check_steps, with_default_steps
 from fabgen.errors import InputError, not_available
 
 _COMPARED = tuple(field for field in dataclasses.fields(Card) if field.compare)
@@ -67,11 +69,8 @@ def _seed_settings(seed: int | None) -> list[str]:
 
 def card_from_table(table: Mapping[str, Any]) -> Card:
     """The card that a parsed TOML document means. Raises InputError."""
-    table = dict(table)
-    preset = table.pop("preset", None)
-    if preset is not None:
-        raise not_available("presets", key="preset", found=toml.value(preset))
-    _check_keys(table, "", [field.name for field in _COMPARED])
+    table = with_default_steps(apply_preset(table))
+    _check_keys(table, "", ["preset", *(field.name for field in _COMPARED)])
     if "process" not in table:
         raise InputError("the card names no process", key="process", allowed=_PROCESS)
     values: dict[str, Any] = {
@@ -185,14 +184,7 @@ def _check_together(card: Card) -> None:
             found=fab.buffer_minimum,
             allowed=f"at most training.fab.buffer_batches = {fab.buffer_batches}",
         )
-    training = card.training
-    if training.schedule == "warmup-cosine" and training.warmup_steps >= training.steps:
-        raise InputError(
-            "the warm-up takes all of the training",
-            key="training.warmup_steps",
-            found=training.warmup_steps,
-            allowed=f"less than training.steps = {training.steps}",
-        )
+    check_steps(card.training)
 
 
 # --- tables that are dataclasses ------------------------------------------------------------------

@@ -121,6 +121,12 @@ class VegasOptions:
     evaluations: int = option(
         20000, doc="target evaluations per iteration", at_least=100, at_most=10**9
     )
+    warmup_iterations: int = option(
+        0, doc="iterations before these, their estimates thrown away", at_least=0, at_most=1000
+    )
+    warmup_evaluations: int = option(
+        1000, doc="target evaluations per iteration of the warm-up", at_least=100, at_most=10**9
+    )
     bins: int = option(64, doc="bins per dimension", at_least=2, at_most=10000)
     alpha: float = option(0.5, doc="damping of the adaptation", at_least=0.0, at_most=10.0)
 
@@ -160,7 +166,10 @@ class SurrogateOptions:
 class FabOptions:
     """Flow annealed importance sampling bootstrap."""
 
-    intermediate: int = option(2, doc="distributions between q and p^2/q", at_least=1, at_most=1000)
+    intermediate: int = option(
+        2, doc="distributions between q and p^2/q, evenly spaced", at_least=1, at_most=1000
+    )
+    hmc_moves: int = option(1, doc="HMC moves per distribution", at_least=1, at_most=1000)
     leapfrog_steps: int = option(3, doc="leapfrog steps per HMC move", at_least=1, at_most=1000)
     step_size: float = option(0.05, doc="first HMC step size", above=0.0, at_most=10.0)
     target_acceptance: float = option(
@@ -182,10 +191,22 @@ class FabOptions:
 class FkldOptions:
     """Forward Kullback-Leibler divergence on a sample."""
 
-    data: str = option("", doc="LHE file; empty: own unweighted events", later=True)
-    epochs: int = option(20, doc="passes over the sample", at_least=1, later=True)
+    data: str = option("", doc="LHE file of the sample; empty: own unweighted events")
+    events: int = option(
+        100_000,
+        doc="own unweighted events, those for validation included",
+        at_least=2,
+        at_most=10**9,
+    )
+    epochs: int = option(20, doc="passes over the sample", at_least=1, at_most=10**9)
     validation: float = option(
-        0.1, doc="share kept for validation", at_least=0.0, below=1.0, later=True
+        0.1, doc="share of the sample kept for validation", at_least=0.0, below=1.0
+    )
+    warmup_epochs: int = option(
+        0,
+        doc="warm-up of the learning rate, in the place of warmup_steps",
+        at_least=0,
+        at_most=10**9,
     )
 
 
@@ -209,12 +230,12 @@ class TrainingOptions:
         "fab",
         doc="the objective",
         choices=("fab", "fab-nobuffer", "rkld", "fkld", "variance", "kl", "auto"),
-        later=("fkld", "variance", "kl", "auto"),
+        later=("variance", "kl", "auto"),
     )
     steps: int = option(
         400,
-        doc="fab: one AIS pass and its updates each; else one gradient step",
-        at_least=1,
+        doc="fab: one AIS pass and its updates each; else one gradient step; fkld: 0, see epochs",
+        at_least=0,
         at_most=10**9,
     )
     batch_size: int = option(1024, doc="points per step", at_least=2, at_most=10**7)
@@ -259,6 +280,12 @@ class Evaluation:
 
     samples: int = option(
         100_000, doc="fresh samples of the surrogate", at_least=100, at_most=10**12
+    )
+    along_training: int = option(
+        0, doc="log-spaced steps of the training at which it is evaluated, too", at_least=0
+    )
+    along_samples: int = option(
+        10_000, doc="fresh samples at each of them", at_least=100, at_most=10**12
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fabgen.metrics import Metrics, WeightSum
 from fabgen.plot.style import SURROGATE, UNTRAINED, legend_above, log_ticks, new_figure
-from fabgen.sampling.integrate import TAIL, Survey, keep_largest, survey
+from fabgen.sampling.integrate import Survey, survey
 
 Floats = NDArray[np.float64]
 
@@ -46,8 +46,8 @@ def log_spaced(low: float, high: float, bins: int) -> Floats:
 
 def survey_of(log_weights: Floats, max_overweight: float) -> Survey:
     """The Survey of one array of log weights; FabgenError if all weights vanish."""
-    tail = keep_largest(np.empty(0), log_weights, TAIL)
-    return survey(WeightSum.of(log_weights), tail, max_overweight, len(log_weights))
+    total = WeightSum.of(log_weights)
+    return survey(total, total.largest, max_overweight, len(log_weights))
 
 
 def weight_range(log_weights: list[Floats]) -> tuple[float, float]:

@@ -14,11 +14,6 @@ from fabgen.errors import FabgenError
 from fabgen.metrics import Metrics, WeightSum
 from fabgen.sampling.sampler import WeightedSampler
 
-#: How many of the largest weights a survey keeps. Weights above the mean carry at least 1/N of the
-#: cross section each, so at most N x max_overweight lie above w_max: exact up to N = 2 x 10^7 at
-#: 0.1 %, conservative (w_max too high) beyond.
-TAIL = 20_000
-
 
 @dataclass(frozen=True)
 class Survey:
@@ -74,14 +69,14 @@ def integrate(
 ) -> Survey:
     """Integral of f from n fresh points, and the reference weight w_max for unweighting.
 
-    Memory does not grow with n: the weights come block by block and only sums and the largest
-    `TAIL` weights stay. `progress` is called with the number of points done after each block.
-    Raises FabgenError if f vanishes at every point.
+    Memory does not grow with n: the weights come block by block and only sums and the largest of
+    them (`metrics.TAIL`) stay. `progress` is called with the number of points done after each
+    block. Raises FabgenError if f vanishes at every point.
     """
     if n < 1:
         raise ValueError(f"integrate needs at least one sample, got {n}")
     n_blocks = -(-n // sampler.block)
-    total, tail = WeightSum(), np.empty(0)
+    total = WeightSum()
     upcoming = sampler(key, 0)
     for i in range(n_blocks):
         _, log_w = upcoming
@@ -90,10 +85,9 @@ def integrate(
         done = min((i + 1) * sampler.block, n)
         block = np.asarray(log_w)[: done - i * sampler.block]
         total = total + WeightSum.of(block)
-        tail = keep_largest(tail, block, TAIL)
         if progress is not None:
             progress(done)
-    return survey(total, tail, max_overweight, n_blocks * sampler.block)
+    return survey(total, total.largest, max_overweight, n_blocks * sampler.block)
 
 
 def survey(
@@ -127,14 +121,3 @@ def reference_index(descending: NDArray[np.float64], allowed: float) -> int:
     """
     carried = np.cumsum(descending[:-1])
     return int(np.searchsorted(carried, allowed, side="right"))
-
-
-def keep_largest(
-    tail: NDArray[np.float64], log_weights: NDArray[np.float64], size: int
-) -> NDArray[np.float64]:
-    """The `size` largest finite log weights of both arrays, in no order."""
-    floor = np.min(tail) if tail.size >= size else -np.inf
-    joined = np.concatenate([tail, log_weights[np.isfinite(log_weights) & (log_weights > floor)]])
-    if joined.size <= size:
-        return joined
-    return np.partition(joined, joined.size - size)[joined.size - size :]

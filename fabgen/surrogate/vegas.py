@@ -119,12 +119,15 @@ def train_vegas(
     report: Callable[[VegasIteration], None] | None = None,
 ) -> tuple[VegasGrid, VegasGridParams, VegasResult]:
     """Adapt map and stratification to f = exp(log_density) in `options.iterations` iterations of
-    at most `options.evaluations` points, then take both over as plain arrays.
+    at most `options.evaluations` points, then take both over as plain arrays. The warm-up of the
+    options goes before; its estimates are thrown away, its evaluations count.
 
     `report` is called after each iteration. The same seed gives the same grid.
     """
     integrator = _integrator(dim, options, seed)
-    result = _run(integrator, _Batch(log_density), report)
+    batch = _Batch(log_density)
+    _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations)
+    result = _run(integrator, batch, report)
     return _grid(integrator), _params(integrator), result
 
 
@@ -141,11 +144,16 @@ def vegas_integrate(
     """
     integrator = _integrator(dim, options, seed)
     batch = _Batch(log_density)
-    if warmup > 0:
-        old = integrator.set(nitn=warmup)
+    _warm_up(integrator, batch, warmup, options.evaluations)
+    return _run(integrator, batch, report)
+
+
+def _warm_up(integrator: vegas.Integrator, batch: _Batch, iterations: int, points: int) -> None:
+    """Iterations of at most `points` points that adapt and do not count as estimates."""
+    if iterations > 0:
+        old = integrator.set(nitn=iterations, neval=points)
         _run(integrator, batch, None)
         integrator.set(old)
-    return _run(integrator, batch, report)
 
 
 def _integrator(dim: int, options: VegasSettings, seed: int) -> vegas.Integrator:

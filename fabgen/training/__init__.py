@@ -12,23 +12,32 @@ __all__ = [
     "Checkpointer",
     "LogRecord",
     "Progress",
+    "Sample",
+    "Snapshot",
     "TrainResult",
     "load_surrogate",
+    "log_spaced",
     "save_surrogate",
+    "split_sample",
     "train",
 ]
 
 if TYPE_CHECKING:
     from fabgen.training.checkpoint import Checkpointer, load_surrogate, save_surrogate
-    from fabgen.training.loop import LogRecord, Progress, TrainResult, train
+    from fabgen.training.loop import LogRecord, Progress, Snapshot, TrainResult, log_spaced, train
+    from fabgen.training.sample import Sample, split_sample
 
 _LAZY = {
     "Checkpointer": "checkpoint",
     "LogRecord": "loop",
     "Progress": "loop",
+    "Sample": "sample",
+    "Snapshot": "loop",
     "TrainResult": "loop",
     "load_surrogate": "checkpoint",
+    "log_spaced": "loop",
     "save_surrogate": "checkpoint",
+    "split_sample": "sample",
     "train": "loop",
 }
 

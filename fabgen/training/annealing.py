@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from fabgen.training.hmc import Chains, Evaluate, transition
@@ -34,35 +35,51 @@ class Annealed(NamedTuple):
     faults: Faults
 
 
-def evaluations_per_sample(intermediate: int, leapfrog_steps: int) -> int:
-    """1 + M L: one at the start, one for every leapfrog step."""
-    return 1 + intermediate * leapfrog_steps
+def evaluations_per_sample(intermediate: int, leapfrog_steps: int, moves: int = 1) -> int:
+    """1 + M L: one at the start, one for every leapfrog step (of each HMC move)."""
+    return 1 + intermediate * moves * leapfrog_steps
 
 
 def anneal(
-    evaluate: Evaluate, u: Array, key: Array, step_sizes: Array, leapfrog_steps: int
+    evaluate: Evaluate,
+    u: Array,
+    key: Array,
+    step_sizes: Array,
+    leapfrog_steps: int,
+    moves: int = 1,
 ) -> Annealed:
     """Anneals samples u (n, dim) of q through M = len(step_sizes) intermediate distributions.
 
-    Costs 1 + M L evaluations per sample, all with gradient. The first of them, at the start, is
-    written as a transition with one step of size zero: XLA then compiles f once and not twice.
+    `moves` HMC transitions at each of them. Costs 1 + M L moves evaluations per sample, all with
+    gradient. The first of them, at the start, is written as a transition with one step of size
+    zero: XLA then compiles f once and not twice.
     """
     intermediate = step_sizes.shape[0]
     beta = jnp.arange(intermediate + 1, dtype=u.dtype) / (intermediate + 1)
     sizes = jnp.concatenate([jnp.zeros(1, step_sizes.dtype), step_sizes])
     lengths = jnp.full(intermediate + 1, leapfrog_steps).at[0].set(1)
-    keys = jax.random.split(key, intermediate + 1)
+    # The start, then every distribution `moves` times; x_i, the point that weighs, is the last.
+    order = np.concatenate([[0], np.repeat(np.arange(intermediate) + 1, moves)])
+    repeated: tuple[Array, ...] = ()
+    if moves > 1:  # with one move each the program is the plain one, to the last bit
+        beta, sizes, lengths = beta[order], sizes[order], lengths[order]
+        repeated = (jnp.asarray(np.append(order[:-1] != order[1:], True)),)
+    keys = jax.random.split(key, len(order))
 
     def stage(carry, xs):
         chains, log_w, faults = carry
-        beta, size, length, key = xs
+        beta, size, length, key, *weighs = xs
         chains, acceptance, new = transition(evaluate, chains, beta, size, length, key)
         log_ratio = chains.parts.log_weight
-        log_w = log_w + 2.0 / (intermediate + 1) * log_ratio
+        added = log_w + 2.0 / (intermediate + 1) * log_ratio
+        log_w = jnp.where(weighs[0], added, log_w) if weighs else added
         return (chains, log_w, jax.tree.map(jnp.add, faults, new)), (acceptance, log_ratio)
 
     start = (Chains.unevaluated(u), jnp.zeros(u.shape[:1], u.dtype), Faults.none())
     (chains, log_w, faults), (acceptance, log_ratio) = jax.lax.scan(
-        stage, start, (beta, sizes, lengths, keys)
+        stage, start, (beta, sizes, lengths, keys, *repeated)
     )
-    return Annealed(chains.u, chains.parts.log_q, log_w, log_ratio[0], acceptance[1:], faults)
+    acceptance = acceptance[1:]
+    if moves > 1:
+        acceptance = acceptance.reshape(intermediate, moves).mean(axis=1)
+    return Annealed(chains.u, chains.parts.log_q, log_w, log_ratio[0], acceptance, faults)

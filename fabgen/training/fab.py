@@ -41,8 +41,12 @@ class AnnealedObjective(Objective):
         def parts(u):
             return evaluate(self.target, self.surrogate, params, u)
 
-        annealed = annealing.anneal(parts, u, anneal_key, step_sizes, fab.leapfrog_steps)
-        calls = n * annealing.evaluations_per_sample(fab.intermediate, fab.leapfrog_steps)
+        annealed = annealing.anneal(
+            parts, u, anneal_key, step_sizes, fab.leapfrog_steps, fab.hmc_moves
+        )
+        calls = n * annealing.evaluations_per_sample(
+            fab.intermediate, fab.leapfrog_steps, fab.hmc_moves
+        )
         meter = tally.meter.with_weights(annealed.initial_log_w)
         tally = Tally(
             tally.counters.with_evaluations(calls, annealed.faults),

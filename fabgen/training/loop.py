@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import jax
@@ -51,6 +51,7 @@ class LogRecord:
 
     step: int
     loss: float | None
+    validation_loss: float | None  # of fkld, at the end of the last epoch
     eps: float | None  # sampling efficiency of the fresh samples of q
     target_evaluations: int
     gradient_evaluations: int
@@ -81,19 +82,38 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """The parameters after `step` steps, at a step that the caller has asked for.
+
+    Those of the last step are the ones that the training ends with. The next step overwrites
+    `params`: whoever wants to keep them copies them.
+    """
+
+    step: int
+    params: Params
+    target_evaluations: int
+    gradient_evaluations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """The end of a training run.
 
-    `params` are the last ones: with a rate that falls to zero their mean over the last quarter of
-    the run was no better (eps 0.9872 against 0.9876 on an 8-dimensional toy).
+    `params` are the last ones (with fkld the best in validation): with a rate that falls to zero
+    their mean over the last quarter of the run was no better (eps 0.9872 against 0.9876 on an
+    8-dimensional toy).
     `history` holds the log lines of this call (after `resumed_step`), `counters` the exact totals
-    of the whole run, `seconds` its time as told by the caller's clock, compilation included.
+    of the whole run, `figures` what else its method tells, `steps` its length, `seconds` its time
+    as told by the caller's clock, compilation included.
     """
 
     params: Params
     state: TrainingState
     history: tuple[LogRecord, ...]
     counters: Mapping[str, int]
+    figures: Mapping[str, float]
+    steps: int
     resumed_step: int | None
     seconds: float
     compile_seconds: float
@@ -124,7 +144,7 @@ class Trainer:
             params=params,
             optimizer=self.optimizer.init(params),
             memory=self.objective.init(),
-            counters=Counters.zero(),
+            counters=self.objective.counters(),
             meter=Meter.zero(),
         )
 
@@ -174,23 +194,50 @@ class Trainer:
             meter=tally.meter.with_loss(loss),
         )
 
-    def advance(self, state: TrainingState, stop: Array) -> TrainingState:
+    def advance(self, state: TrainingState, stop: Array, data: Any) -> TrainingState:
         """Steps until state.step = stop; a traced `stop` compiles once for all chunks."""
-        return jax.lax.while_loop(lambda state: state.step < stop, self.step, state)
+        step = self._on(data).step
+        return jax.lax.while_loop(lambda state: state.step < stop, step, state)
+
+    def finish(self, state: TrainingState, data: Any) -> TrainingState:
+        """After the last step: the parameters that the training ends with."""
+        params, memory = self._on(data).objective.finish(state.params, state.memory)
+        return state._replace(params=params, memory=memory)
+
+    def _on(self, data: Any) -> Trainer:
+        """The trainer with traced data in the place of the arrays."""
+        return replace(self, objective=replace(self.objective, data=data))
 
 
-def next_stop(step: int, steps: int, intervals: tuple[int, ...]) -> int:
-    """The first of 0, the multiples of the intervals and the end that lies after `step`."""
+def next_stop(
+    step: int, steps: int, intervals: tuple[int, ...], extra: tuple[int, ...] = ()
+) -> int:
+    """The first of 0, the multiples of the intervals, the extra stops and the end after `step`."""
     if step < 0:
         return min(0, *((step // every + 1) * every for every in intervals))
-    return min(steps, *((step // every + 1) * every for every in intervals))
+    later = (stop for stop in extra if stop > step)
+    return min(steps, *((step // every + 1) * every for every in intervals), *later)
+
+
+def log_spaced(n: int, steps: int) -> tuple[int, ...]:
+    """At most n steps from 1 to `steps`, evenly spaced in their logarithm; the last for n = 1."""
+    if n < 1:
+        return ()
+    spaced = (steps ** (i / (n - 1)) for i in range(n - 1))
+    return tuple(sorted({*(min(round(s), steps) for s in spaced), steps}))
+
+
+def resolve(options: TrainingOptions, data: Any = None) -> TrainingOptions:
+    """The options with the length of the training, which may depend on the data (fkld)."""
+    return objective_class(options.method).resolve(options, data)
 
 
 def make_trainer(
-    target: Target, surrogate: TrainableSurrogate, options: TrainingOptions
+    target: Target, surrogate: TrainableSurrogate, options: TrainingOptions, data: Any = None
 ) -> Trainer:
     """The trainer of `options.method`; unknown methods raise InputError."""
-    objective = objective_class(options.method)(target, surrogate, options)
+    options = resolve(options, data)
+    objective = objective_class(options.method)(target, surrogate, options, data)
     return Trainer(objective, Optimizer.from_options(options))
 
 
@@ -199,20 +246,25 @@ def train(
     surrogate: TrainableSurrogate,
     options: TrainingOptions,
     *,
+    data: Any = None,
     checkpointer: Checkpointer | CheckpointStore | None = None,
     on_log: Callable[[LogRecord], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_snapshot: Callable[[Snapshot], None] | None = None,
+    snapshots: Callable[[int], tuple[int, ...]] = lambda steps: (),
     clock: Callable[[], float] = lambda: 0.0,
 ) -> TrainResult:
     """Trains the surrogate, from the last checkpoint if `checkpointer` has one.
 
-    `on_log` is called every `log_every` steps and at the end, `on_progress` a few times as often;
+    `data` is what the method learns from besides f (fkld: a Sample). `on_log` is called every
+    `log_every` steps and at the end, `on_progress` a few times as often, `on_snapshot` at the steps
+    that `snapshots` gives for a training of so many steps; none of them changes the result.
     `clock` tells seconds (this module reads no clock of its own). A finished checkpoint returns at
     once. Raises FabgenError if f was zero or not finite wherever it was tried, InputError for a
     damaged or foreign checkpoint.
     """
     start = clock()
-    trainer = make_trainer(target, surrogate, options)
+    trainer = make_trainer(target, surrogate, options, data)
     init = functools.partial(trainer.init, options.seed)
     restored = None
     if checkpointer is not None:
@@ -225,7 +277,8 @@ def train(
         return earlier + clock() - start
 
     step = int(state.step)
-    warm_up, steps = trainer.objective.warm_up, options.steps
+    warm_up, steps = trainer.objective.warm_up, trainer.objective.options.steps
+    extra = snapshots(steps) if on_snapshot is not None else ()
     history: list[LogRecord] = []
     compile_seconds = 0.0
     advance = None
@@ -233,22 +286,30 @@ def train(
     while step < steps:
         if advance is None:
             before = clock()
-            advance = jax.jit(trainer.advance, donate_argnums=0).lower(state, np.int64(0)).compile()
+            loop = jax.jit(trainer.advance, donate_argnums=0)
+            advance = loop.lower(state, np.int64(0), data).compile()
             compile_seconds = clock() - before
-        stop = next_stop(step, steps, (options.log_every, options.checkpoint_every, progress_every))
-        state = advance(state, np.int64(stop))
+        intervals = (options.log_every, options.checkpoint_every, progress_every)
+        stop = next_stop(step, steps, intervals, extra)
+        state = advance(state, np.int64(stop), data)
         step = int(state.step)
+        if step == steps:
+            state = jax.jit(trainer.finish)(state, data)
         counters, meter = jax.device_get((state.counters, state.meter))
         if on_progress is not None:
             on_progress(_progress(step, warm_up, steps, counters, meter))
         if step > 0 and (step % options.log_every == 0 or step == steps):
             _refuse_nothing(counters)
             rate = float(trainer.optimizer.schedule(jnp.asarray(step - 1)))
-            record = _log_record(step, counters, meter, seconds(), rate)
+            validation = trainer.objective.validation_loss(state.memory)
+            record = _log_record(step, counters, meter, seconds(), rate, validation)
             history.append(record)
             if on_log is not None:
                 on_log(record)
             state = state._replace(meter=Meter.zero())
+        if on_snapshot is not None and step in extra:
+            calls = int(counters.target_evaluations), int(counters.gradient_evaluations)
+            on_snapshot(Snapshot(step, state.params, *calls, seconds()))
         if (
             checkpointer is not None
             and step > 0
@@ -261,6 +322,8 @@ def train(
         state=state,
         history=tuple(history),
         counters={name: int(n) for name, n in state.counters._asdict().items()},
+        figures=trainer.objective.figures(state.memory),
+        steps=steps,
         resumed_step=restored.step if restored else None,
         seconds=seconds(),
         compile_seconds=compile_seconds,
@@ -295,11 +358,17 @@ def _efficiency(meter: Meter) -> float | None:
 
 
 def _log_record(
-    step: int, counters: Counters, meter: Meter, seconds: float, rate: float
+    step: int,
+    counters: Counters,
+    meter: Meter,
+    seconds: float,
+    rate: float,
+    validation_loss: Array | None,
 ) -> LogRecord:
     return LogRecord(
         step=step,
         loss=_mean(meter.loss, meter.updates),
+        validation_loss=None if validation_loss is None else _number(validation_loss),
         eps=_efficiency(meter),
         target_evaluations=int(counters.target_evaluations),
         gradient_evaluations=int(counters.gradient_evaluations),
@@ -317,7 +386,7 @@ def _log_record(
 def _refuse_nothing(counters: Counters) -> None:
     """Stops a run that cannot learn: f was zero or not finite wherever it was tried."""
     calls, zeros = int(counters.target_evaluations), int(counters.zero_values)
-    if calls == zeros + int(counters.nonfinite_values):
+    if 0 < calls == zeros + int(counters.nonfinite_values):
         raise FabgenError(
             f"there is nothing to learn: of {calls} evaluations {zeros} gave zero and "
             f"{calls - zeros} a value that is not finite; are the cuts too tight?"

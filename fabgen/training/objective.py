@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jax import Array
 
-from fabgen.training.counters import Tally
+from fabgen.training.counters import Counters, Tally
 from fabgen.training.target import Params, Target, TrainableSurrogate
 
 if TYPE_CHECKING:
@@ -25,11 +25,26 @@ Batch = Any
 
 @dataclass(frozen=True, eq=False)
 class Objective(abc.ABC):
-    """A loss with its own way of getting samples. All methods are pure and run under jit."""
+    """A loss with its own way of getting samples. All methods are pure and run under jit.
+
+    data: what a method learns from besides f, a pytree of arrays that never change; an argument of
+    the compiled program, so that a large one is not compiled into it.
+    """
 
     target: Target
     surrogate: TrainableSurrogate
     options: TrainingOptions
+    data: Any = None
+
+    @classmethod
+    def resolve(cls, options: TrainingOptions, data: Any) -> TrainingOptions:
+        """The options with the length of the training, where it depends on the data."""
+        del data
+        return options
+
+    def counters(self) -> Counters:
+        """The counts before the first step: what the data has cost."""
+        return Counters.zero()
 
     @property
     def warm_up(self) -> int:
@@ -64,3 +79,17 @@ class Objective(abc.ABC):
         """Takes what the loss found out about the batch into the memory."""
         del batch, feedback
         return memory
+
+    def finish(self, params: Params, memory: Memory) -> tuple[Params, Memory]:
+        """The parameters that the training ends with, after its last step."""
+        return params, memory
+
+    def validation_loss(self, memory: Memory) -> Array | None:
+        """The last loss on a validation sample; None for a method without one."""
+        del memory
+        return None
+
+    def figures(self, memory: Memory) -> dict[str, float]:
+        """What else the report tells of the training, by name."""
+        del memory
+        return {}

@@ -14,6 +14,7 @@ METHODS = {
     "fab": "fabgen.training.fab:Fab",
     "fab-nobuffer": "fabgen.training.fab_nobuffer:FabNoBuffer",
     "rkld": "fabgen.training.rkld:ReverseKl",
+    "fkld": "fabgen.training.fkld:ForwardKl",
 }
 
 

@@ -16,6 +16,7 @@ from fabgen.sampling.unweight import Totals
 KEYS = {
     *("process", "model", "seed", "fabgen_version", "unit", "integral", "integral_error"),
     *("cross_section_pb", "cross_section_error_pb", "sampling_efficiency"),
+    *("unweighting_efficiency_999", "forward_kl", "forward_kl_error"),
     *("unweighting_efficiency", "evaluation_samples", "max_weight", "events", "overweight"),
     *("target_evaluations", "gradient_evaluations", "timing_s", "device"),
 }

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import fabgen
 from fabgen.errors import FabgenError
-from fabgen.metrics import WeightSum
-from fabgen.sampling.integrate import integrate, keep_largest, reference_index, survey
+from fabgen.metrics import WeightSum, keep_largest
+from fabgen.sampling.integrate import integrate, reference_index, survey
 from fabgen.sampling.sampler import weighted_sampler
 
 assert fabgen.__version__

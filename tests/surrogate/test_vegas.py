@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import gvar
 import jax
 import jax.numpy as jnp
@@ -99,6 +101,8 @@ def test_same_seed_same_grid_whatever_the_global_generator(trained):
         (2, VegasOptions(iterations=2, evaluations=20_000, bins=64)),
         (8, VegasOptions(iterations=2, evaluations=3000, bins=64)),
         (8, VegasOptions(iterations=2, evaluations=100, bins=2)),
+        (2, VegasOptions(2, 20_000, warmup_iterations=2, warmup_evaluations=1000)),
+        (8, VegasOptions(2, 3000, warmup_iterations=1, warmup_evaluations=300, bins=128)),
     ],
 )
 def test_static_part_is_known_before_training(dim, options):
@@ -121,6 +125,16 @@ def test_integrator_discards_its_warmup_but_counts_it():
     assert result.evaluations > 8 * 3000
     assert result.integral == pytest.approx(1.5, abs=4 * result.integral_error + 2e-3)
     assert result.history[0].evaluations > 3 * 3000
+
+
+def test_training_counts_the_warmup_of_its_options(trained):
+    reports = []
+    options = dataclasses.replace(OPTIONS, warmup_iterations=3, warmup_evaluations=1000)
+    _, _, result = train_vegas(log_peak, 4, options, seed=3, report=reports.append)
+    assert reports == list(result.history)
+    assert [r.iteration for r in reports] == list(range(1, OPTIONS.iterations + 1))
+    # the package takes at most what it is given
+    assert 2000 < reports[0].evaluations - trained[2].history[0].evaluations < 3200
 
 
 def test_nonfinite_values_are_counted_and_taken_as_zero():

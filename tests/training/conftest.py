@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import jax
@@ -90,6 +91,11 @@ class Toys:
             "checkpoint_every": 20,
         }
         return TrainingOptions(**(values | changes), fab=FabOptions(**fab))
+
+    @staticmethod
+    def fkld_options(fkld, **changes):
+        """The same for the forward divergence."""
+        return dataclasses.replace(Toys.options(**changes), method="fkld", fkld=fkld)
 
 
 @pytest.fixture(scope="session")

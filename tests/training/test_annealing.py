@@ -11,7 +11,7 @@ from fabgen.training import annealing
 from fabgen.training.target import evaluate
 
 
-def anneal(target, surrogate, params, n, intermediate, step_size, leapfrog_steps=3):
+def anneal(target, surrogate, params, n, intermediate, step_size, leapfrog_steps=3, moves=1):
     @jax.jit
     def run(params, key):
         u_key, key = jax.random.split(key)
@@ -21,7 +21,7 @@ def anneal(target, surrogate, params, n, intermediate, step_size, leapfrog_steps
             return evaluate(target, surrogate, params, u)
 
         step_sizes = jnp.full(intermediate, step_size)
-        return u, log_q, annealing.anneal(parts, u, key, step_sizes, leapfrog_steps)
+        return u, log_q, annealing.anneal(parts, u, key, step_sizes, leapfrog_steps, moves)
 
     return run(params, jax.random.key(0))
 
@@ -33,12 +33,14 @@ def integral(target, power):
     return float(jnp.mean(jnp.exp(power * target.log_density(jnp.asarray(grid)))))
 
 
-@pytest.mark.parametrize(("intermediate", "cut"), [(1, -1.0), (2, 0.35), (5, 0.35)])
-def test_mean_weight_is_the_integral_of_p_squared_over_q(toys, intermediate, cut):
+@pytest.mark.parametrize(
+    ("intermediate", "cut", "moves"), [(1, -1.0, 1), (2, 0.35, 1), (5, 0.35, 1), (2, 0.35, 3)]
+)
+def test_mean_weight_is_the_integral_of_p_squared_over_q(toys, intermediate, cut, moves):
     target = toys.GaussianTarget(width=0.2, cut=cut)
     surrogate = toys.Kumaraswamy(2)
     n = 20_000
-    _, _, result = anneal(target, surrogate, surrogate.init(None), n, intermediate, 0.1)
+    _, _, result = anneal(target, surrogate, surrogate.init(None), n, intermediate, 0.1, 3, moves)
     w = jnp.exp(result.log_w)
     error = jnp.std(w) / np.sqrt(n)
     assert abs(jnp.mean(w) - integral(target, 2)) < 4.5 * error
@@ -87,8 +89,12 @@ def test_initial_weights_are_those_of_the_samples_and_log_q_belongs_to_the_end(t
     assert jnp.any(~moved)  # chains that began below the cut have weight zero
 
 
-@pytest.mark.parametrize(("intermediate", "leapfrog_steps"), [(1, 1), (2, 3)])
-def test_number_of_evaluations_is_counted_by_the_target_itself(toys, intermediate, leapfrog_steps):
+@pytest.mark.parametrize(
+    ("intermediate", "leapfrog_steps", "moves"), [(1, 1, 1), (2, 3, 1), (2, 3, 2)]
+)
+def test_number_of_evaluations_is_counted_by_the_target_itself(
+    toys, intermediate, leapfrog_steps, moves
+):
     calls = []
 
     class Counting(toys.GaussianTarget):
@@ -98,10 +104,11 @@ def test_number_of_evaluations_is_counted_by_the_target_itself(toys, intermediat
 
     surrogate = toys.Kumaraswamy(2)
     _, _, result = anneal(
-        Counting(), surrogate, surrogate.init(None), 16, intermediate, 0.1, leapfrog_steps
+        Counting(), surrogate, surrogate.init(None), 16, intermediate, 0.1, leapfrog_steps, moves
     )
     jax.block_until_ready(result)
     jax.effects_barrier()
-    expected = annealing.evaluations_per_sample(intermediate, leapfrog_steps)
-    assert expected == 1 + intermediate * leapfrog_steps
+    expected = annealing.evaluations_per_sample(intermediate, leapfrog_steps, moves)
+    assert expected == 1 + intermediate * leapfrog_steps * moves
+    assert result.acceptance.shape == (intermediate,)
     assert sum(calls) == 16 * expected

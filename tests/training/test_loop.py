@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from fabgen.errors import FabgenError, InputError
 from fabgen.training import METHODS, train
-from fabgen.training.loop import next_stop
+from fabgen.training.loop import log_spaced, next_stop
 
 LOG_AB = ((0.8, 1.2), (0.3, 0.5))
 NORM = 7.0
+#: The methods that evaluate f while they train; fkld has a test file of its own.
+ONLINE = [method for method in METHODS if method != "fkld"]
 
 
 def divergence(target, surrogate, params):
@@ -36,11 +38,11 @@ def results(toys):
     target, surrogate = toys.KumaraswamyTarget(LOG_AB, NORM), toys.Kumaraswamy(2)
     return {
         method: train(target, surrogate, toys.options(method=method, steps=120, batch_size=128))
-        for method in METHODS
+        for method in ONLINE
     }
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ONLINE)
 def test_method_learns_a_known_density(results, toys, method):
     target, surrogate = toys.KumaraswamyTarget(LOG_AB, NORM), toys.Kumaraswamy(2)
     before = divergence(target, surrogate, surrogate.init(None))
@@ -66,7 +68,7 @@ def test_every_evaluation_is_counted(results, method, expected):
     assert {counters[k] for k in counters if k.startswith(("nonfinite", "zero"))} == {0}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ONLINE)
 def test_log_lines_hold_plain_numbers(results, method):
     history = results[method].history
     assert [line.step for line in history] == list(range(10, 121, 10))
@@ -96,15 +98,52 @@ def test_the_cuts_of_a_run_leave_no_trace(results, toys):
         )
 
 
-@given(
-    st.integers(0, 30), st.integers(1, 200), st.lists(st.integers(1, 300), min_size=1, max_size=3)
+def test_snapshots_come_at_their_steps_and_leave_no_trace(results, toys):
+    target, surrogate = toys.KumaraswamyTarget(LOG_AB, NORM), toys.Kumaraswamy(2)
+    options = toys.options(steps=120, batch_size=128, checkpoint_every=1000)
+    seen = []
+
+    def keep(snapshot):
+        seen.append(
+            (snapshot.step, snapshot.target_evaluations, np.array(snapshot.params["log_ab"]))
+        )
+
+    result = train(
+        target, surrogate, options, on_snapshot=keep, snapshots=lambda steps: log_spaced(5, steps)
+    )
+    assert [step for step, _, _ in seen] == [1, 3, 11, 36, 120]
+    assert [calls for _, calls, _ in seen] == [(step + 2) * 128 * 7 for step, _, _ in seen]
+    np.testing.assert_array_equal(seen[-1][2], result.params["log_ab"])
+    assert not np.array_equal(seen[-2][2], seen[-1][2])
+    for name in ("params", "memory", "optimizer", "counters"):
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            getattr(result.state, name),
+            getattr(results["fab"].state, name),
+        )
+
+
+@pytest.mark.parametrize(
+    ("n", "steps", "expected"),
+    [(0, 10, ()), (1, 10, (10,)), (2, 10, (1, 10)), (3, 100, (1, 10, 100)), (9, 4, (1, 2, 3, 4))],
 )
-def test_stops_are_all_multiples_and_the_end(warm_up, steps, intervals):
+def test_log_spaced_steps(n, steps, expected):
+    assert log_spaced(n, steps) == expected
+
+
+@given(
+    st.integers(0, 30),
+    st.integers(1, 200),
+    st.lists(st.integers(1, 300), min_size=1, max_size=3),
+    st.lists(st.integers(1, 200), max_size=3),
+)
+def test_stops_are_all_multiples_the_extra_ones_and_the_end(warm_up, steps, intervals, extra):
     stops, step = [], -warm_up
     while step < steps:
-        step = next_stop(step, steps, tuple(intervals))
+        step = next_stop(step, steps, tuple(intervals), tuple(extra))
         stops.append(step)
     expected = {s for every in intervals for s in range(every, steps, every)} | {steps}
+    expected |= {s for s in extra if s < steps}
     assert sorted({s for s in stops if s > 0}) == sorted(expected)
     assert stops == sorted(set(stops))
     assert warm_up == 0 or 0 in stops
@@ -135,7 +174,7 @@ def test_the_seed_decides(results, toys):
         assert bool(jnp.all(found == results["rkld"].params["log_ab"])) == (seed == 1)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ONLINE)
 def test_values_that_are_not_finite_are_counted_and_stay_outside(toys, method):
     class Faulty(toys.GaussianTarget):
         def log_density(self, u):

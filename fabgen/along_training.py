@@ -1,0 +1,73 @@
+"""The surrogate's metrics along its training, for metrics.jsonl: evaluation, not training."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+from fabgen.errors import FabgenError
+
+if TYPE_CHECKING:
+    from fabgen.sampling.sampler import WeightedSampler
+    from fabgen.stages import Session
+    from fabgen.surrogate.base import Surrogate
+    from fabgen.training import Snapshot
+
+#: A stream of random numbers below the seed of the generation, see `stages`.
+_ALONG = 0x46414210
+
+
+@dataclasses.dataclass
+class Monitor:
+    """Evaluates the snapshots of a training with card.evaluation.along_samples fresh samples each.
+
+    Draws from a stream of its own and touches nothing of the training; its time and its calls of f
+    are those of the evaluation. `clock` stands still meanwhile.
+    """
+
+    session: Session
+    surrogate: Surrogate
+    _sampler: WeightedSampler | None = None
+    _paused: float = 0.0
+
+    def steps(self, steps: int) -> tuple[int, ...]:
+        """The steps to evaluate at in a training of so many steps."""
+        from fabgen.training import log_spaced
+
+        return log_spaced(self.session.card.evaluation.along_training, steps)
+
+    def clock(self) -> float:
+        """Seconds of the training alone."""
+        return self.session.watch.clock() - self._paused
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        start = self.session.watch.clock()
+        self.session.run.append_metrics(self._record(snapshot))
+        self._paused += self.session.watch.clock() - start
+
+    def _record(self, snapshot: Snapshot) -> dict[str, Any]:
+        import jax
+
+        from fabgen.sampling.integrate import integrate
+        from fabgen.stages import samplers
+
+        session, n = self.session, self.session.card.evaluation.along_samples
+        if self._sampler is None:
+            (self._sampler,) = samplers(session, {self.surrogate: snapshot.params})
+        sampler = dataclasses.replace(self._sampler, params=snapshot.params)
+        record = {
+            "step": snapshot.step,
+            "target_evaluations": snapshot.target_evaluations,
+            "gradient_evaluations": snapshot.gradient_evaluations,
+            "seconds": snapshot.seconds,
+            "evaluations": -(-n // sampler.block) * sampler.block,
+        }
+        key = jax.random.fold_in(session.key(_ALONG), snapshot.step)
+        try:
+            with session.watch("evaluate"):
+                metrics = integrate(sampler, n, key).metrics
+        except FabgenError:
+            return record  # f vanished at every point: there is nothing to tell
+        numbers = dataclasses.asdict(metrics).items()
+        return record | {name: x if math.isfinite(x) else None for name, x in numbers}

@@ -1,0 +1,163 @@
+"""The events of an LHE file as the sample of fkld, through the inverse map.
+
+They keep their weights. f is evaluated once at every event inside the map, to find those outside
+the cuts and windows of the card.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fabgen.card import Card
+from fabgen.errors import InputError
+from fabgen.reporting import Reporter
+from fabgen.training_sample import Drawn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fabgen.integrand import Integrand
+    from fabgen.stages import Session
+
+
+@dataclasses.dataclass(frozen=True)
+class FilePoints:
+    """What an event file gives before f is asked: u (n, dim) inside the map, weights (n,) > 0.
+
+    read: events of the file; zero_weight, outside_map: those left out. sha256: of the file.
+    """
+
+    u: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    read: int
+    zero_weight: int
+    outside_map: int
+    sha256: str
+
+
+def read_points(
+    card: Card, integrand: Integrand, reporter: Reporter, directory: Path | None
+) -> FilePoints | None:
+    """The events of the card's file through the inverse map; None where none are needed.
+
+    That is for other methods, without a file, or if the run in `directory` has stored its sample.
+    Raises InputError for a file that cannot be read or does not fit the process.
+    """
+    path = card.training.fkld.data
+    wanted = card.surrogate.kind == "flow" and card.training.method == "fkld" and path
+    if not wanted or (directory is not None and (directory / "sample" / "manifest.json").exists()):
+        return None
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from fabgen.events.legs import event_weights, leg_momenta
+    from fabgen.events.reader import read_lhe
+
+    reporter.note(f"reading the events of {path}")
+    sha256 = _sha256(path)
+    events = read_lhe(path)
+    if not len(events):
+        raise InputError("the event file has no events", file=path, key="training.fkld.data")
+    weight = event_weights(events, path)
+    topologies = integrand.topologies
+    centre = jnp.full(integrand.dim, 0.5)
+    beams = [integrand.momenta(centre, subprocess=k) for k in range(len(topologies))]
+    incoming = np.stack([np.asarray(p)[: topologies[0].n_initial] for p in beams])
+    legs = leg_momenta(events, topologies, incoming, path)
+    u = np.full((len(events), integrand.dim), np.nan)
+    for number in np.unique(legs.subprocess):
+        inverse = jax.jit(lambda p, k=int(number): integrand.unit_cube(p, subprocess=k))
+        chosen = np.flatnonzero(legs.subprocess == number)
+        for part, momenta in _blocks(chosen, legs.momenta):
+            u[part] = np.asarray(inverse(momenta))[: len(part)]
+    inside = np.all(np.isfinite(u) & (u >= 0.0) & (u <= 1.0), axis=1)
+    positive = weight > 0.0
+    kept = inside & positive
+    return FilePoints(
+        u=u[kept],
+        weight=weight[kept],
+        read=len(events),
+        zero_weight=int(np.sum(~positive)),
+        outside_map=int(np.sum(positive & ~inside)),
+        sha256=sha256,
+    )
+
+
+def file_sample(session: Session) -> Drawn:
+    """The points of the event file at which f > 0."""
+    import numpy as np
+
+    points, path = session.points, session.card.training.fkld.data
+    if points is None:
+        raise InputError("the run has lost its sample", file=session.run.sample, hint="--restart")
+    n = len(points.u)
+    log_f = np.empty(n)
+    with session.reporter.stage("sample", n, "events") as show:
+        for part, u in _blocks(np.arange(n), points.u):
+            log_f[part] = np.asarray(session.log_density(u))[: len(part)]
+            show(int(part[-1]) + 1)
+    zero, finite = np.isneginf(log_f), np.isfinite(log_f)
+    figures = {
+        "source": path,
+        "events": points.read,
+        "zero_weight": points.zero_weight,
+        "outside_map": points.outside_map,
+        "outside_cuts": int(np.sum(zero)),
+        "nonfinite": int(np.sum(~finite & ~zero)),
+    }
+    return Drawn(
+        u=points.u[finite],
+        weight=points.weight[finite],
+        target_evaluations=n,
+        zero_values=int(np.sum(zero)),
+        nonfinite_values=int(np.sum(~finite & ~zero)),
+        figures=figures,
+    )
+
+
+def refuse_changed(path: str, sha256: str) -> None:
+    """Raises InputError if there is a file and it is another than the one with this hash."""
+    if path and Path(path).is_file() and (now := _sha256(path)) != sha256:
+        raise InputError(
+            "the event file has changed since the training began",
+            file=path,
+            key="training.fkld.data",
+            found=f"SHA-256 {now}",
+            allowed=f"SHA-256 {sha256}",
+            hint="--restart trains anew, --run DIR uses another directory",
+        )
+
+
+def _blocks(
+    places: NDArray[np.intp], values: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+    """The values at the places in blocks of one size, the last one filled up with its last row."""
+    import numpy as np
+
+    from fabgen.sampling.sampler import DEFAULT_BLOCK
+
+    for start in range(0, len(places), DEFAULT_BLOCK):
+        part = places[start : start + DEFAULT_BLOCK]
+        filled = np.append(part, np.full(DEFAULT_BLOCK - len(part), part[-1]))
+        yield part, values[filled]
+
+
+def _sha256(path: str | os.PathLike[str]) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            "the event file cannot be read",
+            file=path,
+            key="training.fkld.data",
+            found=error.strerror,
+            allowed="an LHE file, gzipped or not (paths start at the working directory)",
+        ) from None

@@ -1,0 +1,112 @@
+"""Presets: the numbers of the FAB paper (section 3, appendix C), under the keys of the card."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from fabgen.card import card_of_process, dump_card, load_card
+from fabgen.card.presets import PRESETS
+from fabgen.errors import InputError
+
+TOPS = "e+ e- > t t~, t > w+ b, t~ > w- b~"
+
+
+def card(preset, *settings):
+    return card_of_process(TOPS, [f"preset={preset}", *settings])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_both_share(preset):
+    c = card(preset)
+    training, fab = c.training, c.training.fab
+    assert training.method == "fab"
+    assert (training.batch_size, training.learning_rate) == (1000, 3e-4)
+    assert (training.skip_factor, training.clip_factor, training.norm_window) == (20.0, 20.0, 100)
+    assert (fab.intermediate, fab.hmc_moves, fab.leapfrog_steps) == (2, 1, 3)
+    assert fab.target_acceptance == 0.65
+    assert (fab.buffer_batches, fab.buffer_minimum, fab.weight_clip) == (100, 10, 10.0)
+    assert c.surrogate.boundary == 1e-5
+    assert c.surrogate.kind == "flow"
+
+
+def test_two_dimensions():
+    c = card("fab-paper-2d")
+    assert (c.surrogate.layers, c.surrogate.bins, c.surrogate.hidden) == (10, 10, (100, 100))
+    assert (c.training.steps, c.training.schedule) == (3000, "constant")
+    assert (c.training.fab.step_size, c.training.fab.updates) == (0.05, 4)
+    vegas = c.surrogate.vegas
+    assert (vegas.warmup_iterations, vegas.warmup_evaluations) == (2, 1000)
+    assert (vegas.iterations, vegas.evaluations, vegas.bins, vegas.alpha) == (8, 200_000, 64, 0.5)
+    assert c.evaluation.samples == 10_000
+    assert card("fab-paper-2d", "training.method=rkld").training.steps == 30_000
+    sample = card("fab-paper-2d", "training.method=fkld").training
+    assert (sample.steps, sample.fkld.epochs) == (0, 20)
+    assert sample.fkld.events * (1.0 - sample.fkld.validation) == 10_000
+
+
+def test_eight_dimensions():
+    c = card("fab-paper-8d")
+    assert (c.surrogate.layers, c.surrogate.bins, c.surrogate.hidden) == (14, 14, (400, 400))
+    assert (c.training.steps, c.training.schedule) == (10**7, "warmup-cosine")
+    assert (c.training.warmup_steps, c.training.initial_rate) == (1000, 1e-5)
+    assert c.training.final_rate == 1e-5
+    assert (c.training.fab.step_size, c.training.fab.updates) == (0.005, 2)
+    vegas = c.surrogate.vegas
+    assert (vegas.warmup_iterations, vegas.warmup_evaluations) == (2, 10_000)
+    assert (vegas.iterations, vegas.evaluations, vegas.bins) == (8, 100_000, 128)
+    assert c.phase_space.mapping == "rambo"
+    assert math.isinf(c.phase_space.bw_cutoff)
+    assert c.evaluation.samples == 10**6
+    assert card("fab-paper-8d", "training.method=rkld").training.steps == 10**8
+    sample = card("fab-paper-8d", "training.method=fkld").training
+    assert (sample.steps, sample.warmup_steps) == (0, 0)
+    assert (sample.fkld.epochs, sample.fkld.warmup_epochs) == (200, 10)
+    assert sample.fkld.events * (1.0 - sample.fkld.validation) == 10**6
+
+
+def test_the_card_comes_before_the_preset_and_settings_before_the_card(write_card, tmp_path):
+    text = (
+        f'preset = "fab-paper-8d"\nprocess = "{TOPS}"\n[surrogate]\nlayers = 3\nhidden = [8]\n'
+        "[training.fab]\nupdates = 7\n"
+    )
+    c = load_card(write_card(text), ["surrogate.layers=2", "training.steps=2000"])
+    assert (c.surrogate.layers, c.surrogate.hidden, c.surrogate.bins) == (2, (8,), 14)
+    assert (c.training.fab.updates, c.training.fab.step_size) == (7, 0.005)
+    assert c.training.steps == 2000
+    resolved = dump_card(c)
+    assert "preset" not in resolved
+    copy = tmp_path / "resolved.toml"
+    copy.write_text(resolved)
+    assert load_card(copy) == c
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ('"fab-paper-8D"', "did you mean fab-paper-8d"),
+        ('"madnis"', 'one of: "fab-paper-2d", "fab-paper-8d"'),
+        ("8", "(an integer)"),
+        ('["fab-paper-8d"]', "(a list)"),
+    ],
+)
+def test_unknown_presets_are_refused(write_card, value, message):
+    path = write_card(f'preset = {value}\nprocess = "{TOPS}"\n')
+    with pytest.raises(InputError) as caught:
+        load_card(path)
+    error = caught.value
+    assert (error.key, error.file, error.exit_code) == ("preset", str(path), 2)
+    assert message in str(error)
+
+
+def test_a_misspelt_preset_key_is_found(write_card):
+    with pytest.raises(InputError, match="did you mean preset"):
+        load_card(write_card(f'preest = "fab-paper-8d"\nprocess = "{TOPS}"\n'))
+
+
+def test_a_table_that_is_none_is_refused_with_a_preset_too(write_card):
+    path = write_card(f'preset = "fab-paper-2d"\nprocess = "{TOPS}"\nsurrogate = 5\n')
+    with pytest.raises(InputError) as caught:
+        load_card(path)
+    assert caught.value.key == "surrogate"
