@@ -11,14 +11,14 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("units", "errors", "files", "metrics"),
+    ("units", "errors", "files", "metrics", "numerics"),
     ("card",),
     ("model",),
     ("process",),
     ("amplitude",),
     ("phasespace",),
     ("beams",),
-    ("components", "integrand", "divergences", "build"),
+    ("components", "integrand", "interface", "decay", "divergences", "build", "build_decay"),
     ("surrogate",),
     ("training",),
     ("sampling",),
