@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from fabgen.amplitude.matrix_element import MatrixElement
+from fabgen.build_dalitz import build_dalitz
 from fabgen.card import Card
+from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.components import Component, Term, Window
 from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
 from fabgen.integrand import Integrand
+from fabgen.interface import AnyIntegrand
 from fabgen.model import ZERO, Model, Particle, load_model
 from fabgen.phasespace.cuts import CutLeg, Cuts, Kind
 from fabgen.phasespace.rambo import Rambo
@@ -27,9 +30,11 @@ from fabgen.process.syntax import DecayTree
 from fabgen.process.topology import EventTopology, Resonance
 
 
-def build_integrand(card: Card) -> Integrand:
+def build_integrand(card: Card) -> AnyIntegrand:
     """The integrand of a card. Raises InputError where the card asks for something impossible."""
     try:
+        if card.model in AMPLITUDE_MODELS:
+            return build_dalitz(card)
         return _Builder(card).integrand()
     except InputError as error:
         raise error.with_place(file=card.file) from None

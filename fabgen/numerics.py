@@ -17,3 +17,9 @@ def safe_log(x: ArrayLike) -> Array:
     """Natural log of x >= 0 whose derivative is 0 where x = 0; NaN stays NaN, so it is counted."""
     zero = jnp.asarray(x) == 0.0
     return jnp.where(zero, -jnp.inf, jnp.log(jnp.where(zero, 1.0, x)))
+
+
+def safe_divide(numerator: ArrayLike, denominator: ArrayLike) -> Array:
+    """The quotient, and 0 with derivative 0 where the denominator is 0."""
+    zero = jnp.asarray(denominator) == 0.0
+    return jnp.where(zero, 0.0, numerator / jnp.where(zero, 1.0, denominator))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import jax
 
     from fabgen.events.lhe import FileInfo
-    from fabgen.integrand import Integrand
+    from fabgen.interface import AnyIntegrand
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.sampler import WeightedSampler
     from fabgen.sampling.unweight import Totals
@@ -39,7 +39,7 @@ class Session:
 
     card: Card
     run: RunDirectory
-    integrand: Integrand
+    integrand: AnyIntegrand
     reporter: Reporter
     watch: Stopwatch
 

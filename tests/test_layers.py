@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("amplitude",),
     ("phasespace",),
     ("beams",),
-    ("components", "integrand", "interface", "decay", "divergences", "build", "build_decay"),
+    ("components", "integrand", "interface", "dalitz", "divergences", "build", "build_dalitz"),
     ("surrogate",),
     ("training",),
     ("sampling",),

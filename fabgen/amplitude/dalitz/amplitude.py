@@ -15,6 +15,7 @@ The intensity is the sum of |O|^2 over all helicities: no average, no constants.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,14 +38,15 @@ class DalitzAmplitude:
     """The amplitude of one model.
 
     The work is done on arrays of all resonances at once: one evaluation of each kind of line shape,
-    and per chain a product of matrices for couplings and d functions. Real and imaginary parts are
-    kept apart, on the first axis, because everything but line shapes and couplings is real.
+    and per chain a product of matrices for couplings and d functions. Complex arrays have their real
+    and imaginary parts on the first axis: nearly everything that they are multiplied with is real.
     """
 
     def __init__(self, model: AmplitudeModel):
         self.model = model
-        self._lines = model_lines(model)
-        self._chains = chain_tables(model, self._lines)
+        #: Resonances with their production L, in the order of `line_shapes`.
+        self.lines = model_lines(model)
+        self._chains = chain_tables(model, self.lines)
         self._couplings = [c for resonance in model.resonances for c in resonance.production]
 
     def intensity(self, sigma: Array, values: Values) -> Array:
@@ -61,10 +63,10 @@ class DalitzAmplitude:
         Turning the spins of a single chain does not change the sum over helicities.
         """
         plane, shapes, couplings = self._parts(sigma, values)
-        owner = np.array([line.resonance for line in self._lines])
+        owner = np.array([line.resonance for line in self.lines])
 
         def alone(number: Array) -> Array:
-            mine = jnp.where(owner[:, None] == number, shapes, 0.0)
+            mine = jnp.where((owner == number)[:, None], shapes, 0.0)
             parts = (self._chain(chain, plane, mine, couplings) for chain in self._chains)
             return sum((part**2).sum(axis=(0, 1, 2, 3, 4)) for part in parts)
 
@@ -80,33 +82,32 @@ class DalitzAmplitude:
         return total[0] + 1j * total[1]
 
     def line_shapes(self, sigma: Array, values: Values) -> Array:
-        """X (lines, events), complex: of every resonance with each of its production L."""
-        return self._line_shapes(self._plane(sigma, values), values)
+        """X (lines, events), complex: see `lines`."""
+        shapes = self._line_shapes(self._plane(sigma, values), values)
+        return shapes[0] + 1j * shapes[1]
 
     def _parts(self, sigma: Array, values: Values) -> tuple[DecayPlane, Array, Array]:
-        """Angles, line shapes (lines, events) and couplings (couplings, 1 or events)."""
+        """Angles, line shapes (2, lines, events) and couplings (2, couplings, 1 or events)."""
         plane = self._plane(sigma, values)
-        real = _rows([c.real for c in self._couplings], values)
-        imaginary = _rows([c.imaginary for c in self._couplings], values)
-        return plane, self._line_shapes(plane, values), real + 1j * imaginary
+        names = [c.real for c in self._couplings] + [c.imaginary for c in self._couplings]
+        couplings = _rows(names, values).reshape(2, len(self._couplings), -1)
+        return plane, self._line_shapes(plane, values), couplings
 
     def _plane(self, sigma: Array, values: Values) -> DecayPlane:
         return DecayPlane(sigma, [values[p.mass] for p in self.model.particles])
 
     def _line_shapes(self, plane: DecayPlane, values: Values) -> Array:
-        shapes: list[Array] = [jnp.zeros(())] * len(self._lines)
-        names = [self.model.resonances[line.resonance].line_shape for line in self._lines]
-        for name in dict.fromkeys(names):
-            numbers = [n for n, other in enumerate(names) if other == name]
-            lines = [self._lines[n] for n in numbers]
-            for n, shape in zip(numbers, self._one_shape(name, lines, plane, values), strict=True):
-                shapes[n] = shape
-        return jnp.stack(shapes)
+        groups = itertools.groupby(
+            self.lines, lambda line: self.model.resonances[line.resonance].line_shape
+        )
+        return jnp.concatenate(
+            [self._one_shape(name, list(lines), plane, values) for name, lines in groups], axis=1
+        )
 
     def _one_shape(
         self, name: str, lines: Sequence[Line], plane: DecayPlane, values: Values
     ) -> Array:
-        """The lines of one kind of line shape, (lines, events)."""
+        """The lines of one kind of line shape, (2, lines, events)."""
         resonances = [self.model.resonances[line.resonance] for line in lines]
         particles = self.model.particles
         spectators = [r.spectator for r in resonances]
@@ -135,18 +136,14 @@ class DalitzAmplitude:
         parameters = {
             key: _rows([r.parameters[key] for r in resonances], values) for key in shape.parameters
         }
-        return jnp.broadcast_to(shape.value(decay, parameters), decay.s.shape)
+        return jnp.broadcast_to(shape.value(decay, parameters), (2, *decay.s.shape))
 
     def _chain(
         self, chain: ChainTable, plane: DecayPlane, shapes: Array, couplings: Array
     ) -> Array:
         """A^k, real and imaginary part: (2, 2 j0 + 1, ..., 2 j3 + 1, events)."""
-        factors = chain.couplings @ couplings
-        if factors.shape[-1] == 1:
-            produced = _complex_product(factors[..., 0], shapes)
-        else:  # couplings with one value per event
-            both = (factors * shapes).sum(axis=1)
-            produced = jnp.stack([both.real, both.imag])
+        real, imaginary = (chain.couplings @ part for part in couplings)
+        produced = _product(real.real - imaginary.imag, real.imag + imaginary.real, shapes)
         theta = plane.helicity_angle(chain.spectator)
         monomials = jnp.stack([monomial(theta, powers) for powers in chain.monomials])
         amplitudes = chain.helicities @ (produced * (chain.d_functions @ monomials))
@@ -162,9 +159,9 @@ class DalitzAmplitude:
                 continue
             # d_{l0, l0'} for the decaying particle, d_{ln', ln} for a product.
             matrix = small_d(particle.spin, angle if n == 0 else -angle)
-            last = jnp.moveaxis(amplitudes, n + 1, -2)
-            turned = [(row * last).sum(axis=-2) for row in matrix]
-            amplitudes = jnp.moveaxis(jnp.stack(turned, axis=-2), -2, n + 1)
+            axes = [axis for axis in range(1, 7) if axis not in (n + 1, n + 2)]
+            matrix = jnp.expand_dims(matrix, (0, *axes[:-1]))
+            amplitudes = (matrix * jnp.expand_dims(amplitudes, n + 1)).sum(axis=n + 2)
         return amplitudes
 
 
@@ -177,9 +174,14 @@ def _rows(names: Sequence[str], values: Values) -> Array:
     return jnp.stack(jnp.broadcast_arrays(*rows))
 
 
-def _complex_product(matrix: Array, columns: Array) -> Array:
-    """Real and imaginary part (2, rows, events) of matrix (rows, k) @ columns (k, events)."""
-    parts = jnp.concatenate([columns.real, columns.imag])
-    real = jnp.concatenate([matrix.real, -matrix.imag], axis=1)
-    imaginary = jnp.concatenate([matrix.imag, matrix.real], axis=1)
-    return jnp.stack([real @ parts, imaginary @ parts])
+def _product(real: Array, imaginary: Array, columns: Array) -> Array:
+    """(2, rows, events): a complex matrix (rows, k, 1 or events) times columns (2, k, events)."""
+    matrix = jnp.concatenate(
+        [jnp.concatenate([real, -imaginary], 1), jnp.concatenate([imaginary, real], 1)]
+    )
+    parts = columns.reshape(-1, columns.shape[-1])
+    if matrix.shape[-1] == 1:
+        result = matrix[..., 0] @ parts
+    else:
+        result = (matrix * parts).sum(axis=1)
+    return result.reshape(2, -1, columns.shape[-1])

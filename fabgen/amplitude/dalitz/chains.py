@@ -44,13 +44,14 @@ class ChainTable:
 
 
 def model_lines(model: AmplitudeModel) -> tuple[Line, ...]:
-    """Every line once, in the order of the model."""
+    """Every line once, those of one kind of line shape together."""
     lines = {
         Line(number, orbital): None
         for number, resonance in enumerate(model.resonances)
         for orbital, *_ in _production(model, resonance)
     }
-    return tuple(lines)
+    kinds = [resonance.line_shape for resonance in model.resonances]
+    return tuple(sorted(lines, key=lambda line: kinds.index(kinds[line.resonance])))
 
 
 def chain_tables(model: AmplitudeModel, lines: tuple[Line, ...]) -> tuple[ChainTable, ...]:
