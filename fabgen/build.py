@@ -32,9 +32,17 @@ from fabgen.process.topology import EventTopology, Resonance
 
 def build_integrand(card: Card) -> AnyIntegrand:
     """The integrand of a card. Raises InputError where the card asks for something impossible."""
+    if card.model not in AMPLITUDE_MODELS:
+        return build_process(card)
     try:
-        if card.model in AMPLITUDE_MODELS:
-            return build_dalitz(card)
+        return build_dalitz(card)
+    except InputError as error:
+        raise error.with_place(file=card.file) from None
+
+
+def build_process(card: Card) -> Integrand:
+    """The integrand of a process of Feynman diagrams. Raises InputError."""
+    try:
         return _Builder(card).integrand()
     except InputError as error:
         raise error.with_place(file=card.file) from None

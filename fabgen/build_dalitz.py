@@ -15,7 +15,12 @@ from fabgen.dalitz import DalitzIntegrand
 from fabgen.errors import InputError
 from fabgen.phasespace.dalitz import DalitzMap
 from fabgen.phasespace.invariants import BreitWignerTail
-from fabgen.phasespace.mapping import kinematics
+
+#: Along one resonance the others fill the plot. Tails that long leave a peak on a broad density:
+#: sampling efficiency 0.65 of LHCb's Lambda_c+ -> p K- pi+ (with the default tails 0.15; the square
+#: Dalitz plot 0.68).
+_BLOCK = BreitWignerTail(above=50.0, below=50.0)
+
 
 def build_dalitz(card: Card) -> DalitzIntegrand:
     """The integrand of a card whose model is an amplitude model. Raises InputError."""
@@ -34,7 +39,7 @@ def dalitz_integrand(
     """The integrand of a model with these parameters, on the square Dalitz plot ("dalitz") or along
     its strongest resonance ("channels"). Raises InputError for parameters without a meaning."""
     _check(model, external)
-    square = DalitzMap(model.square_dalitz[:2])
+    square = DalitzMap((model.square_dalitz[0], model.square_dalitz[1]))
     integrand = DalitzIntegrand(model, external, square, (), order)
     if mapping == "dalitz":
         return integrand
@@ -43,7 +48,7 @@ def dalitz_integrand(
     names = LINE_SHAPES[strongest.line_shape].pole_and_width
     return dataclasses.replace(
         integrand,
-        mapping=DalitzMap(pair, BreitWignerTail()),
+        mapping=DalitzMap(pair, _BLOCK),
         resonance=tuple(strongest.parameters[name] for name in names),
     )
 
@@ -92,7 +97,9 @@ def _check(model: AmplitudeModel, external: Mapping[str, float]) -> None:
     for name, value in external.items():
         if not math.isfinite(value):
             raise InputError(f"{name} is not finite", key=f"parameters.{name}", found=value)
-    positive = [r.parameters[key] for r in model.resonances for key in r.parameters if key != "gamma"]
+    positive = [
+        r.parameters[key] for r in model.resonances for key in r.parameters if key != "gamma"
+    ]
     masses = [external[particle.mass] for particle in model.particles]
     for name in [*positive, *(particle.mass for particle in model.particles)]:
         if external[name] < 0.0 or (name in positive and external[name] == 0.0):

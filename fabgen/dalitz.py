@@ -117,9 +117,7 @@ class DalitzIntegrand:
     def _evaluate(self, u: Array, values: Mapping[str, Any]) -> tuple[Array, Array, Array]:
         """log of the intensity and of the Jacobian, sigma (3, events), at u (2, events)."""
         inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=0)
-        sigma, log_jacobian = self.mapping.forward(
-            jnp.clip(u, 0.0, 1.0), self._kinematics(values)
-        )
+        sigma, log_jacobian = self.mapping.forward(jnp.clip(u, 0.0, 1.0), self._kinematics(values))
         # Where the Jacobian vanishes the helicity angles are undefined: evaluated elsewhere.
         regular = inside & jnp.isfinite(log_jacobian)
         center = jnp.full_like(u, 0.5)
@@ -191,7 +189,9 @@ class DalitzIntegrand:
         final = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[legs]
         known = self._kinematics(self.external)
         products = pair_products(final, known.masses)
-        sigma = jnp.stack([subset_mass_squared(products, legs) for legs in ((1, 2), (0, 2), (0, 1))])
+        sigma = jnp.stack(
+            [subset_mass_squared(products, legs) for legs in ((1, 2), (0, 2), (0, 1))]
+        )
         u, _ = self.mapping.inverse(sigma, known)
         return u.T.reshape(*shape, self.dim)
 

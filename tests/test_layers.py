@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("sampling",),
     ("events",),
     ("plot",),
-    ("run", "stages", "rundir", "reporting", "describe"),
+    ("run", "stages", "rundir", "reporting", "describe", "describe_dalitz"),
     ("cli", "terminal"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

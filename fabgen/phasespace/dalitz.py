@@ -42,9 +42,7 @@ class DalitzMap:
 
     def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
         """u (2, events) -> sigma (3, events) in GeV^2 and log of d sigma d sigma'/du in GeV^4."""
-        s, ds_du = self.block.forward(
-            u[1], self._limits(kinematics), *self._resonance(kinematics)
-        )
+        s, ds_du = self.block.forward(u[1], self._limits(kinematics), *self._resonance(kinematics))
         first, spectator, center = self._rest_frame(s, kinematics)
         cos = 2.0 * u[0] - 1.0
         extent = 2.0 * first * spectator

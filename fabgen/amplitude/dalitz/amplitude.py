@@ -54,7 +54,9 @@ class DalitzAmplitude:
         plane, shapes, couplings = self._parts(sigma, values)
         total = jnp.zeros(())
         for chain in self._chains:
-            total = total + self._aligned(chain, self._chain(chain, plane, shapes, couplings), plane)
+            total = total + self._aligned(
+                chain, self._chain(chain, plane, shapes, couplings), plane
+            )
         return (total**2).sum(axis=(0, 1, 2, 3, 4))
 
     def resonance_intensities(self, sigma: Array, values: Values) -> Array:
