@@ -1,4 +1,4 @@
-"""What a card of an amplitude model may say: it describes one decay, and not by Feynman diagrams."""
+"""What the card of an amplitude model may say: such a model is one decay, without diagrams."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def check_amplitude_model(card: Card) -> None:
 def _given(card: Card) -> list[tuple[str, object]]:
     """Keys that do not apply and are there. A resolved card holds every default."""
     tables = {"multiparticles": card.multiparticles, "cuts": card.cuts}
-    given = [(f"{table}.{k}", v) for table, values in tables.items() for k, v in values.items()]
+    given: list[tuple[str, object]] = []
+    given += [(f"{table}.{k}", v) for table, values in tables.items() for k, v in values.items()]
     for table, options, default in (
         ("beams", card.beams, Beams()),
         ("scales", card.scales, Scales()),

@@ -8,7 +8,8 @@ M. Mikhasenko et al., arXiv:1910.04566, with helicity couplings as LHCb quotes t
 
 and all chains together, turned to the helicity axes of the reference chains r,
 
-    O[l0, l1, l2, l3] = sum_k sum_l' d_{l0, l0'}(zeta^0_k(r)) A^k[l'] prod_n d_{ln', ln}(zeta^n_k(r)).
+    O[l0, l1, l2, l3] = sum_k sum_l' d_{l0, l0'}(zeta^0_k(r)) A^k[l0', l1', l2', l3']
+        prod_n d_{ln', ln}(zeta^n_k(r)).
 
 The intensity is the sum of |O|^2 over all helicities: no average, no constants.
 """
@@ -38,8 +39,8 @@ class DalitzAmplitude:
     """The amplitude of one model.
 
     The work is done on arrays of all resonances at once: one evaluation of each kind of line shape,
-    and per chain a product of matrices for couplings and d functions. Complex arrays have their real
-    and imaginary parts on the first axis: nearly everything that they are multiplied with is real.
+    and per chain a product of matrices for couplings and d functions. Complex arrays have their
+    real and imaginary parts on the first axis: nearly all that they are multiplied with is real.
     """
 
     def __init__(self, model: AmplitudeModel):
@@ -51,13 +52,7 @@ class DalitzAmplitude:
 
     def intensity(self, sigma: Array, values: Values) -> Array:
         """The intensity (events,) at invariants sigma (3, events) in GeV^2."""
-        plane, shapes, couplings = self._parts(sigma, values)
-        total = jnp.zeros(())
-        for chain in self._chains:
-            total = total + self._aligned(
-                chain, self._chain(chain, plane, shapes, couplings), plane
-            )
-        return (total**2).sum(axis=(0, 1, 2, 3, 4))
+        return _square(self._amplitudes(sigma, values))
 
     def resonance_intensities(self, sigma: Array, values: Values) -> Array:
         """What each resonance would give alone, (resonances, events).
@@ -69,19 +64,25 @@ class DalitzAmplitude:
 
         def alone(number: Array) -> Array:
             mine = jnp.where((owner == number)[:, None], shapes, 0.0)
-            parts = (self._chain(chain, plane, mine, couplings) for chain in self._chains)
-            return sum((part**2).sum(axis=(0, 1, 2, 3, 4)) for part in parts)
+            total = jnp.zeros(())
+            for chain in self._chains:
+                total = total + _square(self._chain(chain, plane, mine, couplings))
+            return total
 
         return jax.vmap(alone)(jnp.arange(len(self.model.resonances)))
 
     def amplitudes(self, sigma: Array, values: Values) -> Array:
         """O (2 j0 + 1, ..., 2 j3 + 1, events), complex, from the lowest helicities on."""
-        plane, shapes, couplings = self._parts(sigma, values)
-        total = sum(
-            self._aligned(chain, self._chain(chain, plane, shapes, couplings), plane)
-            for chain in self._chains
-        )
+        total = self._amplitudes(sigma, values)
         return total[0] + 1j * total[1]
+
+    def _amplitudes(self, sigma: Array, values: Values) -> Array:
+        plane, shapes, couplings = self._parts(sigma, values)
+        total = jnp.zeros(())
+        for chain in self._chains:
+            own = self._chain(chain, plane, shapes, couplings)
+            total = total + self._aligned(chain, own, plane)
+        return total
 
     def line_shapes(self, sigma: Array, values: Values) -> Array:
         """X (lines, events), complex: see `lines`."""
@@ -167,11 +168,16 @@ class DalitzAmplitude:
         return amplitudes
 
 
+def _square(amplitudes: Array) -> Array:
+    """Sum over the helicities (events,) of squares of (2, 2 j0 + 1, ..., 2 j3 + 1, events)."""
+    return (amplitudes**2).sum(axis=(0, 1, 2, 3, 4))
+
+
 def _rows(names: Sequence[str], values: Values) -> Array:
     """Parameters as (names, 1), or (names, events) where one of them has a value per event."""
     rows = [values[name] for name in names]
     if all(isinstance(row, float) for row in rows):
-        return np.array(rows)[:, None]  # a constant of the compiled program, not one per entry
+        return jnp.asarray(np.array(rows)[:, None])  # one constant of the compiled program
     rows = [jnp.atleast_1d(jnp.asarray(row, dtype=float)) for row in rows]
     return jnp.stack(jnp.broadcast_arrays(*rows))
 
@@ -182,8 +188,6 @@ def _product(real: Array, imaginary: Array, columns: Array) -> Array:
         [jnp.concatenate([real, -imaginary], 1), jnp.concatenate([imaginary, real], 1)]
     )
     parts = columns.reshape(-1, columns.shape[-1])
-    if matrix.shape[-1] == 1:
-        result = matrix[..., 0] @ parts
-    else:
-        result = (matrix * parts).sum(axis=1)
+    alike = matrix.shape[-1] == 1
+    result = matrix[..., 0] @ parts if alike else (matrix * parts).sum(axis=1)
     return result.reshape(2, -1, columns.shape[-1])

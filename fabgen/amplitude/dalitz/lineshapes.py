@@ -5,8 +5,8 @@ Names and formulas are those of LHCb's Lambda_c+ -> p K- pi+ model (LHCb, Phys. 
 broad scalars: D. V. Bugg, Phys. Lett. B 572 (2003) 1; coupled pairs: S. M. Flatte, Phys. Lett. B 63
 (1976) 224. Numerators are 1, not M Gamma.
 
-A new line shape is a function and an entry of LINE_SHAPES; it returns real and imaginary part on the
-first axis, (2, resonances, events), since complex arithmetic takes XLA far longer to compile.
+A new line shape is a function and an entry of LINE_SHAPES. It returns real and imaginary parts on
+the first axis, (2, resonances, events).
 """
 
 from __future__ import annotations
@@ -140,9 +140,10 @@ def barrier(square: Array, square_0: Array, orbital: np.ndarray, radius: Array) 
 
 
 def _polynomial(orbital: int, highest: int) -> list[float]:
-    """P_L(z) from z^highest down to 1: sum_n c_n z^(L - n), c_n = (2n)! (L + n)! / (n!^2 (L - n)! 4^n).
+    """Coefficients of P_L(z) = sum_n c_n z^(L - n), from z^highest down to 1.
 
-    It is |x h_L(x)|^2 z^L of a spherical Hankel function at x = sqrt(z).
+    c_n = (2 n)! (L + n)! / (n!^2 (L - n)! 4^n); P_L is z^L |x h_L(x)|^2 with a spherical Hankel
+    function at x = sqrt(z).
     """
     coefficients = []
     for n in range(orbital + 1):

@@ -86,7 +86,7 @@ class AmplitudeModel:
     square_dalitz: tuple[int, int, int]
 
     def parameters(self, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The external parameters with some of them replaced. Raises InputError for a wrong name."""
+        """The external parameters with some replaced. Raises InputError for an unknown name."""
         values: dict[str, Any] = dict(self.external)
         for name, value in (overrides or {}).items():
             if name not in values:
