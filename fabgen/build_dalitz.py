@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from fabgen.amplitude.dalitz import AmplitudeModel, load_amplitude_model
 from fabgen.amplitude.dalitz.angles import pair_of
+from fabgen.amplitude.dalitz.chains import orbitals
 from fabgen.amplitude.dalitz.lineshapes import LINE_SHAPES
 from fabgen.amplitude.dalitz.model import Resonance
 from fabgen.card import Card
@@ -97,18 +98,14 @@ def _check(model: AmplitudeModel, external: Mapping[str, float]) -> None:
     for name, value in external.items():
         if not math.isfinite(value):
             raise InputError(f"{name} is not finite", key=f"parameters.{name}", found=value)
-    positive = [
-        r.parameters[key] for r in model.resonances for key in r.parameters if key != "gamma"
-    ]
+    for resonance in model.resonances:
+        for key, name in resonance.parameters.items():
+            if external[name] <= 0.0 and key != "gamma":
+                raise _not_positive(name, external[name])
+    for particle in model.particles:
+        if external[particle.mass] < 0.0:
+            raise _not_positive(particle.mass, external[particle.mass])
     masses = [external[particle.mass] for particle in model.particles]
-    for name in [*positive, *(particle.mass for particle in model.particles)]:
-        if external[name] < 0.0 or (name in positive and external[name] == 0.0):
-            raise InputError(
-                f"{name} is not positive",
-                key=f"parameters.{name}",
-                found=f"{external[name]:g}",
-                allowed="more than 0 GeV",
-            )
     if masses[0] <= sum(masses[1:]):
         raise InputError(
             "the decay is closed: the products are heavier than the particle",
@@ -117,14 +114,32 @@ def _check(model: AmplitudeModel, external: Mapping[str, float]) -> None:
             allowed=f"more than {sum(masses[1:]):g} GeV",
         )
     for resonance in model.resonances:
-        shape = LINE_SHAPES[resonance.line_shape]
-        low, high = _range(model, resonance, external)
-        name = resonance.parameters["mass"]
-        if shape.barriers and not low < external[name] < high:
-            raise InputError(
-                f"{resonance.name} is outside of the Dalitz plot, where {resonance.line_shape} has"
-                " no meaning",
-                key=f"parameters.{name}",
-                found=f"{external[name]:g} GeV",
-                allowed=f"between {low:g} and {high:g} GeV",
-            )
+        _check_barriers(model, resonance, external)
+
+
+def _check_barriers(
+    model: AmplitudeModel, resonance: Resonance, external: Mapping[str, float]
+) -> None:
+    """Barrier factors are relative to those at the pole, where the step must be open."""
+    shape = LINE_SHAPES[resonance.line_shape]
+    low, high = _range(model, resonance, external)
+    name = resonance.parameters["mass"]
+    # Without an angular momentum there is no barrier, but the width of a decay needs its momentum.
+    if not (shape.production_barrier and any(orbitals(resonance))):
+        high = math.inf
+    if not shape.decay_barrier:
+        low = 0.0
+    if not low < external[name] < high:
+        raise InputError(
+            f"{resonance.name} is where {resonance.line_shape} has no meaning: the pair or the"
+            " spectator have no momentum at its pole",
+            key=f"parameters.{name}",
+            found=f"{external[name]:g} GeV",
+            allowed=f"between {low:g} and {high:g} GeV",
+        )
+
+
+def _not_positive(name: str, value: float) -> InputError:
+    return InputError(
+        f"{name} is not positive", key=f"parameters.{name}", found=f"{value:g}", allowed="> 0 GeV"
+    )

@@ -1,13 +1,13 @@
 """Maps of the unit square onto the Dalitz plot of a decay 0 -> 1 2 3, orientation left out.
 
-sigma_k = (p_i + p_j)^2 with (i, j, k) a permutation of (1, 2, 3); sigma_1 + sigma_2 + sigma_3 is the
-sum of all squared masses. The measure is d sigma_i d sigma_j in GeV^4, the same for every pair of
-invariants; three-body phase space averaged over orientations is flat in it.
+sigma_k = (p_i + p_j)^2 with (i, j, k) a permutation of (1, 2, 3); sigma_1 + sigma_2 + sigma_3 is
+the sum of all squared masses. The measure is d sigma_i d sigma_j in GeV^4, the same for every pair
+of invariants; three-body phase space integrated over orientations is flat in it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 
 import jax.numpy as jnp
 from jax import Array
@@ -19,7 +19,7 @@ from .kinematics import TWO_PI, kallen
 from .mapping import Kinematics
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class DalitzMap:
     """u (2,) -> the mass of a pair, and an angle in its rest frame.
 
@@ -32,7 +32,7 @@ class DalitzMap:
     """
 
     pair: tuple[int, int]
-    block: Block = Flat()
+    block: Block = dataclasses.field(default_factory=Flat)
 
     dim = 2
 

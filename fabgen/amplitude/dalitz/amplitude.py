@@ -145,11 +145,11 @@ class DalitzAmplitude:
         self, chain: ChainTable, plane: DecayPlane, shapes: Array, couplings: Array
     ) -> Array:
         """A^k, real and imaginary part: (2, 2 j0 + 1, ..., 2 j3 + 1, events)."""
-        real, imaginary = (chain.couplings @ part for part in couplings)
+        real, imaginary = (jnp.asarray(chain.couplings) @ part for part in couplings)
         produced = _product(real.real - imaginary.imag, real.imag + imaginary.real, shapes)
         theta = plane.helicity_angle(chain.spectator)
         monomials = jnp.stack([monomial(theta, powers) for powers in chain.monomials])
-        amplitudes = chain.helicities @ (produced * (chain.d_functions @ monomials))
+        amplitudes = jnp.matmul(chain.helicities, produced * (chain.d_functions @ monomials))
         return amplitudes.reshape(
             2, *(p.spin + 1 for p in self.model.particles), amplitudes.shape[-1]
         )

@@ -43,13 +43,22 @@ class ChainTable:
     helicities: np.ndarray
 
 
+def orbitals(resonance: Resonance) -> tuple[int, ...]:
+    """The angular momenta of its production, each once."""
+    found = (
+        resonance.orbital_production if coupling.orbital is None else coupling.orbital[0]
+        for coupling in resonance.production
+    )
+    return tuple(dict.fromkeys(found))
+
+
 def model_lines(model: AmplitudeModel) -> tuple[Line, ...]:
     """Every line once, those of one kind of line shape together."""
-    lines = {
-        Line(number, orbital): None
+    lines = [
+        Line(number, orbital)
         for number, resonance in enumerate(model.resonances)
-        for orbital, *_ in _production(model, resonance)
-    }
+        for orbital in orbitals(resonance)
+    ]
     kinds = [resonance.line_shape for resonance in model.resonances]
     return tuple(sorted(lines, key=lambda line: kinds.index(kinds[line.resonance])))
 
@@ -70,14 +79,14 @@ def _table(model: AmplitudeModel, lines: tuple[Line, ...], k: int) -> ChainTable
     for number, resonance in enumerate(model.resonances):
         if resonance.spectator == k:
             parts = itertools.product(_production(model, resonance), resonance.decay)
-            for (orbital, n, pair, factor), (first, second, decay) in parts:
+            for (orbital, n, pair, weight), (first, second, decay) in parts:
                 if abs(first - second) > resonance.spin:
                     continue
                 row = rows.setdefault((resonance.spin, *pair, first, second), len(rows))
                 # The two phases (-1)^(j - l): of the spectator and of the second of the pair.
                 phase = sign(spins[k] - pair[1]) * sign(spins[j] - second)
                 line = lines.index(Line(number, orbital))
-                entries.append((row, line, offset + n, resonance.sign * phase * factor * decay))
+                entries.append((row, line, offset + n, resonance.sign * phase * weight * decay))
         offset += len(resonance.production)
 
     couplings = np.zeros((len(rows), len(lines), offset), dtype=complex)

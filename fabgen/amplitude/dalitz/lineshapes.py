@@ -158,21 +158,24 @@ class LineShape:
 
     value: the function. parameters: keys in the data file with the prefix of their parameter's
     name, which ends in the resonance's. pole_and_width: the two of them that a map of phase space
-    follows. coupled: whether it wants a second pair. barriers: whether it is normalized at s = M^2,
-    where its steps must then be open.
+    follows. coupled: whether it wants a second pair. production_barrier, decay_barrier: whether it
+    takes momenta of these steps relative to those at s = M^2.
     """
 
     value: Callable[[Decay, Parameters], Array]
     parameters: Mapping[str, str]
     pole_and_width: tuple[str, str] = ("mass", "width")
     coupled: bool = False
-    barriers: bool = False
+    production_barrier: bool = False
+    decay_barrier: bool = False
 
 
 _BREIT_WIGNER = MappingProxyType({"mass": "M", "width": "G"})
 LINE_SHAPES: Mapping[str, LineShape] = MappingProxyType(
     {
-        "BreitWignerMinL": LineShape(breit_wigner, _BREIT_WIGNER, barriers=True),
+        "BreitWignerMinL": LineShape(
+            breit_wigner, _BREIT_WIGNER, production_barrier=True, decay_barrier=True
+        ),
         "BuggBreitWignerMinL": LineShape(
             bugg, MappingProxyType({**_BREIT_WIGNER, "gamma": "gamma"})
         ),
@@ -181,6 +184,7 @@ LINE_SHAPES: Mapping[str, LineShape] = MappingProxyType(
             MappingProxyType({"mass": "M", "width_1": "G1", "width_2": "G2"}),
             pole_and_width=("mass", "width_2"),
             coupled=True,
+            production_barrier=True,
         ),
     }
 )

@@ -85,9 +85,9 @@ def small_d_terms(spin: int, first: int, second: int) -> Iterator[tuple[tuple[in
 
     Exponents of cos and sin of half the angle with the coefficient of their product.
     """
-    numbers = (spin + first, spin - first, spin + second, spin - second)
-    plus, minus, plus_, _ = numbers = tuple(n // 2 for n in numbers)
-    norm = math.sqrt(math.prod(map(math.factorial, numbers)))
+    plus, minus = (spin + first) // 2, (spin - first) // 2
+    plus_, minus_ = (spin + second) // 2, (spin - second) // 2
+    norm = math.sqrt(math.prod(map(math.factorial, (plus, minus, plus_, minus_))))
     change = plus - plus_
     for n in range(max(0, -change), min(plus_, minus) + 1):
         parts = (plus_ - n, n, change + n, minus - n)
