@@ -71,10 +71,11 @@ class DalitzMap:
         of the two (the invariant of the second) at cos theta = 0."""
         i, j, k = (kinematics.masses[n - 1] for n in (*self.pair, self.spectator))
         total = kinematics.sqrt_s
-        root = jnp.sqrt(s)
-        first = safe_sqrt(kallen(root, i, j)) / (2.0 * root)
+        root = safe_sqrt(s)
+        first = safe_divide(safe_sqrt(kallen(root, i, j)), 2.0 * root)
         spectator = safe_sqrt(kallen(total, root, k)) / (2.0 * root)
-        energies = (s + i * i - j * j) * (total * total - s - k * k) / (2.0 * s)
+        unequal = safe_divide(i * i - j * j, s)
+        energies = 0.5 * (1.0 + unequal) * (total * total - s - k * k)
         return first, spectator, i * i + k * k + energies
 
     def _resonance(self, kinematics: Kinematics) -> tuple[Array | float, Array | float]:
