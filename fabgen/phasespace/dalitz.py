@@ -43,10 +43,8 @@ class DalitzMap:
     def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
         """u (2, events) -> sigma (3, events) in GeV^2 and log of d sigma d sigma'/du in GeV^4."""
         s, ds_du = self.block.forward(u[1], self._limits(kinematics), *self._resonance(kinematics))
-        first, spectator, center = self._rest_frame(s, kinematics)
-        cos = 2.0 * u[0] - 1.0
-        extent = 2.0 * first * spectator
-        other = center - extent * cos
+        center, extent = self._heights(s, kinematics)
+        other = center - extent * (2.0 * u[0] - 1.0)
         i, j = self.pair
         parts = {self.spectator: s, j: other, i: _sum_of_squares(kinematics) - s - other}
         sigma = jnp.stack([parts[1], parts[2], parts[3]])
@@ -57,8 +55,7 @@ class DalitzMap:
         limits = self._limits(kinematics)
         s = jnp.clip(sigma[self.spectator - 1], limits.low, limits.high)
         u, ds_du = self.block.inverse(s, limits, *self._resonance(kinematics))
-        first, spectator, center = self._rest_frame(s, kinematics)
-        extent = 2.0 * first * spectator
+        center, extent = self._heights(s, kinematics)
         cos = safe_divide(center - sigma[self.pair[1] - 1], extent)
         return jnp.clip(jnp.stack([0.5 + 0.5 * cos, u]), 0.0, 1.0), safe_log(2.0 * extent * ds_du)
 
@@ -66,17 +63,17 @@ class DalitzMap:
         i, j, k = (kinematics.masses[n - 1] for n in (*self.pair, self.spectator))
         return Limits((i + j) ** 2, (kinematics.sqrt_s - k) ** 2)
 
-    def _rest_frame(self, s: Array, kinematics: Kinematics) -> tuple[Array, Array, Array]:
-        """Momenta of the first and of the spectator in the rest frame of the pair, and the sigma
-        of the two (the invariant of the second) at cos theta = 0."""
+    def _heights(self, s: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+        """The other invariant at cos theta = 0 and how far it moves to cos theta = 1, in GeV^2.
+
+        (p_i + p_k)^2 = m_i^2 + m_k^2 + 2 E_i E_k - 2 p_i p_k cos theta in the pair's rest frame.
+        """
         i, j, k = (kinematics.masses[n - 1] for n in (*self.pair, self.spectator))
         total = kinematics.sqrt_s
         root = safe_sqrt(s)
-        first = safe_divide(safe_sqrt(kallen(root, i, j)), 2.0 * root)
-        spectator = safe_sqrt(kallen(total, root, k)) / (2.0 * root)
-        unequal = safe_divide(i * i - j * j, s)
-        energies = 0.5 * (1.0 + unequal) * (total * total - s - k * k)
-        return first, spectator, i * i + k * k + energies
+        energies = 0.5 * (1.0 + safe_divide(i * i - j * j, s)) * (total * total - s - k * k)
+        momenta = safe_divide(safe_sqrt(kallen(root, i, j)), 2.0 * s)
+        return i * i + k * k + energies, momenta * safe_sqrt(kallen(total, root, k))
 
     def _resonance(self, kinematics: Kinematics) -> tuple[Array | float, Array | float]:
         """Mass and width that the block follows, if there are any."""
@@ -91,9 +88,9 @@ def decay_plane(sigma: Array, kinematics: Kinematics) -> Array:
     sigma (3, events) in GeV^2.
     """
     total, (m1, m2, m3) = kinematics.sqrt_s, kinematics.masses
-    first = safe_sqrt(kallen(total, jnp.sqrt(sigma[0]), m1)) / (2.0 * total)
-    second = safe_sqrt(kallen(total, jnp.sqrt(sigma[1]), m2)) / (2.0 * total)
-    third = safe_sqrt(kallen(total, jnp.sqrt(sigma[2]), m3)) / (2.0 * total)
+    first = safe_sqrt(kallen(total, safe_sqrt(sigma[0]), m1)) / (2.0 * total)
+    second = safe_sqrt(kallen(total, safe_sqrt(sigma[1]), m2)) / (2.0 * total)
+    third = safe_sqrt(kallen(total, safe_sqrt(sigma[2]), m3)) / (2.0 * total)
     # p_3 = -p_1 - p_2 fixes the angle between p_1 and p_2 by the three sizes.
     along = safe_divide(third * third - first * first - second * second, 2.0 * first)
     along = jnp.clip(along, -second, second)
