@@ -13,8 +13,10 @@ import pytest
 from fabgen.amplitude.dalitz import read_amplitude_model
 from fabgen.build import build_integrand
 from fabgen.build_dalitz import dalitz_integrand
-from fabgen.card.parser import card_from_table
+from fabgen.card import card_from_table, load_card
 from fabgen.errors import InputError
+from fabgen.events.reader import read_lhe
+from fabgen.run import generate
 
 PROCESS = "Lambda_c+ > p K- pi+"
 
@@ -200,6 +202,28 @@ def test_events():
     assert set(np.array(events["scale"])) == {-1.0}
     again = compiled(target, "draw_events")(u, jax.random.key(1))["momenta"]
     np.testing.assert_array_equal(again, momenta)
+
+
+def test_from_card_to_events(cards, tmp_path):
+    settings = (
+        "surrogate={layers = 2, bins = 4, hidden = [8]}",
+        "training={steps = 2, batch_size = 32, fab = {buffer_minimum = 1, updates = 1}}",
+        "evaluation.samples=1000",
+        "generation={events = 50, format = 'lhe'}",
+    )
+    report = generate(load_card(cards / "lc2pkpi.toml", settings), tmp_path)
+    assert (report["unit"], report["model"]) == ("none", "lc2pkpi")
+    assert report["cross_section_pb"] is None
+    assert report["integral"] == pytest.approx(8923.5, abs=5 * report["integral_error"])
+    assert 0.5 < report["untrained"]["sampling_efficiency"] < 0.8
+    events = read_lhe(tmp_path / "events.lhe")
+    assert len(events) == 50
+    assert (events.beams, events.energies) == ((4122, 0), (2.28646, 0.0))
+    assert events.cross_section == pytest.approx(report["integral"], rel=1e-12)
+    assert "unit: none" in events.header["fabgen"]
+    np.testing.assert_array_equal(events.pdg[0], [4122, 2212, -321, 211])
+    u = jax.jit(integrand().unit_cube)(events.momenta)
+    assert np.all((u > 0) & (u < 1))
 
 
 @pytest.mark.parametrize("name", ["three_scalars", "spin_one"])

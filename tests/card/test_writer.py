@@ -93,7 +93,11 @@ def test_a_dumped_card_reads_back_the_same(card):
         again = card_from_table(tomllib.loads(text))
     except InputError as error:
         # Keys that bound each other are drawn one by one.
-        assert error.key in ("training.fab.buffer_minimum", "training.warmup_steps")
+        assert error.key in (
+            "training.fab.buffer_minimum",
+            "training.warmup_steps",
+            "phase_space.mapping",
+        )
         return
     assert again == card
     assert diff_cards(card, again) == []
@@ -102,7 +106,8 @@ def test_a_dumped_card_reads_back_the_same(card):
 
 def test_round_trip_through_a_file(cards, tmp_path):
     for path in cards.glob("*.toml"):
-        card = load_card(path, ["parameters.MT=171.3", "cuts.ptl=1e-7"])
+        cuts = [] if path.stem == "lc2pkpi" else ["cuts.ptl=1e-7"]
+        card = load_card(path, ["parameters.MT=171.3", *cuts])
         copy = tmp_path / path.name
         copy.write_text(dump_card(card), encoding="utf-8")
         assert load_card(copy) == card
