@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from fabgen.amplitude.matrix_element import MatrixElement
+from fabgen.build_dalitz import build_dalitz
 from fabgen.card import Card
+from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.components import Component, Term, Window
 from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
 from fabgen.integrand import Integrand
+from fabgen.interface import AnyIntegrand
 from fabgen.model import ZERO, Model, Particle, load_model
 from fabgen.phasespace.cuts import CutLeg, Cuts, Kind
 from fabgen.phasespace.rambo import Rambo
@@ -27,8 +30,18 @@ from fabgen.process.syntax import DecayTree
 from fabgen.process.topology import EventTopology, Resonance
 
 
-def build_integrand(card: Card) -> Integrand:
+def build_integrand(card: Card) -> AnyIntegrand:
     """The integrand of a card. Raises InputError where the card asks for something impossible."""
+    if card.model not in AMPLITUDE_MODELS:
+        return build_process(card)
+    try:
+        return build_dalitz(card)
+    except InputError as error:
+        raise error.with_place(file=card.file) from None
+
+
+def build_process(card: Card) -> Integrand:
+    """The integrand of a process of Feynman diagrams. Raises InputError."""
     try:
         return _Builder(card).integrand()
     except InputError as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from fabgen.build import build_integrand
+from fabgen.build import build_process
 from fabgen.card import Card
+from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.components import Component
+from fabgen.describe_dalitz import describe_dalitz
 from fabgen.errors import InputError
 from fabgen.integrand import Integrand
 from fabgen.model import Model, load_model
@@ -25,6 +27,8 @@ def describe(card: Card) -> str:
     Raises InputError for a process that is wrong; one that cannot be integrated as the card says
     (energy, cuts) is described up to the channel, with the reason.
     """
+    if card.model in AMPLITUDE_MODELS:
+        return describe_dalitz(card)
     model = load_model(card.model)
     try:
         subprocesses, distinct = find_subprocesses(model, card.process, card.multiparticles)
@@ -84,7 +88,7 @@ def _diagram(diagram: Diagram, entry: Diagrams) -> str:
 
 def _channel(card: Card) -> Iterator[str]:
     try:
-        integrand = build_integrand(card)
+        integrand = build_process(card)
     except InputError as error:
         if error.key not in ("beams.energy", "cuts"):
             raise

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fabgen.integrand import Integrand
+    from fabgen.interface import AnyIntegrand
     from fabgen.stages import Session
 
 
@@ -42,7 +42,7 @@ class FilePoints:
 
 
 def read_points(
-    card: Card, integrand: Integrand, reporter: Reporter, directory: Path | None
+    card: Card, integrand: AnyIntegrand, reporter: Reporter, directory: Path | None
 ) -> FilePoints | None:
     """The events of the card's file through the inverse map; None where none are needed.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from fabgen.event_sample import FilePoints
     from fabgen.events.lhe import FileInfo
-    from fabgen.integrand import Integrand
+    from fabgen.interface import AnyIntegrand
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.sampler import WeightedSampler
     from fabgen.sampling.unweight import Totals
@@ -42,7 +42,7 @@ class Session:
 
     card: Card
     run: RunDirectory
-    integrand: Integrand
+    integrand: AnyIntegrand
     reporter: Reporter
     watch: Stopwatch
     points: FilePoints | None = None  # of an event file that this session trains on

@@ -70,6 +70,21 @@ def test_maps():
     assert lines[-2:] == ["channel mu+ mu-", "channel t t~"]
 
 
+def test_amplitude_models(cards):
+    lines = [
+        " ".join(line.split()) for line in describe(load_card(cards / "lc2pkpi.toml")).splitlines()
+    ]
+    assert lines[:4] == [
+        "process Lambda_c+ > p K- pi+",
+        "model lc2pkpi",
+        "dimension 2",
+        "resonances 12, 26 couplings",
+    ]
+    assert "K(892) 1- 0.8955 0.0473 22.1 % BreitWignerMinL" in lines
+    assert "L(1405) 1/2- 1.4051 0.0505 7.8 % Flatte1405" in lines
+    assert lines[-1].startswith("channel square Dalitz plot: mass of K- p, angle of K- and pi+")
+
+
 def test_what_cannot_be_integrated_is_still_shown():
     lines = shown("e+ e- > t t~", beams={"energy": [100.0, 100.0]})
     assert "2 diagrams" in lines

@@ -11,14 +11,14 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("units", "errors", "files", "metrics"),
+    ("units", "errors", "files", "metrics", "numerics"),
     ("card",),
     ("model",),
     ("process",),
     ("amplitude",),
     ("phasespace",),
     ("beams",),
-    ("components", "integrand", "divergences", "build"),
+    ("components", "integrand", "interface", "dalitz", "divergences", "build", "build_dalitz"),
     ("surrogate",),
     ("training",),
     ("sampling",),
@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "event_sample",
             "own_events",
         ),
-        *("rundir", "reporting", "describe"),
+        *("rundir", "reporting", "describe", "describe_dalitz"),
     ),
     ("cli", "terminal"),
 )

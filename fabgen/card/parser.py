@@ -17,16 +17,16 @@ from types import MappingProxyType
 from typing import Any
 
 from fabgen.card import reader, toml
+from fabgen.card.amplitude_models import check_amplitude_model
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
 from fabgen.card.option import Option, option_of
 from fabgen.card.presets import apply_preset
-from fabgen.card.schema import MAX_SEED, MODELS, Card
+from fabgen.card.schema import AMPLITUDE_MODELS, MAX_SEED, MODELS, Card
 from fabgen.card.steps import check_steps, with_default_steps
 from fabgen.errors import InputError, not_available
 
 _COMPARED = tuple(field for field in dataclasses.fields(Card) if field.compare)
 _PROCESS = 'a process in MadGraph\'s syntax, such as "e+ e- > mu+ mu-", or a list of them'
-_LATER_MODELS = ("lc2pkpi",)
 
 
 def load_card(
@@ -110,13 +110,12 @@ def _process(value: object) -> tuple[str, ...]:
 
 
 def _model(value: object) -> str:
-    allowed = f"one of: {', '.join(MODELS)}"
+    models = (*MODELS, *AMPLITUDE_MODELS)
+    allowed = f"one of: {', '.join(models)}"
     if not isinstance(value, str):
         raise _wrong("model", value, allowed)
-    if value in MODELS:
+    if value in models:
         return value
-    if value in _LATER_MODELS:
-        raise not_available("amplitude models", key="model", found=toml.value(value))
     if os.sep in value or Path(value).is_dir():
         raise not_available("UFO folders", key="model", found=toml.value(value))
     raise InputError(
@@ -124,7 +123,7 @@ def _model(value: object) -> str:
         key="model",
         found=toml.value(value),
         allowed=allowed,
-        hint=_did_you_mean(value, MODELS, ""),
+        hint=_did_you_mean(value, models, ""),
     )
 
 
@@ -175,7 +174,8 @@ def _cuts(table: Mapping[str, Any]) -> dict[str, float | bool]:
 
 
 def _check_together(card: Card) -> None:
-    """Ranges of one key that depend on another."""
+    """What one key allows another to be."""
+    check_amplitude_model(card)
     fab = card.training.fab
     if fab.buffer_minimum > fab.buffer_batches:
         raise InputError(

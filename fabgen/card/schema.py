@@ -13,6 +13,8 @@ from typing import Any
 from fabgen.card.option import option
 
 MODELS = ("sm", "sm-no_b_mass")
+#: Models of one three-body decay each: the files of fabgen/data/amplitude_models.
+AMPLITUDE_MODELS = ("lc2pkpi",)
 DYNAMIC_SCALES = (
     "transverse_mass",
     "half_transverse_mass",
@@ -72,9 +74,8 @@ class PhaseSpace:
 
     mapping: str = option(
         "channels",
-        doc="rambo (flat), channels (along the diagrams' propagators), dalitz",
+        doc="rambo (flat), channels (along propagators), dalitz (of an amplitude model)",
         choices=("rambo", "channels", "dalitz"),
-        later=("dalitz",),
     )
     bw_cutoff: float = option(
         15.0,

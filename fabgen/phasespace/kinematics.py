@@ -13,16 +13,12 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array
 
+from fabgen.numerics import safe_sqrt
+
 #: A number or an array of them, one per event.
 Number = Array | float
 
 TWO_PI = 6.283185307179586
-
-
-def safe_sqrt(x: Number) -> Array:
-    """sqrt(max(x, 0)) whose derivative is 0, not infinite, where x <= 0."""
-    positive = jnp.asarray(x) > 0.0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
 def kallen(mass: Number, mass_1: Number, mass_2: Number) -> Number:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fabgen.card import CUT_KEYS, Card, load_card
+from fabgen.card import CUT_KEYS, Card, dump_card, load_card
 from fabgen.errors import InputError
 
 PROCESS = 'process = "e+ e- > mu+ mu-"\n'
@@ -165,7 +165,6 @@ def test_wrong_values_name_file_key_and_cure(write_card, text, key, message):
         '[beams]\nkind = "proton"\n',
         '[beams]\npdf = "CT18NLO"\n',
         '[scales]\nfactorization = "transverse_mass"\n',
-        '[phase_space]\nmapping = "dalitz"\n',
         '[surrogate]\npermutation = "rotation"\n',
         '[channels]\nprior = "flat"\n',
         '[channels]\nflows = "conditioned"\n',
@@ -175,7 +174,6 @@ def test_wrong_values_name_file_key_and_cure(write_card, text, key, message):
         '[training]\nmethod = "kl"\n',
         '[training]\nmethod = "auto"\n',
         "[training.madnis]\nstratified = false\n",
-        'model = "lc2pkpi"\n',
         'model = "models/loop_sm"\n',
     ],
 )
@@ -183,6 +181,39 @@ def test_keys_of_later_steps_are_not_available_yet(write_card, text):
     error = error_of(write_card(PROCESS + text))
     assert "not available yet" in str(error)
     assert error.key is not None
+
+
+LAMBDA_C = 'process = "Lambda_c+ > p K- pi+"\nmodel = "lc2pkpi"\n'
+
+
+@pytest.mark.parametrize("mapping", ["dalitz", "channels"])
+def test_amplitude_models(write_card, mapping):
+    text = f'{LAMBDA_C}[phase_space]\nmapping = "{mapping}"\n[parameters]\n"ML(1520)" = 1.52\n'
+    card = load_card(write_card(text))
+    assert (card.model, card.phase_space.mapping) == ("lc2pkpi", mapping)
+    assert card.parameters == {"ML(1520)": 1.52}
+    assert load_card(write_card(dump_card(card), "resolved.toml")) == card
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (PROCESS + '[phase_space]\nmapping = "dalitz"\n', "phase_space.mapping"),
+        ('process = "t > b e+ ve"\n[phase_space]\nmapping = "dalitz"\n', "phase_space.mapping"),
+        (LAMBDA_C + '[phase_space]\nmapping = "rambo"\n', "phase_space.mapping"),
+        (LAMBDA_C + "[phase_space]\nbw_cutoff = 5.0\n", "phase_space.bw_cutoff"),
+        (LAMBDA_C + "[cuts]\nptj = 10.0\n", "cuts.ptj"),
+        (LAMBDA_C + "[beams]\nenergy = [1.0, 2.0]\n", "beams.energy"),
+        (LAMBDA_C + "[scales]\nrenormalization = 2.0\n", "scales.renormalization"),
+        (LAMBDA_C + '[multiparticles]\nh = "p K-"\n', "multiparticles.h"),
+    ],
+)
+def test_what_amplitude_models_do_not_have(write_card, text, key):
+    path = write_card(text)
+    error = error_of(path)
+    assert (error.key, error.file) == (key, str(path))
+    assert error.found is not None
+    assert error.allowed is not None
 
 
 def test_toys_are_not_available_yet(write_card):

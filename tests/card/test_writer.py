@@ -103,6 +103,7 @@ def test_a_dumped_card_reads_back_the_same(card):
             "training.warmup_steps",
             "training.fkld.warmup_epochs",
             "training.fkld.events",
+            "phase_space.mapping",
         )
         return
     assert again == card
@@ -112,7 +113,8 @@ def test_a_dumped_card_reads_back_the_same(card):
 
 def test_round_trip_through_a_file(cards, tmp_path):
     for path in cards.glob("*.toml"):
-        card = load_card(path, ["parameters.MT=171.3", "cuts.ptl=1e-7"])
+        cuts = [] if path.stem == "lc2pkpi" else ["cuts.ptl=1e-7"]
+        card = load_card(path, ["parameters.MT=171.3", *cuts])
         copy = tmp_path / path.name
         copy.write_text(dump_card(card), encoding="utf-8")
         assert load_card(copy) == card

@@ -1,0 +1,84 @@
+"""What every integrand offers, whatever it is made of.
+
+Training, sampling, events and the pipeline rely on this and on nothing else; each of them states
+the part of it that it needs as a protocol of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jax import Array
+
+from fabgen.process.topology import EventTopology
+
+if TYPE_CHECKING:
+    from fabgen.integrand import Point
+
+
+class AnyIntegrand(Protocol):
+    """f(u) on the unit hypercube: zero, log f = -inf, outside of it and outside of the cuts."""
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def n_channels(self) -> int: ...
+
+    @property
+    def n_initial(self) -> int:
+        """Incoming particles: 2, or 1 for a decay at rest."""
+
+    @property
+    def unit(self) -> str:
+        """Of f and its integral: "pb", "GeV" or "none"."""
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """External parameters by name."""
+
+    @property
+    def masses(self) -> Mapping[int, float]:
+        """Masses in GeV by PDG id."""
+
+    @property
+    def widths(self) -> Mapping[int, float]:
+        """Widths in GeV by PDG id."""
+
+    @property
+    def beam_particles(self) -> tuple[int, ...]:
+        """PDG ids of the incoming particles."""
+
+    @property
+    def beam_energies(self) -> tuple[float, ...]:
+        """GeV per beam; () for a decay."""
+
+    @property
+    def topologies(self) -> tuple[EventTopology, ...]:
+        """The subprocesses as they appear in an event file."""
+
+    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
+        """log f (...) at u (..., dim); parameters replace external ones and are traced."""
+
+    def point(
+        self,
+        u: Array,
+        channel: Array | int = 0,
+        parameters: Mapping[str, Any] | None = None,
+        map_parameters: Any = (),
+    ) -> Point:
+        """Everything about the points u (events, dim) drawn with the channels `channel`."""
+
+    def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
+        """Lab momenta (..., n_external, 4) in GeV at u (..., dim)."""
+
+    def unit_cube(self, momenta: Array, channel: int = 0, subprocess: int = 0) -> Array:
+        """u (..., dim) of lab momenta (..., n_external, 4): the inverse map."""
+
+    @property
+    def drawing_evaluates(self) -> bool:
+        """Whether draw_events evaluates f."""
+
+    def draw_events(self, u: Array, key: Array) -> Mapping[str, Array]:
+        """The events at u (events, dim); the key draws what u leaves open."""
