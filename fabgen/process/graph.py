@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -46,6 +47,7 @@ class _External:
         self._fermions = 0
         for i, name in enumerate(names):
             self._fermions |= int(model.particle(name).is_fermion) << i
+        self.n_initial = n_initial
         self._initial = (1 << n_initial) - 1
         self.currents: list[Current] = []
         for i, name in enumerate(self.incoming):
@@ -161,7 +163,7 @@ def lowest_qed(model: Model, core: Core) -> int | None:
     incoming = [*core.initial, *(model.particle(name).antiname for name in core.final)]
     legs = [Leg(name, i < len(core.initial)) for i, name in enumerate(incoming)]
     book = RecipeBook(model, Restrictions.of(model, core))
-    closings = book.closings(legs, book.table(legs, len(legs) // 2, minimal=True))
+    closings = book.closings(legs, book.table(legs, half=True, minimal=True))
     return min((key.orders[-1] + orders[-1] for _, key, orders, _ in closings), default=None)
 
 
@@ -176,9 +178,7 @@ def build_graph(
     n_initial = len(tree.initial)
     external = _External(model, (*tree.initial, *tree.final), n_initial)
     drawing = _Drawing(model, external, qed, merge)
-    legs = [
-        _Leg(Leg(external.incoming[i], True), (external.currents[i],)) for i in range(n_initial)
-    ]
+    legs = [drawing.external_leg(i) for i in range(n_initial)]
     closings = drawing.core(tree, [*legs, *drawing.final_legs(tree, (), n_initial)])
     return Graph(
         external=(*tree.initial, *tree.final),
@@ -202,24 +202,33 @@ class _Drawing:
         restrictions = Restrictions.of(self.model, core, self.qed.get(path))
         return _Builder(self.model, restrictions, self.external, self.merge)
 
+    def external_leg(self, number: int) -> _Leg:
+        """An external particle as a leg of its link."""
+        name = self.external.incoming[number]
+        weight = max(2, self.model.particle(name).n_spin_states)
+        leg = Leg(name, number < self.external.n_initial, weight)
+        return _Leg(leg, (self.external.currents[number],))
+
     def final_legs(self, tree: DecayTree, path: tuple[int, ...], first: int) -> list[_Leg]:
         """The final legs of a link, decayed ones with currents; `first` numbers external legs."""
         legs = []
         for slot, (name, decay) in enumerate(zip(tree.core.final, tree.decays, strict=True)):
-            leg = Leg(self.model.particle(name).antiname, False)
             if decay is None:
-                legs.append(_Leg(leg, (self.external.currents[first],)))
+                legs.append(self.external_leg(first))
                 first += 1
                 continue
+            last = first + len(decay.final)
+            weight = math.prod(self.external_leg(i).leg.weight for i in range(first, last))
+            leg = Leg(self.model.particle(name).antiname, False, weight)
             legs.append(_Leg(leg, self.decay(decay, (*path, slot), first)))
-            first += len(decay.final)
+            first = last
         return legs
 
     def decay(self, tree: DecayTree, path: tuple[int, ...], first: int) -> tuple[Current, ...]:
         """The currents of a decayed particle, with its propagator, from those of its products."""
         products = self.final_legs(tree, path, first)
         builder = self.builder(tree.core, path)
-        table = builder.book.table([p.leg for p in products], len(products) - 1)
+        table = builder.book.table([p.leg for p in products], half=False)
         anti = self.model.particle(tree.core.initial[0]).antiname
         recipes = [
             recipe
@@ -233,7 +242,7 @@ class _Drawing:
         """All closings of the core process."""
         builder = self.builder(tree.core, ())
         outer = [leg.leg for leg in legs]
-        table = builder.book.table(outer, len(legs) // 2)
+        table = builder.book.table(outer, half=True)
         get = _Getter(builder, legs, table)
         closings = []
         for (mask, kind, _, _), recipes in builder.book.closings(outer, table).items():

@@ -2,7 +2,9 @@
 
 A kind is a particle that flows out of a set of legs, with its coupling orders; a recipe is a vertex
 and the kinds of currents that enter it. Every tree diagram has one centre: the vertex all of whose
-branches hold less than half of the legs, or else the propagator that divides the legs into halves.
+branches hold less than half of the weight, or else the line that divides it into halves or ends in
+a leg with more than half. The weight is the number of spin states (of sets of legs: their product),
+so that currents with many spin states meet last, when they are contracted.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -39,10 +42,15 @@ def _three_parts(mask: int) -> tuple[tuple[int, int, int], ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Leg:
-    """A leg of one link: an external particle, or a decayed one. particle: as it comes in."""
+    """A leg of one link: an external particle, or a decayed one. particle: as it comes in.
+
+    weight: the number of its spin states, or of those of its decay products; at least 2, so that no
+    two lines of a diagram divide the weight alike.
+    """
 
     particle: str
     initial: bool
+    weight: int = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +105,31 @@ class VertexTable:
             yield vertex, out, tuple(by_slot[s] for s in sorted(by_slot)), particle
 
 
+class Balance:
+    """Where a diagram is balanced, by the weights of its legs."""
+
+    def __init__(self, legs: Sequence[Leg]):
+        self._weights = [leg.weight for leg in legs]
+        self._total = math.prod(self._weights)
+
+    def weight(self, mask: int) -> int:
+        return math.prod(self._weights[i] for i in bits(mask))
+
+    def side(self, mask: int) -> int:
+        """-1, 0, 1: these legs hold less than half of the weight, half of it, more."""
+        square = self.weight(mask) ** 2
+        return (square > self._total) - (square < self._total)
+
+    def is_centre(self, mask: int, others: Sequence[int]) -> bool:
+        """Whether branches meet at the centre, and `mask` is the one of them to close with.
+
+        That is the heaviest, then the one with the lowest leg.
+        """
+        branches = [mask, *others]
+        first = min(branches, key=lambda part: (-self.weight(part), part & -part))
+        return first == mask and all(self.side(part) < 0 for part in others)
+
+
 class RecipeBook:
     """The recipes of one link of a process: its core, or one of its decays."""
 
@@ -106,20 +139,21 @@ class RecipeBook:
         self._vertices = VertexTable(model)
 
     def table(
-        self, legs: Sequence[Leg], largest: int, minimal: bool = False
+        self, legs: Sequence[Leg], *, half: bool, minimal: bool = False
     ) -> dict[int, dict[Kind, list[Recipe]]]:
-        """For all sets of up to `largest` legs: the kinds of currents and how each is made.
+        """For sets of legs: the kinds of currents that flow out and how each is made.
 
-        minimal: keep only the lowest QED order of every particle (to find the lowest of all).
+        half: only sets of up to half of the weight, which is what `closings` needs. minimal: keep
+        only the lowest QED order of every particle (to find the lowest of all).
         """
         table: dict[int, dict[Kind, list[Recipe]]] = {}
         zero = (0,) * len(self.restrictions.maximum)
         for number, leg in enumerate(legs):
             table[1 << number] = {Kind(leg.particle, zero): []}
-        everything = (1 << len(legs)) - 1
-        for size in range(2, largest + 1):
+        balance = Balance(legs)
+        for size in range(2, len(legs)):
             for mask in subsets(len(legs), size):
-                if mask == everything:
+                if half and balance.side(mask) > 0:
                     continue
                 found: dict[Kind, list[Recipe]] = {}
                 for recipe, particle in self.joins(table, mask):
@@ -134,16 +168,9 @@ class RecipeBook:
                 table[mask] = _lowest(found) if minimal else found
         return table
 
-    def joins(
-        self, table: Table, mask: int, limit: int | None = None
-    ) -> Iterator[tuple[Recipe, str]]:
-        """All vertices that join currents to one of the legs `mask`, with the particle out.
-
-        limit: no part holds more than this many legs.
-        """
+    def joins(self, table: Table, mask: int) -> Iterator[tuple[Recipe, str]]:
+        """All vertices that join currents to one of the legs `mask`, with the particle out."""
         for parts in itertools.chain(_two_parts(mask), _three_parts(mask)):
-            if limit is not None and max(part.bit_count() for part in parts) > limit:
-                continue
             kinds = [table.get(part) for part in parts]
             if not all(kinds):
                 continue
@@ -177,22 +204,15 @@ class RecipeBook:
     ) -> dict[tuple[int, Kind, Orders, int], list[Recipe]]:
         """(legs, kind of the first current, orders and required of the second) -> its recipes."""
         everything = (1 << len(legs)) - 1
-        half, odd = divmod(len(legs), 2)
         found: dict[tuple[int, Kind, Orders, int], list[Recipe]] = defaultdict(list)
-        largest = half if odd else half - 1  # of a branch at a central vertex
-        for mask in itertools.chain.from_iterable(
-            subsets(len(legs), s) for s in range(1, half + 1)
-        ):
-            at_propagator = not odd and mask.bit_count() == half
-            if at_propagator and not mask & 1:
+        balance = Balance(legs)
+        for mask in table:
+            side, rest = balance.side(mask), everything ^ mask
+            if not table[mask] or (side == 0 and not _is_first_half(mask, rest)):
                 continue
-            if not table.get(mask):
-                continue
-            for recipe, particle in self.joins(
-                table, everything ^ mask, None if at_propagator else largest
-            ):
+            for recipe, particle in self.joins(table, rest):
                 parts = [arm[0] for arm in recipe.arms]
-                if not at_propagator and mask != _representative([mask, *parts]):
+                if side < 0 and not balance.is_centre(mask, parts):
                     continue
                 anti = self.model.particle(particle).antiname
                 for key in table[mask]:
@@ -203,6 +223,11 @@ class RecipeBook:
                     if self.restrictions.accepts(total, met):
                         found[mask, key, recipe.orders, recipe.required].append(recipe)
         return found
+
+
+def _is_first_half(mask: int, rest: int) -> bool:
+    """Of two halves close with a leg by itself, or else with the one that holds the first leg."""
+    return mask.bit_count() == 1 or (rest.bit_count() > 1 and bool(mask & 1))
 
 
 def subsets(n: int, size: int) -> Iterator[int]:
@@ -218,8 +243,3 @@ def _lowest(found: dict[Kind, list[Recipe]]) -> dict[Kind, list[Recipe]]:
         if label not in best or key.orders[-1] < best[label].orders[-1]:
             best[label] = key
     return {key: [] for key in best.values()}
-
-
-def _representative(parts: Sequence[int]) -> int:
-    """The branch at a central vertex to close with: the largest, then that of the lowest legs."""
-    return min(parts, key=lambda part: (-part.bit_count(), part & -part))
