@@ -90,8 +90,8 @@ def _rounding_error(mapping, point):
 
     To first order no inverse, whatever it makes of the over-determined momenta, has a smaller
     standard deviation than sqrt(diag((J^T J)^-1)) (Cramer and Rao), with J = dp/du over the
-    errors of the momenta, 2^-53 E of each particle in each component. It is inf where J is singular to
-    rounding. J is that of the forward map: a bad inverse cannot excuse itself.
+    errors of the momenta, 2^-53 E of each particle in each component. It is inf where J is
+    singular to rounding. J is that of the forward map: a bad inverse cannot excuse itself.
     """
 
     def single(u):
