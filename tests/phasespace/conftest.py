@@ -108,7 +108,8 @@ def _rounding_error(mapping, point):
 
     return jax.jit(
         jax.vmap(single, in_axes=1, out_axes=1),
-        compiler_options={"xla_backend_optimization_level": 0},
+        # fusion would compute the same numbers again and again in nested decays
+        compiler_options={"xla_backend_optimization_level": 0, "xla_disable_hlo_passes": "fusion"},
     )
 
 
