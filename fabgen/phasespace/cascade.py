@@ -27,8 +27,8 @@ from .kinematics import (
 )
 from .mapping import Kinematics, Mapping
 
-#: Where limits meet within rounding they are kept this far apart, relative to the upper one: the
-#: map stays finite on the faces of the cube. Energy conservation is violated by as much there.
+#: Where limits meet within rounding they are kept this far apart, relative to the upper one (to
+#: the total s for resonances): the map stays finite on the faces of the cube. Energy conservation is violated by as much there.
 _RESOLUTION = 1e-15
 #: Smallest invariant relative to the total s, for massless systems on the faces.
 _SMALLEST = 1e-48
@@ -242,7 +242,10 @@ class _Ranges:
         low = self._low(branch)
         high = self._high(branch)
         square = low * low
-        return square, square + jnp.maximum((high - low) * (high + low), _RESOLUTION * high * high)
+        # the arctan of a resonance needs a wider range to tell its ends apart
+        scale = high if branch.propagator.resonance is None else self.kinematics.sqrt_s
+        span = jnp.maximum((high - low) * (high + low), _RESOLUTION * scale * scale)
+        return square, square + span
 
     def root(self, s: Array, limits: Limits) -> Array:
         """Mass of a branch within its limits, > 0."""
