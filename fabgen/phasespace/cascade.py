@@ -28,7 +28,8 @@ from .kinematics import (
 from .mapping import Kinematics, Mapping
 
 #: Where limits meet within rounding they are kept this far apart, relative to the upper one (to
-#: the total s for resonances): the map stays finite on the faces of the cube. Energy conservation is violated by as much there.
+#: the total s for resonances): the map stays finite on the faces of the cube. Energy conservation
+#: is violated by as much there.
 _RESOLUTION = 1e-15
 #: Smallest invariant relative to the total s, for massless systems on the faces.
 _SMALLEST = 1e-48
@@ -156,9 +157,8 @@ class Cascade(Mapping):
         jacobian = jnp.ones(u.shape[1:])
         for i, branch in enumerate(self.drawn):
             limits = ranges.limits(branch)
-            s, ds_du = branch.block.forward(
-                u[i], limits, *_resonance(branch.propagator, kinematics)
-            )
+            resonance = _resonance(branch.propagator, kinematics)
+            s, ds_du = branch.block.forward(u[i], limits, *resonance)
             ranges.masses[branch] = ranges.root(s, limits)
             jacobian = jacobian * ds_du
         sizes = [ranges.momentum(branch) for branch in self.branches]
@@ -326,8 +326,7 @@ def _boost_along(momentum, mass, sign, gamma, gamma_beta, stretch, shrink):
         plus, minus = momentum[4:] if sign > 0.0 else momentum[:3:-1]
         plus, minus = stretch * plus, shrink * minus
         return plus + minus, x, y, sign * (plus - minus)
-    # The textbook's formulas lose digits, their derivatives do not matter that much: these are
-    # left to them, since those of the light cone's would cost twice the time.
+    # Derivatives are left to the textbook's formulas: the light cone's would take twice as long.
     ahead, behind = light_cone(e, sign * z, x * x + y * y + mass * mass)
     ahead, behind = stretch * ahead, shrink * behind
     plain = gamma * e + sign * gamma_beta * z, gamma * z + sign * gamma_beta * e
@@ -337,8 +336,6 @@ def _boost_along(momentum, mass, sign, gamma, gamma_beta, stretch, shrink):
 
 
 class _Undone(NamedTuple):
-    """What a branch and its decay look like."""
-
     mass: Array  #: GeV
     size: Array  #: momentum of the children in the rest frame of the branch, GeV
     angles: tuple[Array, Array]  #: their direction, in [0, 1]
