@@ -294,9 +294,8 @@ def _resonance(propagator: Propagator, kinematics: Kinematics) -> tuple[Number, 
 def _decay(branch, ranges, size, turn, momenta) -> dict[int, tuple]:
     """Momenta (E, x, y, z) of the legs below, in the rest frame of the branch.
 
-    momenta: of the legs below the children, in the rest frames of these. turn: (1 + cos)/2, then
-    cos and sin of the polar angle and of the azimuth. Children that are legs also carry E + z and
-    E - z, to relative precision: sums of positive terms in u.
+    momenta: of the legs below the children, in their rest frames. turn: (1 + cos)/2, then cos and
+    sin of the polar angle and of the azimuth. Legs that are children also carry E + z and E - z.
     """
     u, cos, sin, cos_phi, sin_phi = turn
     result = {}
@@ -368,8 +367,7 @@ def _undo_decays(
     for leg, (share, px, py, behind) in legs.items():
         ahead, behind = 0.5 * mass * share, 0.5 * behind / mass
         vectors[leg] = ahead + behind, px, py, sign * (ahead - behind)
-    # The direction is taken from the child of lower energy: when the children are slow, the sum
-    # over the legs of the heavier one has lost more digits.
+    # From the child of lower energy: if both are slow the sum over the heavier one's legs is worse.
     first, second = (
         [sum(part) for part in zip(*(vectors[leg] for leg in child.legs), strict=True)]
         for child in branch.children
