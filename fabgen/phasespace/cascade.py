@@ -10,8 +10,9 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -20,16 +21,18 @@ from .kinematics import (
     TWO_PI,
     Number,
     isotropic_angles,
-    pair_products,
+    light_cone,
     safe_sqrt,
-    subset_mass_squared,
     unit_angles,
 )
 from .mapping import Kinematics, Mapping
 
-#: Where limits meet within rounding they are kept this far apart, relative to the total energy: the
-#: map stays finite on the faces of the cube. Energy conservation is violated by as much there.
+#: Where limits meet within rounding they are kept this far apart, relative to the upper one (to
+#: the total s for resonances): the map stays finite on the faces of the cube. Energy conservation
+#: is violated by as much there.
 _RESOLUTION = 1e-15
+#: Smallest invariant relative to the total s, for massless systems on the faces.
+_SMALLEST = 1e-48
 
 Kind = Literal["breit-wigner", "breit-wigner-tail", "power", "flat"]
 #: Invariants are drawn in this order (and from the root to the leaves within one rank): the shape
@@ -154,41 +157,47 @@ class Cascade(Mapping):
         jacobian = jnp.ones(u.shape[1:])
         for i, branch in enumerate(self.drawn):
             limits = ranges.limits(branch)
-            s, ds_du = branch.block.forward(
-                u[i], limits, *_resonance(branch.propagator, kinematics)
-            )
-            ranges.masses[branch] = jnp.sqrt(jnp.clip(s, limits.low, limits.high))
+            resonance = _resonance(branch.propagator, kinematics)
+            s, ds_du = branch.block.forward(u[i], limits, *resonance)
+            ranges.masses[branch] = ranges.root(s, limits)
             jacobian = jacobian * ds_du
         sizes = [ranges.momentum(branch) for branch in self.branches]
         for branch, size in zip(self.branches, sizes, strict=True):
             jacobian = jacobian * size / ranges.masses[branch]
-        angles = isotropic_angles(u[len(self.drawn) :])
+        angles, u_cos = isotropic_angles(u[len(self.drawn) :]), u[len(self.drawn) :: 2]
         momenta: dict[int, tuple] = {}
         for i in reversed(range(len(self.branches))):
-            momenta |= _decay(self.branches[i], ranges, sizes[i], [a[i] for a in angles], momenta)
+            turn = u_cos[i], *(a[i] for a in angles)
+            momenta |= _decay(self.branches[i], ranges, sizes[i], turn, momenta)
         final = [jnp.stack(jnp.broadcast_arrays(*momenta[i], u[0])[:4]) for i in sorted(momenta)]
         return jnp.stack(final), self._log(jacobian, ranges, u.shape[1:])
 
     def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
-        products = pair_products(momenta, kinematics.masses)
-        squares = {b: subset_mass_squared(products, b.legs) for b in self.drawn}
+        undone = dict(self._undo(momenta, kinematics))
         ranges = _Ranges(self.tree, kinematics)
         jacobian = jnp.ones(momenta.shape[2:])
         coordinates = []
         for branch in self.drawn:
             limits = ranges.limits(branch)
-            s = jnp.clip(squares[branch], limits.low, limits.high)
+            s = jnp.clip(undone[branch].mass ** 2, limits.low, limits.high)
             u, ds_du = branch.block.inverse(s, limits, *_resonance(branch.propagator, kinematics))
             coordinates.append(jnp.clip(u, 0.0, 1.0))
-            ranges.masses[branch] = jnp.sqrt(s)
+            ranges.masses[branch] = ranges.root(s, limits)
             jacobian = jacobian * ds_du
-        vectors = {leg: tuple(momenta[leg]) for leg in range(self.n_final)}
         for branch in self.branches:
-            angles, size, moved = _undo_decay(branch, ranges, products, vectors)
-            jacobian = jacobian * size / ranges.masses[branch]
-            coordinates.extend(angles)
-            vectors |= moved
+            jacobian = jacobian * undone[branch].size / ranges.masses[branch]
+            coordinates.extend(undone[branch].angles)
         return jnp.stack(coordinates), self._log(jacobian, ranges, momenta.shape[2:])
+
+    def _undo(self, momenta: Array, kinematics: Kinematics) -> Iterator[tuple[Branch, _Undone]]:
+        """Mass and decay of all branches, parents before children."""
+        legs = {}
+        for leg in range(self.n_final):
+            x, y, z = momenta[leg, 1:]
+            rest = x * x + y * y + kinematics.masses[leg] ** 2
+            ahead, behind = light_cone(jnp.sqrt(rest + z * z), z, rest)
+            legs[leg] = ahead, x, y, behind
+        return _undo_decays(self.tree, 1.0, legs, kinematics.masses)
 
     def _log(self, jacobian: Array, ranges: _Ranges, events: tuple[int, ...]) -> Array:
         """log(dPhi/du), -inf where phase space is closed."""
@@ -233,8 +242,15 @@ class _Ranges:
         low = self._low(branch)
         high = self._high(branch)
         square = low * low
-        resolution = _RESOLUTION * self.kinematics.sqrt_s**2
-        return square, square + jnp.maximum((high - low) * (high + low), resolution)
+        # the arctan of a resonance needs a wider range to tell its ends apart
+        scale = high if branch.propagator.resonance is None else self.kinematics.sqrt_s
+        span = jnp.maximum((high - low) * (high + low), _RESOLUTION * scale * scale)
+        return square, square + span
+
+    def root(self, s: Array, limits: Limits) -> Array:
+        """Mass of a branch within its limits, > 0."""
+        smallest = _SMALLEST * self.kinematics.sqrt_s**2
+        return jnp.sqrt(jnp.maximum(jnp.clip(s, limits.low, limits.high), smallest))
 
     def _low(self, node: Node) -> Array:
         """Smallest mass that is still possible."""
@@ -275,59 +291,106 @@ def _resonance(propagator: Propagator, kinematics: Kinematics) -> tuple[Number, 
     return kinematics.resonance_masses[index], kinematics.resonance_widths[index]
 
 
-def _decay(branch, ranges, size, angles, momenta) -> dict[int, tuple]:
+def _decay(branch, ranges, size, turn, momenta) -> dict[int, tuple]:
     """Momenta (E, x, y, z) of the legs below, in the rest frame of the branch.
 
-    momenta: of the legs below the children, in the rest frames of these.
+    momenta: of the legs below the children, in their rest frames. turn: (1 + cos)/2, then cos and
+    sin of the polar angle and of the azimuth. Legs that are children also carry E + z and E - z.
     """
-    cos, sin, cos_phi, sin_phi = angles
+    u, cos, sin, cos_phi, sin_phi = turn
     result = {}
-    for child, along in zip(branch.children, (size, -size), strict=True):
+    for child, sign in zip(branch.children, (1.0, -1.0), strict=True):
         mass = ranges.mass(child)
         energy = jnp.sqrt(size * size + mass * mass)
+        total = energy + size
         if isinstance(child, Leaf):
-            x = along * sin
-            result[child.leg] = (energy, x * cos_phi, x * sin_phi, along * cos)
+            x = sign * size * sin
+            slow = mass * mass / total
+            cone = slow + 2.0 * size * u, slow + 2.0 * size * (1.0 - u)
+            p = energy, x * cos_phi, x * sin_phi, sign * size * cos
+            result[child.leg] = (*p, *(cone if sign > 0.0 else reversed(cone)))
             continue
-        gamma, gamma_beta = energy / mass, along / mass
+        boost = sign, energy / mass, size / mass, 0.5 * total / mass, 0.5 * mass / total
         for leg in child.legs:
-            e, x, y, z = momenta[leg]
-            e, z = gamma * e + gamma_beta * z, gamma * z + gamma_beta * e
+            e, x, y, z = _boost_along(momenta[leg], ranges.kinematics.masses[leg], *boost)
             x, z = cos * x + sin * z, cos * z - sin * x
             result[leg] = (e, cos_phi * x - sin_phi * y, sin_phi * x + cos_phi * y, z)
     return result
 
 
-def _undo_decay(branch, ranges, products, momenta):
-    """The two angles in [0, 1], |p| of the children, and what is below these in their rest frames.
+def _boost_along(momentum, mass, sign, gamma, gamma_beta, stretch, shrink):
+    """(E, x, y, z) of a leg after a boost along sign x z; digits are kept where it slows down."""
+    e, x, y, z = momentum[:4]
+    if len(momentum) > 4:
+        plus, minus = momentum[4:] if sign > 0.0 else momentum[:3:-1]
+        plus, minus = stretch * plus, shrink * minus
+        return plus + minus, x, y, sign * (plus - minus)
+    # Derivatives are left to the textbook's formulas: the light cone's would take twice as long.
+    ahead, behind = light_cone(e, sign * z, x * x + y * y + mass * mass)
+    ahead, behind = stretch * ahead, shrink * behind
+    plain = gamma * e + sign * gamma_beta * z, gamma * z + sign * gamma_beta * e
+    better = ahead + behind, sign * (ahead - behind)
+    e, z = (a + jax.lax.stop_gradient(b - a) for a, b in zip(plain, better, strict=True))
+    return e, x, y, z
 
-    momenta: in the rest frame of the branch. The direction is taken from the child of lower energy:
-    when the children are slow, the sum over the legs of the heavier one has lost more digits.
-    Boosts use energies known from invariants, see kinematics.boost_to_rest.
+
+class _Undone(NamedTuple):
+    mass: Array  #: GeV
+    size: Array  #: momentum of the children in the rest frame of the branch, GeV
+    angles: tuple[Array, Array]  #: their direction, in [0, 1]
+
+
+def _undo_decays(
+    branch: Branch, sign: float, below: dict[int, tuple], masses: Array
+) -> Iterator[tuple[Branch, _Undone]]:
+    """This branch and all below, parents first.
+
+    below: E + p, x, y, E - p of the legs, with p = sign x z and z along the flight of the branch:
+    in the rest frame of its parent, after the rotation that takes the parent's first child to z.
+
+    The boost to the rest frame is one on the light cone: with f the leg's share of the sum of E +
+    p, the sums of x and y are taken off as f (X, Y), E + p becomes f M, and E - p follows from the
+    mass shell. Shares and what is left of x and y do not notice a small error in the direction of
+    the branch, and of a hard and a soft leg the soft one sets the error of their relative momentum:
+    for light, collinear legs that is all that their rounded momenta know.
     """
+    ahead, x, y = (sum(parts) for parts in zip(*(p[:3] for p in below.values()), strict=True))
+    legs = {}
+    for leg, p in below.items():
+        share = p[0] / ahead
+        px, py = p[1] - share * x, p[2] - share * y
+        rest = px * px + py * py + masses[leg] ** 2
+        behind = jnp.where(p[0] > 0.0, rest / jnp.where(p[0] > 0.0, share, 1.0), p[3] * ahead)
+        legs[leg] = share, px, py, behind
+    mass = jnp.sqrt(sum(p[3] for p in legs.values()))
+    vectors = {}
+    for leg, (share, px, py, behind) in legs.items():
+        ahead, behind = 0.5 * mass * share, 0.5 * behind / mass
+        vectors[leg] = ahead + behind, px, py, sign * (ahead - behind)
+    # From the child of lower energy: if both are slow the sum over the heavier one's legs is worse.
     first, second = (
-        [sum(part) for part in zip(*(momenta[leg] for leg in child.legs), strict=True)]
+        [sum(part) for part in zip(*(vectors[leg] for leg in child.legs), strict=True)]
         for child in branch.children
     )
     lighter = first[0] < second[0]
     x, y, z = (jnp.where(lighter, a, -b) for a, b in zip(first[1:], second[1:], strict=True))
     across = safe_sqrt(x * x + y * y)
     size = jnp.sqrt(across * across + z * z)
+    yield branch, _Undone(mass, size, unit_angles(x, y, z))
     cos, sin = _ratio(z, size, 1.0), _ratio(across, size, 0.0)
     cos_phi, sin_phi = _ratio(x, across, 1.0), _ratio(y, across, 0.0)
-    result = {}
-    for child, along in zip(branch.children, (size, -size), strict=True):
+    for child, side in zip(branch.children, (1.0, -1.0), strict=True):
         if isinstance(child, Leaf):
             continue
-        mass = ranges.mass(child)
-        below = jnp.sqrt(size * size + mass * mass) + mass
+        moved = {}
         for leg in child.legs:
-            e, px, py, pz = momenta[leg]
-            rest_energy = sum(products[leg][other] for other in child.legs) / mass
+            e, px, py, pz = vectors[leg]
             px, py = cos_phi * px + sin_phi * py, cos_phi * py - sin_phi * px
             px, pz = cos * px - sin * pz, cos * pz + sin * px
-            result[leg] = (rest_energy, px, py, pz - along * (e + rest_energy) / below)
-    return unit_angles(x, y, z), size, result
+            rest = px * px + py * py + masses[leg] ** 2
+            ahead, behind = light_cone(e, side * pz, rest)
+            moved[leg] = ahead, px, py, behind
+        yield from _undo_decays(child, side, moved, masses)
 
 
 def _ratio(numerator: Array, size: Array, otherwise: float) -> Array:

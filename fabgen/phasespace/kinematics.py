@@ -11,7 +11,7 @@ import functools
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from fabgen.numerics import safe_sqrt
 
@@ -104,30 +104,88 @@ def unit_angles(x: Array, y: Array, z: Array) -> tuple[Array, Array]:
     return 0.5 * (1.0 + cos), jnp.where(azimuth < 0.0, azimuth + 1.0, azimuth)
 
 
-def boost_from_rest(p: Array, frame: Array, mass: Number) -> Array:
+def light_cone(energy: Array, along: Array, rest: Array) -> tuple[Array, Array]:
+    """E + p and E - p for the component p = `along`, both to relative precision.
+
+    rest: E^2 - p^2 as a sum of positive terms, m^2 plus the square of the other components. The
+    smaller of the two is taken from it: E - |p| would lose its digits when p is nearly all of E. A
+    boost multiplies E + p and divides E - p, so particles that it slows down keep their digits.
+    """
+    large = energy + jnp.abs(along)
+    small = rest / jnp.where(large > 0.0, large, 1.0)
+    ahead = along >= 0.0
+    return jnp.where(ahead, large, small), jnp.where(ahead, small, large)
+
+
+def boost_from_rest(p: Array, frame: Array, mass: Number, square: Number) -> Array:
     """Momenta p, given in the rest frame of `frame`, in the system where `frame` is given.
 
-    A pure boost, no rotation. frame (4, events), mass its mass (GeV, > 0).
+    A pure boost, no rotation. frame (4, events), mass its mass (GeV, > 0), square: p^2 (GeV^2).
+    Particles that the boost slows down keep their digits (see light_cone).
     """
     energy, vector = p[..., 0, :], p[..., 1:, :]
     frame_energy, frame_vector = frame[0], frame[1:]
-    along = jnp.sum(vector * frame_vector, axis=-2)
-    boosted = (energy * frame_energy + along) / mass
+    dot = jnp.sum(vector * frame_vector, axis=-2)
+    boosted = (energy * frame_energy + dot) / mass
     # the factor (E + E*) / (Q0 + M) equals E*/M + p.Q / (M (Q0 + M)): one division less
     factor = (boosted + energy) / (frame_energy + mass)
-    return jnp.concatenate(
+    plain = jnp.concatenate(
         [boosted[..., None, :], vector + factor[..., None, :] * frame_vector], axis=-2
     )
+    # The derivatives are left to these formulas: those of the precise ones would take longer.
+    size = jnp.sqrt(jnp.sum(frame_vector**2, axis=0))
+    axis = _unit(frame_vector, size)
+    along = jnp.sum(vector * axis, axis=-2)
+    x, y, z = (vector[..., k, :] for k in range(3))
+    nx, ny, nz = axis
+    cx, cy, cz = y * nz - z * ny, z * nx - x * nz, x * ny - y * nx
+    ahead, behind = light_cone(energy, along, cx * cx + cy * cy + cz * cz + square)
+    stretch = (frame_energy + size) / mass
+    ahead, behind = 0.5 * stretch * ahead, 0.5 * behind / stretch
+    along = ahead - behind
+    precise = (
+        ahead + behind,
+        ny * cz - nz * cy + along * nx,
+        nz * cx - nx * cz + along * ny,
+        nx * cy - ny * cx + along * nz,
+    )
+    return plain + lax.stop_gradient(jnp.stack(precise, axis=-2) - plain)
 
 
-def boost_to_rest(p: Array, frame: Array, mass: Number, energy: Number) -> Array:
-    """The three-momenta (..., 3, events) of p in the rest frame of `frame`: undoes boost_from_rest.
+def _unit(vector: Array, size: Array) -> Array:
+    """vector / size, (3, events); along z where size is 0."""
+    return jnp.where(size > 0.0, vector / jnp.where(size > 0.0, size, 1.0), jnp.eye(3)[2][:, None])
 
-    `energy`: that of p in the rest frame, p.frame / mass. The caller has it from invariants
-    (pair_products); with it the error is 1e-16 E instead of 1e-16 E (E / mass).
+
+def relative_momentum(p: Array, q: Array, mass_p: Number, mass_q: Number) -> Array:
+    """The three-momentum of p in the rest frame of p + q after a pure boost: of |p| = |q| there.
+
+    p, q: three-momenta (3, events) in GeV. With f the shares of E + p along p + q, the part across
+    is that of f_q p - f_p q: for collinear particles its error is that of the softer one, and the
+    direction of p + q, known no better than that of the harder one, does not enter.
     """
-    factor = (p[..., 0, :] + energy) / (frame[0] + mass)
-    return p[..., 1:, :] - factor[..., None, :] * frame[1:]
+    total = p + q
+    size = jnp.sqrt(jnp.sum(total**2, axis=0))
+    axis = _unit(total, size)
+    alongs, cones = [], []
+    for vector, mass in ((p, mass_p), (q, mass_q)):
+        along = jnp.sum(vector * axis, axis=0)
+        rest = jnp.sum(jnp.cross(vector, axis, axis=0) ** 2, axis=0) + mass**2
+        alongs.append(along)
+        cones.append(light_cone(jnp.sqrt(along**2 + rest), along, rest))
+    (plus_p, minus_p), (plus_q, minus_q) = cones
+    plus = plus_p + plus_q
+    relative = (plus_q * p - plus_p * q) / plus
+    across = relative - jnp.sum(relative * axis, axis=0) * axis
+    square = jnp.sum(across**2, axis=0)
+    # If both are ahead their E - p follow from the mass shell with the same momentum across: the
+    # angle to the axis then depends on the shares alone.
+    both = (alongs[0] > 0.0) & (alongs[1] > 0.0)
+    behind_p = jnp.where(both, (square + mass_p**2) / jnp.where(both, plus_p, 1.0), minus_p)
+    behind_q = jnp.where(both, (square + mass_q**2) / jnp.where(both, plus_q, 1.0), minus_q)
+    mass = safe_sqrt(plus * (behind_p + behind_q))
+    along = (plus_p * behind_q - plus_q * behind_p) / (2.0 * jnp.where(mass > 0.0, mass, 1.0))
+    return across + along * axis
 
 
 def pair_products(momenta: Array, masses: Array) -> list[list[Array]]:

@@ -19,9 +19,9 @@ from jax import Array
 from .kinematics import (
     TWO_PI,
     boost_from_rest,
-    boost_to_rest,
     isotropic_angles,
     pair_products,
+    relative_momentum,
     safe_sqrt,
     subset_mass_squared,
     unit_angles,
@@ -64,11 +64,17 @@ class Rambo(Mapping):
             energy = jnp.sqrt(size * size + masses[i] ** 2)
             across = size * sin[i]
             p = jnp.stack([energy, across * cos_phi[i], across * sin_phi[i], size * cos[i]])
+            rest_mass = systems[i + 1].mass if i < n - 2 else masses[-1]
+            rest_energy = jnp.sqrt(size * size + rest_mass**2)
+            pair = jnp.stack([p, jnp.concatenate([rest_energy[None], -p[1:]])])
+            # Both are boosted: the difference of the system and p has lost digits if it is soft.
             if i == 0:
-                frame = jnp.stack([system.mass - energy, -p[1], -p[2], -p[3]])
+                p, frame = pair
             else:
-                p = boost_from_rest(p, frame, system.mass)
-                frame = frame - p
+                squares = jnp.stack(
+                    [jnp.broadcast_to(m * m, size.shape) for m in (masses[i], rest_mass)]
+                )
+                p, frame = boost_from_rest(pair, frame, system.mass, squares)
             momenta.append(p)
         momenta.append(frame)
         return jnp.stack(momenta), _log_jacobian(n, excess, steps, systems, is_open)
@@ -96,15 +102,12 @@ class Rambo(Mapping):
             above = below
         systems = _systems(excess, steps, masses)
 
-        frame = jnp.sum(momenta, axis=0)
-        for i, system in enumerate(systems):
-            p = momenta[i]
-            vector = p[1:]
-            if i > 0:
-                energy = jnp.sqrt(system.momentum**2 + masses[i] ** 2)
-                vector = boost_to_rest(p, frame, system.mass, energy)
+        coordinates.extend(unit_angles(*momenta[0, 1:]))
+        others = jnp.cumsum(momenta[::-1, 1:], axis=0)[::-1]
+        for i in range(1, n - 1):
+            second_mass = systems[i + 1].mass if i < n - 2 else masses[-1]
+            vector = relative_momentum(momenta[i, 1:], others[i + 1], masses[i], second_mass)
             coordinates.extend(unit_angles(*vector))
-            frame = frame - p
         return jnp.stack(coordinates), _log_jacobian(n, excess, steps, systems, is_open)
 
 

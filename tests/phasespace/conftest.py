@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -82,6 +83,51 @@ def _log_measure(tree, momenta, sqrt_s):
         result += np.log(volume / (4 * math.pi))
         result -= 0.0 if branch is tree else math.log(2 * math.pi)
     return result
+
+
+def _rounding_error(mapping, point):
+    """A function of u (dim, events): what rounding the momenta alone does to u, (dim, events).
+
+    To first order no inverse, whatever it makes of the over-determined momenta, has a smaller
+    standard deviation than sqrt(diag((J^T J)^-1)) (Cramer and Rao), with J = dp/du over the
+    errors of the momenta, 2^-53 E of each particle in each component. It is inf where J is
+    singular to rounding. J is that of the forward map: a bad inverse cannot excuse itself.
+    """
+
+    def single(u):
+        def momenta(u):
+            return mapping.forward(u[:, None], point)[0][..., 0]
+
+        energies = momenta(u)[:, 0, None, None]
+        jacobian = (jax.jacfwd(momenta)(u) / energies).reshape(-1, u.size)
+        scale = jnp.linalg.norm(jacobian, axis=0)
+        triangle = jnp.linalg.qr(jacobian / scale)[1]
+        inverse = jax.scipy.linalg.solve_triangular(triangle, jnp.eye(u.size))
+        error = 2.0**-53 * jnp.linalg.norm(inverse, axis=1) / scale
+        return jnp.where(jnp.isfinite(error), error, jnp.inf)
+
+    return jax.jit(
+        jax.vmap(single, in_axes=1, out_axes=1),
+        # fusion would compute the same numbers again and again in nested decays
+        compiler_options={"xla_backend_optimization_level": 0, "xla_disable_hlo_passes": "fusion"},
+    )
+
+
+def _distance(u, v, n: int):
+    """|u - v| (dim, events) for n particles; of azimuths the shorter way round."""
+    result = np.array(np.abs(u - v))
+    result[n - 1 :: 2] = np.minimum(result[n - 1 :: 2], 1.0 - result[n - 1 :: 2])
+    return result
+
+
+@pytest.fixture(scope="session")
+def rounding_error():
+    return _rounding_error
+
+
+@pytest.fixture(scope="session")
+def distance():
+    return _distance
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,14 @@ def top(b, decay, window=None):
     return Branch((w, Leaf(b)), Propagator(TAIL, resonance=0, window=window))
 
 
+def chain(n, minimum=0.0):
+    """Splittings nested in each other: n - 2 power laws, sqrt(s) > minimum x (legs - 1)."""
+    node = Leaf(n - 1)
+    for i in reversed(range(1, n - 1)):
+        node = Branch((Leaf(i), node), Propagator("power", minimum=minimum * (n - 1 - i)))
+    return Branch((Leaf(0), node))
+
+
 WB = [80.419, 4.7, 80.419, 4.7]
 RESONANCES = ([173.0, 80.419, 125.0], [1.4915, 2.0476, 6.382339e-3])
 WINDOW = {"resonance": 0, "window": 15.0}
@@ -64,7 +72,19 @@ CASES = {
         Branch((top(2, (Leaf(0), Leaf(1)), 15.0), top(5, (Leaf(3), Leaf(4)), 15.0))),
         [0.0, 0.0, 4.7, 0.0, 0.0, 4.7],
     ),
+    "five, flat": (flat_tree(range(5)), [0.0] * 5),
+    "six, flat": (flat_tree(range(6)), [0.0] * 6),
+    "five, chain": (chain(5), [0.0] * 5),
+    "six, chain": (chain(6), [0.0] * 6),
+    "five, chain, minima": (chain(5, 8.0), [0.0] * 5),
+    "six, chain, minima": (chain(6, 8.0), [0.0] * 6),
+    "six, pairs": (
+        Branch((pair(0, 1, "power"), Branch((pair(2, 3, "power"), pair(4, 5, "power"))))),
+        [0.0] * 6,
+    ),
 }
+#: Massless particles that may get collinear to 1e-5 and less: their momenta do not hold more.
+COLLINEAR = {"five, flat", "six, flat", "five, chain", "six, chain", "six, pairs"}
 each_case = pytest.mark.parametrize("name", CASES)
 
 
@@ -85,19 +105,31 @@ def uniform(dim, events, seed=0):
 
 
 @each_case
-def test_round_trip(name):
+def test_round_trip(name, rounding_error, distance):
+    """To 1e-9 + 1e-15 E^2/(M Gamma), for COLLINEAR plus ten times what rounding costs.
+
+    At the worst points found the exact inverse (60 digits) of exact momenta rounded to float64 is
+    off by 1e-11 (six, flat), 4e-8 (six, pairs) and 0.5 (six, chain: in its corners masses fall
+    below the rounding of the momenta, which then hold nothing of the last azimuth). Where rounding
+    costs more than 1e-4 the bound, which is linear, says nothing, and nothing is asked.
+    """
     mapping, forward, inverse, point = case(name)
     used = {b.propagator.resonance for b in mapping.drawn} - {None}
     width = min((RESONANCES[0][i] * RESONANCES[1][i] for i in used), default=math.inf)
     tolerance = 1e-9 + 1e-15 * E**2 / width
+    rounding = rounding_error(mapping, point) if name in COLLINEAR else np.zeros_like
 
     @settings(max_examples=40)
     @given(arrays(float, (mapping.dim, 16), elements=st.floats(EDGE, 1 - EDGE), fill=st.nothing()))
     def check(u):
         momenta, log_jacobian = forward(u, point)
         again, log_inverse = inverse(momenta, point)
-        assert np.all(np.abs(again - u) <= tolerance)
-        np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-8)
+        error = np.asarray(rounding(u))
+        known = np.max(error, axis=0) < 1e-4
+        off = distance(again, u, mapping.n_final)
+        assert np.all((off <= tolerance + 10 * error) | ~known)
+        allowed = 1e-8 + 100 * np.max(error, axis=0)
+        assert np.all((np.abs(log_inverse - log_jacobian) <= allowed) | ~known)
         square = np.asarray(point.masses)[:, None] ** 2
         assert np.all(np.abs(mass_squared(momenta) - square) <= 1e-12 * E**2)
         total = np.sum(momenta, axis=0) - np.array([E, 0, 0, 0])[:, None]

@@ -46,19 +46,23 @@ def test_reference(reference):
 
 @pytest.mark.parametrize("masses", MASSES)
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 6])
-def test_round_trip(n, masses):
+def test_round_trip(n, masses, rounding_error, distance):
+    """To 1e-9, but for five and more massless particles plus ten times what rounding costs.
+
+    In the corners their last two are collinear to 1e-5 and less: the exact inverse (60 digits) of
+    exact momenta rounded to float64 is off by up to 1.6e-9 (five) and 4e-9 (six) at the worst
+    points found, and the statistical bound there is 2e-9 and 1e-8.
+    """
     forward, inverse = compiled(n)
     point = kinematics(1000.0, MASSES[masses][:n])
-    # Five massless particles and more: at the corners the last two are collinear to 1e-5, and the
-    # rounding of their momenta alone moves the azimuth by this much.
-    tolerance = 1e-6 if masses == "massless" and n > 4 else 1e-9
+    rounding = rounding_error(Rambo(n), point) if masses == "massless" and n > 4 else np.zeros_like
 
     @settings(max_examples=40)
     @given(arrays(float, (3 * n - 4, 16), elements=st.floats(EDGE, 1 - EDGE), fill=st.nothing()))
     def check(u):
         momenta, log_jacobian = forward(u, point)
         again, log_inverse = inverse(momenta, point)
-        assert np.all(np.abs(again - u) <= tolerance)
+        assert np.all(distance(again, u, n) <= 1e-9 + 10 * rounding(u))
         np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-8)
         square = np.asarray(point.masses)[:, None] ** 2
         assert np.all(np.abs(mass_squared(momenta) - square) <= 1e-12 * 1000**2)
