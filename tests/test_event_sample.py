@@ -41,7 +41,7 @@ def test_points_of_a_decay_chain_come_back(tmp_path):
     card = card_of_process(TOPS, [*FKLD, *flat, f"training.fkld.data={path}"])
     integrand = build_integrand(card)
     u = np.asarray(jax.random.uniform(jax.random.key(0), (40, 8), minval=0.02, maxval=0.98))
-    momenta = np.asarray(integrand.momenta(jnp.asarray(u)))
+    momenta = np.asarray(jax.jit(integrand.momenta)(jnp.asarray(u)))
     pdg = integrand.topologies[0].pdg
     path.write_text(lhe_text(pdg, momenta, [5, 2, 4, 3]))
     points = read_points(card, integrand, Silent(), None)

@@ -55,7 +55,10 @@ def _decayed(tree: DecayTree, first: int) -> Iterator[Propagator]:
 
 
 def diagrams(model: Model, graph: Graph, tree: DecayTree) -> tuple[Diagram, ...]:
-    """The diagrams of a graph that was built without merging, each topology once."""
+    """The diagrams of a graph that was built without merging, each topology once.
+
+    In order of how much they exchange, then of the number of propagators.
+    """
     chain = {(p.particle, p.legs) for p in decayed_particles(tree)}
     found: dict[Diagram, None] = {}
     for closing in graph.closings:
@@ -75,7 +78,7 @@ def diagrams(model: Model, graph: Graph, tree: DecayTree) -> tuple[Diagram, ...]
         for kind in (propagators, spacelike):
             kind.sort(key=lambda p: (len(p.legs), p.legs))
         found.setdefault(Diagram(tuple(propagators), tuple(spacelike), total))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda d: (len(d.spacelike), len(d.propagators))))
 
 
 def s_channel(model: Model, graph: Graph, current: Current) -> tuple[str, Legs]:

@@ -72,19 +72,12 @@ CASES = {
         Branch((top(2, (Leaf(0), Leaf(1)), 15.0), top(5, (Leaf(3), Leaf(4)), 15.0))),
         [0.0, 0.0, 4.7, 0.0, 0.0, 4.7],
     ),
-    "five, flat": (flat_tree(range(5)), [0.0] * 5),
     "six, flat": (flat_tree(range(6)), [0.0] * 6),
     "five, chain": (chain(5), [0.0] * 5),
-    "six, chain": (chain(6), [0.0] * 6),
-    "five, chain, minima": (chain(5, 8.0), [0.0] * 5),
     "six, chain, minima": (chain(6, 8.0), [0.0] * 6),
-    "six, pairs": (
-        Branch((pair(0, 1, "power"), Branch((pair(2, 3, "power"), pair(4, 5, "power"))))),
-        [0.0] * 6,
-    ),
 }
 #: Massless particles that may get collinear to 1e-5 and less: their momenta do not hold more.
-COLLINEAR = {"five, flat", "six, flat", "five, chain", "six, chain", "six, pairs"}
+COLLINEAR = {"six, flat", "five, chain"}
 each_case = pytest.mark.parametrize("name", CASES)
 
 
@@ -109,9 +102,10 @@ def test_round_trip(name, rounding_error, distance):
     """To 1e-9 + 1e-15 E^2/(M Gamma), for COLLINEAR plus ten times what rounding costs.
 
     At the worst points found the exact inverse (60 digits) of exact momenta rounded to float64 is
-    off by 1e-11 (six, flat), 4e-8 (six, pairs) and 0.5 (six, chain: in its corners masses fall
-    below the rounding of the momenta, which then hold nothing of the last azimuth). Where rounding
-    costs more than 1e-4 the bound, which is linear, says nothing, and nothing is asked.
+    off by 1e-11 (six, flat), by 4e-8 for three pairs that split off each other, and by 0.5 for the
+    chain of six: in its corners masses fall below the rounding of the momenta, which then hold
+    nothing of the last azimuth. Where rounding costs more than 1e-4 the bound, which is linear,
+    says nothing, and nothing is asked.
     """
     mapping, forward, inverse, point = case(name)
     used = {b.propagator.resonance for b in mapping.drawn} - {None}
