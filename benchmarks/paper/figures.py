@@ -1,4 +1,4 @@
-"""Histograms of a trained surrogate and the pictures made of them: the paper's figures 1, 3 to 5."""
+"""Histograms of a trained surrogate and the pictures of them: the paper's figures 1, 3, 4, 5."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
 
 from fabgen.plot.dalitz import plane_of
 from fabgen.plot.style import BAND, PAGE, REFERENCE, log_ticks, new_figure, power_of_ten
@@ -159,13 +160,16 @@ def dalitz_planes(surrogates: Mapping[str, Arrays]) -> Figure:
     for row, mesh, name in ((0, first, "density / mean"), (1, second, "surrogate / target")):
         if mesh is not None:
             bar = figure.colorbar(mesh, ax=axes[row, :].tolist(), label=name, aspect=15)
-            log_ticks(bar.ax.yaxis, *mesh.get_clim())
+            ticks = [0.8, 0.9, 1.0, 1.1, 1.25] if row else [0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
+            bar.ax.yaxis.set_major_locator(FixedLocator(ticks))
+            bar.ax.yaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
+            bar.ax.yaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
 def marginals(surrogates: Mapping[str, Arrays], reference: Arrays, labels: Sequence[str]) -> Figure:
     """Figures 4 and 5: marginal densities of the surrogates in units of the target's, whose shape
-    is the grey area; the target from the weighted points of the best surrogate, its error the band."""
+    is the grey area; the target from weighted points of the best surrogate, its error the band."""
     count = len(labels)
     columns = min(count, 4)
     rows = math.ceil(count / columns)

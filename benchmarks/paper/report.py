@@ -30,8 +30,8 @@ HEADER = """\
 
 A. Kofler et al., Flow Annealed Importance Sampling Bootstrap meets Differentiable Particle Physics,
 MLST 6 (2025) 025061, Tables 1 and 2 and Figures 1, 3, 4, 5, beside fabgen at equal numbers of
-target evaluations. Written by `python benchmarks/fab_paper.py --report` from finished runs; all of them
-are in [fab_paper.csv](fab_paper.csv).
+target evaluations. Written by `python benchmarks/fab_paper.py --report` from finished runs; all of
+them are in [fab_paper.csv](fab_paper.csv).
 
 Every entry is the mean ± standard deviation over the seeds, each training evaluated with fresh
 samples of its own (the paper: 10^4 in 2D, 10^6 in 8D). E_p[log(p/q)] is the paper's, with its
