@@ -28,7 +28,7 @@ _SMALL_NETWORK: Table = {"layers": 10, "bins": 14, "hidden": [128, 128]}
 
 #: fabgen's own settings, on top of the card's defaults.
 _OWN: dict[int, Table] = {
-    2: {},
+    2: {"surrogate": {"bins": 16}, "training": {"fab": {"updates": 8, "buffer_minimum": 5}}},
     8: {"surrogate": {"bins": 14}, "training": {"fab": {"step_size": 0.005}}},
 }
 #: Points of the survey that plans the own events of fkld.
