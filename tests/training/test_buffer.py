@@ -51,6 +51,16 @@ def test_points_are_drawn_in_proportion_to_their_weights():
     np.testing.assert_allclose(share, weights / 10.0, atol=0.015)
 
 
+@pytest.mark.parametrize("offset", [0.0, -3e4, 700.0])
+def test_a_draw_takes_the_largest_sums_whatever_the_scale_of_the_weights(offset):
+    log_w = offset + 5.0 * jax.random.normal(jax.random.key(1), (4096,))
+    points = buffer.add(buffer.empty(4096, 1), jnp.zeros((4096, 1)), log_w, jnp.zeros(4096))
+    key = jax.random.key(2)
+    sums = log_w + jax.random.gumbel(key, log_w.shape, log_w.dtype)
+    largest = jnp.argsort(-sums)[:256]
+    assert set(buffer.draw(points, key, 256).places.tolist()) == set(largest.tolist())
+
+
 def test_weights_of_zero_and_not_finite_ones_are_never_drawn():
     log_w = jnp.asarray([-jnp.inf, jnp.nan, jnp.inf, 0.0])
     points = buffer.add(buffer.empty(4, 1), *(batch(0, n=4)[0], log_w, jnp.zeros(4)))

@@ -1,0 +1,151 @@
+"""Assembles all finished runs of a folder: Markdown, CSV, pictures. Nothing in them by hand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from fabgen.files import write_atomic
+from fabgen.plot.style import encode, style
+from paper import figures
+from paper.published import INTEGRALS, METHODS, PUBLISHED
+from paper.runs import stored_arrays, stored_results
+from paper.table import Group, Record, group_of, single_runs, table
+
+_LABELS = {
+    2: (r"$m^2(K^-\pi^+)$ [GeV$^2$]", r"$m^2(pK^-)$ [GeV$^2$]"),
+    8: tuple(f"$u_{{{i}}}$" for i in range(1, 9)),
+}
+_PROCESS = {
+    2: "Lambda_c+ > p K- pi+ (2D)",
+    8: "e+ e- > t t~, t > w+ b, t~ > w- b~ (8D)",
+}
+
+HEADER = """\
+# The FAB paper's comparison
+
+A. Kofler et al., Flow Annealed Importance Sampling Bootstrap meets Differentiable Particle Physics,
+MLST 6 (2025) 025061, Tables 1 and 2 and Figures 1, 3, 4, 5, beside fabgen at equal numbers of
+target evaluations. Written by `python benchmarks/fab_paper.py --report` from finished runs; all of
+them are in [fab_paper.csv](fab_paper.csv).
+
+Every entry is the mean ± standard deviation over the seeds, each training evaluated with fresh
+samples of its own (the paper: 10^4 in 2D, 10^6 in 8D). E_p[log(p/q)] is the paper's, with its
+unnormalized p: KL(p, q) + log of the exact integral, {two} in 2D and {eight} in 8D. Integrals are
+in the paper's normalization (8D: no flux, no (2 pi)^-8), the error of a single run in parentheses.
+eps_uw is mean/max of the weights, and mean/(99.9 % quantile). Target evaluations count everything
+the training took: HMC, buffer filling, the warm-up of VEGAS+, drawing and reading own events.
+
+What differs from the paper:
+
+- The number of steps is what the budget pays for; the warm-up of the learning rate is at most a
+  tenth of it.
+- VEGAS+: the warm-up of the paper, then 8 iterations (10 with fabgen's settings) that share the
+  budget; its grid is evaluated like any other surrogate.
+- fkld learns from as many own unweighted events as the budget pays for, drawn on the untrained map
+  that follows the resonances (2D: the square Dalitz plot), in as many gradient steps as rkld takes;
+  the paper takes 10^4 (2D) and 10^6 events (8D) of other programs that count nothing.
+- settings = paper: the presets `fab-paper-2d` and `fab-paper-8d`; 8D with a network for a CPU, 10
+  layers, 14 bins, 2 x 128 hidden (the paper: 14, 14, 2 x 400).
+- settings = fabgen: the defaults of a card with the few changes in `benchmarks/paper/settings.py`.
+- mapping = rambo is the paper's map of the 8D process; channels has Breit-Wigner maps of both tops.
+  Both without a cut on the tops' masses (bw_cutoff = inf).
+"""
+
+
+def write_report(out: Path, target: Path) -> Path:
+    """Writes fab_paper.md, .csv and the pictures into `target`; returns the Markdown file."""
+    records = list(stored_results(out))
+    groups: dict[Group, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[group_of(record)].append(record)
+    target.mkdir(parents=True, exist_ok=True)
+    parts = [HEADER.format(two=INTEGRALS[2], eight=INTEGRALS[8])]
+    for group in sorted(groups):
+        parts.append(_section(group, groups[group]))
+        with style():
+            for name, caption, figure in _pictures(group, groups, out):
+                write_atomic(target / f"{name}.png", encode(figure, "png"))
+                parts.append(f"![{caption}]({name}.png)\n")
+    file = target / "fab_paper.md"
+    write_atomic(target / "fab_paper.csv", single_runs(records))
+    write_atomic(file, "\n".join(parts))
+    return file
+
+
+def _section(group: Group, records: Sequence[Record]) -> str:
+    dim, mapping, settings, budget = group
+    command = [f"python benchmarks/fab_paper.py --dim {dim}"]
+    command += [f"--mapping {mapping}"] if dim == 8 else []
+    present = {r["experiment"]["method"] for r in records}
+    methods = [m for m in METHODS if m in present]
+    seeds = sorted({r["experiment"]["seed"] for r in records})
+    samples = sorted({r["experiment"]["samples"] for r in records})
+    command += [f"--settings {settings} --budget {budget} --seeds {max(seeds)}"]
+    command += [f"--methods {' '.join(methods)}"] if len(methods) < len(METHODS) else []
+    command += [f"--samples {samples[0]}"] if samples != [1_000_000] else []
+    lines = [
+        f"## {_PROCESS[dim]}, mapping {mapping}, settings {settings}, budget {budget:,}\n",
+        f"    {' '.join(command)}\n",
+        f"Seeds {', '.join(map(str, seeds))}; {_list(f'{n:,}' for n in samples)} samples; "
+        f"{_list(_versions(r) for r in records)}; {_list(r['device'] for r in records)}; "
+        f"{_list(r['date'] for r in records)}.\n",
+        table(records),
+        *(
+            f"{r['experiment']['method']}, seed {r['experiment']['seed']}, failed: {r['failed']}\n"
+            for r in records
+            if "failed" in r
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _list(values) -> str:
+    return ", ".join(sorted(set(values)))
+
+
+def _versions(record: Record) -> str:
+    return " ".join(f"{name} {version}" for name, version in record["versions"].items())
+
+
+def _pictures(group: Group, groups: Mapping[Group, Sequence[Record]], out: Path):
+    """Names, captions and figures of a table; the curves once, with its largest budget."""
+    dim, mapping, settings, budget = group
+    stem = "-".join(str(part) for part in ("fab_paper", f"{dim}d", mapping, settings))
+    alike = [g for g in groups if g[:3] == group[:3]]
+    if budget != max(g[3] for g in alike):
+        return
+    everything = [r for g in alike for r in groups[g] if "failed" not in r]
+    records = [r for r in groups[group] if "failed" not in r]
+    if not records:
+        return
+    yield (
+        f"{stem}-training",
+        "efficiency and divergence against target evaluations",
+        figures.efficiency_curves(everything, PUBLISHED[dim]),
+    )
+    best: dict[str, Any] = {}
+    for method in METHODS:
+        own = [r for r in records if r["experiment"]["method"] == method]
+        own.sort(key=_efficiency)
+        if own and (arrays := stored_arrays(own[-1], out)):
+            best[method] = arrays
+    if not best:
+        return
+    if dim == 2:
+        figure: Figure = figures.dalitz_planes(best)
+        yield f"{stem}-dalitz", "target, surrogates and their ratio in the Dalitz plane", figure
+    reference = stored_arrays(max(records, key=_efficiency), out)
+    yield (
+        f"{stem}-marginals",
+        "marginal densities of the best surrogates in units of the target's",
+        figures.marginals(best, reference, _LABELS[dim]),
+    )
+
+
+def _efficiency(record: Record) -> float:
+    return record["metrics"]["sampling_efficiency"]
