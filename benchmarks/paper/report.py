@@ -44,8 +44,8 @@ What differs from the paper:
 
 - The number of steps is what the budget pays for; the warm-up of the learning rate is at most a
   tenth of it.
-- VEGAS+: the warm-up of the paper, then 8 iterations (10 with fabgen's settings) that share the
-  budget; its grid is evaluated like any other surrogate.
+- VEGAS+: the warm-up of the paper, then 8 iterations that share the rest of the budget (settings =
+  fabgen: no warm-up, 10 iterations); its grid is evaluated like any other surrogate.
 - fkld learns from as many own unweighted events as the budget pays for, drawn on the untrained map
   that follows the resonances (2D: the square Dalitz plot), in as many gradient steps as rkld takes;
   the paper takes 10^4 (2D) and 10^6 events (8D) of other programs that count nothing.
