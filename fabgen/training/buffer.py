@@ -75,8 +75,8 @@ def draw(buffer: Buffer, key: Array, n: int) -> Draw:
     """n different points in proportion to w: the n largest of log w + Gumbel noise.
 
     Without replacement, as in FAB, so that one huge weight cannot make up a whole batch. Every
-    gradient step draws anew, from weights that the step before has adjusted (algorithm 1; the
-    authors' code draws the batches of all `updates` at once).
+    gradient step draws anew, from weights that the step before has adjusted (the authors' code
+    draws the batches of all `updates` at once).
 
     Only the order of the sums counts, so they are compared in float32: XLA sorts the whole buffer
     to find the largest float64 on a CPU (42 ms of 10^5), but not to find the largest float32
