@@ -1,4 +1,8 @@
-"""Cascades: inverse, Jacobian, volume, windows, derivatives, order of the invariants."""
+"""Cascades: inverse, Jacobian, volume, windows, derivatives, order of the invariants.
+
+Most maps are evaluated operation by operation: an operation is compiled once for all cases, while
+a program of its own for each case takes far longer to compile than to run.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Propagator, flat_tree
 from fabgen.phasespace.kinematics import invariant_mass, mass_squared
@@ -20,7 +23,6 @@ from fabgen.phasespace.rambo import Rambo
 
 #: For programs that run once.
 QUICK = {"xla_backend_optimization_level": 0}
-EDGE = 1e-6
 E = 1000.0
 TAIL = "breit-wigner-tail"
 
@@ -72,54 +74,65 @@ CASES = {
         Branch((top(2, (Leaf(0), Leaf(1)), 15.0), top(5, (Leaf(3), Leaf(4)), 15.0))),
         [0.0, 0.0, 4.7, 0.0, 0.0, 4.7],
     ),
+    "five, flat": (flat_tree(range(5)), [0.0] * 5),
     "six, flat": (flat_tree(range(6)), [0.0] * 6),
+    "five, flat, massive": (flat_tree([4, 2, 0, 1, 3]), [173.0, 4.7, 80.419, 91.188, 4.7]),
+    "six, flat, massive": (flat_tree(range(6)), [80.419, 4.7, 80.419, 4.7, 91.188, 173.0]),
     "five, chain": (chain(5), [0.0] * 5),
+    "six, chain": (chain(6), [0.0] * 6),
+    "five, chain, minima": (chain(5, 8.0), [0.0] * 5),
     "six, chain, minima": (chain(6, 8.0), [0.0] * 6),
+    "six, pairs": (
+        flat_tree([pair(0, 1, "power"), pair(2, 3, "power"), pair(4, 5, "power")]),
+        [0.0] * 6,
+    ),
 }
-#: Massless particles that may get collinear to 1e-5 and less: their momenta do not hold more.
-COLLINEAR = {"six, flat", "five, chain"}
+#: Particles that may get collinear to 1e-5 and less: their momenta do not hold more.
+COLLINEAR = {
+    *("five, flat", "six, flat", "five, flat, massive", "six, flat, massive"),
+    *("five, chain", "six, chain", "six, pairs"),
+}
 each_case = pytest.mark.parametrize("name", CASES)
 
 
 @functools.cache
 def case(name):
-    """The map, its forward and inverse under jit, and its kinematics."""
+    """The map and its kinematics."""
     tree, masses = CASES[name]
-    mapping = Cascade(tree, len(masses))
-    point = kinematics(E, masses, *RESONANCES)
-    forward, inverse = (
-        jax.jit(f, compiler_options=QUICK) for f in (mapping.forward, mapping.inverse)
-    )
-    return mapping, forward, inverse, point
+    return Cascade(tree, len(masses)), kinematics(E, masses, *RESONANCES)
 
 
 def uniform(dim, events, seed=0):
-    return jax.random.uniform(jax.random.key(seed), (dim, events))
+    return np.random.default_rng(seed).uniform(size=(dim, events))
 
 
 @each_case
-def test_round_trip(name, rounding_error, distance):
+def test_round_trip(name, corners, rounding_error, distance):
     """To 1e-9 + 1e-15 E^2/(M Gamma), for COLLINEAR plus ten times what rounding costs.
 
     At the worst points found the exact inverse (60 digits) of exact momenta rounded to float64 is
     off by 1e-11 (six, flat), by 4e-8 for three pairs that split off each other, and by 0.5 for the
     chain of six: in its corners masses fall below the rounding of the momenta, which then hold
-    nothing of the last azimuth. Where rounding costs more than 1e-4 the bound, which is linear,
-    says nothing, and nothing is asked.
+    nothing of the last azimuth. Where rounding costs more than 1e-5 the bound, which is linear,
+    says nothing, and nothing is asked. A flat invariant between masses that leave it the share x of
+    the energy is known to about 2^-52/x, whatever the momenta know: the pairs may leave 1e-7.
     """
-    mapping, forward, inverse, point = case(name)
+    mapping, point = case(name)
     used = {b.propagator.resonance for b in mapping.drawn} - {None}
     width = min((RESONANCES[0][i] * RESONANCES[1][i] for i in used), default=math.inf)
     tolerance = 1e-9 + 1e-15 * E**2 / width
-    rounding = rounding_error(mapping, point) if name in COLLINEAR else np.zeros_like
 
-    @settings(max_examples=40)
-    @given(arrays(float, (mapping.dim, 16), elements=st.floats(EDGE, 1 - EDGE), fill=st.nothing()))
-    def check(u):
-        momenta, log_jacobian = forward(u, point)
-        again, log_inverse = inverse(momenta, point)
-        error = np.asarray(rounding(u))
-        known = np.max(error, axis=0) < 1e-4
+    @settings(max_examples=12)
+    @given(st.integers(0, 2**32 - 1))
+    def check(seed):
+        u = corners(seed, (mapping.dim, 64))
+        momenta, log_jacobian = map(np.asarray, mapping.forward(u, point))
+        again, log_inverse = map(np.asarray, mapping.inverse(momenta, point))
+        error = rounding_error(mapping, point, u) if name in COLLINEAR else np.zeros_like(u)
+        if name == "six, pairs":
+            pairs = (invariant_mass(momenta[i] + momenta[i + 1]) for i in (0, 2, 4))
+            error = error + 2.0**-52 * E / (E - sum(pairs))
+        known = np.max(error, axis=0) < 1e-5
         off = distance(again, u, mapping.n_final)
         assert np.all((off <= tolerance + 10 * error) | ~known)
         allowed = 1e-8 + 100 * np.max(error, axis=0)
@@ -134,11 +147,11 @@ def test_round_trip(name, rounding_error, distance):
 
 @each_case
 def test_faces_are_finite(name):
-    mapping, forward, _, point = case(name)
+    mapping, point = case(name)
     rng = np.random.default_rng(0)
-    u = rng.integers(0, 2, (mapping.dim, 128)).astype(float)
+    u = rng.integers(0, 2, (mapping.dim, 64)).astype(float)
     u[:, 0], u[:, 1] = 0.0, 1.0
-    momenta, log_jacobian = forward(u, point)
+    momenta, log_jacobian = mapping.forward(u, point)
     assert np.all(np.isfinite(momenta)) and np.all(np.isfinite(log_jacobian))
     total = np.sum(momenta, axis=0) - np.array([E, 0, 0, 0])[:, None]
     assert np.all(np.abs(total) <= 1e-12 * E)
@@ -146,7 +159,7 @@ def test_faces_are_finite(name):
 
 @pytest.mark.parametrize("name", ["tops"])
 def test_gradients_on_the_faces_are_finite(name):
-    mapping, _, _, point = case(name)
+    mapping, point = case(name)
     u = np.random.default_rng(0).integers(0, 2, (mapping.dim, 64)).astype(float)
 
     def scalar(u, point):
@@ -160,14 +173,14 @@ def test_gradients_on_the_faces_are_finite(name):
 
 @pytest.mark.parametrize("name", ["three, photon", "tops"])
 def test_jacobian_is_the_determinant(name, coordinates, log_measure):
-    mapping, forward, _, point = case(name)
+    mapping, point = case(name)
 
     def square_map(u):
         return coordinates(mapping.tree, mapping.forward(u[:, None], point)[0][..., 0])
 
     derivative = jax.jit(jax.jacfwd(square_map), compiler_options=QUICK)
     u = uniform(mapping.dim, 20, seed=5)
-    momenta, log_jacobian = forward(u, point)
+    momenta, log_jacobian = mapping.forward(u, point)
     for i in range(u.shape[1]):
         _, log_determinant = jnp.linalg.slogdet(derivative(u[:, i]))
         expected = log_determinant + log_measure(mapping.tree, momenta[..., i], E)
@@ -176,7 +189,7 @@ def test_jacobian_is_the_determinant(name, coordinates, log_measure):
 
 @pytest.mark.parametrize("name", ["three, flat", "tops"])
 def test_jacobian_of_one_map_after_the_inverse_of_another(name):
-    mapping, _, _, point = case(name)
+    mapping, point = case(name)
     rambo = Rambo(mapping.n_final)
 
     def both(u):
@@ -192,8 +205,8 @@ def test_jacobian_of_one_map_after_the_inverse_of_another(name):
 
 @pytest.mark.parametrize("name", ["two", "three, flat", "four, flat", "four, balanced"])
 def test_volume(name, massive_volume):
-    mapping, forward, _, point = case(name)
-    sample = np.exp(forward(uniform(mapping.dim, 600_000), point)[1])
+    mapping, point = case(name)
+    sample = np.exp(mapping.forward(uniform(mapping.dim, 400_000), point)[1])
     error = np.std(sample) / math.sqrt(len(sample))
     expected = massive_volume(E, CASES[name][1])
     assert error < 2e-3 * expected
@@ -205,7 +218,7 @@ def test_volume_within_windows(tops, top_kinematics):
     means, errors = [], []
     for kind in ("breit-wigner", TAIL, "flat"):
         mapping = Cascade(tops(kind, 15.0), 4)
-        momenta, log_jacobian = jax.jit(mapping.forward)(uniform(8, 400_000), top_kinematics)
+        momenta, log_jacobian = mapping.forward(uniform(8, 400_000), top_kinematics)
         for first in (0, 2):
             mass = invariant_mass(momenta[first] + momenta[first + 1])
             assert np.all(np.abs(mass - 173.0) <= 15 * 1.4915 * (1 + 1e-12))
@@ -261,8 +274,7 @@ def test_derivative_in_u(tops, top_kinematics):
 def test_resonance_out_of_reach(mass, tops, massive_volume):
     """Far below or above the open range the map still covers phase space, without NaN."""
     point = kinematics(E, WB, [mass], [0.02 * mass])
-    forward = jax.jit(Cascade(tops(TAIL), 4).forward, compiler_options=QUICK)
-    momenta, log_jacobian = forward(uniform(8, 100_000), point)
+    momenta, log_jacobian = Cascade(tops(TAIL), 4).forward(uniform(8, 400_000), point)
     assert np.all(np.isfinite(momenta)) and np.all(np.isfinite(log_jacobian))
     sample = np.exp(log_jacobian)
     error = np.std(sample) / math.sqrt(len(sample))
@@ -277,14 +289,14 @@ def test_resonance_out_of_reach(mass, tops, massive_volume):
 def test_closed(sqrt_s, window, tops):
     resonance = 173.0 if sqrt_s < 1000 else 50.0
     point = kinematics(sqrt_s, WB, [resonance], [0.1])
-    momenta, log_jacobian = Cascade(tops(TAIL, window), 4).forward(uniform(8, 9), point)
+    momenta, log_jacobian = Cascade(tops(TAIL, window), 4).forward(uniform(8, 64), point)
     assert np.all(np.isfinite(momenta))
     assert np.all(log_jacobian == -np.inf)
 
 
 def test_minimum_from_cuts():
     mapping = Cascade(Branch((pair(0, 1, "power", minimum=50.0), Leaf(2))), 3)
-    momenta, _ = mapping.forward(uniform(5, 1000), kinematics(E, [0.0] * 3))
+    momenta, _ = mapping.forward(uniform(5, 64), kinematics(E, [0.0] * 3))
     assert np.all(invariant_mass(momenta[0] + momenta[1]) >= 50.0 * (1 - 1e-12))
 
 

@@ -110,8 +110,8 @@ def test_a_flow_finds_both_peaks_of_a_correlated_density():
             return jax.nn.logsumexp(-distance, axis=-1)
 
     options = TrainingOptions(
-        steps=100,
-        batch_size=256,
+        steps=80,
+        batch_size=128,
         learning_rate=1e-2,
         fab=FabOptions(buffer_batches=20, buffer_minimum=4),
     )
