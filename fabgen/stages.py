@@ -263,7 +263,7 @@ def samplers(session: Session, surrogates: Mapping[Surrogate, Any]) -> list[Weig
         with session.watch("compile"):
             compiled = jax.jit(sample).lower(params, jax.random.key(0)).compile()
 
-        def step(params: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
             u, log_q = compiled(params, key)
             return u, density(u) - log_q
 

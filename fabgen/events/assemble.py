@@ -34,7 +34,12 @@ class EventSource(Protocol):
     def topologies(self) -> tuple[EventTopology, ...]:
         """The subprocesses as they appear in the file; EventBatch.topology counts them."""
 
-    def draw_events(self, u: jax.Array, key: jax.Array) -> Mapping[str, jax.Array]:
+    @property
+    def n_channels(self) -> int: ...
+
+    def draw_events(
+        self, u: jax.Array, key: jax.Array, channel: jax.Array | int = 0
+    ) -> Mapping[str, jax.Array]:
         """Everything of an EventBatch but its weights, by field name, at u (n, dim).
 
         Pure JAX; the key draws what u leaves open: subprocess, colour flow, helicities.
@@ -45,24 +50,33 @@ class EventSource(Protocol):
 class EventDrawer:
     """EventSource.draw_events for blocks of one compiled size."""
 
-    step: Callable[[Any, jax.Array], Mapping[str, Any]]
+    step: Callable[[Any, jax.Array, Any], Mapping[str, Any]]
     block: int
 
     def __call__(
-        self, u: NDArray[np.float64], weight: NDArray[np.float64], key: jax.Array
+        self,
+        u: NDArray[np.float64],
+        channel: NDArray[np.int32],
+        weight: NDArray[np.float64],
+        key: jax.Array,
     ) -> EventBatch:
-        """The events at u (n, dim) with event weights (n,), n <= block."""
+        """The events at u (n, dim) of channels (n,) with event weights (n,), n <= block."""
         n = len(u)
         # A short block is filled up with its last point.
         padded = np.pad(u, ((0, self.block - n), (0, 0)), mode="edge")
-        values = self.step(padded, key)
+        channels = np.pad(channel, (0, self.block - n), mode="edge")
+        values = self.step(padded, key, channels)
         return EventBatch(weight=weight, **{k: np.asarray(v)[:n] for k, v in values.items()})
 
 
 def event_drawer(source: EventSource, block: int = DEFAULT_BLOCK) -> EventDrawer:
     """Compiles at once, so the time this takes is compilation."""
     u = jax.ShapeDtypeStruct((block, source.dim), np.float64)
-    step = jax.jit(source.draw_events).lower(u, jax.random.key(0)).compile()
+    if source.n_channels == 1:
+        one = jax.jit(source.draw_events).lower(u, jax.random.key(0)).compile()
+        return EventDrawer(lambda u, key, channel: one(u, key), block)
+    channel = jax.ShapeDtypeStruct((block,), np.int32)
+    step = jax.jit(source.draw_events).lower(u, jax.random.key(0), channel).compile()
     return EventDrawer(step, block)
 
 
@@ -75,27 +89,27 @@ def assemble(
     stream and the key, not on how many there are.
     """
     drawer = source if isinstance(source, EventDrawer) else event_drawer(source)
-    for i, (u, weight) in enumerate(_rebatch(accepted, drawer.block)):
-        yield drawer(u, weight, jax.random.fold_in(key, i))
+    for i, (u, channel, weight) in enumerate(_rebatch(accepted, drawer.block)):
+        yield drawer(u, channel, weight, jax.random.fold_in(key, i))
 
 
 def _rebatch(
     accepted: Iterable[Accepted], size: int
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """u (size, dim) and weights (size,) of a stream of blocks of any size."""
-    points: list[NDArray[np.float64]] = []
-    weights: list[NDArray[np.float64]] = []
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]]]:
+    """u (size, dim), channels and weights (size,) of a stream of blocks of any size."""
+    parts: list[tuple[NDArray, NDArray, NDArray]] = []
     held = 0
     for block in accepted:
-        points.append(block.u)
-        weights.append(block.weight)
+        parts.append((block.u, block.channel, block.weight))
         held += len(block.weight)
         if held < size:
             continue
-        u, w = np.concatenate(points), np.concatenate(weights)
+        u, channel, weight = map(np.concatenate, zip(*parts, strict=True))
         whole = held - held % size
         for start in range(0, whole, size):
-            yield u[start : start + size], w[start : start + size]
-        points, weights, held = [u[whole:]], [w[whole:]], held - whole
+            part = slice(start, start + size)
+            yield u[part], channel[part], weight[part]
+        parts, held = [(u[whole:], channel[whole:], weight[whole:])], held - whole
     if held:
-        yield np.concatenate(points), np.concatenate(weights)
+        u, channel, weight = map(np.concatenate, zip(*parts, strict=True))
+        yield u, channel, weight

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -13,6 +14,23 @@ from numpy.typing import NDArray
 from fabgen.errors import FabgenError
 from fabgen.metrics import Metrics, WeightSum
 from fabgen.sampling.sampler import WeightedSampler
+
+#: A channel is given at least so many points of a sample, if there are enough.
+_FEWEST_POINTS = 20
+
+
+@dataclass(frozen=True)
+class ChannelSurvey:
+    """One of several channels in a sample; its weights are alpha_i f_i / q_i.
+
+    share       a_i, the probability of the channel in the sample
+    metrics     integral, error and efficiencies of the channel; None if no weight was above zero
+    log_w_max   natural log of its reference weight, -inf if no weight was above zero
+    """
+
+    share: float
+    metrics: Metrics | None
+    log_w_max: float
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,12 @@ class Survey:
     overweight_share   share of the cross section that weights above w_max carry in the sample
     acceptance         mean of min(1, w/w_max): share of the points that unweighting keeps
     target_evaluations calls of f, those of the masked end of the last block included
+    channels           one entry for each of several channels, () for one
+
+    Several channels: sampling efficiency, divergence and counts are those of the mixture. Integral
+    and error are added channel by channel. Every channel has a w_max,i of its own: it is unweighted
+    with shares a_i in proportion to w_max,i, so that w_max is their sum, and the unweighting
+    efficiency is sum_i I_i / sum_i max_i.
     """
 
     metrics: Metrics
@@ -31,6 +55,14 @@ class Survey:
     overweight_share: float
     acceptance: float
     target_evaluations: int
+    channels: tuple[ChannelSurvey, ...] = ()
+
+    @property
+    def unweighting_shares(self) -> tuple[float, ...]:
+        """a_i = w_max,i / w_max: the channels' shares of the points that are unweighted."""
+        if not self.channels:
+            return (1.0,)
+        return tuple(math.exp(channel.log_w_max - self.log_w_max) for channel in self.channels)
 
     @property
     def unweighted_weight(self) -> float:
@@ -77,17 +109,90 @@ def integrate(
         raise ValueError(f"integrate needs at least one sample, got {n}")
     n_blocks = -(-n // sampler.block)
     total = WeightSum()
+    parts = [WeightSum()] * sampler.n_channels
     upcoming = sampler(key, 0)
     for i in range(n_blocks):
-        _, log_w = upcoming
+        _, log_w, channel = upcoming
         if i + 1 < n_blocks:
             upcoming = sampler(key, i + 1)  # on its way while the host reads this one
         done = min((i + 1) * sampler.block, n)
         block = np.asarray(log_w)[: done - i * sampler.block]
         total = total + WeightSum.of(block)
+        if sampler.n_channels > 1:
+            chosen = np.asarray(channel)[: len(block)]
+            for k, share in enumerate(sampler.shares):
+                if share > 0.0:
+                    parts[k] = parts[k] + WeightSum.of(block[chosen == k] + math.log(share))
         if progress is not None:
             progress(done)
-    return survey(total, total.largest, max_overweight, n_blocks * sampler.block)
+    calls = n_blocks * sampler.block
+    whole = survey(total, total.largest, max_overweight, calls)
+    return whole if sampler.n_channels == 1 else _joined(whole, parts, sampler, max_overweight)
+
+
+def balanced(
+    sampler: WeightedSampler, n: int, pilot: int, key: jax.Array
+) -> tuple[WeightedSampler, int]:
+    """The sampler with the best shares a_i for a sample of n points, and the calls of f they took.
+
+    a_i in proportion to sqrt(<w_i^2>), w_i = alpha_i f_i / q_i, of `pilot` points: the largest
+    sampling efficiency of the mixture. (The smallest error of the integral wants sigma_i, which is
+    the same but for channels whose weights hardly vary; those would be left without points.) The
+    points of the pilot are used for nothing else, so the shares leave no bias. Raises FabgenError
+    if f vanishes at every point.
+    """
+    if sampler.n_channels == 1:
+        return sampler, 0
+    found = integrate(sampler, pilot, key)
+    sizes = np.array([
+        c.metrics.integral / math.sqrt(c.metrics.sampling_efficiency) if c.metrics else 0.0
+        for c in found.channels
+    ])  # fmt: skip
+    least = min(_FEWEST_POINTS / n, 0.5 / sampler.n_channels) * sizes.sum()
+    sizes = np.maximum(sizes, np.where(np.asarray(sampler.shares) > 0.0, least, 0.0))
+    shares = tuple((sizes / sizes.sum()).tolist())
+    return dataclasses.replace(sampler, shares=shares), found.target_evaluations
+
+
+def _joined(
+    whole: Survey, parts: Sequence[WeightSum], sampler: WeightedSampler, max_overweight: float
+) -> Survey:
+    """The survey of a mixture from those of its channels; parts: sums of their own weights."""
+    known = [
+        survey(part, part.largest, max_overweight, 0) if part.log_max > -math.inf else None
+        for part in parts
+    ]
+    channels = tuple(
+        ChannelSurvey(share, s.metrics if s else None, s.log_w_max if s else -math.inf)
+        for share, s in zip(sampler.shares, known, strict=True)
+    )
+    found = [s for s in known if s is not None]
+    log_w_max = float(np.logaddexp.reduce([s.log_w_max for s in found]))
+    integral = sum(s.metrics.integral for s in found)
+    overweight = sum(s.overweight_share * s.metrics.integral for s in found)
+    largest = sum(s.metrics.max_weight for s in found)
+    quantiles = sum(
+        s.metrics.integral / s.metrics.unweighting_efficiency_999
+        for s in found
+        if s.metrics.unweighting_efficiency_999 > 0.0
+    )
+    changes: dict[str, float] = {
+        "unweighting_efficiency": min(integral / largest, 1.0),
+        "unweighting_efficiency_999": integral / quantiles if quantiles > 0.0 else 0.0,
+        "max_weight": largest,
+    }
+    if all(part.n > 1 for part, share in zip(parts, sampler.shares, strict=True) if share > 0.0):
+        # Else the mixture's own mean: a channel without points would be missing here.
+        errors = [s.metrics.integral_error for s in found]
+        changes |= {"integral": integral, "integral_error": math.hypot(*errors)}
+    return dataclasses.replace(
+        whole,
+        metrics=dataclasses.replace(whole.metrics, **changes),
+        log_w_max=log_w_max,
+        overweight_share=overweight / integral,
+        acceptance=sum(s.acceptance * math.exp(s.log_w_max - log_w_max) for s in found),
+        channels=channels,
+    )
 
 
 def survey(

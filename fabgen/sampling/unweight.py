@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -25,11 +25,13 @@ PATIENCE = 100.0
 class Accepted:
     """Accepted points of one sampled block, in the order of the stream.
 
-    u (n, dim); weight (n,): event weight (XWGTUP) in the integrand's unit; overweight (n,): True
-    where w > w_max. target_evaluations: calls of f since the previous Accepted.
+    u (n, dim) of the channels channel (n,); weight (n,): event weight (XWGTUP) in the integrand's
+    unit; overweight (n,): True where w > w_max. target_evaluations: calls of f since the previous
+    Accepted.
     """
 
     u: NDArray[np.float64]
+    channel: NDArray[np.int32]
     weight: NDArray[np.float64]
     overweight: NDArray[np.bool_]
     target_evaluations: int
@@ -66,14 +68,17 @@ def unweight(
     """Exactly n unweighted points, accepted with probability min(1, w/w_max).
 
     A point above w_max is kept with the factor w/w_max on its event weight, never clipped, so all
-    distributions are exact; the event weights are derived in Survey.unweighted_weight. The events
+    distributions are exact; the event weights are derived in Survey.unweighted_weight. Several
+    channels are drawn in proportion to their own w_max,i, so that w = alpha_i f_i / (a_i q_i) is
+    compared with the sum of all w_max,i whatever the channel. The events
     depend on the sampler, the survey and the key only: the first n of a longer run are the same.
     Raises FabgenError if events stay away far longer than the survey lets expect.
     """
     base = survey.unweighted_weight
+    sampler = replace(sampler, shares=survey.unweighting_shares)
     stream = _select(sampler, survey.log_w_max, survey.acceptance, n, key, weighted=False)
-    for u, ratio, spent in stream:
-        yield Accepted(u, base * np.maximum(ratio, 1.0), ratio > 1.0, spent)
+    for u, channel, ratio, spent in stream:
+        yield Accepted(u, channel, base * np.maximum(ratio, 1.0), ratio > 1.0, spent)
 
 
 def weighted(
@@ -84,8 +89,8 @@ def weighted(
     Raises FabgenError as `unweight` does.
     """
     fraction = survey.nonzero_fraction
-    for u, w, spent in _select(sampler, 0.0, fraction, n, key, weighted=True):
-        yield Accepted(u, w * fraction, np.zeros(w.shape, dtype=bool), spent)
+    for u, channel, w, spent in _select(sampler, 0.0, fraction, n, key, weighted=True):
+        yield Accepted(u, channel, w * fraction, np.zeros(w.shape, dtype=bool), spent)
 
 
 @partial(jax.jit, static_argnames="weighted")
@@ -108,8 +113,8 @@ def _select(
     key: jax.Array,
     *,
     weighted: bool,
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64], int]]:
-    """u, weights in units of the reference and evaluations spent, until n points are kept.
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float64], int]]:
+    """u, channels, weights over the reference and evaluations spent, until n points are kept.
 
     `rate` is the expected share of kept points.
     """
@@ -117,11 +122,11 @@ def _select(
     blocks = itertools.count()
     block = sampler.block
 
-    def dispatch() -> tuple[jax.Array, jax.Array, jax.Array]:
+    def dispatch() -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
         index = next(blocks)
-        u, log_w = sampler(points_key, index)
+        u, log_w, channel = sampler(points_key, index)
         chance = jax.random.fold_in(chance_key, index)
-        return u, *_keep(chance, log_w, log_reference, weighted=weighted)
+        return u, channel, *_keep(chance, log_w, log_reference, weighted=weighted)
 
     patience = PATIENCE * max(1.0 / rate, block)
     running = deque([dispatch()] if n > 0 else [])
@@ -131,11 +136,12 @@ def _select(
         if kept + rate * block < n:
             running.append(dispatch())
             total, unreported = total + block, unreported + block
-        u, mask, ratio = running.popleft()
+        u, channel, mask, ratio = running.popleft()
         index = np.flatnonzero(np.asarray(mask))[: n - kept]
         kept += index.size
         if index.size:
-            yield np.asarray(u)[index], np.asarray(ratio)[index], unreported
+            kept_points = (np.asarray(part)[index] for part in (u, channel, ratio))
+            yield *kept_points, unreported
             unreported, barren = 0, 0
         else:
             barren += block

@@ -44,6 +44,7 @@ class TwoFermions:
 
     scale: float = 3.0
     dim: int = 2
+    n_channels: int = 1
     topologies: tuple[EventTopology, ...] = (MUONS, QUARKS)
 
     def log_density(self, u):
