@@ -109,7 +109,9 @@ class Cascade(Mapping):
         momenta: dict[int, tuple] = {}
         for branch, size in zip(reversed(self.branches), reversed(sizes), strict=True):
             decayed = _decay(branch, ranges, size, turns[branch], momenta)
-            momenta |= _tilted(decayed, tilts.get(branch))
+            if self.ladder:
+                decayed = _kept(_tilted(decayed, tilts.get(branch)), kinematics)
+            momenta |= decayed
         final = [jnp.stack(jnp.broadcast_arrays(*momenta[i], u[0])[:4]) for i in sorted(momenta)]
         return self._mirrored(jnp.stack(final)), self._log(jacobian, ranges, u.shape[1:])
 
@@ -222,6 +224,16 @@ def _tilted(momenta: dict[int, tuple], tilt: tuple[Array, Array] | None) -> dict
         return momenta
     cos, sin = tilt
     return {leg: (p[0], *_rotated(p[1], p[2], p[3], cos, sin)) for leg, p in momenta.items()}
+
+
+def _kept(momenta: dict[int, tuple], kinematics: Kinematics) -> dict[int, tuple]:
+    """The same momenta, as numbers that XLA computes once.
+
+    Its fusion repeats sums and products at each place of their use, and of those places there are
+    several more at every step of a ladder; it does not repeat divisions.
+    """
+    one = jax.lax.stop_gradient(kinematics.sqrt_s / kinematics.sqrt_s)
+    return {leg: tuple(component / one for component in p) for leg, p in momenta.items()}
 
 
 def _rotated(x: Array, y: Array, z: Array, cos: Array, sin: Array) -> tuple[Array, Array, Array]:
