@@ -61,7 +61,8 @@ class Cascade(Mapping):
     from_second: bool = False
 
     def __post_init__(self) -> None:
-        if any(b.exchange is not None for b in set(self.branches) - set(self.ladder)):
+        scatterings = [b for b in self.branches if b.exchange is not None]
+        if len(scatterings) > len(self.ladder):
             raise ValueError("a scattering is the root, or the second child of a scattering")
         if sorted(self.tree.legs) != list(range(self.n_final)):
             raise ValueError(f"legs {self.tree.legs} are not 0..{self.n_final - 1}, once each")
@@ -77,7 +78,7 @@ class Cascade(Mapping):
         return tuple(sorted(self.branches[1:], key=lambda b: RANK[b.propagator.kind]))
 
     @functools.cached_property
-    def ladder(self) -> tuple[Branch, ...]:
+    def ladder(self) -> tuple[tuple[Branch, Exchange], ...]:
         """The branches that are scatterings, the root first."""
         return tuple(self.tree.scatterings())
 
@@ -95,16 +96,16 @@ class Cascade(Mapping):
         angles, u_cos = isotropic_angles(u[len(self.drawn) :]), u[len(self.drawn) :: 2]
         turns = {b: (u_cos[i], *(a[i] for a in angles)) for i, b in enumerate(self.branches)}
         tilts: dict[Branch, tuple[Array, Array] | None] = {}
-        pair = self._beams(ranges.masses[self.tree], kinematics) if self.ladder else None
-        for branch in self.ladder:
+        pair = self._beams(ranges.masses[self.tree], kinematics)
+        for branch, exchange in self.ladder:
             size = sizes[self.branches.index(branch)]
-            span = _span(pair, branch, ranges, size)
-            w, dw_du = span.forward(turns[branch][0], branch.exchange.nu)
+            span = _span(pair, exchange, branch, ranges, size)
+            w, dw_du = span.forward(turns[branch][0], exchange.nu)
             jacobian = jacobian * dw_du
             cos, sin = 1.0 - 2.0 * w, 2.0 * safe_sqrt(w * (1.0 - w))
             turns[branch] = (1.0 - w, cos, sin, *turns[branch][3:])
             tilts[branch] = pair.tilt
-            if branch is not self.ladder[-1]:
+            if branch is not self.ladder[-1][0]:
                 pair = pair.next(w, span.t(w), size, ranges.mass(branch.children[1]))
         momenta: dict[int, tuple] = {}
         for branch, size in zip(reversed(self.branches), reversed(sizes), strict=True):
@@ -132,9 +133,10 @@ class Cascade(Mapping):
         for branch in self.branches:
             jacobian = jacobian * undone[branch].size / ranges.masses[branch]
             polar, azimuth = undone[branch].angles
-            if branch.exchange is not None:
-                w = undone[branch].w
-                span = _span(undone[branch].pair, branch, ranges, undone[branch].size)
+            scattered = undone[branch].scattered
+            if branch.exchange is not None and scattered is not None:
+                pair, w = scattered
+                span = _span(pair, branch.exchange, branch, ranges, undone[branch].size)
                 polar, dw_du = span.inverse(w, branch.exchange.nu)
                 reached &= span.contains(w)
                 jacobian = jacobian * dw_du
@@ -240,10 +242,8 @@ def _rotated(x: Array, y: Array, z: Array, cos: Array, sin: Array) -> tuple[Arra
     return cos * x - sin * z, y, cos * z + sin * x
 
 
-def _span(pair: Pair, branch: Branch, ranges: Ranges, size: Array) -> Span:
+def _span(pair: Pair, exchange: Exchange, branch: Branch, ranges: Ranges, size: Array) -> Span:
     """The range of t of a scattering."""
-    exchange = branch.exchange
-    assert exchange is not None
     exchanged: Number = 0.0
     if exchange.mass is not None:
         exchanged = ranges.kinematics.exchanged_masses[exchange.mass]
@@ -256,8 +256,7 @@ class _Undone(NamedTuple):
     size: Array  #: momentum of the children in the rest frame of the branch, GeV
     angles: tuple[Array, Array]  #: their direction, in [0, 1]
     #: of scatterings: what meets, and (1 - cos theta)/2 to relative precision
-    pair: Pair | None = None
-    w: Array | None = None
+    scattered: tuple[Pair, Array] | None = None
 
 
 def _undo_decays(
@@ -305,12 +304,13 @@ def _undo_decays(
     across = safe_sqrt(x * x + y * y)
     size = jnp.sqrt(across * across + z * z)
     cos, sin = _ratio(z, size, 1.0), _ratio(across, size, 0.0)
-    w = None
+    scattered = None
     if pair is not None:
         w = jnp.where(z > 0.0, sin * sin / (1.0 + jnp.abs(cos)), 1.0 - cos) / 2.0
         t = pair.momentum_transfer(*_cones(branch, vectors, masses), across)
         meet = functools.partial(pair.next, w, t, size)
-    yield branch, _Undone(mass, size, unit_angles(x, y, z), pair, w)
+        scattered = pair, w
+    yield branch, _Undone(mass, size, unit_angles(x, y, z), scattered)
     cos_phi, sin_phi = _ratio(x, across, 1.0), _ratio(y, across, 0.0)
     for child, side in zip(branch.children, (1.0, -1.0), strict=True):
         if isinstance(child, Leaf):
@@ -335,7 +335,8 @@ def _cones(branch: Branch, vectors: dict[int, tuple], masses: Array) -> tuple[Ar
         ]
         for child in branch.children
     )
-    return sum(p[1] for p in first), sum(p[0] for p in second)
+    behind, ahead = [p[1] for p in first], [p[0] for p in second]
+    return functools.reduce(jnp.add, behind), functools.reduce(jnp.add, ahead)
 
 
 def _ratio(numerator: Array, size: Array, otherwise: float) -> Array:

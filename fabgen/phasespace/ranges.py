@@ -33,10 +33,10 @@ class Ranges:
         self.parent = {child: branch for branch in tree.branches() for child in branch.children}
         self.masses: dict[Branch, Array] = {}
         self.pt = tree.exchange.minimum_pt if tree.exchange else 0.0
-        needed = self._low(tree)
+        self.is_open = kinematics.sqrt_s > self._low(tree)
         if self.pt > 0.0:
-            needed = sum(jnp.hypot(self._low(child), self.pt) for child in tree.children)
-        self.is_open = kinematics.sqrt_s > needed
+            first, second = (jnp.hypot(self._low(child), self.pt) for child in tree.children)
+            self.is_open &= kinematics.sqrt_s > first + second
         for branch in tree.branches():
             if branch is not tree:
                 self.is_open &= self._cap(branch) > self._low(branch)

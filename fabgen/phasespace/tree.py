@@ -99,10 +99,10 @@ class Branch:
             for child in self.children
         )
 
-    def scatterings(self) -> Iterator[Branch]:
+    def scatterings(self) -> Iterator[tuple[Branch, Exchange]]:
         """This branch if it is a scattering, and those of what is left: a ladder."""
         if self.exchange is not None:
-            yield self
+            yield self, self.exchange
             rest = self.children[1]
             if isinstance(rest, Branch):
                 yield from rest.scatterings()
