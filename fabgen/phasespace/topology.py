@@ -52,6 +52,12 @@ class Setting:
     massless: Callable[[int], bool] = lambda leg: False
     bw_cutoff: float = float("inf")
     nu: float = 1.4
+    #: whether minimum_mass bounds the invariants that stand for no propagator, too
+    bound_flat: bool = True
+
+    def flat_minimum(self, legs: Legs) -> float:
+        """Lower bound in GeV on an invariant that stands for no propagator."""
+        return self.minimum_mass(tuple(sorted(legs))) if self.bound_flat else 0.0
 
     @property
     def n_final(self) -> int:
@@ -111,6 +117,7 @@ def channel_map(
         *(model, values, sqrt_s, n_initial, tuple(range(n_final)), minimum_mass),
         bw_cutoff=bw_cutoff,
         nu=nu,
+        bound_flat=False,
     )
     names: list[tuple[str, str]] = []
     blocks = {setting.legs(p): time_like(setting, p, names) for p in diagram.propagators}
@@ -142,7 +149,8 @@ def decays(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> Branch:
     if len(nodes) == 1:
         (tree,) = nodes.values()
     else:
-        tree = flat_tree([nodes[part] for part in sorted(nodes, key=min)])
+        parts = [nodes[part] for part in sorted(nodes, key=min)]
+        tree = flat_tree(parts, minimum_mass=setting.flat_minimum)
     assert isinstance(tree, Branch)
     return tree
 
@@ -184,8 +192,7 @@ def ladder(
         if number == 0:
             minimum_pt, maximum_rapidity = _bounds(setting, [first, tree])
         else:
-            rest = tuple(sorted((*first.legs, *tree.legs)))
-            propagator = Propagator(minimum=setting.minimum_mass(rest))
+            propagator = Propagator(minimum=setting.flat_minimum((*first.legs, *tree.legs)))
         exchange = Exchange(indices[number], setting.nu, minimum_pt, maximum_rapidity)
         tree = Branch((first, tree), propagator, exchange)
     assert isinstance(tree, Branch)
@@ -198,7 +205,7 @@ def _joined(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> dict[LegSe
     # From the smallest sets of legs to the largest: each joins what it contains.
     for legs in sorted(blocks, key=lambda legs: (len(legs), sorted(legs))):
         inside = [nodes.pop(part) for part in sorted(nodes, key=min) if part <= legs]
-        nodes[legs] = flat_tree(inside, blocks[legs])
+        nodes[legs] = flat_tree(inside, blocks[legs], setting.flat_minimum)
     return nodes
 
 
@@ -207,8 +214,8 @@ def _blob(setting: Setting, nodes: Mapping[LegSet, Node], legs: LegSet) -> Node:
     inside = [nodes[part] for part in sorted(nodes, key=min) if part <= legs]
     if len(inside) == 1:
         return inside[0]
-    minimum = setting.minimum_mass(tuple(sorted(legs)))
-    return flat_tree(inside, Propagator(minimum=minimum), setting.minimum_mass)
+    minimum = setting.flat_minimum(tuple(legs))
+    return flat_tree(inside, Propagator(minimum=minimum), setting.flat_minimum)
 
 
 def _bounds(setting: Setting, nodes: Sequence[Node]) -> tuple[float, float]:
