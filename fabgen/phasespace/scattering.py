@@ -26,7 +26,9 @@ from .tree import Exchange
 #: Smallest range of t relative to s: there is none where phase space closes.
 _SMALLEST = 1e-30
 #: How far outside its limits w may lie by rounding.
-_ROUNDING = 1e-12
+_ROUNDING = 1e-9
+#: Where a bound on t leaves nothing this part of the range is kept: nothing else is in cuts there.
+_LEFT = 1e-9
 
 
 class Span(NamedTuple):
@@ -67,21 +69,17 @@ class Pair(NamedTuple):
     beam_mass: Number  #: GeV
     energy: Array  #: of the beam, GeV
     momentum: Array  #: |p| = |q|, GeV
+    #: the pair of the first scattering, the beams themselves; None: it is this one
+    beams: Pair | None = None
     #: cos and sin of the angle between q and the z axis, in the x-z plane towards -x; None: 1, 0
     tilt: tuple[Array, Array] | None = None
 
     @classmethod
-    def of(
-        cls,
-        mass: Array,
-        square: Array | float,
-        beam_mass: Number,
-        tilt: tuple[Array, Array] | None = None,
-    ) -> Pair:
-        """The pair of total mass `mass`."""
+    def of(cls, mass: Array, square: Array | float, beam_mass: Number) -> Pair:
+        """The pair of total mass `mass`, with z along q."""
         energy = 0.5 * (mass + (beam_mass * beam_mass - square) / mass)
         momentum = safe_sqrt((energy - beam_mass) * (energy + beam_mass))
-        return cls(mass, square, beam_mass, energy, momentum, tilt)
+        return cls(mass, square, beam_mass, energy, momentum)
 
     def span(
         self, exchange: Exchange, exchanged: Number, masses: tuple[Number, Number], size: Array
@@ -103,9 +101,27 @@ class Pair(NamedTuple):
         farthest = jnp.where(ahead, 0.5 * (total + full), 1.0)
         nearest = jnp.where(ahead, product / farthest, 0.5 * (total - full))
         low, width = _bounds(exchange, size)
+        if exchange.recoil_pt > 0.0:
+            bound = (self._least_transfer(exchange, masses[1]) - nearest) / full
+            high = low + width
+            low = jnp.clip(bound, low, low + (1.0 - _LEFT) * width)
+            width = high - low
         distance = exchanged * exchanged + nearest
         lowest = regulated(distance + full * low, distance + full * (low + width))
         return Span(nearest, full, low, width, lowest)
+
+    def _least_transfer(self, exchange: Exchange, mass: Number) -> Array:
+        """Lower bound on -(p - k_2)^2 if k_2 is a single particle, of this mass.
+
+        -(p - k)^2 + p^2 + k^2 = 2 p.k > p^- k^+ in the rest frame of the beams, where p is along
+        -z; there k^+ = m_T exp(y), and k^- = m_T^2/k^+ is less than the total energy.
+        """
+        beams = self if self.beams is None else self.beams
+        square = exchange.recoil_pt**2 + mass * mass
+        ahead = jnp.maximum(
+            jnp.sqrt(square) * jnp.exp(-exchange.recoil_rapidity), square / beams.mass
+        )
+        return (beams.energy + beams.momentum) * ahead - self.beam_mass**2 - mass * mass
 
     def momentum_transfer(self, behind: Array, ahead: Array, across: Array) -> Array:
         """t from E - z of k_1, E + z of k_2 and their momentum across, with z along q, in GeV.
@@ -132,8 +148,10 @@ class Pair(NamedTuple):
         total = safe_sqrt(along * along + across * across)
         positive = total > 0.0
         total = jnp.where(positive, total, 1.0)
-        tilt = jnp.where(positive, along / total, 1.0), across / total
-        return Pair.of(mass, t, self.beam_mass, tilt)
+        return Pair.of(mass, t, self.beam_mass)._replace(
+            beams=self if self.beams is None else self.beams,
+            tilt=(jnp.where(positive, along / total, 1.0), across / total),
+        )
 
 
 def _bounds(exchange: Exchange, size: Array) -> tuple[Array | float, Array | float]:

@@ -187,13 +187,21 @@ def ladder(
     tree = blobs[-1]
     for number in reversed(range(len(indices))):
         first = blobs[number]
-        minimum_pt, maximum_rapidity = 0.0, float("inf")
+        exchange = Exchange(indices[number], setting.nu)
         propagator = Propagator()
         if number == 0:
             minimum_pt, maximum_rapidity = _bounds(setting, [first, tree])
+            exchange = dataclasses.replace(
+                exchange, minimum_pt=minimum_pt, maximum_rapidity=maximum_rapidity
+            )
         else:
             propagator = Propagator(minimum=setting.flat_minimum((*first.legs, *tree.legs)))
-        exchange = Exchange(indices[number], setting.nu, minimum_pt, maximum_rapidity)
+            if isinstance(tree, Leaf):
+                exchange = dataclasses.replace(
+                    exchange,
+                    recoil_pt=setting.minimum_pt(tree.leg),
+                    recoil_rapidity=setting.maximum_rapidity(tree.leg),
+                )
         tree = Branch((first, tree), propagator, exchange)
     assert isinstance(tree, Branch)
     return tree, from_second

@@ -51,14 +51,18 @@ class Leaf:
 class Exchange:
     """How the t of a scattering is distributed: density (M^2 - t)^-nu for a particle of mass M.
 
-    The bounds hold for either child that is a single particle. They are exact in the rest frame of
-    the beams, and are given for the first scattering only.
+    minimum_pt and maximum_rapidity hold for either child that is a single particle: limits on t
+    that are exact in the rest frame of the beams, and given for the first scattering only. The
+    bounds of the recoil hold for the second child of the last scattering, if it is a single
+    particle: it is what the other beam turns into, which limits t whatever was emitted before.
     """
 
     mass: int | None = None  #: index into Kinematics.exchanged_masses; None: massless
     nu: float = 1.4
     minimum_pt: float = 0.0  #: lower bound on pT in GeV
     maximum_rapidity: float = math.inf  #: upper bound on |y|; of massless particles only
+    recoil_pt: float = 0.0  #: lower bound on its pT in GeV
+    recoil_rapidity: float = math.inf  #: upper bound on its |y|
 
 
 @dataclass(frozen=True)

@@ -44,13 +44,16 @@ def pair(first, second, kind="breit-wigner-tail", **options):
 
 LIGHT, HEAVY = Exchange(), Exchange(0)
 CUT = Exchange(nu=0.6, minimum_pt=30.0, maximum_rapidity=2.5)
+RECOIL = Exchange(nu=0.6, recoil_pt=20.0, recoil_rapidity=3.0)
 SOFT = Exchange(0, nu=0.3)
+#: GeV^2: what the bounds of the recoil leave of -t.
+LEAST = 1000.0 * 20.0 * math.exp(-3.0)
 
 #: Map, masses of the final particles, of the beams.
 CASES = {
     "two": (Cascade(ladder([0, 1], [HEAVY]), 2), [W, Z], ()),
     "two, massive beams": (Cascade(ladder([1, 0], [SOFT]), 2), [W, T], (T, 4.7)),
-    "three, cut": (Cascade(ladder([1, 0, 2], [CUT, Exchange(nu=0.6)], 20.0), 3), [0.0] * 3, ()),
+    "three, cut": (Cascade(ladder([1, 0, 2], [CUT, RECOIL], 20.0), 3), [0.0] * 3, ()),
     "three, from the second beam": (
         Cascade(ladder([1, 2, 0], [SOFT, SOFT]), 3, from_second=True),
         [W, T, Z],
@@ -180,6 +183,8 @@ def test_volume(name):
         & np.asarray(jnp.abs(rapidity(first)) <= tree.exchange.maximum_rapidity)
         & np.asarray(mass_squared(second + third) >= tree.children[1].propagator.minimum ** 2)
     )
+    if name == "three, cut":
+        expected &= transfers(name, momenta)[1] <= -LEAST
     np.testing.assert_array_equal(inside, expected)
     samples = [
         np.exp(flat) * inside,
@@ -221,16 +226,19 @@ def test_axes(name):
 
 
 def test_distribution_of_t():
-    """Massless particles: 0 < -t_2 < M^2 - t_1, as the power law with its regulator says."""
+    """Massless particles: least < -t_2 < M^2 - t_1, with the power law between."""
     name = "three, cut"
     u = uniform(name, 50, seed=6)
     momenta, _ = compiled(name)[0](u, numbers(name))
     t1, t2 = transfers(name, momenta)
-    rest = np.asarray(mass_squared(momenta[0] + momenta[2]))
-    shift, power = 1e-4, 1 - 0.6
-    grown = 1 + u[3] * ((1 + 1 / shift) ** power - 1)
-    w = shift * (grown ** (1 / power) - 1)
-    np.testing.assert_allclose(-t2 / (rest - t1), w, rtol=1e-7, atol=1e-10)
+    most = np.asarray(mass_squared(momenta[0] + momenta[2])) - t1
+    power = 1 - 0.6
+    grown = 1 + u[3] * ((most / LEAST) ** power - 1)
+    is_open = most > LEAST
+    assert np.sum(is_open) > 40
+    np.testing.assert_allclose(-t2[is_open], (LEAST * grown ** (1 / power))[is_open], rtol=1e-8)
+    soft = momenta[2][:, transverse_momentum(momenta[2]) > 20.0]
+    assert np.all((rapidity(soft) < -3.0) | (E * (soft[0] + soft[3]) > LEAST))
 
 
 def test_faces_are_finite():
