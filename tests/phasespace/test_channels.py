@@ -180,6 +180,23 @@ def test_channels_together_give_the_volume_within_cuts():
     assert abs(value - expected) <= 4 * math.hypot(error, uncertain)
 
 
+def test_densities_have_finite_gradients():
+    """Of one channel at points of another, where the first does not reach, too."""
+    process = "u u~ > g g g"
+    _, channels, _ = built(process)
+    first, *others = [c.mapping for c in channels if c.mirror is None and c.mapping.ladder]
+    u = jax.random.uniform(jax.random.key(3), (5, EVENTS))
+
+    def log_densities(u):
+        momenta, _ = first.forward(u, point(process))
+        logs = [m.inverse(momenta, point(process))[1] for m in others]
+        return sum(jnp.sum(jnp.where(jnp.isinf(x), 0.0, x)) for x in logs), logs
+
+    gradient, logs = jax.grad(log_densities, has_aux=True)(u)
+    assert any(np.any(np.isposinf(x)) for x in logs)
+    assert np.all(np.isfinite(gradient))
+
+
 def test_labels_of_identical_particles():
     """Without a common label no channel is a mirror."""
     _, channels, diagrams = built("u d~ > w+ w+ w-")
