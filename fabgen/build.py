@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from fabgen.errors import InputError
 from fabgen.integrand import Integrand
 from fabgen.interface import AnyIntegrand
 from fabgen.model import ZERO, Model, Particle, load_model
+from fabgen.phasespace.channels import Channel, find_channels
 from fabgen.phasespace.cuts import CutLeg, Cuts, Kind
 from fabgen.phasespace.rambo import Rambo
-from fabgen.phasespace.topology import channel_map, most_resonant
+from fabgen.phasespace.topology import Setting, channel_map, most_resonant
 from fabgen.process import resonances
 from fabgen.process.flows import colour_lines
 from fabgen.process.graph import build_graph
@@ -44,6 +45,23 @@ def build_process(card: Card) -> Integrand:
     """The integrand of a process of Feynman diagrams. Raises InputError."""
     try:
         return _Builder(card).integrand()
+    except InputError as error:
+        raise error.with_place(file=card.file) from None
+
+
+class ComponentChannels(NamedTuple):
+    """The channels of a component and the diagrams that they refer to by position."""
+
+    channels: tuple[Channel, ...]
+    diagrams: tuple[resonances.Diagram, ...]
+
+
+def build_channels(card: Card) -> tuple[Integrand, tuple[ComponentChannels, ...]]:
+    """The integrand of a process, and the channels of each of its components. Raises InputError."""
+    try:
+        builder = _Builder(card)
+        integrand = builder.integrand()
+        return integrand, tuple(builder.channels(c.masses, c.terms) for c in integrand.components)
     except InputError as error:
         raise error.with_place(file=card.file) from None
 
@@ -106,7 +124,6 @@ class _Builder:
         sub = self.subprocesses[next(iter(grouped.values()))[0]]
         n_initial, n_final = len(sub.tree.initial), len(sub.tree.final)
         sqrt_s = self._energy(sub)
-        final = [self.values[mass] for mass in masses[n_initial:]]
         terms: list[Term] = []
         drawn: tuple[resonances.Diagram, ...] = ()
         for (_, diagrams, order), numbers_ in grouped.items():
@@ -127,11 +144,7 @@ class _Builder:
             )
         if self.card.phase_space.mapping == "rambo":
             return Component(Rambo(n_final), masses, (), tuple(terms))
-
-        def minimum_mass(legs: tuple[int, ...]) -> float:
-            # What no term needs: each has its own cuts.
-            return min(term.cuts.minimum_invariant_mass(legs, final) for term in terms)
-
+        minimum_mass = self._setting(masses, terms).minimum_mass
         diagram = most_resonant(self.model, drawn, self.values, minimum_mass, sqrt_s, n_initial)
         options = self.card.phase_space
         channel = channel_map(
@@ -146,6 +159,49 @@ class _Builder:
             nu=options.nu,
         )
         return Component(channel.mapping, masses, channel.resonances, tuple(terms))
+
+    def channels(self, masses: Sequence[str], terms: Sequence[Term]) -> ComponentChannels:
+        """The channels of all diagrams of a component's terms."""
+        drawn: dict[resonances.Diagram, None] = {}
+        for term in terms:
+            found = self._diagrams(self.diagrams[self.subprocesses[term.subprocesses[0]].diagrams])
+            if term.legs[:2] == (1, 0):
+                n = len(masses)
+                found = tuple(resonances.with_beams_swapped(self.model, d, n) for d in found)
+            drawn |= dict.fromkeys(found)
+        return ComponentChannels(
+            find_channels(self._setting(masses, terms), tuple(drawn)), tuple(drawn)
+        )
+
+    def _setting(self, masses: Sequence[str], terms: Sequence[Term]) -> Setting:
+        """What maps depend on; bounds are those that hold for all terms, which have own cuts."""
+        subs = [self.subprocesses[number] for term in terms for number in term.subprocesses]
+        sqrt_s, n_initial = self._energy(subs[0]), len(subs[0].tree.initial)
+        final = [self.values[mass] for mass in masses[n_initial:]]
+        boost = self._boost(masses) if n_initial == 2 else 0.0
+        cuts = [term.cuts for term in terms]
+        return Setting(
+            model=self.model,
+            values=self.values,
+            sqrt_s=sqrt_s,
+            n_initial=n_initial,
+            final=tuple(zip(*(sub.tree.final for sub in subs), strict=True)),
+            minimum_mass=lambda legs: min(c.minimum_invariant_mass(legs, final) for c in cuts),
+            minimum_pt=lambda leg: min(c.minimum_pt(leg, final[leg]) for c in cuts),
+            maximum_rapidity=lambda leg: max(c.maximum_rapidity(leg) for c in cuts) + abs(boost),
+            massless=lambda leg: masses[n_initial + leg] == ZERO,
+            bw_cutoff=self.card.phase_space.bw_cutoff,
+            nu=self.card.phase_space.nu,
+        )
+
+    def _boost(self, masses: Sequence[str]) -> float:
+        """Rapidity of the rest frame of the beams in the lab."""
+        energies = self.card.beams.energy
+        momenta = [
+            math.sqrt(energy**2 - self.values[mass] ** 2)
+            for energy, mass in zip(energies, masses, strict=False)
+        ]
+        return math.atanh((momenta[0] - momenta[1]) / sum(energies))
 
     def _cuts(self, sub: Subprocess) -> Cuts:
         return Cuts.from_card(self.card.cuts, cut_legs(self.model, sub.tree))

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from fabgen.build import build_process
+from fabgen.build import build_channels
 from fabgen.card import Card
 from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.components import Component
 from fabgen.describe_dalitz import describe_dalitz
+from fabgen.draw import draw
 from fabgen.errors import InputError
 from fabgen.integrand import Integrand
 from fabgen.model import Model, load_model
 from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Node
+from fabgen.phasespace.channels import Channel
 from fabgen.process.graph import build_graph
 from fabgen.process.resonances import Diagram, Propagator, diagrams
 from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
@@ -22,10 +24,10 @@ _MOST = 12  # lines of one list
 
 
 def describe(card: Card) -> str:
-    """Subprocesses, diagrams, the channel and the dimension of a card's process.
+    """Subprocesses, diagrams, channels and the dimension of a card's process.
 
     Raises InputError for a process that is wrong; one that cannot be integrated as the card says
-    (energy, cuts) is described up to the channel, with the reason.
+    (energy, cuts) is described up to the channels, with the reason.
     """
     if card.model in AMPLITUDE_MODELS:
         return describe_dalitz(card)
@@ -67,7 +69,7 @@ def _lines(
     if len(distinct) > _MOST:
         yield f"\n  ... {len(distinct) - _MOST} more matrix elements"
     yield ""
-    yield from _channel(card)
+    yield from _channels(card)
 
 
 def _diagram(diagram: Diagram, entry: Diagrams) -> str:
@@ -86,9 +88,9 @@ def _diagram(diagram: Diagram, entry: Diagrams) -> str:
     return ", ".join(parts) or "contact"
 
 
-def _channel(card: Card) -> Iterator[str]:
+def _channels(card: Card) -> Iterator[str]:
     try:
-        integrand = build_process(card)
+        integrand, sets = build_channels(card)
     except InputError as error:
         if error.key not in ("beams.energy", "cuts"):
             raise
@@ -96,29 +98,71 @@ def _channel(card: Card) -> Iterator[str]:
         if error.allowed:
             yield f"{'':<14}{error.allowed}"
         return
-    for component in integrand.components:
-        yield f"{'channel':<14}{_map(integrand, component)}"
+    for place, (component, (channels, drawn)) in enumerate(
+        zip(integrand.components, sets, strict=True)
+    ):
+        if place > 0:
+            yield ""
+        external = _external(integrand, component)
+        if not isinstance(component.mapping, Cascade):
+            yield f"{'channel':<14}RAMBO on diet: {' '.join(external[integrand.n_initial :])}"
+            continue
+        own = [number for number, channel in enumerate(channels) if channel.mirror is None]
+        mirrors = len(channels) - len(own)
+        more = f", {mirrors} of them mirrors of others" if mirrors else ""
+        yield f"{'channels':<14}{len(channels)}{more}"
+        for number in own[:_MOST]:
+            channel = channels[number]
+            yield ""
+            yield f"  {number + 1:>5}  {_propagators(channel, external[integrand.n_initial :])}"
+            images = [
+                n for n, c in enumerate(channels, 1) if c.mirror and c.mirror.original == number
+            ]
+            if images:
+                shown = " ".join(map(str, images[:_MOST])) + (" ..." if len(images) > _MOST else "")
+                yield f"         mirrored as {shown}"
+            examples = [drawn[n] for n in channel.diagrams]
+            yield from (f"         {x}" for x in draw(examples, external, integrand.n_initial))
+        if len(own) > _MOST:
+            yield ""
+            yield f"         ... {len(own) - _MOST} more"
 
 
-def _map(integrand: Integrand, component: Component) -> str:
+def _external(integrand: Integrand, component: Component) -> list[str]:
+    """Names of the external particles, those of the first subprocess of several."""
     topology = integrand.topologies[component.terms[0].subprocesses[0]]
     names = {p.pdg: p.name for p in integrand.model.particles.values()}
-    final = [names[pdg] for pdg in topology.pdg[topology.n_initial :]]
-    if not isinstance(component.mapping, Cascade):
-        return f"RAMBO on diet: {' '.join(final)}"
+    return [names[pdg] for pdg in topology.pdg]
+
+
+def _propagators(channel: Channel, final: list[str]) -> str:
+    """The blocks of a channel: systems that decay in brackets, <t> between what is scattered."""
+    assert isinstance(channel.mapping, Cascade)
 
     def text(node: Node) -> str:
         if isinstance(node, Leaf):
             return final[node.leg]
-        return f"({' '.join(text(child) for child in node.children)}){_kind(node, component)}"
+        inside = " ".join(text(child) for child in node.children)
+        return f"({inside})[{_kind(node, channel)}]"
 
-    root = component.mapping.tree
-    return " ".join(text(child) for child in root.children)
+    def ladder(node: Node) -> str:
+        if isinstance(node, Leaf) or node.exchange is None:
+            return text(node)
+        first, rest = node.children
+        mass = node.exchange.mass
+        name = "" if mass is None else f" {channel.exchanged[mass]}"
+        return f"{text(first)} <t{name}> {ladder(rest)}"
+
+    root = channel.mapping.tree
+    if root.exchange is None:
+        return " ".join(text(child) for child in root.children)
+    start = "from the second beam: " if channel.mapping.from_second else ""
+    return start + ladder(root)
 
 
-def _kind(branch: Branch, component: Component) -> str:
+def _kind(branch: Branch, channel: Channel) -> str:
     propagator = branch.propagator
     if propagator.resonance is None:
-        return f"[{propagator.kind}]"
-    mass, width = component.resonances[propagator.resonance]
-    return f"[{propagator.kind} {mass} {width}]"
+        return propagator.kind
+    mass, width = channel.resonances[propagator.resonance]
+    return f"{propagator.kind} {mass} {width}"

@@ -28,7 +28,13 @@ def test_the_demo(cards):
         "      1  s-channel a, decays t(w+ b) t~(w- b~)",
         "      2  s-channel z, decays t(w+ b) t~(w- b~)",
         "",
-        "channel       (w+ b)[breit-wigner MT WT] (w- b~)[breit-wigner MT WT]",
+        "channels      1",
+        "",
+        "      1  (w+ b)[breit-wigner MT WT] (w- b~)[breit-wigner MT WT]",
+        "         e+ e- ── a/z ─┬─ t ─┬─ w+",
+        "                       │     └─ b",
+        "                       └─ t~ ─┬─ w-",
+        "                              └─ b~",
     ]
 
 
@@ -36,7 +42,8 @@ def test_one_diagram():
     lines = shown("e+ e- > z h")
     assert "1 diagram" in lines
     assert "1 s-channel z" in lines
-    assert "channel z h" in lines
+    assert "channels 1" in lines
+    assert "1 z h" in lines
 
 
 def test_exchanged_particles_and_contact_terms():
@@ -45,6 +52,7 @@ def test_exchanged_particles_and_contact_terms():
     assert "1 contact" in lines
     assert "2 s-channel h" in lines
     assert lines.count("3 t-channel w+(h)") == 1
+    assert lines[-5:] == ["2 h <t MW> h", "mirrored as 3", "w+ ─┬─ h", "│ w+", "w- ─┴─ h"]
 
 
 def test_equal_matrix_elements():
@@ -60,6 +68,7 @@ def test_long_lists_are_cut_short():
     lines = shown("g g > g g g", cuts={"ptj": 20.0, "drjj": 0.4})
     assert "25 diagrams" in lines
     assert "... 13 more" in lines
+    assert sum(line.startswith("mirrored as ") for line in lines) > 3
     lines = shown("p p > j j QED=0", cuts={"ptj": 20.0})
     assert any(line.startswith("... ") and "more matrix elements" in line for line in lines)
 
@@ -67,7 +76,8 @@ def test_long_lists_are_cut_short():
 def test_maps():
     assert "channel RAMBO on diet: z h" in shown("e+ e- > z h", phase_space={"mapping": "rambo"})
     lines = shown("e+ e- > mu+ mu-", "e+ e- > t t~")
-    assert lines[-2:] == ["channel mu+ mu-", "channel t t~"]
+    assert lines.count("channels 1") == 2
+    assert "1 mu+ mu-" in lines and "1 t t~" in lines
 
 
 def test_amplitude_models(cards):

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "event_sample",
             "own_events",
         ),
-        *("rundir", "reporting", "describe", "describe_dalitz"),
+        *("rundir", "reporting", "describe", "describe_dalitz", "draw"),
     ),
     ("cli", "terminal"),
 )

@@ -1,22 +1,22 @@
-"""Cascades of isotropic 1 -> 2 decays along one diagram: the map `mapping = "channels"`.
+"""Cascades of 1 -> 2 decays and 2 -> 2 scatterings along one diagram: `mapping = "channels"`.
 
 F. James, CERN 68-15: dPhi_n = product over invariants ds/(2 pi) x product over decays dPhi_2, with
-dPhi_2 = |p|/(4 pi M) d(cos theta)/2 d(phi)/(2 pi).
+dPhi_2 = |p|/(4 pi M) d(cos theta)/2 d(phi)/(2 pi). Decays are isotropic; of a scattering (see
+scattering.py) cos(theta) follows a power law in t.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .invariants import Block, BreitWigner, BreitWignerTail, Flat, Limits, Power
 from .kinematics import (
     TWO_PI,
     Number,
@@ -26,103 +26,20 @@ from .kinematics import (
     unit_angles,
 )
 from .mapping import Kinematics, Mapping
+from .ranges import Ranges, resonance
+from .scattering import Pair, Span
+from .tree import RANK, Branch, Exchange, Kind, Leaf, Node, Propagator, flat_tree
 
-#: Where limits meet within rounding they are kept this far apart, relative to the upper one (to
-#: the total s for resonances): the map stays finite on the faces of the cube. Energy conservation
-#: is violated by as much there.
-_RESOLUTION = 1e-15
-#: Smallest invariant relative to the total s, for massless systems on the faces.
-_SMALLEST = 1e-48
-
-Kind = Literal["breit-wigner", "breit-wigner-tail", "power", "flat"]
-#: Invariants are drawn in this order (and from the root to the leaves within one rank): the shape
-#: of a resonance is then never cut short by what a shapeless invariant happened to be.
-_RANK = {"breit-wigner": 0, "breit-wigner-tail": 0, "power": 1, "flat": 2}
-
-
-@dataclass(frozen=True)
-class Propagator:
-    """How the invariant mass of a branch is distributed, and its bounds."""
-
-    kind: Kind = "flat"
-    resonance: int | None = None  #: index into Kinematics.resonance_masses and _widths
-    nu: float = 1.4  #: of kind "power"
-    window: float | None = None  #: |sqrt(s) - M| < window x Gamma
-    minimum: float = 0.0  #: lower bound on sqrt(s) in GeV, from cuts
-    maximum: float = math.inf  #: upper bound on sqrt(s) in GeV, from cuts
-
-    def __post_init__(self) -> None:
-        if self.kind not in _RANK:
-            raise ValueError(f"unknown kind of propagator {self.kind!r}")
-        resonant = self.kind.startswith("breit-wigner") or self.window is not None
-        if resonant and self.resonance is None:
-            raise ValueError(f"a {self.kind} propagator with a width needs a resonance")
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """A final particle, by its index."""
-
-    leg: int
-
-    @property
-    def legs(self) -> tuple[int, ...]:
-        """Indices of the final particles below."""
-        return (self.leg,)
-
-
-@dataclass(frozen=True)
-class Branch:
-    """What decays into two children; the propagator of the root is not used (its s is fixed)."""
-
-    children: tuple[Leaf | Branch, Leaf | Branch]
-    propagator: Propagator = Propagator()
-
-    @functools.cached_property
-    def legs(self) -> tuple[int, ...]:
-        """Indices of the final particles below."""
-        return self.children[0].legs + self.children[1].legs
-
-    @functools.cached_property
-    def block(self) -> Block:
-        """The map of one variable onto the invariant."""
-        propagator = self.propagator
-        if propagator.kind == "breit-wigner":
-            return BreitWigner()
-        if propagator.kind == "breit-wigner-tail":
-            return BreitWignerTail()
-        if propagator.kind == "power":
-            return Power(propagator.nu)
-        return Flat(self.bodies)
-
-    @functools.cached_property
-    def bodies(self) -> int:
-        """How many particles or propagators this pseudo-particle consists of."""
-        return sum(
-            child.bodies if isinstance(child, Branch) and child.propagator.kind == "flat" else 1
-            for child in self.children
-        )
-
-    def branches(self) -> Iterator[Branch]:
-        """This branch and all below, parents before children."""
-        yield self
-        for child in self.children:
-            if isinstance(child, Branch):
-                yield from child.branches()
-
-
-Node = Leaf | Branch
-
-
-def flat_tree(nodes: Sequence[Node | int], propagator: Propagator = Propagator()) -> Branch:
-    """Joins two or more nodes (or legs) into a tree whose new invariants are flat."""
-    joined = [Leaf(node) if isinstance(node, int) else node for node in nodes]
-    if len(joined) < 2:
-        raise ValueError("a tree needs at least two nodes")
-    tree = joined[-1]
-    for node in reversed(joined[1:-1]):
-        tree = Branch((node, tree))
-    return Branch((joined[0], tree), propagator)
+__all__ = [
+    "Branch",
+    "Cascade",
+    "Exchange",
+    "Kind",
+    "Leaf",
+    "Node",
+    "Propagator",
+    "flat_tree",
+]
 
 
 @dataclass(frozen=True)
@@ -133,12 +50,20 @@ class Cascade(Mapping):
     first, (1 + cos theta)/2 and azimuth/(2 pi) of its first child in its rest frame. The axes of
     that frame are those of its parent's after the rotation that takes z to the parent's first
     child (Jacob and Wick): with unpolarized beams f does not depend on the root's azimuth.
+
+    A branch that is a scattering has, instead of (1 + cos theta)/2, the variable of the power law
+    in t, and z is where its virtual particle comes from. from_second: the ladder of scatterings
+    starts from the second beam, along -z; momenta are then mirrored in z.
     """
 
     tree: Branch
     n_final: int
+    from_second: bool = False
 
     def __post_init__(self) -> None:
+        scatterings = [b for b in self.branches if b.exchange is not None]
+        if len(scatterings) > len(self.ladder):
+            raise ValueError("a scattering is the root, or the second child of a scattering")
         if sorted(self.tree.legs) != list(range(self.n_final)):
             raise ValueError(f"legs {self.tree.legs} are not 0..{self.n_final - 1}, once each")
 
@@ -150,44 +75,87 @@ class Cascade(Mapping):
     @functools.cached_property
     def drawn(self) -> tuple[Branch, ...]:
         """All branches but the root in the order in which their invariants are drawn."""
-        return tuple(sorted(self.branches[1:], key=lambda b: _RANK[b.propagator.kind]))
+        return tuple(sorted(self.branches[1:], key=lambda b: RANK[b.propagator.kind]))
+
+    @functools.cached_property
+    def ladder(self) -> tuple[tuple[Branch, Exchange], ...]:
+        """The branches that are scatterings, the root first."""
+        return tuple(self.tree.scatterings())
 
     def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
-        ranges = _Ranges(self.tree, kinematics)
+        ranges = Ranges(self.tree, kinematics)
         jacobian = jnp.ones(u.shape[1:])
         for i, branch in enumerate(self.drawn):
             limits = ranges.limits(branch)
-            resonance = _resonance(branch.propagator, kinematics)
-            s, ds_du = branch.block.forward(u[i], limits, *resonance)
+            s, ds_du = branch.block.forward(u[i], limits, *resonance(branch.propagator, kinematics))
             ranges.masses[branch] = ranges.root(s, limits)
             jacobian = jacobian * ds_du
         sizes = [ranges.momentum(branch) for branch in self.branches]
         for branch, size in zip(self.branches, sizes, strict=True):
             jacobian = jacobian * size / ranges.masses[branch]
         angles, u_cos = isotropic_angles(u[len(self.drawn) :]), u[len(self.drawn) :: 2]
+        turns = {b: (u_cos[i], *(a[i] for a in angles)) for i, b in enumerate(self.branches)}
+        tilts: dict[Branch, tuple[Array, Array] | None] = {}
+        pair = self._beams(ranges.masses[self.tree], kinematics)
+        for branch, exchange in self.ladder:
+            size = sizes[self.branches.index(branch)]
+            span = _span(pair, exchange, branch, ranges, size)
+            w, dw_du = span.forward(turns[branch][0], exchange.nu)
+            jacobian = jacobian * dw_du
+            cos, sin = 1.0 - 2.0 * w, 2.0 * safe_sqrt(w * (1.0 - w))
+            turns[branch] = (1.0 - w, cos, sin, *turns[branch][3:])
+            tilts[branch] = pair.tilt
+            if branch is not self.ladder[-1][0]:
+                pair = pair.next(w, span.t(w), size, ranges.mass(branch.children[1]))
         momenta: dict[int, tuple] = {}
-        for i in reversed(range(len(self.branches))):
-            turn = u_cos[i], *(a[i] for a in angles)
-            momenta |= _decay(self.branches[i], ranges, sizes[i], turn, momenta)
+        for branch, size in zip(reversed(self.branches), reversed(sizes), strict=True):
+            decayed = _decay(branch, ranges, size, turns[branch], momenta)
+            if self.ladder:
+                decayed = _kept(_tilted(decayed, tilts.get(branch)), kinematics)
+            momenta |= decayed
         final = [jnp.stack(jnp.broadcast_arrays(*momenta[i], u[0])[:4]) for i in sorted(momenta)]
-        return jnp.stack(final), self._log(jacobian, ranges, u.shape[1:])
+        return self._mirrored(jnp.stack(final)), self._log(jacobian, ranges, u.shape[1:])
 
     def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
-        undone = dict(self._undo(momenta, kinematics))
-        ranges = _Ranges(self.tree, kinematics)
+        undone = dict(self._undo(self._mirrored(momenta), kinematics))
+        ranges = Ranges(self.tree, kinematics)
         jacobian = jnp.ones(momenta.shape[2:])
+        reached = jnp.ones(momenta.shape[2:], dtype=bool)
         coordinates = []
         for branch in self.drawn:
             limits = ranges.limits(branch)
+            reached &= ranges.reaches(branch, undone[branch].mass ** 2)
             s = jnp.clip(undone[branch].mass ** 2, limits.low, limits.high)
-            u, ds_du = branch.block.inverse(s, limits, *_resonance(branch.propagator, kinematics))
+            u, ds_du = branch.block.inverse(s, limits, *resonance(branch.propagator, kinematics))
             coordinates.append(jnp.clip(u, 0.0, 1.0))
             ranges.masses[branch] = ranges.root(s, limits)
             jacobian = jacobian * ds_du
         for branch in self.branches:
             jacobian = jacobian * undone[branch].size / ranges.masses[branch]
-            coordinates.extend(undone[branch].angles)
-        return jnp.stack(coordinates), self._log(jacobian, ranges, momenta.shape[2:])
+            polar, azimuth = undone[branch].angles
+            scattered = undone[branch].scattered
+            if branch.exchange is not None and scattered is not None:
+                pair, w = scattered
+                span = _span(pair, branch.exchange, branch, ranges, undone[branch].size)
+                polar, dw_du = span.inverse(w, branch.exchange.nu)
+                reached &= span.contains(w)
+                jacobian = jacobian * dw_du
+            coordinates.extend((polar, azimuth))
+        log_jacobian = self._log(jacobian, ranges, momenta.shape[2:])
+        reached &= log_jacobian > -jnp.inf
+        return jnp.stack(coordinates), jnp.where(reached, log_jacobian, jnp.inf)
+
+    def _mirrored(self, momenta: Array) -> Array:
+        """Momenta with the beam that the ladder starts from along +z."""
+        return momenta.at[:, 3].multiply(-1.0) if self.from_second else momenta
+
+    def _beams(self, mass: Array, kinematics: Kinematics) -> Pair:
+        """The beams, of total mass `mass`, in the rest frame of both."""
+        incoming = kinematics.incoming_masses
+        if incoming.shape[0] == 0:
+            return Pair.of(mass, 0.0, 0.0)
+        first, second = incoming[::-1] if self.from_second else incoming
+        return Pair.of(mass, first * first, second)
 
     def _undo(self, momenta: Array, kinematics: Kinematics) -> Iterator[tuple[Branch, _Undone]]:
         """Mass and decay of all branches, parents before children."""
@@ -197,98 +165,16 @@ class Cascade(Mapping):
             rest = x * x + y * y + kinematics.masses[leg] ** 2
             ahead, behind = light_cone(jnp.sqrt(rest + z * z), z, rest)
             legs[leg] = ahead, x, y, behind
-        return _undo_decays(self.tree, 1.0, legs, kinematics.masses)
+        meet = functools.partial(self._beams, kinematics=kinematics)
+        return _undo_decays(self.tree, 1.0, legs, kinematics.masses, meet)
 
-    def _log(self, jacobian: Array, ranges: _Ranges, events: tuple[int, ...]) -> Array:
+    def _log(self, jacobian: Array, ranges: Ranges, events: tuple[int, ...]) -> Array:
         """log(dPhi/du), -inf where phase space is closed."""
         n = self.n_final
         constant = -(n - 2) * math.log(TWO_PI) - (n - 1) * math.log(4.0 * math.pi)
         positive = ranges.is_open & (jacobian > 0.0)
         value = jnp.log(jnp.where(positive, jacobian, 1.0)) + constant
         return jnp.broadcast_to(jnp.where(positive, value, -jnp.inf), events)
-
-
-class _Ranges:
-    """Masses of the branches as far as they are drawn, and what they leave to the others."""
-
-    def __init__(self, tree: Branch, kinematics: Kinematics):
-        self.tree = tree
-        self.kinematics = kinematics
-        self.parent = {child: branch for branch in tree.branches() for child in branch.children}
-        self.masses: dict[Branch, Array] = {}
-        self.is_open = kinematics.sqrt_s > self._low(tree)
-        for branch in tree.branches():
-            if branch is not tree:
-                self.is_open &= self._cap(branch) > self._low(branch)
-        self.masses[tree] = jnp.asarray(kinematics.sqrt_s)
-        self.overall = {b: self._squares(b) for b in tree.branches() if b is not tree}
-
-    def mass(self, node: Node) -> Array:
-        """Mass of a leaf or of a drawn branch, GeV."""
-        return self.kinematics.masses[node.leg] if isinstance(node, Leaf) else self.masses[node]
-
-    def momentum(self, branch: Branch) -> Array:
-        """Momentum of the two children in the rest frame of the branch, GeV."""
-        mass, first, second = (self.mass(b) for b in (branch, *branch.children))
-        gap = jnp.maximum(mass - first - second, _RESOLUTION * mass)
-        kallen = gap * (gap + 2.0 * first) * (gap + 2.0 * second) * (mass + first + second)
-        return jnp.sqrt(kallen) / (2.0 * mass)
-
-    def limits(self, branch: Branch) -> Limits:
-        """Limits of s given what is drawn; exact, since bounds only ever add up along the tree."""
-        return Limits(*self._squares(branch), self.overall[branch])
-
-    def _squares(self, branch: Branch) -> tuple[Array, Array]:
-        low = self._low(branch)
-        high = self._high(branch)
-        square = low * low
-        # the arctan of a resonance needs a wider range to tell its ends apart
-        scale = high if branch.propagator.resonance is None else self.kinematics.sqrt_s
-        span = jnp.maximum((high - low) * (high + low), _RESOLUTION * scale * scale)
-        return square, square + span
-
-    def root(self, s: Array, limits: Limits) -> Array:
-        """Mass of a branch within its limits, > 0."""
-        smallest = _SMALLEST * self.kinematics.sqrt_s**2
-        return jnp.sqrt(jnp.maximum(jnp.clip(s, limits.low, limits.high), smallest))
-
-    def _low(self, node: Node) -> Array:
-        """Smallest mass that is still possible."""
-        if isinstance(node, Leaf) or node in self.masses:
-            return self.mass(node)
-        return jnp.maximum(sum(self._low(child) for child in node.children), self._floor(node))
-
-    def _high(self, branch: Branch) -> Array:
-        """Largest mass that is still possible."""
-        if branch in self.masses:
-            return self.masses[branch]
-        parent = self.parent[branch]
-        others = sum(self._low(child) for child in parent.children if child is not branch)
-        return jnp.minimum(self._high(parent) - others, self._cap(branch))
-
-    def _floor(self, branch: Branch) -> Number:
-        propagator = branch.propagator
-        if branch is self.tree:
-            return 0.0
-        if propagator.window is None:
-            return propagator.minimum
-        mass, width = _resonance(propagator, self.kinematics)
-        return jnp.maximum(mass - propagator.window * width, propagator.minimum)
-
-    def _cap(self, branch: Branch) -> Number:
-        propagator = branch.propagator
-        if propagator.window is None:
-            return propagator.maximum
-        mass, width = _resonance(propagator, self.kinematics)
-        return jnp.minimum(mass + propagator.window * width, propagator.maximum)
-
-
-def _resonance(propagator: Propagator, kinematics: Kinematics) -> tuple[Number, Number]:
-    """Mass and width of a propagator, 0 without a resonance."""
-    if propagator.resonance is None:
-        return 0.0, 0.0
-    index = propagator.resonance
-    return kinematics.resonance_masses[index], kinematics.resonance_widths[index]
 
 
 def _decay(branch, ranges, size, turn, momenta) -> dict[int, tuple]:
@@ -334,16 +220,53 @@ def _boost_along(momentum, mass, sign, gamma, gamma_beta, stretch, shrink):
     return e, x, y, z
 
 
+def _tilted(momenta: dict[int, tuple], tilt: tuple[Array, Array] | None) -> dict[int, tuple]:
+    """Momenta (E, x, y, z) after the rotation that takes z by an angle towards -x."""
+    if tilt is None:
+        return momenta
+    cos, sin = tilt
+    return {leg: (p[0], *_rotated(p[1], p[2], p[3], cos, sin)) for leg, p in momenta.items()}
+
+
+def _kept(momenta: dict[int, tuple], kinematics: Kinematics) -> dict[int, tuple]:
+    """The same momenta, as numbers that XLA computes once.
+
+    Its fusion repeats sums and products at each place of their use, and of those places there are
+    several more at every step of a ladder; it does not repeat divisions.
+    """
+    one = jax.lax.stop_gradient(kinematics.sqrt_s / kinematics.sqrt_s)
+    return {leg: tuple(component / one for component in p) for leg, p in momenta.items()}
+
+
+def _rotated(x: Array, y: Array, z: Array, cos: Array, sin: Array) -> tuple[Array, Array, Array]:
+    return cos * x - sin * z, y, cos * z + sin * x
+
+
+def _span(pair: Pair, exchange: Exchange, branch: Branch, ranges: Ranges, size: Array) -> Span:
+    """The range of t of a scattering."""
+    exchanged: Number = 0.0
+    if exchange.mass is not None:
+        exchanged = ranges.kinematics.exchanged_masses[exchange.mass]
+    first, second = (ranges.mass(child) for child in branch.children)
+    return pair.span(exchange, exchanged, (first, second), size)
+
+
 class _Undone(NamedTuple):
     mass: Array  #: GeV
     size: Array  #: momentum of the children in the rest frame of the branch, GeV
     angles: tuple[Array, Array]  #: their direction, in [0, 1]
+    #: of scatterings: what meets, and (1 - cos theta)/2 to relative precision
+    scattered: tuple[Pair, Array] | None = None
 
 
 def _undo_decays(
-    branch: Branch, sign: float, below: dict[int, tuple], masses: Array
+    branch: Branch,
+    sign: float,
+    below: dict[int, tuple],
+    masses: Array,
+    meet: Callable[[Array], Pair],
 ) -> Iterator[tuple[Branch, _Undone]]:
-    """This branch and all below, parents first.
+    """This branch and all below, parents first. meet(mass): the pair that a scattering starts from.
 
     below: E + p, x, y, E - p of the legs, with p = sign x z and z along the flight of the branch:
     in the rest frame of its parent, after the rotation that takes the parent's first child to z.
@@ -367,6 +290,10 @@ def _undo_decays(
     for leg, (share, px, py, behind) in legs.items():
         ahead, behind = 0.5 * mass * share, 0.5 * behind / mass
         vectors[leg] = ahead + behind, px, py, sign * (ahead - behind)
+    pair = meet(mass) if branch.exchange is not None else None
+    if pair is not None and pair.tilt is not None:
+        cos, sin = pair.tilt
+        vectors = {leg: (p[0], *_rotated(*p[1:], cos, -sin)) for leg, p in vectors.items()}
     # From the child of lower energy: if both are slow the sum over the heavier one's legs is worse.
     first, second = (
         [sum(part) for part in zip(*(vectors[leg] for leg in child.legs), strict=True)]
@@ -376,8 +303,14 @@ def _undo_decays(
     x, y, z = (jnp.where(lighter, a, -b) for a, b in zip(first[1:], second[1:], strict=True))
     across = safe_sqrt(x * x + y * y)
     size = jnp.sqrt(across * across + z * z)
-    yield branch, _Undone(mass, size, unit_angles(x, y, z))
     cos, sin = _ratio(z, size, 1.0), _ratio(across, size, 0.0)
+    scattered = None
+    if pair is not None:
+        w = jnp.where(z > 0.0, sin * sin / (1.0 + jnp.abs(cos)), 1.0 - cos) / 2.0
+        t = pair.momentum_transfer(*_cones(branch, vectors, masses), across)
+        meet = functools.partial(pair.next, w, t, size)
+        scattered = pair, w
+    yield branch, _Undone(mass, size, unit_angles(x, y, z), scattered)
     cos_phi, sin_phi = _ratio(x, across, 1.0), _ratio(y, across, 0.0)
     for child, side in zip(branch.children, (1.0, -1.0), strict=True):
         if isinstance(child, Leaf):
@@ -390,7 +323,20 @@ def _undo_decays(
             rest = px * px + py * py + masses[leg] ** 2
             ahead, behind = light_cone(e, side * pz, rest)
             moved[leg] = ahead, px, py, behind
-        yield from _undo_decays(child, side, moved, masses)
+        yield from _undo_decays(child, side, moved, masses, meet)
+
+
+def _cones(branch: Branch, vectors: dict[int, tuple], masses: Array) -> tuple[Array, Array]:
+    """E - z of the first child and E + z of the second, to relative precision."""
+    first, second = (
+        [
+            light_cone(e, z, x * x + y * y + masses[leg] ** 2)
+            for leg, (e, x, y, z) in ((leg, vectors[leg]) for leg in child.legs)
+        ]
+        for child in branch.children
+    )
+    behind, ahead = [p[1] for p in first], [p[0] for p in second]
+    return functools.reduce(jnp.add, behind), functools.reduce(jnp.add, ahead)
 
 
 def _ratio(numerator: Array, size: Array, otherwise: float) -> Array:

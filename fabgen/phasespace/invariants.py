@@ -90,35 +90,48 @@ class Power(Block):
     nu: float = 1.4
     regulator: float = 1e-4
 
-    def _ends(self, limits: Limits, mass: Number) -> tuple[Array, Array, Array]:
-        """m^2 with its shift; then s_min and ln(s_max / s_min) with that subtracted."""
-        low = jnp.maximum(limits.low - mass * mass, 0.0)
-        unbounded = jnp.maximum(1.0 - low / (1e-8 * limits.high), 0.0)
-        low = low + unbounded * self.regulator * limits.high
-        return limits.low - low, low, jnp.log1p((limits.high - limits.low) / low)
-
     def forward(self, u, limits, mass=0.0, width=0.0):
-        _, low, log_range = self._ends(limits, mass)
-        power = 1.0 - self.nu
-        if power == 0.0:
-            grown = u * log_range
-            jacobian = low * jnp.exp(grown) * log_range
-        else:
-            span = jnp.expm1(power * log_range)
-            log_x = jnp.log1p(u * span)
-            grown = log_x / power
-            jacobian = low * jnp.exp(grown - log_x) * (span / power)
-        return limits.low + low * jnp.expm1(grown), jacobian
+        low = regulated(limits.low - mass * mass, limits.high, self.regulator)
+        x, jacobian = power_law(u, low, limits.high - limits.low, self.nu)
+        return limits.low + x, jacobian
 
     def inverse(self, s, limits, mass=0.0, width=0.0):
-        pole, low, log_range = self._ends(limits, mass)
-        power = 1.0 - self.nu
-        grown = jnp.log1p((s - limits.low) / low)
-        if power == 0.0:
-            return grown / log_range, (s - pole) * log_range
-        span = jnp.expm1(power * log_range)
-        u = jnp.expm1(power * grown) / span
-        return u, (s - pole) * jnp.exp(-power * grown) * (span / power)
+        low = regulated(limits.low - mass * mass, limits.high, self.regulator)
+        return undo_power_law(s - limits.low, low, limits.high - limits.low, self.nu)
+
+
+def regulated(low: Number, high: Number, regulator: float = 1e-4) -> Array:
+    """The lower end of a power law whose upper end is `high`, shifted where it vanishes."""
+    low = jnp.maximum(low, 0.0)
+    unbounded = jnp.maximum(1.0 - low / (1e-8 * high), 0.0)
+    return low + unbounded * regulator * high
+
+
+def power_law(u: Array, low: Number, span: Number, nu: float) -> tuple[Array, Array]:
+    """x in [0, span] with density (low + x)^-nu, to relative precision, and dx/du."""
+    log_range = jnp.log1p(span / low)
+    power = 1.0 - nu
+    if power == 0.0:
+        grown = u * log_range
+        jacobian = low * jnp.exp(grown) * log_range
+    else:
+        reach = jnp.expm1(power * log_range)
+        log_x = jnp.log1p(u * reach)
+        grown = log_x / power
+        jacobian = low * jnp.exp(grown - log_x) * (reach / power)
+    return low * jnp.expm1(grown), jacobian
+
+
+def undo_power_law(x: Array, low: Number, span: Number, nu: float) -> tuple[Array, Array]:
+    """u and dx/du of power_law."""
+    log_range = jnp.log1p(span / low)
+    power = 1.0 - nu
+    grown = jnp.log1p(x / low)
+    if power == 0.0:
+        return grown / log_range, (low + x) * log_range
+    reach = jnp.expm1(power * log_range)
+    u = jnp.expm1(power * grown) / reach
+    return u, (low + x) * jnp.exp(-power * grown) * (reach / power)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from .kinematics import Number
@@ -19,6 +20,10 @@ class Kinematics(NamedTuple):
     masses: Array  #: (n_final,) of the final particles
     resonance_masses: Array  #: (k,) of the propagators that a tree refers to by index
     resonance_widths: Array  #: (k,)
+    #: (m,) of the exchanged particles that the scatterings of a tree refer to by index
+    exchanged_masses: Array | np.ndarray = np.zeros(0)
+    #: (2,) of the beams, which scatterings start from; (0,): massless
+    incoming_masses: Array | np.ndarray = np.zeros(0)
 
 
 def kinematics(
@@ -26,12 +31,17 @@ def kinematics(
     masses: Array | Sequence[float],
     resonance_masses: Array | Sequence[float] = (),
     resonance_widths: Array | Sequence[float] = (),
+    exchanged_masses: Array | Sequence[float] = (),
+    incoming_masses: Array | Sequence[float] = (),
 ) -> Kinematics:
     """Kinematics from plain numbers or sequences, as float64 arrays."""
     return Kinematics(
         *(
             jnp.asarray(value, dtype=float)
-            for value in (sqrt_s, masses, resonance_masses, resonance_widths)
+            for value in (
+                *(sqrt_s, masses, resonance_masses, resonance_widths),
+                *(exchanged_masses, incoming_masses),
+            )
         )
     )
 
@@ -61,4 +71,9 @@ class Mapping(abc.ABC):
 
     @abc.abstractmethod
     def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
-        """momenta (n_final, 4, events) -> u (dim, events) and the forward map's log(dPhi/du)."""
+        """momenta (n_final, 4, events) -> u (dim, events) and the forward map's log(dPhi/du).
+
+        The density of the map's points in phase space is exp(-log(dPhi/du)). Where windows and cuts
+        keep the map from reaching the momenta it is zero: the logarithm returned is +inf, and u is
+        some point of the cube.
+        """

@@ -1,22 +1,25 @@
-"""From the diagrams of a process to the cascade that maps its phase space.
+"""From the diagrams of a process to trees of blocks: rules for propagators, and the joining.
 
-One diagram gives one cascade: its time-like propagators become branches; where space-like
-propagators connect them, their momenta are joined with flat invariants. Taken is the most resonant
-diagram.
+One diagram gives one tree: its time-like propagators become branches; what it exchanges becomes a
+ladder of scatterings. For the map of a single channel, the most resonant diagram is taken.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from fabgen.model import ZERO, Model
-from fabgen.phasespace.cascade import Branch, Cascade, Kind, Leaf, Node, Propagator, flat_tree
+from fabgen.phasespace.cascade import Cascade
+from fabgen.phasespace.tree import Branch, Exchange, Kind, Leaf, Node, Propagator, flat_tree
 from fabgen.process import resonances
 from fabgen.process.resonances import Diagram, Legs
 
 #: A lower bound in GeV on the invariant mass of some final particles, by position behind the beams.
 MinimumMass = Callable[[Legs], float]
+#: Final particles by position behind the beams.
+LegSet = frozenset[int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +28,52 @@ class ChannelMap:
 
     mapping: Cascade
     resonances: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Setting:
+    """What the maps of a process depend on besides its diagrams.
+
+    values: masses and widths by name, for decisions alone; maps follow traced values. sqrt_s: GeV.
+    final: one label for each final particle; those with the same label are identical. minimum_mass,
+    minimum_pt, maximum_rapidity: bounds that hold wherever the integrand is not zero, for some
+    final particles or a single one by position behind the beams; GeV, and |y| in the rest frame of
+    the beams. bw_cutoff: decayed particles of a chain stay within this many widths.
+    """
+
+    model: Model
+    values: Mapping[str, float]
+    sqrt_s: float
+    n_initial: int
+    final: tuple[Hashable, ...]
+    minimum_mass: MinimumMass
+    minimum_pt: Callable[[int], float] = lambda leg: 0.0
+    maximum_rapidity: Callable[[int], float] = lambda leg: float("inf")
+    massless: Callable[[int], bool] = lambda leg: False
+    bw_cutoff: float = float("inf")
+    nu: float = 1.4
+    #: whether minimum_mass bounds the invariants that stand for no propagator, too
+    bound_flat: bool = True
+
+    def flat_minimum(self, legs: Legs) -> float:
+        """Lower bound in GeV on an invariant that stands for no propagator."""
+        return self.minimum_mass(tuple(sorted(legs))) if self.bound_flat else 0.0
+
+    @property
+    def n_final(self) -> int:
+        return len(self.final)
+
+    def legs(self, propagator: resonances.Propagator) -> LegSet:
+        """The final particles of a propagator, by position behind the beams."""
+        return frozenset(leg - self.n_initial for leg in propagator.legs)
+
+    def is_reachable(self, propagator: resonances.Propagator) -> bool:
+        """Whether the particle has a width and its mass lies within phase space."""
+        particle = self.model.particle(propagator.particle)
+        if particle.width == ZERO or not self.values[particle.width] > 0:
+            return False
+        below = tuple(leg - self.n_initial for leg in propagator.legs)
+        return self.minimum_mass(below) < self.values[particle.mass] < self.sqrt_s
 
 
 def most_resonant(
@@ -39,33 +88,13 @@ def most_resonant(
 
     values: masses by name, for the decision alone; the map itself follows traced values.
     """
+    setting = Setting(model, values, sqrt_s, n_initial, (), minimum_mass)
 
     def rank(diagram: Diagram) -> tuple[int, int, int]:
-        resonant = [
-            p
-            for p in diagram.propagators
-            if _reachable(model, p, values, minimum_mass, sqrt_s, n_initial)
-        ]
+        resonant = [p for p in diagram.propagators if setting.is_reachable(p)]
         return len(resonant), len(diagram.propagators), -len(diagram.spacelike)
 
     return max(diagrams, key=rank)
-
-
-def _reachable(
-    model: Model,
-    propagator: resonances.Propagator,
-    values: Mapping[str, float],
-    minimum_mass: MinimumMass,
-    sqrt_s: float,
-    n_initial: int,
-) -> bool:
-    """Whether the particle has a width and its mass lies within phase space."""
-    particle = model.particle(propagator.particle)
-    if particle.width == ZERO or not values[particle.width] > 0:
-        return False
-    below = tuple(leg - n_initial for leg in propagator.legs)
-    mass = values[particle.mass]
-    return minimum_mass(below) < mass < sqrt_s
 
 
 def channel_map(
@@ -80,36 +109,128 @@ def channel_map(
     bw_cutoff: float,
     nu: float,
 ) -> ChannelMap:
-    """The cascade along one diagram. bw_cutoff bounds decayed particles of a chain, in widths."""
+    """The cascade of decays along one diagram, for a process that has one channel only.
+
+    What the diagram exchanges is left out: its ends are joined with flat invariants.
+    """
+    setting = Setting(
+        *(model, values, sqrt_s, n_initial, tuple(range(n_final)), minimum_mass),
+        bw_cutoff=bw_cutoff,
+        nu=nu,
+        bound_flat=False,
+    )
     names: list[tuple[str, str]] = []
+    blocks = {setting.legs(p): time_like(setting, p, names) for p in diagram.propagators}
+    return ChannelMap(Cascade(decays(setting, blocks), n_final), tuple(names))
 
-    def block(propagator: resonances.Propagator) -> Propagator:
-        particle = model.particle(propagator.particle)
-        below = tuple(leg - n_initial for leg in propagator.legs)
-        minimum = minimum_mass(below)
-        width = particle.width != ZERO and values[particle.width] > 0
-        window = bw_cutoff if propagator.decayed and bw_cutoff != float("inf") else None
-        if window is None and not (
-            width and _reachable(model, propagator, values, minimum_mass, sqrt_s, n_initial)
-        ):
-            above = not particle.is_massless and values[particle.mass] >= sqrt_s
-            return Propagator("flat" if above else "power", nu=nu, minimum=minimum)
-        pair = (particle.mass, particle.width)
-        if pair not in names:
-            names.append(pair)
-        kind: Kind = "breit-wigner-tail" if window is None else "breit-wigner"
-        return Propagator(kind, resonance=names.index(pair), window=window, minimum=minimum)
 
-    # From the smallest sets of legs to the largest: each joins what it contains.
-    nodes: dict[frozenset[int], Node] = {frozenset([leg]): Leaf(leg) for leg in range(n_final)}
+def time_like(
+    setting: Setting, propagator: resonances.Propagator, names: list[tuple[str, str]]
+) -> Propagator:
+    """The block of a time-like propagator. names: of (mass, width) of resonances, added to."""
+    particle = setting.model.particle(propagator.particle)
+    minimum = setting.minimum_mass(tuple(leg - setting.n_initial for leg in propagator.legs))
+    window = None
+    if propagator.decayed and setting.bw_cutoff != float("inf"):
+        window = setting.bw_cutoff
+    if window is None and not setting.is_reachable(propagator):
+        above = not particle.is_massless and setting.values[particle.mass] >= setting.sqrt_s
+        return Propagator("flat" if above else "power", nu=setting.nu, minimum=minimum)
+    pair = (particle.mass, particle.width)
+    if pair not in names:
+        names.append(pair)
+    kind: Kind = "breit-wigner-tail" if window is None else "breit-wigner"
+    return Propagator(kind, resonance=names.index(pair), window=window, minimum=minimum)
 
-    def join(legs: frozenset[int], propagator: Propagator) -> None:
-        inside = [nodes.pop(part) for part in sorted(nodes, key=min) if part <= legs]
-        nodes[legs] = flat_tree(inside, propagator)
 
-    for propagator in sorted(diagram.propagators, key=lambda p: len(p.legs)):
-        join(frozenset(leg - n_initial for leg in propagator.legs), block(propagator))
-    join(frozenset(range(n_final)), Propagator())
-    (tree,) = nodes.values()
+def decays(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> Branch:
+    """The tree of decays into the legs of each block; what no block joins is joined flat."""
+    nodes = _joined(setting, blocks)
+    if len(nodes) == 1:
+        (tree,) = nodes.values()
+    else:
+        parts = [nodes[part] for part in sorted(nodes, key=min)]
+        tree = flat_tree(parts, minimum_mass=setting.flat_minimum)
     assert isinstance(tree, Branch)
-    return ChannelMap(Cascade(tree, n_final), tuple(names))
+    return tree
+
+
+def ladder(
+    setting: Setting,
+    blocks: Mapping[LegSet, Propagator],
+    exchanged: Sequence[tuple[LegSet, int | None]],
+    masses: Sequence[float],
+) -> tuple[Branch, bool]:
+    """The tree of scatterings along a chain of exchanged particles, and from which beam it starts.
+
+    exchanged: from the first beam on, the final legs on its side and the index of the particle's
+    mass (None: massless). masses: by index, GeV. True: it starts from the second beam.
+
+    It starts from the end that a cut on pT bounds best, since bounds on t are exact there, then
+    from that of the lighter exchanged particle, then from the first beam.
+    """
+    everything = frozenset(range(setting.n_final))
+    nodes = _joined(setting, blocks)
+    ends: list[LegSet] = [frozenset(), *(legs for legs, _ in exchanged), everything]
+    blobs = [_blob(setting, nodes, b - a) for a, b in itertools.pairwise(ends)]
+    indices = [index for _, index in exchanged]
+
+    def preference(outer: Node, inner: Sequence[Node], index: int | None) -> tuple[float, float]:
+        pt = _bounds(setting, [outer, *(inner if len(inner) == 1 else ())])[0]
+        return pt, -masses[index] if index is not None else 0.0
+
+    from_second = preference(blobs[-1], blobs[:-1], indices[-1]) > preference(
+        blobs[0], blobs[1:], indices[0]
+    )
+    if from_second:
+        blobs, indices = blobs[::-1], indices[::-1]
+    tree = blobs[-1]
+    for number in reversed(range(len(indices))):
+        first = blobs[number]
+        exchange = Exchange(indices[number], setting.nu)
+        propagator = Propagator()
+        if number == 0:
+            minimum_pt, maximum_rapidity = _bounds(setting, [first, tree])
+            exchange = dataclasses.replace(
+                exchange, minimum_pt=minimum_pt, maximum_rapidity=maximum_rapidity
+            )
+        else:
+            propagator = Propagator(minimum=setting.flat_minimum((*first.legs, *tree.legs)))
+            if isinstance(tree, Leaf):
+                exchange = dataclasses.replace(
+                    exchange,
+                    recoil_pt=setting.minimum_pt(tree.leg),
+                    recoil_rapidity=setting.maximum_rapidity(tree.leg),
+                )
+        tree = Branch((first, tree), propagator, exchange)
+    assert isinstance(tree, Branch)
+    return tree, from_second
+
+
+def _joined(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> dict[LegSet, Node]:
+    """The nodes that are left when every block has joined its legs."""
+    nodes: dict[LegSet, Node] = {frozenset([leg]): Leaf(leg) for leg in range(setting.n_final)}
+    # From the smallest sets of legs to the largest: each joins what it contains.
+    for legs in sorted(blocks, key=lambda legs: (len(legs), sorted(legs))):
+        inside = [nodes.pop(part) for part in sorted(nodes, key=min) if part <= legs]
+        nodes[legs] = flat_tree(inside, blocks[legs], setting.flat_minimum)
+    return nodes
+
+
+def _blob(setting: Setting, nodes: Mapping[LegSet, Node], legs: LegSet) -> Node:
+    """What is emitted between two exchanged particles: several nodes at a vertex of four."""
+    inside = [nodes[part] for part in sorted(nodes, key=min) if part <= legs]
+    if len(inside) == 1:
+        return inside[0]
+    minimum = setting.flat_minimum(tuple(legs))
+    return flat_tree(inside, Propagator(minimum=minimum), setting.flat_minimum)
+
+
+def _bounds(setting: Setting, nodes: Sequence[Node]) -> tuple[float, float]:
+    """The best bounds on pT and, for massless particles, on rapidity of those that are leaves."""
+    legs = [node.leg for node in nodes if isinstance(node, Leaf)]
+    light = [leg for leg in legs if setting.massless(leg)]
+    return (
+        max((setting.minimum_pt(leg) for leg in legs), default=0.0),
+        min((setting.maximum_rapidity(leg) for leg in light), default=float("inf")),
+    )

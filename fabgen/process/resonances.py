@@ -81,6 +81,16 @@ def diagrams(model: Model, graph: Graph, tree: DecayTree) -> tuple[Diagram, ...]
     return tuple(sorted(found, key=lambda d: (len(d.spacelike), len(d.propagators))))
 
 
+def with_beams_swapped(model: Model, diagram: Diagram, n_external: int) -> Diagram:
+    """The diagram of a process whose two incoming particles have changed places."""
+    final = set(range(2, n_external))
+    spacelike = (
+        Propagator(model.particle(p.particle).antiname, tuple(sorted(final - set(p.legs))))
+        for p in reversed(diagram.spacelike)
+    )
+    return dataclasses.replace(diagram, spacelike=tuple(spacelike))
+
+
 def s_channel(model: Model, graph: Graph, current: Current) -> tuple[str, Legs]:
     """The particle of an s-channel propagator as it decays, and the final legs it decays into."""
     n = len(graph.external)

@@ -12,6 +12,7 @@ from fabgen.process.resonances import (
     decayed_particles,
     diagrams,
     on_shell_vetoes,
+    with_beams_swapped,
 )
 from fabgen.process.subprocesses import find_subprocesses
 
@@ -56,6 +57,12 @@ def test_exchanged_particles():
     two = [d for d in drawn("e+ e- > w+ w- z") if len(d.spacelike) == 2]
     assert all(len(d.propagators) == 0 and d.total is None for d in two)
     assert {tuple(len(p.legs) for p in d.spacelike) for d in two} == {(1, 2)}
+
+
+def test_beams_swapped():
+    """The chain is the same, told from its other end."""
+    mirrored = {with_beams_swapped(MODEL, d, 5) for d in drawn("e+ e- > w+ w- z")}
+    assert mirrored == set(drawn("e- e+ > w+ w- z"))
 
 
 def test_of_a_decay():

@@ -1,0 +1,141 @@
+"""Trees of decays and scatterings along one diagram: what a Cascade maps phase space with."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .invariants import Block, BreitWigner, BreitWignerTail, Flat, Power
+
+Kind = Literal["breit-wigner", "breit-wigner-tail", "power", "flat"]
+#: Invariants are drawn in this order (and from the root to the leaves within one rank): the shape
+#: of a resonance is then never cut short by what a shapeless invariant happened to be.
+RANK = {"breit-wigner": 0, "breit-wigner-tail": 0, "power": 1, "flat": 2}
+
+
+@dataclass(frozen=True)
+class Propagator:
+    """How the invariant mass of a branch is distributed, and its bounds."""
+
+    kind: Kind = "flat"
+    resonance: int | None = None  #: index into Kinematics.resonance_masses and _widths
+    nu: float = 1.4  #: of kind "power"
+    window: float | None = None  #: |sqrt(s) - M| < window x Gamma
+    minimum: float = 0.0  #: lower bound on sqrt(s) in GeV, from cuts
+    maximum: float = math.inf  #: upper bound on sqrt(s) in GeV, from cuts
+
+    def __post_init__(self) -> None:
+        if self.kind not in RANK:
+            raise ValueError(f"unknown kind of propagator {self.kind!r}")
+        resonant = self.kind.startswith("breit-wigner") or self.window is not None
+        if resonant and self.resonance is None:
+            raise ValueError(f"a {self.kind} propagator with a width needs a resonance")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A final particle, by its index."""
+
+    leg: int
+
+    @property
+    def legs(self) -> tuple[int, ...]:
+        """Indices of the final particles below."""
+        return (self.leg,)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """How the t of a scattering is distributed: density (M^2 - t)^-nu for a particle of mass M.
+
+    minimum_pt and maximum_rapidity hold for either child that is a single particle: limits on t
+    that are exact in the rest frame of the beams, and given for the first scattering only. The
+    bounds of the recoil hold for the second child of the last scattering, if it is a single
+    particle: it is what the other beam turns into, which limits t whatever was emitted before.
+    """
+
+    mass: int | None = None  #: index into Kinematics.exchanged_masses; None: massless
+    nu: float = 1.4
+    minimum_pt: float = 0.0  #: lower bound on pT in GeV
+    maximum_rapidity: float = math.inf  #: upper bound on |y|; of massless particles only
+    recoil_pt: float = 0.0  #: lower bound on its pT in GeV
+    recoil_rapidity: float = math.inf  #: upper bound on its |y|
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What decays into two children; the propagator of the root is not used (its s is fixed).
+
+    With an exchange it is no decay but a scattering of a virtual particle (in the root: a beam) off
+    the other beam, and the exchanged particle is what the first child takes off the virtual one.
+    """
+
+    children: tuple[Leaf | Branch, Leaf | Branch]
+    propagator: Propagator = Propagator()
+    exchange: Exchange | None = None
+
+    @functools.cached_property
+    def legs(self) -> tuple[int, ...]:
+        """Indices of the final particles below."""
+        return self.children[0].legs + self.children[1].legs
+
+    @functools.cached_property
+    def block(self) -> Block:
+        """The map of one variable onto the invariant."""
+        propagator = self.propagator
+        if propagator.kind == "breit-wigner":
+            return BreitWigner()
+        if propagator.kind == "breit-wigner-tail":
+            return BreitWignerTail()
+        if propagator.kind == "power":
+            return Power(propagator.nu)
+        # What is left of a scattering is no system that decays isotropically.
+        return Flat(self.bodies if self.exchange is None else 2)
+
+    @functools.cached_property
+    def bodies(self) -> int:
+        """How many particles or propagators this pseudo-particle consists of."""
+        return sum(
+            child.bodies if isinstance(child, Branch) and child.propagator.kind == "flat" else 1
+            for child in self.children
+        )
+
+    def scatterings(self) -> Iterator[tuple[Branch, Exchange]]:
+        """This branch if it is a scattering, and those of what is left: a ladder."""
+        if self.exchange is not None:
+            yield self, self.exchange
+            rest = self.children[1]
+            if isinstance(rest, Branch):
+                yield from rest.scatterings()
+
+    def branches(self) -> Iterator[Branch]:
+        """This branch and all below, parents before children."""
+        yield self
+        for child in self.children:
+            if isinstance(child, Branch):
+                yield from child.branches()
+
+
+Node = Leaf | Branch
+
+
+def flat_tree(
+    nodes: Sequence[Node | int],
+    propagator: Propagator = Propagator(),
+    minimum_mass: Callable[[tuple[int, ...]], float] = lambda legs: 0.0,
+) -> Branch:
+    """Joins two or more nodes (or legs) into a tree whose new invariants are flat.
+
+    minimum_mass: a lower bound on the mass of some legs, GeV, from cuts.
+    """
+    joined = [Leaf(node) if isinstance(node, int) else node for node in nodes]
+    if len(joined) < 2:
+        raise ValueError("a tree needs at least two nodes")
+    tree = joined[-1]
+    for node in reversed(joined[1:-1]):
+        legs = node.legs + tree.legs
+        tree = Branch((node, tree), Propagator(minimum=minimum_mass(legs)))
+    return Branch((joined[0], tree), propagator)

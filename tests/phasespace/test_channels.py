@@ -1,0 +1,213 @@
+"""Channels from diagrams: which there are, mirrors, and that together they cover phase space."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fabgen.build import build_channels
+from fabgen.card.parser import card_from_table
+from fabgen.phasespace.channels import Mirror, Permuted, find_channels
+from fabgen.phasespace.cuts import Cuts
+from fabgen.phasespace.mapping import kinematics
+from fabgen.phasespace.rambo import Rambo
+from fabgen.phasespace.topology import Setting
+
+E = 1000.0
+CUTS = {"ptj": 30.0, "etaj": 2.5, "drjj": 0.4}
+EVENTS = 2000
+
+#: Channels, and how many of them are mirrors.
+EXPECTED = {
+    "e+ e- > mu+ mu-": (1, 0),
+    "u u~ > g g g": (16, 11),
+    "e+ e- > w+ w- z": (11, 0),
+    "e+ e- > w+ b w- b~": (34, 0),
+    "u d~ > w+ w+ w-": (9, 4),
+    "e+ e- > t t~, t > w+ b, t~ > w- b~": (1, 0),
+    "u d > u d g": (5, 0),
+}
+
+
+@functools.cache
+def built(process):
+    """The integrand, and the channels and diagrams of its only component."""
+    jets = any(name in process.split() for name in "gud")
+    table = {"process": [process], "cuts": CUTS if jets else {}}
+    integrand, (found,) = build_channels(card_from_table(table))
+    return integrand, *found
+
+
+def point(process):
+    """Kinematics for all channels of a process."""
+    integrand, (channel, *_), _ = built(process)
+    values = integrand.derived
+    return kinematics(
+        E,
+        integrand.topologies[0].masses[2:],
+        [values[mass] for mass, _ in channel.resonances],
+        [values[width] for _, width in channel.resonances],
+        [values[mass] for mass in channel.exchanged],
+    )
+
+
+@pytest.mark.parametrize("process", EXPECTED)
+def test_every_diagram_belongs_to_one_channel(process):
+    _, channels, diagrams = built(process)
+    assert sorted(n for c in channels for n in c.diagrams) == list(range(len(diagrams)))
+    assert len({c.mapping for c in channels}) == len(channels)
+    assert (len(channels), sum(c.mirror is not None for c in channels)) == EXPECTED[process]
+    for channel in channels:
+        if channel.mirror is not None:
+            original = channels[channel.mirror.original]
+            assert original.mirror is None
+            assert channel.mapping == Permuted(original.mapping, channel.mirror.permutation)
+
+
+def test_photon_and_z_differ_where_z_can_be_on_shell():
+    _, channels, diagrams = built("e+ e- > w+ b w- b~")
+    by_kind = {}
+    for channel in channels:
+        for number in channel.diagrams:
+            for p in diagrams[number].propagators:
+                if p.legs == (3, 5) and not diagrams[number].spacelike:
+                    by_kind.setdefault(p.particle, set()).add(channel.mapping)
+    assert not by_kind["a"] & by_kind["z"]
+    assert not by_kind["h"] & by_kind["z"]
+
+
+def test_bounds_of_the_first_scattering():
+    """pT of a single jet and its rapidity; the mass of what is left from the cuts on pairs."""
+    _, channels, _ = built("u u~ > g g g")
+    ladders = [c.mapping for c in channels if c.mirror is None and c.mapping.ladder]
+    assert len(ladders) == 3
+    for mapping in ladders:
+        exchange = mapping.tree.exchange
+        assert (exchange.minimum_pt, exchange.maximum_rapidity) == (30.0, 2.5)
+        (inner,) = mapping.branches[1:]
+        assert inner.propagator.minimum == pytest.approx(2 * 30 * math.sin(0.2))
+        if inner.exchange is not None:
+            assert (inner.exchange.minimum_pt, inner.exchange.maximum_rapidity) == (0.0, math.inf)
+
+
+def test_permutations_are_those_of_legs():
+    """Leg i of a mirrored channel plays the part of leg permutation[i] of the original."""
+    _, channels, diagrams = built("u u~ > g g g")
+    for channel in channels:
+        if channel.mirror is not None:
+            original = diagrams[channels[channel.mirror.original].diagrams[0]]
+            mirrored = diagrams[channel.diagrams[0]]
+            for first, second in zip(
+                original.propagators + original.spacelike,
+                mirrored.propagators + mirrored.spacelike,
+                strict=True,
+            ):
+                renamed = {channel.mirror.permutation[leg - 2] + 2 for leg in second.legs}
+                assert renamed == set(first.legs)
+
+
+def test_permuted():
+    _, channels, _ = built("u d~ > w+ w+ w-")
+    channel = next(c for c in channels if c.mirror)
+    assert channel.mirror == Mirror(1, (1, 0, 2))
+    u = jax.random.uniform(jax.random.key(0), (channel.mapping.dim, EVENTS))
+    kin = point("u d~ > w+ w+ w-")
+    momenta, log_jacobian = channel.mapping.forward(u, kin)
+    original, same = channels[1].mapping.forward(u, kin)
+    np.testing.assert_array_equal(momenta[0], original[1])
+    np.testing.assert_array_equal(log_jacobian, same)
+    again, log_inverse = channel.mapping.inverse(momenta, kin)
+    np.testing.assert_allclose(again, u, atol=1e-12)
+    np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-12)
+
+
+def mixture(process):
+    """Points of all channels, equally many of each, and 1/(sum of the densities), (events,).
+
+    With alpha_i = g_i/sum_j g_j all channels together give the integral of one: alpha_i/g_i.
+    """
+    _, channels, _ = built(process)
+    kin = point(process)
+    keys = jax.random.split(jax.random.key(0), len(channels))
+    cubes = [jax.random.uniform(key, (channels[0].mapping.dim, EVENTS)) for key in keys]
+    drawn = [c.mapping.forward(u, kin) for c, u in zip(channels, cubes, strict=True)]
+    momenta = jnp.concatenate([p for p, _ in drawn], axis=-1)
+    density = 0.0
+    for i, channel in enumerate(channels):
+        u, log_jacobian = channel.mapping.inverse(momenta, kin)
+        assert not np.any(np.isnan(log_jacobian)) and not np.any(np.isneginf(log_jacobian))
+        density = density + np.exp(-np.asarray(log_jacobian))
+        own = slice(i * EVENTS, (i + 1) * EVENTS)
+        np.testing.assert_allclose(log_jacobian[own], drawn[i][1], atol=1e-8)
+        np.testing.assert_allclose(u[:, own], cubes[i], atol=1e-8)
+    return momenta, 1.0 / density
+
+
+def total(values, n_channels):
+    """Integral and its error from the mixture; each channel is a sample of its own."""
+    parts = values.reshape(n_channels, -1)
+    events = parts.shape[1]
+    return np.sum(np.mean(parts, axis=1)), math.sqrt(np.sum(np.var(parts, axis=1)) / events)
+
+
+@pytest.mark.parametrize("process", ["u d~ > w+ w+ w-"])
+def test_channels_together_give_the_volume(process, massive_volume):
+    integrand, channels, _ = built(process)
+    _, values = mixture(process)
+    value, error = total(values, len(channels))
+    expected = massive_volume(E, integrand.topologies[0].masses[2:])
+    assert error < 0.01 * expected
+    assert abs(value - expected) <= 4 * error
+
+
+def test_channels_together_give_the_volume_within_cuts():
+    """Channels do not reach all that the others do: their density is zero there."""
+    process = "u u~ > g g g"
+    integrand, channels, _ = built(process)
+    cuts: Cuts = integrand.components[0].terms[0].cuts
+    momenta, values = mixture(process)
+    value, error = total(values * np.asarray(cuts.passes(momenta)), len(channels))
+    u = jax.random.uniform(jax.random.key(99), (5, 100_000))
+    momenta, log_jacobian = Rambo(3).forward(u, point(process))
+    flat = np.exp(log_jacobian) * np.asarray(cuts.passes(momenta))
+    expected, uncertain = np.mean(flat), np.std(flat) / math.sqrt(flat.size)
+    assert error < 0.03 * expected
+    assert abs(value - expected) <= 4 * math.hypot(error, uncertain)
+
+
+def test_densities_have_finite_gradients():
+    """Of one channel at points of another, where the first does not reach, too."""
+    process = "u u~ > g g g"
+    _, channels, _ = built(process)
+    first, *others = [c.mapping for c in channels if c.mirror is None and c.mapping.ladder]
+    u = jax.random.uniform(jax.random.key(3), (5, EVENTS))
+
+    def log_densities(u):
+        momenta, _ = first.forward(u, point(process))
+        logs = [m.inverse(momenta, point(process))[1] for m in others]
+        return sum(jnp.sum(jnp.where(jnp.isinf(x), 0.0, x)) for x in logs), logs
+
+    gradient, logs = jax.grad(log_densities, has_aux=True)(u)
+    assert any(np.any(np.isposinf(x)) for x in logs)
+    assert np.all(np.isfinite(gradient))
+
+
+def test_labels_of_identical_particles():
+    """Without a common label no channel is a mirror."""
+    _, channels, diagrams = built("u d~ > w+ w+ w-")
+    integrand = built("u d~ > w+ w+ w-")[0]
+    setting = Setting(
+        integrand.model,
+        {"ZERO": 0.0, **{k: v for k, v in integrand.derived.items() if isinstance(v, float)}},
+        E,
+        2,
+        ("a", "b", "c"),
+        lambda legs: 80.0 * len(legs),
+    )
+    assert all(c.mirror is None for c in find_channels(setting, diagrams))
+    assert len(find_channels(setting, diagrams)) == len(channels)
