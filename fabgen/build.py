@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from fabgen.amplitude.matrix_element import MatrixElement
+from fabgen.build_checks import cut_legs, name_of, numbers, total_energy
 from fabgen.build_dalitz import build_dalitz
 from fabgen.card import Card
 from fabgen.card.schema import AMPLITUDE_MODELS
+from fabgen.channel_prior import Denominator, Prior, denominators
 from fabgen.components import Component, Term, Window
 from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
 from fabgen.integrand import Integrand
 from fabgen.interface import AnyIntegrand
-from fabgen.model import ZERO, Model, Particle, load_model
+from fabgen.model import ZERO, Model, load_model
 from fabgen.phasespace.channels import Channel, find_channels
-from fabgen.phasespace.cuts import CutLeg, Cuts, Kind
+from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.rambo import Rambo
 from fabgen.phasespace.topology import Setting, channel_map, most_resonant
 from fabgen.process import resonances
 from fabgen.process.flows import colour_lines
-from fabgen.process.graph import build_graph
+from fabgen.process.graph import Graph, build_graph
 from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
-from fabgen.process.syntax import DecayTree
 from fabgen.process.topology import EventTopology, Resonance
 
 
@@ -55,13 +54,30 @@ class ComponentChannels(NamedTuple):
     channels: tuple[Channel, ...]
     diagrams: tuple[resonances.Diagram, ...]
 
+    def propagators(self, model: Model, n: int) -> tuple[tuple[Denominator, ...], ...]:
+        """Those of each channel, of n external legs."""
+        firsts = (self.diagrams[channel.diagrams[0]] for channel in self.channels)
+        return tuple(denominators(model, diagram, n) for diagram in firsts)
+
+
+class _Group(NamedTuple):
+    """Subprocesses with the same value everywhere, before their matrix element is built.
+
+    diagrams: number of the Diagrams; legs: of these, as legs of the subprocesses.
+    """
+
+    cuts: Cuts
+    diagrams: int
+    legs: tuple[int, ...]
+    numbers: tuple[int, ...]
+
 
 def build_channels(card: Card) -> tuple[Integrand, tuple[ComponentChannels, ...]]:
     """The integrand of a process, and the channels of each of its components. Raises InputError."""
     try:
         builder = _Builder(card)
         integrand = builder.integrand()
-        return integrand, tuple(builder.channels(c.masses, c.terms) for c in integrand.components)
+        return integrand, tuple(builder.channels(*grouped) for grouped in builder.groups)
     except InputError as error:
         raise error.with_place(file=card.file) from None
 
@@ -76,6 +92,8 @@ class _Builder:
             self.model, card.process, card.multiparticles
         )
         self.elements: dict[int, MatrixElement] = {}
+        #: For each component the masses of its external particles and what it is made of.
+        self.groups: list[tuple[tuple[str, ...], list[_Group]]] = []
 
     def integrand(self) -> Integrand:
         first = self.subprocesses[0]
@@ -85,13 +103,13 @@ class _Builder:
                 raise InputError(
                     "all processes of a card have the same numbers of particles",
                     key="process",
-                    found=f"{_name(first)!r} and {_name(sub)!r}",
+                    found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
                 )
         if n_initial == 2 and len(first.tree.final) == 1:
             raise InputError(
                 "two beams of fixed energy cannot produce a single particle on its mass shell",
                 key="process",
-                found=_name(first),
+                found=name_of(first.tree),
                 allowed="two or more final particles",
             )
         components = self._components()
@@ -104,7 +122,13 @@ class _Builder:
             beam_energies=tuple(self.card.beams.energy) if n_initial == 2 else (),
             renormalization_scale=float(self.card.scales.renormalization),
             factorization_scale=float(self.card.scales.factorization),
+            single=self._single or sum(len(c.channels) for c in components) == 1,
         )
+
+    @property
+    def _single(self) -> bool:
+        """Whether the card asks for one channel."""
+        return self.card.phase_space.mapping == "rambo" or self.card.channels.use == "one"
 
     def _components(self) -> tuple[Component, ...]:
         """Subprocesses by the masses of their particles and their decays, then by equal values."""
@@ -118,68 +142,87 @@ class _Builder:
             # Cuts that differ by flavours that they do not look at are the same.
             conditions = (self._cuts(sub).bounds, sub.diagrams, sub.legs)
             groups[masses, chain][conditions].append(number)
-        return tuple(self._component(masses, terms) for (masses, _), terms in groups.items())
-
-    def _component(self, masses: tuple[str, ...], grouped: Mapping[Any, list[int]]) -> Component:
-        sub = self.subprocesses[next(iter(grouped.values()))[0]]
-        n_initial, n_final = len(sub.tree.initial), len(sub.tree.final)
-        sqrt_s = self._energy(sub)
-        terms: list[Term] = []
-        drawn: tuple[resonances.Diagram, ...] = ()
-        for (_, diagrams, order), numbers_ in grouped.items():
-            example = self.subprocesses[numbers_[0]]
-            cuts = self._cuts(example)
-            drawn = drawn or self._diagrams(self.diagrams[diagrams])
-            graph = self.diagrams[diagrams].graph
-            windows = self._windows(example, self.diagrams[diagrams])
-            refuse_divergences(self.model, graph, example, cuts, self.values, sqrt_s)
-            terms.append(
-                Term(
-                    element=self._element(diagrams),
-                    legs=order,
-                    cuts=cuts,
-                    windows=windows,
-                    subprocesses=tuple(numbers_),
-                )
+        self.groups = [
+            (
+                masses,
+                [
+                    _Group(self._cuts(self.subprocesses[same[0]]), diagrams, legs, tuple(same))
+                    for (_, diagrams, legs), same in grouped.items()
+                ],
             )
-        if self.card.phase_space.mapping == "rambo":
-            return Component(Rambo(n_final), masses, (), tuple(terms))
-        minimum_mass = self._setting(masses, terms).minimum_mass
-        diagram = most_resonant(self.model, drawn, self.values, minimum_mass, sqrt_s, n_initial)
+            for (masses, _), grouped in groups.items()
+        ]
+        return tuple(self._component(masses, groups) for masses, groups in self.groups)
+
+    def _component(self, masses: tuple[str, ...], groups: Sequence[_Group]) -> Component:
+        found = self._maps(masses, groups)
+        several, options = len(found.channels) > 1, self.card.channels
+        prior, apart = None, several and options.prior == "diagrams"
+        if several:
+            prior = Prior(options.prior, found.propagators(self.model, len(masses)))
+        terms = tuple(self._term(group, found, apart) for group in groups)
+        return Component(found.channels, masses, terms, prior)
+
+    def _term(self, group: _Group, found: ComponentChannels, apart: bool) -> Term:
+        """apart: keep single diagrams apart, for channel weights that follow them."""
+        sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
+        windows = self._windows(sub, diagrams)
+        sqrt_s = total_energy(self.card, self.model, self.values, sub.tree)
+        refuse_divergences(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s)
+        element = self._element(group.diagrams, apart)
+        owners: tuple[int, ...] | None = None
+        if apart:
+            place = {d: i for i, channel in enumerate(found.channels) for d in channel.diagrams}
+            drawn = self._drawn(group, element.graph, once=False)
+            owners = tuple(place[found.diagrams.index(diagram)] for diagram in drawn)
+        return Term(element, group.legs, group.cuts, windows, group.numbers, owners)
+
+    def _maps(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
+        """The channels that the card asks for."""
+        n_final = len(self.subprocesses[0].tree.final)
         options = self.card.phase_space
-        channel = channel_map(
-            self.model,
-            diagram,
-            self.values,
-            minimum_mass,
-            sqrt_s,
-            n_initial,
-            n_final,
-            bw_cutoff=options.bw_cutoff,
-            nu=options.nu,
+        if options.mapping == "rambo":
+            return ComponentChannels((Channel(Rambo(n_final), (), (), ()),), ())
+        if self.card.channels.use == "all":
+            return self.channels(masses, groups)
+        setting = self._setting(masses, groups)
+        drawn = self._drawn(groups[0], once=True)
+        bounds = (self.values, setting.minimum_mass, setting.sqrt_s, setting.n_initial)
+        diagram = most_resonant(self.model, drawn, *bounds)
+        one = channel_map(
+            self.model, diagram, *bounds, n_final, bw_cutoff=options.bw_cutoff, nu=options.nu
         )
-        return Component(channel.mapping, masses, channel.resonances, tuple(terms))
+        return ComponentChannels((Channel(one.mapping, one.resonances, (), ()),), drawn)
 
-    def channels(self, masses: Sequence[str], terms: Sequence[Term]) -> ComponentChannels:
-        """The channels of all diagrams of a component's terms."""
-        drawn: dict[resonances.Diagram, None] = {}
-        for term in terms:
-            found = self._diagrams(self.diagrams[self.subprocesses[term.subprocesses[0]].diagrams])
-            if term.legs[:2] == (1, 0):
-                n = len(masses)
-                found = tuple(resonances.with_beams_swapped(self.model, d, n) for d in found)
-            drawn |= dict.fromkeys(found)
-        return ComponentChannels(
-            find_channels(self._setting(masses, terms), tuple(drawn)), tuple(drawn)
-        )
+    def channels(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
+        """The channels of all diagrams of a component."""
+        drawn = dict.fromkeys(d for group in groups for d in self._drawn(group, once=True))
+        setting = self._setting(masses, groups)
+        return ComponentChannels(find_channels(setting, tuple(drawn)), tuple(drawn))
 
-    def _setting(self, masses: Sequence[str], terms: Sequence[Term]) -> Setting:
-        """What maps depend on; bounds are those that hold for all terms, which have own cuts."""
-        subs = [self.subprocesses[number] for term in terms for number in term.subprocesses]
-        sqrt_s, n_initial = self._energy(subs[0]), len(subs[0].tree.initial)
+    def _drawn(
+        self, group: _Group, graph: Graph | None = None, *, once: bool
+    ) -> tuple[resonances.Diagram, ...]:
+        """The diagrams of a group with its beams in place: each topology once, or one a closing."""
+        diagrams = self.diagrams[group.diagrams]
+        tree = diagrams.tree
+        if graph is None:
+            graph = build_graph(self.model, tree, diagrams.qed, merge=False)
+        find = resonances.diagrams if once else resonances.diagrams_of_closings
+        found = tuple(find(self.model, graph, tree))
+        if group.legs[:2] != (1, 0):
+            return found
+        n = len(graph.external)
+        return tuple(resonances.with_beams_swapped(self.model, d, n) for d in found)
+
+    def _setting(self, masses: Sequence[str], groups: Sequence[_Group]) -> Setting:
+        """What maps depend on; bounds are those that hold for all groups, which have own cuts."""
+        subs = [self.subprocesses[number] for group in groups for number in group.numbers]
+        n_initial = len(subs[0].tree.initial)
+        sqrt_s = total_energy(self.card, self.model, self.values, subs[0].tree)
         final = [self.values[mass] for mass in masses[n_initial:]]
         boost = self._boost(masses) if n_initial == 2 else 0.0
-        cuts = [term.cuts for term in terms]
+        cuts = [group.cuts for group in groups]
         return Setting(
             model=self.model,
             values=self.values,
@@ -206,20 +249,16 @@ class _Builder:
     def _cuts(self, sub: Subprocess) -> Cuts:
         return Cuts.from_card(self.card.cuts, cut_legs(self.model, sub.tree))
 
-    def _element(self, number: int) -> MatrixElement:
+    def _element(self, number: int, apart: bool) -> MatrixElement:
         if number not in self.elements:
             diagrams = self.diagrams[number]
+            graph = diagrams.graph
+            if apart:
+                graph = build_graph(self.model, diagrams.tree, diagrams.qed, merge=False)
             self.elements[number] = MatrixElement(
-                self.model,
-                diagrams.graph,
-                diagrams.identical_factor,
-                parameters=self.card.parameters,
+                self.model, graph, diagrams.identical_factor, parameters=self.card.parameters
             )
         return self.elements[number]
-
-    def _diagrams(self, diagrams: Diagrams) -> tuple[resonances.Diagram, ...]:
-        single = build_graph(self.model, diagrams.tree, diagrams.qed, merge=False)
-        return resonances.diagrams(self.model, single, diagrams.tree)
 
     def _windows(self, sub: Subprocess, diagrams: Diagrams) -> tuple[Window, ...]:
         """bw_cutoff for decayed particles, and the vetoes of `$`."""
@@ -254,61 +293,6 @@ class _Builder:
                 )
         return tuple(windows)
 
-    def _energy(self, sub: Subprocess) -> float:
-        """The total energy in the rest frame; refuses what lies below threshold."""
-        tree = sub.tree
-        initial = [self.values[self.model.particle(name).mass] for name in tree.initial]
-        needed = self._threshold(tree)
-        if len(initial) == 1:
-            if initial[0] <= needed:
-                raise InputError(
-                    "the decay is closed: the products are heavier than the particle",
-                    key="process",
-                    found=f"{_name(sub)}: {initial[0]:g} GeV",
-                    allowed=f"more than {needed:g} GeV",
-                )
-            return initial[0]
-        energies = self.card.beams.energy
-        for name, mass, energy in zip(tree.initial, initial, energies, strict=True):
-            if energy <= mass:
-                raise InputError(
-                    f"the beam energy is below the mass of {name}",
-                    key="beams.energy",
-                    found=f"{energy:g} GeV",
-                    allowed=f"more than {mass:g} GeV",
-                )
-        momenta = [math.sqrt(e * e - m * m) for e, m in zip(energies, initial, strict=True)]
-        total = math.sqrt(sum(energies) ** 2 - (momenta[0] - momenta[1]) ** 2)
-        if total <= needed:
-            raise InputError(
-                f"the energy is below the threshold of {_name(sub)}",
-                key="beams.energy",
-                found=f"[{energies[0]:g}, {energies[1]:g}] GeV, {total:g} GeV in the rest frame",
-                allowed=f"more than {needed:g} GeV in the rest frame",
-            )
-        return total
-
-    def _threshold(self, tree: DecayTree) -> float:
-        """The smallest total mass of the final particles, decayed ones within bw_cutoff."""
-        total = 0.0
-        for name, decay in zip(tree.core.final, tree.decays, strict=True):
-            particle = self.model.particle(name)
-            mass = self.values[particle.mass]
-            if decay is None:
-                total += mass
-                continue
-            cutoff = self.card.phase_space.bw_cutoff * self.values[particle.width]
-            products = self._threshold(decay)
-            if mass + cutoff <= products:
-                raise InputError(
-                    f"the decay of {name} is closed within bw_cutoff",
-                    key="process",
-                    found=f"{_name_of(decay)}: {mass:g} GeV",
-                    allowed=f"more than {products:g} GeV",
-                )
-            total += max(products, mass - cutoff)
-        return total
-
     def _topology(self, sub: Subprocess) -> EventTopology:
         names = sub.external
         element = self.elements[sub.diagrams]
@@ -330,64 +314,3 @@ class _Builder:
             ),
             flows=tuple(flows),
         )
-
-
-def numbers(model: Model, external: Mapping[str, float]) -> dict[str, float]:
-    """All real parameters of a model as numbers: masses and widths by name, ZERO among them.
-
-    Raises InputError for negative masses, widths and couplings, and where the electroweak inputs
-    have no solution.
-    """
-    for name, value in external.items():
-        if value < 0 and not name.startswith("ym"):
-            raise InputError(
-                f"{name} is negative",
-                key=f"parameters.{name}",
-                found=f"{value:g}",
-                allowed="zero or positive",
-            )
-    try:
-        derived = model.derive(external)
-    except ZeroDivisionError:
-        derived = {"the couplings": math.nan}
-    values = {name: float(value) for name, value in derived.items() if not np.iscomplexobj(value)}
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise InputError(
-                f"the parameters give no finite value of {name}",
-                key="parameters",
-                found=", ".join(f"{k} = {v:g}" for k, v in external.items()),
-            )
-    return {ZERO: 0.0, **values}
-
-
-def cut_legs(model: Model, tree: DecayTree) -> tuple[CutLeg, ...]:
-    """The final legs as the cuts see them."""
-    decayed = {leg for p in resonances.decayed_particles(tree) for leg in p.legs}
-    first = len(tree.initial)
-    legs = []
-    for number, name in enumerate(tree.final, start=first):
-        particle = model.particle(name)
-        legs.append(CutLeg(cut_class(particle), particle.pdg, number in decayed))
-    return tuple(legs)
-
-
-def cut_class(particle: Particle) -> Kind:
-    """The class of a particle in the table of cuts."""
-    if particle.colour != 1 and particle.is_massless:
-        return "j"
-    if abs(particle.pdg) == 5:
-        return "b"
-    if particle.is_fermion and particle.lepton_number:
-        return "l" if particle.charge else "missing"
-    if particle.pdg == 22:
-        return "a"
-    return "heavy"
-
-
-def _name(sub: Subprocess) -> str:
-    return _name_of(sub.tree)
-
-
-def _name_of(tree: DecayTree) -> str:
-    return f"{' '.join(tree.initial)} > {' '.join(tree.final)}"

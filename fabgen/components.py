@@ -11,7 +11,10 @@ from jax import Array
 
 from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.beams import Collision
+from fabgen.channel_prior import Prior, log_densities, log_propagators, normalized
 from fabgen.model import ZERO
+from fabgen.numerics import safe_log
+from fabgen.phasespace.channels import Channel
 from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.kinematics import invariant_mass
 from fabgen.phasespace.mapping import Kinematics
@@ -40,7 +43,8 @@ class Window:
 class Term:
     """Subprocesses with the same value everywhere: one matrix element, the same conditions.
 
-    legs: of the matrix element, as numbers of the legs of the subprocesses.
+    legs: of the matrix element, as numbers of the legs of the subprocesses. diagrams: the channel
+    of each closing of the graph of the matrix element, if that keeps single diagrams apart.
     """
 
     element: MatrixElement
@@ -48,28 +52,56 @@ class Term:
     cuts: Cuts
     windows: tuple[Window, ...]
     subprocesses: tuple[int, ...]
+    diagrams: tuple[int, ...] | None = None
 
     def value(self, momenta: Array, lab: Array, derived: Mapping[str, Array]) -> Array:
         """|M|^2 in cuts times the number of subprocesses; momenta, lab (n_external, 4, events)."""
-        n_initial = self.element.graph.n_initial
-        ok = self.cuts.passes(lab[n_initial:])
+        squared = self.element.evaluate(momenta[np.array(self.legs)], derived)
+        return self._in_cuts(squared, momenta, lab, derived)
+
+    def values(
+        self, momenta: Array, lab: Array, derived: Mapping[str, Array], n_channels: int
+    ) -> tuple[Array, Array]:
+        """The same, and |M_i|^2 of the diagrams of each channel (n_channels, events), uncut."""
+        assert self.diagrams is not None
+        n = len(self.subprocesses)
+        groups = np.eye(n_channels)[:, list(self.diagrams)]
+        squared, single = self.element.evaluate_diagrams(
+            momenta[np.array(self.legs)], derived, groups
+        )
+        return self._in_cuts(squared, momenta, lab, derived), n * single
+
+    def _in_cuts(
+        self, squared: Array, momenta: Array, lab: Array, derived: Mapping[str, Array]
+    ) -> Array:
+        ok = self.cuts.passes(lab[self.element.graph.n_initial :])
         for window in self.windows:
             ok &= window.passes(momenta, derived)
-        squared = self.element.evaluate(momenta[np.array(self.legs)], derived)
         return jnp.where(ok, len(self.subprocesses) * squared, 0.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Component:
-    """All terms whose external particles have the same masses, on one map of phase space.
+    """All terms whose external particles have the same masses, on the same maps of phase space.
 
-    masses: names of the masses of the external particles. resonances: names of (mass, width).
+    channels: one, or several that share the phase space by their weights; prior: how they do before
+    training. masses: names of the masses of the external particles.
     """
 
-    mapping: PhaseSpaceMap
+    channels: tuple[Channel, ...]
     masses: tuple[str, ...]
-    resonances: tuple[tuple[str, str], ...]
     terms: tuple[Term, ...]
+    prior: Prior | None = None
+
+    @property
+    def mapping(self) -> PhaseSpaceMap:
+        """The map of the first channel."""
+        return self.channels[0].mapping
+
+    @property
+    def resonances(self) -> tuple[tuple[str, str], ...]:
+        """Names of masses and widths, the same for all channels."""
+        return self.channels[0].resonances
 
     def kinematics(
         self, collision: Collision, derived: Mapping[str, Array], n_initial: int
@@ -79,10 +111,36 @@ class Component:
 
         return Kinematics(
             collision.sqrt_s,
-            stack(list(self.masses[n_initial:])),
+            stack(self.masses[n_initial:]),
             stack([mass for mass, _ in self.resonances]),
             stack([width for _, width in self.resonances]),
+            stack(self.channels[0].exchanged),
+            stack(self.masses[:n_initial]),
         )
+
+    def log_prior(
+        self,
+        momenta: Array,
+        single: Array | None,
+        kinematics: Kinematics,
+        derived: Mapping[str, Array],
+    ) -> Array:
+        """log alpha (n_channels, events) at momenta (n_external, 4, events) in the rest frame.
+
+        single: of Term.values, for the prior of diagrams.
+        """
+        n_initial = momenta.shape[0] - self.mapping.n_final
+        kind = self.prior.kind if self.prior else "flat"
+        if kind == "densities":
+            weights = log_densities(self.channels, momenta[n_initial:], kinematics)
+        elif kind == "propagators" and self.prior:
+            weights = log_propagators(self.prior.groups, momenta, derived, kinematics.sqrt_s)
+        elif kind == "diagrams":
+            assert single is not None
+            weights = safe_log(single)
+        else:
+            weights = jnp.zeros((len(self.channels), momenta.shape[-1]))
+        return normalized(weights)
 
 
 def value_of(derived: Mapping[str, Array], name: str) -> Array:

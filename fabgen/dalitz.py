@@ -41,6 +41,7 @@ class DalitzIntegrand:
     order: tuple[int, int, int]
 
     n_channels = 1
+    n_features = 0
     n_initial = 1
     unit = "none"
     drawing_evaluates = False
@@ -195,8 +196,9 @@ class DalitzIntegrand:
         u, _ = self.mapping.inverse(sigma, known)
         return u.T.reshape(*shape, self.dim)
 
-    def draw_events(self, u: Array, key: Array) -> dict[str, Array]:
+    def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> dict[str, Array]:
         """The events at u (events, 2), their orientation drawn with the key."""
+        del channel  # there is one
         _, u, values = self._prepare(u, None)
         n_events = u.shape[-1]
         known = self._kinematics(values)

@@ -13,9 +13,15 @@ import numpy as np
 from jax import Array
 
 from fabgen.beams import Collision, decay_at_rest, fixed_beams
-from fabgen.components import Component, Term, value_of
+from fabgen.components import Component, value_of
+from fabgen.drawing import draw_flow, draw_subprocess
 from fabgen.errors import InputError
+from fabgen.frames import boost_z, with_beams
+from fabgen.in_channels import Setup, momenta_of, rows, values_at
 from fabgen.model import Model
+from fabgen.numerics import safe_log
+from fabgen.phasespace.features import n_event_features
+from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.process.topology import EventTopology
 
 
@@ -53,7 +59,8 @@ class Integrand:
     """The sum over subprocesses of flux x |M|^2 x Jacobian x cuts, in pb (decays: GeV).
 
     f is zero, log f = -inf, outside the cube and the cuts. beam_energies: GeV per beam, () for
-    decays.
+    decays. single: one channel on which all components add up, each by the map of its only channel;
+    else every channel of every component is a channel.
     """
 
     model: Model
@@ -64,6 +71,7 @@ class Integrand:
     beam_energies: tuple[float, ...]
     renormalization_scale: float
     factorization_scale: float
+    single: bool = True
 
     @property
     def dim(self) -> int:
@@ -71,7 +79,23 @@ class Integrand:
 
     @property
     def n_channels(self) -> int:
-        return 1
+        return 1 if self.single else len(rows(self.components))
+
+    @property
+    def n_features(self) -> int:
+        """Numbers that trained channel weights look at; none for one channel."""
+        n_final = self.topologies[0].n_external - self.n_initial
+        return 0 if self.single else n_event_features(self.n_initial, n_final)
+
+    @property
+    def mirrors(self) -> tuple[int, ...]:
+        """For each channel the first one that it is equal to, up to names of identical legs."""
+        result, start = [], 0
+        for component in self.components:
+            for number, channel in enumerate(component.channels):
+                result.append(start + (channel.mirror.original if channel.mirror else number))
+            start += len(component.channels)
+        return (0,) if self.single else tuple(result)
 
     @property
     def n_initial(self) -> int:
@@ -113,21 +137,21 @@ class Integrand:
         """log f at u (..., dim); f in pb, or GeV for a decay.
 
         parameters: external parameters that replace those of the card; traced, so that f can be
-        differentiated in them. Couplings (aS) may have one value per event.
+        differentiated in them. Couplings (aS) may have one value per event. Several channels have
+        no common cube: InputError.
         """
+        if self.n_channels > 1:
+            raise InputError(
+                f"the integrand has {self.n_channels} channels, each with an f of its own",
+                key="channels.use",
+                hint="point(u, channel) evaluates them",
+            )
         shape, u, derived = self._prepare(u, parameters)
-        return _log(self._total(u, derived)).reshape(shape)
+        return safe_log(self._total(u, derived)).reshape(shape)
 
     def _total(self, u: Array, derived: Mapping[str, Array]) -> Array:
         """f at u (dim, events): zero outside the cube."""
-        inside = jnp.all((u >= 0) & (u <= 1), axis=0)
-        total = jnp.zeros(u.shape[-1])
-        for component in self.components:
-            sampled = self._sample(component, jnp.clip(u, 0.0, 1.0), derived)
-            open_ = jnp.isfinite(sampled.log_jacobian)
-            jacobian = jnp.where(open_, jnp.exp(jnp.where(open_, sampled.log_jacobian, 0.0)), 0.0)
-            total = total + jacobian * sampled.values.sum(axis=0)
-        return jnp.where(inside, total, 0.0)
+        return _sum([self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components], u)
 
     def point(
         self,
@@ -138,25 +162,52 @@ class Integrand:
     ) -> Point:
         """Everything about the points u (events, dim) drawn with the channels `channel`.
 
-        map_parameters: of trainable maps; () for fixed ones. With subprocesses of different masses
-        the Jacobian is that of the first.
+        channel (events,), or one number for all. map_parameters: of trainable maps; () for fixed
+        ones. One channel with subprocesses of different masses: the Jacobian is that of the first.
         """
-        del channel, map_parameters  # one fixed channel
+        del map_parameters
         _, u, derived = self._prepare(u, parameters)
-        log_total = _log(self._total(u, derived))
+        if not self.single:
+            return self._point_in_channels(u, channel, derived)
         sampled = [self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components]
+        log_total = safe_log(_sum(sampled, u))
         log_jacobian = sampled[0].log_jacobian
-        n_events = u.shape[-1]
-        scales = jnp.array([[self.renormalization_scale], [self.factorization_scale]])
         return Point(
             log_f=jnp.where(jnp.isneginf(log_total), -jnp.inf, log_total - log_jacobian),
             log_jacobian=log_jacobian,
-            log_prior=jnp.zeros((1, n_events)),
-            features=jnp.zeros((0, n_events)),
+            log_prior=jnp.zeros((1, u.shape[-1])),
+            features=jnp.zeros((0, u.shape[-1])),
             momenta=sampled[0].lab,
             subprocess=self._log_shares(sampled),
-            scales=jnp.broadcast_to(scales, (2, n_events)),
+            scales=self._scales(u.shape[-1]),
         )
+
+    def _point_in_channels(
+        self, u: Array, channel: Array | int, derived: Mapping[str, Array]
+    ) -> Point:
+        setup = self._setup(derived)
+        inside = jnp.all((u >= 0) & (u <= 1), axis=0)
+        final, log_jacobian = momenta_of(jnp.clip(u, 0.0, 1.0), channel, setup)
+        values = values_at(final, channel, setup)
+        is_open = inside & jnp.isfinite(log_jacobian)
+        log_f = jnp.where(is_open, safe_log(values.total), -jnp.inf)
+        return Point(
+            log_f=log_f,
+            log_jacobian=jnp.where(is_open, log_jacobian, 0.0),
+            log_prior=values.log_prior,
+            features=values.features,
+            momenta=values.lab,
+            subprocess=jnp.log(values.shares) - jnp.log(values.shares.sum(axis=0)),
+            scales=self._scales(u.shape[-1]),
+        )
+
+    def _setup(self, derived: Mapping[str, Array]) -> Setup:
+        collisions = [self._collision(component, derived) for component in self.components]
+        return Setup(self.components, collisions, derived, self.n_initial, len(self.topologies))
+
+    def _scales(self, n_events: int) -> Array:
+        scales = jnp.array([[self.renormalization_scale], [self.factorization_scale]])
+        return jnp.broadcast_to(scales, (2, n_events))
 
     def _log_shares(self, sampled: list[_Sampled]) -> Array:
         shares = [jnp.zeros(0)] * len(self.topologies)
@@ -194,48 +245,63 @@ class Integrand:
     def _sample(self, component: Component, u: Array, derived: Mapping[str, Array]) -> _Sampled:
         collision = self._collision(component, derived)
         kinematics = component.kinematics(collision, derived, self.n_initial)
-        final, log_jacobian = component.mapping.forward(u, kinematics)
-        momenta = _with_beams(collision.incoming, final)
-        lab = _boost_z(momenta, collision.beta) if self.n_initial == 2 else momenta
+        return self._at(component, *component.mapping.forward(u, kinematics), derived)
+
+    def _at(
+        self, component: Component, final: Array, log_jacobian: Array, derived: Mapping[str, Array]
+    ) -> _Sampled:
+        """The component at final momenta (n_final, 4, events) in the rest frame."""
+        collision = self._collision(component, derived)
+        momenta = with_beams(collision.incoming, final)
+        lab = boost_z(momenta, collision.beta) if self.n_initial == 2 else momenta
         values = [term.value(momenta, lab, derived) for term in component.terms]
         return _Sampled(momenta, lab, log_jacobian, collision.factor * jnp.stack(values))
 
     # -- momenta --------------------------------------------------------------------------------
 
     def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
-        """Momenta (..., n_external, 4) in GeV at u (..., dim), lab frame, first beam along +z."""
-        del channel
+        """Momenta (..., n_external, 4) in GeV at u (..., dim), lab frame, first beam along +z.
+
+        subprocess: its masses, with one channel; one of several channels has its own.
+        """
         shape, u, derived = self._prepare(u, None)
-        component = self._component_of(subprocess)
+        component, mapping = self._map_of(channel, subprocess)
         collision = self._collision(component, derived)
-        final, _ = component.mapping.forward(
-            u, component.kinematics(collision, derived, self.n_initial)
-        )
-        lab = _boost_z(_with_beams(collision.incoming, final), collision.beta)
+        final, _ = mapping.forward(u, component.kinematics(collision, derived, self.n_initial))
+        lab = boost_z(with_beams(collision.incoming, final), collision.beta)
         return jnp.moveaxis(lab, -1, 0).reshape(*shape, *lab.shape[:2])
 
     def unit_cube(self, momenta: Array, channel: int = 0, subprocess: int = 0) -> Array:
         """u (..., dim) of lab momenta (..., n_external, 4): the inverse map.
 
-        Outside of the cube (or not finite) for momenta that the map does not reach.
+        Outside of the cube (or not finite) for momenta that the map does not reach. subprocess: as
+        in `momenta`.
         """
-        del channel
         momenta = jnp.asarray(momenta, dtype=jnp.float64)
         shape = momenta.shape[:-2]
         _, _, derived = self._prepare(jnp.zeros((1, self.dim)), None)
-        component = self._component_of(subprocess)
+        component, mapping = self._map_of(channel, subprocess)
         collision = self._collision(component, derived)
         lab = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[self.n_initial :]
-        rest = _boost_z(lab, -collision.beta)
-        u, _ = component.mapping.inverse(
+        rest = boost_z(lab, -collision.beta)
+        u, log_jacobian = mapping.inverse(
             rest, component.kinematics(collision, derived, self.n_initial)
         )
+        u = jnp.where(jnp.isposinf(log_jacobian), jnp.nan, u)  # beyond its windows and cuts
         return u.T.reshape(*shape, self.dim)
 
-    def _component_of(self, subprocess: int) -> Component:
+    def _map_of(self, channel: int, subprocess: int) -> tuple[Component, PhaseSpaceMap]:
+        if not 0 <= channel < self.n_channels:
+            raise InputError(
+                "no such channel", found=channel, allowed=f"0 to {self.n_channels - 1}"
+            )
+        if not self.single:
+            row = rows(self.components)[channel]
+            component = self.components[row.component]
+            return component, component.channels[row.local].mapping
         for component in self.components:
             if any(subprocess in term.subprocesses for term in component.terms):
-                return component
+                return component, component.mapping
         raise InputError(
             "no such subprocess", found=subprocess, allowed=f"0 to {len(self.topologies) - 1}"
         )
@@ -248,8 +314,9 @@ class Integrand:
         terms = [term for component in self.components for term in component.terms]
         return len(terms) > 1 or len(terms[0].element.flow_numbers) > 1
 
-    def draw_events(self, u: Array, key: Array) -> dict[str, Array]:
-        """The events at u (events, dim): momenta; drawn with the key: subprocess, colour flow.
+    def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> dict[str, Array]:
+        """The events at u (events, dim) of channels (events,): momenta; drawn with the key:
+        subprocess, colour flow.
 
         Subprocesses are drawn in proportion to their part of f, colour flows in proportion to their
         squared partial amplitudes.
@@ -257,7 +324,7 @@ class Integrand:
         _, u, derived = self._prepare(u, None)
         n_events = u.shape[-1]
         key_term, key_same, key_flow = jax.random.split(key, 3)
-        sampled = [self._sample(component, u, derived) for component in self.components]
+        sampled = self._sampled(u, channel, derived)
         terms = [term for component in self.components for term in component.terms]
         owner = np.repeat(np.arange(len(sampled)), [len(c.terms) for c in self.components])
         term = jnp.zeros(n_events, dtype=int)
@@ -272,66 +339,35 @@ class Integrand:
         ones = jnp.ones(n_events)
         return {
             "momenta": jnp.moveaxis(lab, -1, 0),
-            "topology": _draw_subprocess(terms, term, key_same),
-            "flow": _draw_flow(terms, term, momenta, derived, key_flow),
+            "topology": draw_subprocess(terms, term, key_same),
+            "flow": draw_flow(terms, term, momenta, derived, key_flow),
             "scale": self.factorization_scale * ones,
             "aqed": ones / derived["aEWM1"],
             "aqcd": ones * derived["aS"],
         }
 
-
-def _draw_subprocess(terms: list[Term], term: Array, key: Array) -> Array:
-    """One of the equal subprocesses of the drawn terms, with equal probability."""
-    counts = np.array([len(t.subprocesses) for t in terms])
-    table = np.zeros((len(terms), counts.max()), dtype=np.int64)
-    for row, entry in zip(table, terms, strict=True):
-        row[: len(entry.subprocesses)] = entry.subprocesses
-    pick = jnp.floor(jax.random.uniform(key, term.shape) * jnp.asarray(counts)[term])
-    return jnp.asarray(table)[term, pick.astype(int)]
-
-
-def _draw_flow(
-    terms: list[Term], term: Array, momenta: Array, derived: Mapping[str, Array], key: Array
-) -> Array:
-    """The number of a colour flow of the matrix element of the drawn terms."""
-    flow = jnp.zeros(term.shape, dtype=int)
-    elements = list(dict.fromkeys(t.element for t in terms))
-    for number, element in enumerate(elements):
-        if len(element.flow_numbers) == 1:
-            continue
-        turned = momenta
-        mine = jnp.zeros(term.shape, dtype=bool)
-        for i, entry in enumerate(terms):
-            if entry.element is element:
-                mine |= term == i
-                turned = jnp.where(term == i, momenta[np.array(entry.legs)], turned)
-        weights = element.flow_weights(turned, derived)
-        drawn = jax.random.categorical(jax.random.fold_in(key, number), jnp.log(weights), axis=0)
-        flow = jnp.where(mine, drawn, flow)
-    return flow
+    def _sampled(
+        self, u: Array, channel: Array | int, derived: Mapping[str, Array]
+    ) -> list[_Sampled]:
+        """Every component at u (dim, events); with several channels, at the points of its own."""
+        if self.single:
+            return [self._sample(component, u, derived) for component in self.components]
+        setup = self._setup(derived)
+        final, log_jacobian = momenta_of(u, channel, setup)
+        owner = jnp.array([row.component for row in rows(self.components)])[channel]
+        result = []
+        for number, component in enumerate(self.components):
+            made = self._at(component, final, log_jacobian, derived)
+            values = jnp.where(owner == number, made.values, 0.0)
+            result.append(made._replace(values=values))
+        return result
 
 
-def _log(value: Array) -> Array:
-    """Natural log of f >= 0; NaN stays NaN, so that it is counted and not taken for zero."""
-    zero = value == 0
-    return jnp.where(zero, -jnp.inf, jnp.log(jnp.where(zero, 1.0, value)))
-
-
-def _with_beams(incoming: Array, final: Array) -> Array:
-    beams = jnp.broadcast_to(incoming[..., None], (*incoming.shape, final.shape[-1]))
-    return jnp.concatenate([beams, final])
-
-
-def _boost_z(momenta: Array, beta: Array) -> Array:
-    """Momenta (n, 4, events) from where they move with an additional velocity beta along z."""
-    gamma = 1 / jnp.sqrt(1 - beta**2)
-    energy, along = momenta[:, 0], momenta[:, 3]
-    return jnp.stack(
-        [
-            gamma * (energy + beta * along),
-            momenta[:, 1],
-            momenta[:, 2],
-            gamma * (along + beta * energy),
-        ],
-        axis=1,
-    )
+def _sum(sampled: list[_Sampled], u: Array) -> Array:
+    """f (events,) at u (dim, events) of all components: zero outside the cube."""
+    total = jnp.zeros(u.shape[-1])
+    for made in sampled:
+        open_ = jnp.isfinite(made.log_jacobian)
+        jacobian = jnp.where(open_, jnp.exp(jnp.where(open_, made.log_jacobian, 0.0)), 0.0)
+        total = total + jacobian * made.values.sum(axis=0)
+    return jnp.where(jnp.all((u >= 0) & (u <= 1), axis=0), total, 0.0)

@@ -27,6 +27,10 @@ class AnyIntegrand(Protocol):
     def n_channels(self) -> int: ...
 
     @property
+    def n_features(self) -> int:
+        """Numbers that trained channel weights look at."""
+
+    @property
     def n_initial(self) -> int:
         """Incoming particles: 2, or 1 for a decay at rest."""
 
@@ -80,5 +84,5 @@ class AnyIntegrand(Protocol):
     def drawing_evaluates(self) -> bool:
         """Whether draw_events evaluates f."""
 
-    def draw_events(self, u: Array, key: Array) -> Mapping[str, Array]:
-        """The events at u (events, dim); the key draws what u leaves open."""
+    def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> Mapping[str, Array]:
+        """The events at u (events, dim) of channels; the key draws what u leaves open."""

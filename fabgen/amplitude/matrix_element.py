@@ -119,6 +119,24 @@ class MatrixElement:
             return self._of_momenta(momenta, values)
         return self._in_blocks(jax.checkpoint(self._squared), momenta, values)
 
+    def evaluate_diagrams(
+        self, momenta: jax.Array, derived: Mapping[str, Any], groups: np.ndarray
+    ) -> tuple[jax.Array, jax.Array]:
+        """|M|^2 (events,), and sums of |M_i|^2 of single closings, (groups, events).
+
+        groups (n_groups, closings): with which weight a closing of the graph enters each sum. A
+        closing is one diagram (or a colour structure of one) if the graph was built without
+        merging.
+        """
+        weights = groups * np.diag(self._metric)
+
+        def both(momenta: jax.Array, values: Constants) -> tuple[jax.Array, jax.Array]:
+            amplitudes = self._closings(momenta, values)
+            squares = (amplitudes.real**2 + amplitudes.imag**2).sum(axis=1)
+            return _norm(self._root, amplitudes).sum(axis=(0, 1)), jnp.matmul(weights, squares)
+
+        return self._in_blocks(jax.checkpoint(both), momenta, self._constants(derived))
+
     def _constants(self, derived: Mapping[str, Any]) -> Constants:
         """Masses, widths and couplings: NumPy arrays where the parameters are plain numbers."""
         traced = any(isinstance(value, jax.Array) for value in derived.values())

@@ -96,6 +96,11 @@ class PhaseSpace:
 class Channels:
     """Several channels: their weights and their flows."""
 
+    use: str = option(
+        "one",
+        doc="one: the map of the most resonant diagram; all: a channel for every diagram",
+        choices=("one", "all"),
+    )
     prior: str = option(
         "diagrams",
         doc="channel weights before training",

@@ -59,8 +59,13 @@ def diagrams(model: Model, graph: Graph, tree: DecayTree) -> tuple[Diagram, ...]
 
     In order of how much they exchange, then of the number of propagators.
     """
+    found = dict.fromkeys(diagrams_of_closings(model, graph, tree))
+    return tuple(sorted(found, key=lambda d: (len(d.spacelike), len(d.propagators))))
+
+
+def diagrams_of_closings(model: Model, graph: Graph, tree: DecayTree) -> Iterator[Diagram]:
+    """The diagram of each closing of a graph that was built without merging."""
     chain = {(p.particle, p.legs) for p in decayed_particles(tree)}
-    found: dict[Diagram, None] = {}
     for closing in graph.closings:
         currents = [*_below(closing.first), *_below(closing.second)]
         propagators, spacelike, total = [], [], None
@@ -77,8 +82,7 @@ def diagrams(model: Model, graph: Graph, tree: DecayTree) -> tuple[Diagram, ...]
                 propagators.append(Propagator(particle, legs, (particle, legs) in chain))
         for kind in (propagators, spacelike):
             kind.sort(key=lambda p: (len(p.legs), p.legs))
-        found.setdefault(Diagram(tuple(propagators), tuple(spacelike), total))
-    return tuple(sorted(found, key=lambda d: (len(d.spacelike), len(d.propagators))))
+        yield Diagram(tuple(propagators), tuple(spacelike), total)
 
 
 def with_beams_swapped(model: Model, diagram: Diagram, n_external: int) -> Diagram:

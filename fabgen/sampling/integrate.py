@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -176,7 +177,7 @@ def _joined(
         for s in found
         if s.metrics.unweighting_efficiency_999 > 0.0
     )
-    changes: dict[str, float] = {
+    changes: dict[str, Any] = {
         "unweighting_efficiency": min(integral / largest, 1.0),
         "unweighting_efficiency_999": integral / quantiles if quantiles > 0.0 else 0.0,
         "max_weight": largest,

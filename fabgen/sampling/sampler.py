@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 #: Points per compiled block. Large enough to hide the dispatch, small enough to stay in memory.
 DEFAULT_BLOCK = 16384
@@ -70,7 +69,7 @@ class WeightedSampler:
             key = jax.random.wrap_key_data(key)  # an old-style key
         key = jax.random.fold_in(key, index)
         if self.n_channels == 1:
-            return Weighted(*self.step(self.params, key, None), np.zeros(self.block, np.int32))
+            return Weighted(*self.step(self.params, key, None), jnp.zeros(self.block, jnp.int32))
         channel_key, key = jax.random.split(key)
         shares = jnp.asarray(self.shares)
         channel, log_share = draw_channels(channel_key, shares, self.block)

@@ -140,8 +140,8 @@ def _select(
         index = np.flatnonzero(np.asarray(mask))[: n - kept]
         kept += index.size
         if index.size:
-            kept_points = (np.asarray(part)[index] for part in (u, channel, ratio))
-            yield *kept_points, unreported
+            points = np.asarray(u)[index], np.asarray(channel)[index]
+            yield *points, np.asarray(ratio)[index], unreported
             unreported, barren = 0, 0
         else:
             barren += block

@@ -1,0 +1,129 @@
+"""What a process must fulfil before its integrand is built: energies, masses, parameters, cuts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from fabgen.card import Card
+from fabgen.errors import InputError
+from fabgen.model import ZERO, Model, Particle
+from fabgen.phasespace.cuts import CutLeg, Kind
+from fabgen.process import resonances
+from fabgen.process.syntax import DecayTree
+
+
+def numbers(model: Model, external: Mapping[str, float]) -> dict[str, float]:
+    """All real parameters of a model as numbers: masses and widths by name, ZERO among them.
+
+    Raises InputError for negative masses, widths and couplings, and where the electroweak inputs
+    have no solution.
+    """
+    for name, value in external.items():
+        if value < 0 and not name.startswith("ym"):
+            raise InputError(
+                f"{name} is negative",
+                key=f"parameters.{name}",
+                found=f"{value:g}",
+                allowed="zero or positive",
+            )
+    try:
+        derived = model.derive(external)
+    except ZeroDivisionError:
+        derived = {"the couplings": math.nan}
+    values = {name: float(value) for name, value in derived.items() if not np.iscomplexobj(value)}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise InputError(
+                f"the parameters give no finite value of {name}",
+                key="parameters",
+                found=", ".join(f"{k} = {v:g}" for k, v in external.items()),
+            )
+    return {ZERO: 0.0, **values}
+
+
+def cut_legs(model: Model, tree: DecayTree) -> tuple[CutLeg, ...]:
+    """The final legs as the cuts see them."""
+    decayed = {leg for p in resonances.decayed_particles(tree) for leg in p.legs}
+    first = len(tree.initial)
+    legs = []
+    for number, name in enumerate(tree.final, start=first):
+        particle = model.particle(name)
+        legs.append(CutLeg(cut_class(particle), particle.pdg, number in decayed))
+    return tuple(legs)
+
+
+def cut_class(particle: Particle) -> Kind:
+    """The class of a particle in the table of cuts."""
+    if particle.colour != 1 and particle.is_massless:
+        return "j"
+    if abs(particle.pdg) == 5:
+        return "b"
+    if particle.is_fermion and particle.lepton_number:
+        return "l" if particle.charge else "missing"
+    if particle.pdg == 22:
+        return "a"
+    return "heavy"
+
+
+def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
+    """The total energy in the rest frame in GeV; refuses what lies below threshold."""
+    initial = [values[model.particle(name).mass] for name in tree.initial]
+    needed = _threshold(card, model, values, tree)
+    if len(initial) == 1:
+        if initial[0] <= needed:
+            raise InputError(
+                "the decay is closed: the products are heavier than the particle",
+                key="process",
+                found=f"{name_of(tree)}: {initial[0]:g} GeV",
+                allowed=f"more than {needed:g} GeV",
+            )
+        return initial[0]
+    energies = card.beams.energy
+    for name, mass, energy in zip(tree.initial, initial, energies, strict=True):
+        if energy <= mass:
+            raise InputError(
+                f"the beam energy is below the mass of {name}",
+                key="beams.energy",
+                found=f"{energy:g} GeV",
+                allowed=f"more than {mass:g} GeV",
+            )
+    momenta = [math.sqrt(e * e - m * m) for e, m in zip(energies, initial, strict=True)]
+    total = math.sqrt(sum(energies) ** 2 - (momenta[0] - momenta[1]) ** 2)
+    if total <= needed:
+        raise InputError(
+            f"the energy is below the threshold of {name_of(tree)}",
+            key="beams.energy",
+            found=f"[{energies[0]:g}, {energies[1]:g}] GeV, {total:g} GeV in the rest frame",
+            allowed=f"more than {needed:g} GeV in the rest frame",
+        )
+    return total
+
+
+def _threshold(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
+    """The smallest total mass of the final particles, decayed ones within bw_cutoff."""
+    total = 0.0
+    for name, decay in zip(tree.core.final, tree.decays, strict=True):
+        particle = model.particle(name)
+        mass = values[particle.mass]
+        if decay is None:
+            total += mass
+            continue
+        cutoff = card.phase_space.bw_cutoff * values[particle.width]
+        products = _threshold(card, model, values, decay)
+        if mass + cutoff <= products:
+            raise InputError(
+                f"the decay of {name} is closed within bw_cutoff",
+                key="process",
+                found=f"{name_of(decay)}: {mass:g} GeV",
+                allowed=f"more than {products:g} GeV",
+            )
+        total += max(products, mass - cutoff)
+    return total
+
+
+def name_of(tree: DecayTree) -> str:
+    """The process without its intermediate particles."""
+    return f"{' '.join(tree.initial)} > {' '.join(tree.final)}"

@@ -1,0 +1,117 @@
+"""Channel weights before training, alpha_i(x) >= 0 with sum 1, for the channels of one map.
+
+flat         all alike
+densities    g_i / sum_j g_j, g_i the density of the points of channel i in phase space
+propagators  the same with products of propagators, 1/|p^2 - m^2 + i m Gamma|^2
+diagrams     |M_i|^2 / sum_j |M_j|^2 with the diagrams of each channel (F. Maltoni and
+             T. Stelzer, JHEP 02 (2003) 027)
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from fabgen.model import ZERO, Model
+from fabgen.phasespace.channels import Channel
+from fabgen.phasespace.kinematics import Number, mass_squared
+from fabgen.phasespace.mapping import Kinematics
+from fabgen.process.resonances import Diagram
+
+#: No invariant counts as less than this share of s: massless propagators end at the cuts.
+_SMALLEST = 1e-14
+
+
+@dataclass(frozen=True)
+class Denominator:
+    """One propagator: of the sum of some external momenta, incoming ones with a minus sign."""
+
+    signs: tuple[int, ...]
+    mass: str
+    width: str
+
+
+@dataclass(frozen=True)
+class Prior:
+    """kind: flat, densities, propagators or diagrams; groups: the propagators of each channel."""
+
+    kind: str
+    groups: tuple[tuple[Denominator, ...], ...] = ()
+
+
+def denominators(model: Model, diagram: Diagram, n: int) -> tuple[Denominator, ...]:
+    """The propagators of a diagram with n legs that differ from event to event.
+
+    Those in t have no width.
+    """
+    found = []
+    for p in diagram.propagators:
+        particle = model.particle(p.particle)
+        signs = tuple(int(leg in p.legs) for leg in range(n))
+        found.append(Denominator(signs, particle.mass, particle.width))
+    for p in diagram.spacelike:
+        particle = model.particle(p.particle)
+        signs = tuple(-1 if leg == 0 else int(leg in p.legs) for leg in range(n))
+        found.append(Denominator(signs, particle.mass, ZERO))
+    return tuple(found)
+
+
+def log_densities(channels: Sequence[Channel], final: Array, kinematics: Kinematics) -> Array:
+    """log g_i (n_channels, events) in GeV^(4 - 2 n) at final momenta (n_final, 4, events).
+
+    -inf where a channel does not reach.
+    """
+    logs = [-channel.mapping.inverse(final, kinematics)[1] for channel in channels]
+    return jnp.stack(logs)
+
+
+def log_propagators(
+    groups: Sequence[Sequence[Denominator]],
+    momenta: Array,
+    derived: Mapping[str, Array],
+    sqrt_s: Number,
+) -> Array:
+    """The logarithm of the product of propagators of each channel, (n_channels, events).
+
+    momenta (n_external, 4, events) and sqrt_s, the total energy in the rest frame, in GeV; each of
+    `groups` holds the propagators of one channel.
+    """
+    distinct = list(dict.fromkeys(d for group in groups for d in group))
+    smallest = _SMALLEST * sqrt_s**2
+    logs = {}
+    for d in distinct:
+        p = functools.reduce(
+            jnp.add, (sign * momenta[leg] for leg, sign in enumerate(d.signs) if sign)
+        )
+        mass = derived[d.mass] if d.mass != ZERO else 0.0
+        width = derived[d.width] if d.width != ZERO else 0.0
+        distance = mass_squared(p) - mass**2
+        logs[d] = -jnp.log(distance**2 + (mass * width) ** 2 + smallest**2)
+    zero = jnp.zeros(momenta.shape[2:])
+    return jnp.stack([sum((logs[d] for d in group), zero) for group in groups])
+
+
+def normalized(log_weights: Array) -> Array:
+    """log alpha (n_channels, events) from logarithms of weights up to a factor.
+
+    Where no channel has a weight all share alike: nothing is lost as long as one reaches there.
+    """
+    known = jnp.isfinite(log_weights)
+    nowhere = ~jnp.any(known, axis=0)
+    scores = jnp.where(known, jnp.where(known, log_weights, 0.0), -jnp.inf)
+    scores = jnp.where(nowhere, 0.0, scores)
+    return jax.nn.log_softmax(scores, axis=0)
+
+
+def channel_of_diagrams(channels: Sequence[Channel], n_diagrams: int) -> np.ndarray:
+    """The number of the channel of each diagram, (n_diagrams,)."""
+    numbers = np.full(n_diagrams, -1)
+    for number, channel in enumerate(channels):
+        numbers[list(channel.diagrams)] = number
+    return numbers

@@ -1,0 +1,160 @@
+"""f and all that belongs to it at points of several channels.
+
+The channels of all components are counted in one row. A point of a channel is a phase-space point
+of its component only; the channel weights of a component's channels add up to 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from fabgen.beams import Collision
+from fabgen.components import Component
+from fabgen.frames import boost_z, with_beams
+from fabgen.grouping import by_channel
+from fabgen.phasespace.channels import Permuted
+from fabgen.phasespace.features import event_features
+from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
+
+
+class Setup(NamedTuple):
+    """The components with their kinematics, for one set of parameters."""
+
+    components: tuple[Component, ...]
+    collisions: Sequence[Collision]
+    derived: Mapping[str, Any]
+    n_initial: int
+    n_subprocesses: int
+
+
+class Values(NamedTuple):
+    """What f says at some events; events are the last axis.
+
+    momenta, lab (n_external, 4, events): GeV, in the rest frame of the beams and in the lab. total
+    (events,): d sigma / d Phi. log_prior (n_channels, events). shares (n_subprocesses, events):
+    their parts of the total. features (n_features, events).
+    """
+
+    momenta: Array
+    lab: Array
+    total: Array
+    log_prior: Array
+    shares: Array
+    features: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One channel in the row of all: its component, its number there, its map and mirror."""
+
+    component: int
+    local: int
+    mapping: PhaseSpaceMap
+    permutation: tuple[int, ...] | None
+
+
+def rows(components: Sequence[Component]) -> tuple[Row, ...]:
+    """All channels, component by component."""
+    result = []
+    for number, component in enumerate(components):
+        for local, channel in enumerate(component.channels):
+            mapping = channel.mapping
+            if isinstance(mapping, Permuted):
+                result.append(Row(number, local, mapping.mapping, mapping.permutation))
+            else:
+                result.append(Row(number, local, mapping, None))
+    return tuple(result)
+
+
+def momenta_of(u: Array, channel: Array | int, setup: Setup) -> tuple[Array, Array]:
+    """Final momenta (n_final, 4, events) in the rest frame and log(dPhi/du) at u (dim, events)."""
+    table = rows(setup.components)
+    kinematics = [_kinematics(setup, k) for k in range(len(setup.components))]
+    # Mirrors share a map: it is compiled once.
+    distinct = list(dict.fromkeys((row.component, row.mapping) for row in table))
+    number = np.array([distinct.index((row.component, row.mapping)) for row in table])
+    n_final = table[0].mapping.n_final
+    order = np.array([row.permutation or tuple(range(n_final)) for row in table])
+
+    def forward(k: int, mapping: PhaseSpaceMap, v: Array) -> tuple[Array, Array]:
+        return mapping.forward(v, kinematics[k])
+
+    branches = [functools.partial(forward, k, mapping) for k, mapping in distinct]
+
+    def one(i: Array | int, v: Array) -> tuple[Array, Array]:
+        if isinstance(i, int):
+            final, log_jacobian = branches[number[i]](v.T)
+            final = final[order[i]]
+        else:
+            final, log_jacobian = jax.lax.switch(jnp.asarray(number)[i], branches, v.T)
+            final = final[jnp.asarray(order)[i]]
+        return jnp.moveaxis(final, -1, 0), log_jacobian
+
+    if isinstance(channel, int):
+        final, log_jacobian = one(channel, u.T)
+    else:
+        final, log_jacobian = by_channel(one, channel, len(table), u.T)
+    return jnp.moveaxis(final, 0, -1), log_jacobian
+
+
+def values_at(final: Array, channel: Array | int, setup: Setup) -> Values:
+    """f at final momenta (n_final, 4, events) of the components of the given channels."""
+    n = len(setup.components)
+    owner = np.array([row.component for row in rows(setup.components)])
+    if n == 1:
+        return _values(0, setup, final)
+    if isinstance(channel, int):
+        return _values(int(owner[channel]), setup, final)
+    first = _events_first(functools.partial(_values, 0, setup))
+    others = [_events_first(functools.partial(_values, k, setup)) for k in range(1, n)]
+
+    def one(k: Array | int, p: Array) -> Any:
+        return jax.lax.switch(k, [first, *others], p)
+
+    made = by_channel(one, jnp.asarray(owner)[channel], n, jnp.moveaxis(final, -1, 0))
+    return jax.tree.map(lambda a: jnp.moveaxis(a, 0, -1), made)
+
+
+def _events_first(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    def turned(p: Array) -> Any:
+        return jax.tree.map(lambda a: jnp.moveaxis(a, -1, 0), function(jnp.moveaxis(p, 0, -1)))
+
+    return turned
+
+
+def _kinematics(setup: Setup, k: int) -> Any:
+    return setup.components[k].kinematics(setup.collisions[k], setup.derived, setup.n_initial)
+
+
+def _values(k: int, setup: Setup, final: Array) -> Values:
+    component, collision = setup.components[k], setup.collisions[k]
+    momenta = with_beams(collision.incoming, final)
+    lab = boost_z(momenta, collision.beta) if setup.n_initial == 2 else momenta
+    n_events, n_own = final.shape[-1], len(component.channels)
+    single: Array | None = None
+    total = jnp.zeros(n_events)
+    shares = [jnp.zeros(n_events)] * setup.n_subprocesses
+    for term in component.terms:
+        if term.diagrams is None:
+            value = term.value(momenta, lab, setup.derived)
+        else:
+            value, own = term.values(momenta, lab, setup.derived, n_own)
+            single = own if single is None else single + own
+        value = collision.factor * value
+        total = total + value
+        for number in term.subprocesses:
+            shares[number] = value / len(term.subprocesses)
+    prior = component.log_prior(momenta, single, _kinematics(setup, k), setup.derived)
+    before = sum(len(c.channels) for c in setup.components[:k])
+    after = sum(len(c.channels) for c in setup.components[k + 1 :])
+    log_prior = jnp.pad(prior, ((before, after), (0, 0)), constant_values=-jnp.inf)
+    features = event_features(momenta, setup.n_initial)
+    return Values(momenta, lab, total, log_prior, jnp.stack(shares), features)
