@@ -13,6 +13,7 @@ from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.build_dalitz import build_dalitz
 from fabgen.card import Card
 from fabgen.card.schema import AMPLITUDE_MODELS
+from fabgen.card.toys import is_toy
 from fabgen.components import Component, Term, Window
 from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
@@ -28,14 +29,16 @@ from fabgen.process.graph import build_graph
 from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
 from fabgen.process.syntax import DecayTree
 from fabgen.process.topology import EventTopology, Resonance
+from fabgen.toys import build_toy
 
 
 def build_integrand(card: Card) -> AnyIntegrand:
     """The integrand of a card. Raises InputError where the card asks for something impossible."""
-    if card.model not in AMPLITUDE_MODELS:
+    toy = is_toy(card.process)
+    if card.model not in AMPLITUDE_MODELS and not toy:
         return build_process(card)
     try:
-        return build_dalitz(card)
+        return build_toy(card) if toy else build_dalitz(card)
     except InputError as error:
         raise error.with_place(file=card.file) from None
 

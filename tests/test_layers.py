@@ -11,14 +11,17 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("units", "errors", "files", "metrics", "numerics"),
+    ("units", "errors", "files", "metrics", "numerics", "grouping"),
     ("card",),
     ("model",),
     ("process",),
     ("amplitude",),
     ("phasespace",),
     ("beams",),
-    ("components", "integrand", "interface", "dalitz", "divergences", "build", "build_dalitz"),
+    (
+        *("components", "integrand", "interface", "dalitz", "toys"),
+        *("divergences", "build", "build_dalitz"),
+    ),
     ("surrogate",),
     ("training",),
     ("sampling",),

@@ -1,0 +1,33 @@
+"""What the keys of [channels] and [training.madnis] allow each other to be."""
+
+from __future__ import annotations
+
+from fabgen.card.schema import Card
+from fabgen.card.toys import is_toy
+from fabgen.errors import InputError, not_available
+
+#: The methods that learn from values of f, channel by channel, and train channel weights.
+MADNIS_METHODS = ("variance", "kl")
+
+
+def check_channels(card: Card) -> None:
+    """Raises InputError for keys that contradict each other."""
+    channels, madnis = card.channels, card.training.madnis
+    if not is_toy(card.process) and channels.prior != "diagrams":
+        raise not_available(
+            "channel weights of processes", key="channels.prior", found=f'"{channels.prior}"'
+        )
+    if channels.drop_below > 0.0 and card.training.method not in MADNIS_METHODS:
+        raise InputError(
+            "channels are dropped by the methods that follow their shares while they train",
+            key="channels.drop_below",
+            found=f'{channels.drop_below:g} with training.method = "{card.training.method}"',
+            allowed="0, or training.method = " + " or ".join(f'"{m}"' for m in MADNIS_METHODS),
+        )
+    if madnis.buffer_gain != round(madnis.buffer_gain):
+        raise InputError(
+            "every batch of fresh points is used a whole number of times",
+            key="training.madnis.buffer_gain",
+            found=f"{madnis.buffer_gain:g}",
+            allowed="1, 2, 3, ...",
+        )
