@@ -18,22 +18,24 @@ def slope_and_curve(channel, x, pair):
     return {"value": jax.lax.switch(channel, branches, x), "sum": pair[0] + channel * pair[1]}
 
 
-@pytest.mark.parametrize("spread", ["mixed", "one", "two", "sorted"])
+SPREADS = {
+    "mixed": np.random.default_rng(0).integers(0, CHANNELS, N),
+    "one": np.full(N, 2),
+    "two": np.where(np.arange(N) == 13, 3, 0),
+    "sorted": np.sort(np.arange(N) % CHANNELS),
+}
+
+
 @pytest.mark.parametrize("block", [None, 1, 7, 64])
-def test_every_event_gets_the_value_of_its_channel(spread, block):
-    channel = {
-        "mixed": np.random.default_rng(0).integers(0, CHANNELS, N),
-        "one": np.full(N, 2),
-        "two": np.where(np.arange(N) == 13, 3, 0),
-        "sorted": np.sort(np.arange(N) % CHANNELS),
-    }[spread]
+def test_every_event_gets_the_value_of_its_channel(block):
     x = jnp.linspace(0.1, 1.4, 2 * N).reshape(N, 2)
     pair = (x, 2.0 * x)
     run = jax.jit(lambda c: by_channel(slope_and_curve, c, CHANNELS, x, pair, block=block))
-    found = run(jnp.asarray(channel))
-    k = channel[:, None]
-    np.testing.assert_allclose(found["value"], (k + 1) * np.sin(x) ** k, rtol=1e-14)
-    np.testing.assert_allclose(found["sum"], x + 2.0 * k * x, rtol=1e-14)
+    for channel in SPREADS.values():
+        found = run(jnp.asarray(channel))
+        k = channel[:, None]
+        np.testing.assert_allclose(found["value"], (k + 1) * np.sin(x) ** k, rtol=1e-14)
+        np.testing.assert_allclose(found["sum"], x + 2.0 * k * x, rtol=1e-14)
 
 
 def test_gradients_reach_arrays_and_stacked_parameters():

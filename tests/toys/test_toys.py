@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -29,12 +30,14 @@ def grid(dim, points):
 def moments(integrand, points):
     """Mean and standard deviation of alpha_i f_i / g_i for each channel, by midpoints."""
     u = grid(integrand.dim, points)
-    found = []
-    for channel in range(integrand.n_channels):
+
+    @jax.jit
+    def both(channel):
         point = integrand.point(u, channel)
         w = jnp.exp(point.log_f + point.log_jacobian + point.log_prior[channel])
-        found.append((float(jnp.mean(w)), float(jnp.std(w))))
-    return np.array(found).T
+        return jnp.mean(w), jnp.std(w)
+
+    return np.array([both(channel) for channel in range(integrand.n_channels)]).T
 
 
 @pytest.mark.parametrize(
@@ -58,21 +61,19 @@ def test_errors_of_camel_backs_with_fixed_weights(name, prior, equal, optimal):
     assert 100 * best / total == pytest.approx(optimal, rel=2e-3)
 
 
-@pytest.mark.parametrize(
-    "maps", ["ring line", "ring flat", "ring line flat", "flat@ring flat@line"]
-)
+@pytest.mark.parametrize("maps", ["ring line flat", "flat@ring flat@line"])
 def test_crossed_ring_has_integral_one(maps):
-    integrals, _ = moments(toy("crossed-ring", {"maps": maps}), 1200)
-    assert integrals.sum() == pytest.approx(1.0, abs=2e-4)
+    integrals, _ = moments(toy("crossed-ring", {"maps": maps}), 600)
+    assert integrals.sum() == pytest.approx(1.0, abs=1e-3)
     assert np.all(integrals > 0.05)
 
 
 def test_single_flat_channels_have_a_log_density():
     for name in ("camel-back", "crossed-ring"):
         integrand = toy(name, {"maps": "flat"})
-        u = grid(integrand.dim, 1000)
-        f = jnp.exp(integrand.log_density(u))
-        assert float(jnp.mean(f)) == pytest.approx(1.0, abs=1e-5)
+        u = grid(integrand.dim, 500)
+        f = jnp.exp(jax.jit(integrand.log_density)(u))
+        assert float(jnp.mean(f)) == pytest.approx(1.0, abs=1e-4)
     outside = jnp.asarray([[1.1, 0.5], [0.5, -0.1]])
     assert np.all(np.isneginf(integrand.log_density(outside)))
 
@@ -84,20 +85,20 @@ def test_jacobians_are_inverse_densities_and_weights_add_up(name, maps):
     """log|dx/du| against finite differences, everything finite on the faces."""
     integrand = toy(name, {"maps": maps})
     u = jnp.asarray(np.random.default_rng(0).uniform(0.05, 0.95, (40, integrand.dim)))
-    h = 1e-6
+    h, inside, evaluate, space = 1e-6, u, jax.jit(integrand.point), jax.jit(integrand.space)
     for channel in range(integrand.n_channels):
+        u = inside
         columns = [
-            (integrand.space(u.at[:, d].add(h), channel) - integrand.space(u, channel)) / h
+            (space(u.at[:, d].add(h), channel) - space(u, channel)) / h
             for d in range(integrand.dim)
         ]
         numeric = jnp.log(jnp.abs(jnp.linalg.det(jnp.stack(columns, axis=-1))))
-        point = integrand.point(u, channel)
+        point = evaluate(u, channel)
         np.testing.assert_allclose(point.log_jacobian, numeric, atol=1e-3)
         np.testing.assert_allclose(jnp.exp(point.log_prior).sum(axis=0), 1.0, rtol=1e-12)
         assert np.max(np.abs(point.features)) <= 4.0
-        faces = integrand.point(
-            jnp.asarray([[0.0] * integrand.dim, [1.0] * integrand.dim]), channel
-        )
+        u = jnp.broadcast_to(jnp.asarray([[0.0], [1.0]]), (2, integrand.dim))
+        faces = evaluate(u, channel)
         assert not np.any(np.isnan(faces.log_f + faces.log_jacobian))
         assert np.all(np.isfinite(faces.features))
 
@@ -117,8 +118,9 @@ def test_mixed_channels_equal_each_alone():
 def test_parameters_move_the_density():
     narrow = toy("crossed-ring", {"maps": "flat"}, {"a": 2.0, "s0": 0.1})
     assert narrow.parameters["a"] == 2.0
-    u = grid(2, 800)
-    assert float(jnp.mean(jnp.exp(narrow.log_density(u)))) == pytest.approx(1.0, abs=1e-4)
+    u = grid(2, 300)
+    f = jnp.exp(jax.jit(narrow.log_density)(u))
+    assert float(jnp.mean(f)) == pytest.approx(1.0, abs=1e-3)
     traced = toy("camel-back").point(u[:, :1], 0, {"m1": 3.0})
     assert np.all(np.isfinite(traced.log_jacobian))
 
