@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -18,9 +19,12 @@ class WeightedKl(Madnis):
         """sum_i <v (log p - log a_i - log q)>_i, v = p/q_old in units of I.
 
         With a_i fixed the gradient in q_i and alpha_i is that of the divergence: in a_i it has
-        its minimum at I_i/I.
+        its minimum at I_i/I. No gradient is taken of log p: it would be sum_i <v grad log alpha_i>,
+        which is zero since the alpha_i add up to 1, but where one channel rarely goes its samples
+        miss that, and its weight runs away.
         """
         del deviations
         log_share = jnp.log(jnp.maximum(integrals, jnp.finfo(integrals.dtype).tiny))
+        log_p = jax.lax.stop_gradient(terms.log_p)
         v = jnp.exp(terms.log_p - terms.log_q_old)
-        return jnp.sum(terms.mean(v * (terms.log_p - log_share[terms.channel] - terms.log_q)))
+        return jnp.sum(terms.mean(v * (log_p - log_share[terms.channel] - terms.log_q)))

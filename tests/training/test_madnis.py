@@ -209,7 +209,7 @@ def test_flows_and_weights_together(camel, method, conditioned):
     near = dataclasses.replace(camel, prior="densities")
     result = train(near, surrogate, options(method=method))
     assert result.history[0].eps < result.history[-1].eps
-    assert result.history[-1].eps > 0.95
+    assert result.history[-1].eps > 0.92
     np.testing.assert_allclose(np.exp(result.params.log_shares).sum(), 1.0, rtol=1e-12)
 
 
