@@ -164,7 +164,7 @@ class OneChannel:
     ) -> tuple[jax.Array, jax.Array]:
         return self.density.sample_and_log_prob(params, key, channel.shape[0])
 
-    def log_prob(self, params: Params, u: jax.Array, channel: jax.Array) -> jax.Array:
+    def log_prob(self, params: Params, u: jax.Array, channel: Any) -> jax.Array:
         del channel
         return self.density.log_prob(params, u)
 
@@ -198,7 +198,7 @@ def n_channels_of(target: Any) -> int:
     return getattr(target, "n_channels", 1)
 
 
-def values_in_channels(target: Any, u: jax.Array, channel: jax.Array) -> ChannelValues:
+def values_in_channels(target: Any, u: jax.Array, channel: jax.Array | int) -> ChannelValues:
     """One evaluation of f at each u (n, dim). One channel: that of its log_density."""
     n = u.shape[0]
     if n_channels_of(target) == 1:
@@ -207,6 +207,7 @@ def values_in_channels(target: Any, u: jax.Array, channel: jax.Array) -> Channel
     return ChannelValues(point.log_f + point.log_jacobian, point.log_prior, point.features)
 
 
-def own(log_alpha: jax.Array, channel: jax.Array) -> jax.Array:
+def own(log_alpha: jax.Array, channel: jax.Array | int) -> jax.Array:
     """log alpha_i (n,) of the own channel out of log_alpha (n_channels, n)."""
-    return jnp.take_along_axis(log_alpha, channel[None], axis=0)[0]
+    number = jnp.broadcast_to(jnp.asarray(channel), log_alpha.shape[1:])
+    return jnp.take_along_axis(log_alpha, number[None], axis=0)[0]
