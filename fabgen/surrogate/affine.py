@@ -11,8 +11,10 @@ import jax.numpy as jnp
 
 #: Largest |log scale| of one layer.
 MAX_LOG_SCALE = 2.0
-#: Points this close to 0 or 1 count as this far away from it: a logit is finite.
-EDGE = 1e-12
+#: Points this close to 0 or 1 count as this far away from it: a logit is finite, and below 1 the
+#: numbers are 10^-16 apart. A density that grows like u^(1/k - 1) towards a face has a share of
+#: exp(-32 / k) of its points there, whose log q is that of the edge.
+EDGE = 1e-14
 
 
 def logit(u: jax.Array) -> tuple[jax.Array, jax.Array]:

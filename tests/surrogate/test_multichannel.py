@@ -61,20 +61,20 @@ def test_each_channel_has_a_density_of_its_own(conditioned):
     surrogate = MultiChannel(flow, 3, (0, 1, 0), conditioned, grid_bins=0 if conditioned else 4)
     start = surrogate.init(jax.random.key(0))
     params = start._replace(density=moved(start.density))
-    n = 30_000
+    n = 6000
     channel = jnp.arange(n) % 3
     sample, log_prob = jax.jit(surrogate.sample_and_log_prob), jax.jit(surrogate.log_prob)
     u, log_q = sample(params, jax.random.key(1), channel)
     np.testing.assert_allclose(log_prob(params, u, channel), log_q, atol=1e-5)
     for number in range(3):
-        assert abs(float(jnp.mean(jnp.exp(-log_q[channel == number]))) - 1.0) < 0.05
+        assert abs(float(jnp.mean(jnp.exp(-log_q[channel == number]))) - 1.0) < 0.1
     point = jnp.full((3, 2), 0.3)
     densities = log_prob(params, point, jnp.arange(3))
     assert densities[0] != densities[1]
     assert (densities[0] == densities[2]) == (not conditioned)  # flow_of = (0, 1, 0)
     if not conditioned:
         alone = FLOW.log_prob(jax.tree.map(lambda leaf: leaf[1], params.density), point[:1])
-        np.testing.assert_allclose(densities[1], alone[0], rtol=1e-9)
+        np.testing.assert_allclose(densities[1], alone[0], atol=1e-6)
     outside = log_prob(params, jnp.asarray([[1.2, 0.5]]), jnp.asarray([1]))
     assert np.isneginf(outside[0])
 
@@ -95,7 +95,8 @@ def test_grids_map_and_invert():
 
 
 def test_what_the_card_asks_for():
-    def build(n_channels, options=SurrogateOptions(), channels=Channels(), **how):
+    def build(n_channels, options=None, channels=None, **how):
+        options, channels = options or SurrogateOptions(), channels or Channels()
         how = {"trained_weights": True, "grids": False} | how
         return build_channels(2, n_channels, 5, options, channels, **how)
 
