@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "event_sample",
             "own_events",
         ),
-        *("rundir", "reporting", "describe", "describe_dalitz"),
+        *("rundir", "reporting", "describe", "describe_dalitz", "surrogates", "toy_pictures"),
     ),
     ("cli", "terminal"),
 )

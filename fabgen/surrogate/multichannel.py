@@ -104,7 +104,7 @@ class MultiChannel:
         )
         return u, log_q - log_slope
 
-    def log_prob(self, params: MultiChannelParams, u: jax.Array, channel: jax.Array) -> jax.Array:
+    def log_prob(self, params: MultiChannelParams, u: jax.Array, channel: Any) -> jax.Array:
         """log q_i(u) (n,) at u (n, dim), i = channel (n,)."""
         inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
         v, log_slope = jnp.where(inside[:, None], u, 0.5), jnp.zeros(u.shape[0])

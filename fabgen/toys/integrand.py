@@ -87,10 +87,20 @@ class ToyIntegrand:
         density = self._with(parameters)
         x, log_jacobian = self._forward(density, jnp.asarray(u, jnp.float64).T, channel)
         inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
+        there = self._at(density, x)
+        return there._replace(
+            log_f=jnp.where(inside, there.log_f, -jnp.inf), log_jacobian=log_jacobian
+        )
+
+    def at(self, x: Array) -> Point:
+        """The points x (events, dim) themselves, of no channel: log_jacobian is 0."""
+        return self._at(self.density, jnp.asarray(x, jnp.float64).T)
+
+    def _at(self, density: ToyDensity, x: Array) -> Point:
         n_events = x.shape[1]
         return Point(
-            log_f=jnp.where(inside, density.log_density(x), -jnp.inf),
-            log_jacobian=log_jacobian,
+            log_f=density.log_density(x),
+            log_jacobian=jnp.zeros(n_events),
             log_prior=self._log_prior(density.maps(), x),
             features=density.features(x),
             momenta=jnp.zeros((0, 4, n_events)),
