@@ -94,7 +94,9 @@ def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
     with session.watch("import"):
         surrogate = surrogate_of(session.card, session.integrand)
     trains = has_training(session.card, session.integrand)
-    return _trained_flow(session, surrogate) if trains else Trained(surrogate, ())
+    if trains:
+        return _trained_flow(session, surrogate)
+    return Trained(surrogate, surrogate.init(session.key(_GRID)))
 
 
 def _trained_flow(session: Session, surrogate: Any) -> Trained:

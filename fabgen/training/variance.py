@@ -10,9 +10,10 @@ from fabgen.training.stratification import FEWEST_POINTS, SMALLEST_SHARE
 
 
 class Variance(Madnis):
-    """(sum_i sigma_i)^2 / I^2: the variance of the integral per point, points allotted as sigma_i.
+    """The variance of the integral per point, over I^2; V_i that of alpha_i f_i / q_i.
 
-    MadNIS-Lite, arXiv:2408.01486, eq. 14, sigma_i^2 = V_i the variance of alpha_i f_i / q_i.
+    stratified: (sum_i sigma_i)^2, for points allotted as sigma_i (MadNIS-Lite, arXiv:2408.01486,
+    eq. 14). Else n_channels sum_i V_i, for as many points of each channel (eq. 13).
     """
 
     def divergence(self, terms: Terms, integrals: Array, deviations: Array) -> Array:
@@ -24,13 +25,15 @@ class Variance(Madnis):
 
             V_i = <p^2 / (q q_old)> - [(sum v)^2 - sum v^2] / (N_i (N_i - 1)) .
 
-        For one channel S/sigma is 1.
+        Not stratified: the number of channels in the place of S / sigma_i. One channel: 1 is both.
         """
         del integrals
         total = jnp.sum(deviations)
         floor = SMALLEST_SHARE * total
         sigma = jnp.maximum(deviations, floor)
         factor = jnp.where(total > 0.0, total / jnp.where(total > 0.0, sigma, 1.0), 1.0)
+        if not self.options.madnis.stratified:
+            factor = jnp.sum(terms.counts > 0)
 
         v = jnp.exp(terms.log_p - terms.log_q_old)
         square = terms.mean(jnp.exp(2.0 * terms.log_p - terms.log_q - terms.log_q_old))
