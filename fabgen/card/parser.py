@@ -18,7 +18,7 @@ from typing import Any
 
 from fabgen.card import reader, toml
 from fabgen.card.amplitude_models import check_amplitude_model
-from fabgen.card.channels import check_channels
+from fabgen.card.channels import check_channels, with_default_filter
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
 from fabgen.card.option import Option, option_of
 from fabgen.card.presets import apply_preset
@@ -71,7 +71,8 @@ def _seed_settings(seed: int | None) -> list[str]:
 
 def card_from_table(table: Mapping[str, Any]) -> Card:
     """The card that a parsed TOML document means. Raises InputError."""
-    table = with_default_prior(with_default_steps(apply_preset(table)))
+    table = with_default_steps(apply_preset(table))
+    table = with_default_filter(with_default_prior(table))
     _check_keys(table, "", ["preset", *(field.name for field in _COMPARED)])
     if "process" not in table:
         raise InputError("the card names no process", key="process", allowed=_PROCESS)

@@ -273,7 +273,7 @@ class TrainingOptions:
     )
     skip_factor: float = option(
         20.0,
-        doc="skip a step whose gradient exceeds this times the median norm",
+        doc="skip a step whose gradient exceeds this times the median norm; variance, kl: inf",
         above=0.0,
         infinite=True,
     )

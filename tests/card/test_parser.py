@@ -221,6 +221,7 @@ def test_toys(write_card):
     card = load_card(write_card(text))
     assert (card.channels.prior, card.channels.drop_below) == ("densities", 0.01)
     assert card.training.madnis.buffer_gain == 5.0
+    assert math.isinf(card.training.skip_factor)
     assert load_card(write_card(dump_card(card), "resolved.toml")) == card
     flat = load_card(write_card(f'{TOY}[channels]\nprior = "flat"\n', "flat.toml"))
     assert flat.channels.prior == "flat"
