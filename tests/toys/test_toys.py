@@ -51,7 +51,7 @@ def moments(integrand, points):
 )
 def test_errors_of_camel_backs_with_fixed_weights(name, prior, equal, optimal):
     """Relative errors (%) of 10^4 points, equal numbers per channel or the best ones."""
-    integrals, deviations = moments(toy(name, {"prior": prior}), 400_000)
+    integrals, deviations = moments(toy(name, {"prior": prior}), 200_000)
     total = integrals.sum()
     if name == "camel-back":
         assert total == pytest.approx(1.0, abs=1e-6)
@@ -75,7 +75,7 @@ def test_single_flat_channels_have_a_log_density():
         f = jnp.exp(jax.jit(integrand.log_density)(u))
         assert float(jnp.mean(f)) == pytest.approx(1.0, abs=1e-4)
     outside = jnp.asarray([[1.1, 0.5], [0.5, -0.1]])
-    assert np.all(np.isneginf(integrand.log_density(outside)))
+    assert np.all(np.isneginf(jax.jit(integrand.log_density)(outside)))
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_jacobians_are_inverse_densities_and_weights_add_up(name, maps):
     for channel in range(integrand.n_channels):
         u = inside
         columns = [
-            (space(u.at[:, d].add(h), channel) - space(u, channel)) / h
+            (space(u + h * np.eye(integrand.dim)[d], channel) - space(u, channel)) / h
             for d in range(integrand.dim)
         ]
-        numeric = jnp.log(jnp.abs(jnp.linalg.det(jnp.stack(columns, axis=-1))))
+        numeric = np.linalg.slogdet(np.stack(columns, axis=-1))[1]
         point = evaluate(u, channel)
         np.testing.assert_allclose(point.log_jacobian, numeric, atol=1e-3)
         np.testing.assert_allclose(jnp.exp(point.log_prior).sum(axis=0), 1.0, rtol=1e-12)
@@ -107,9 +107,10 @@ def test_mixed_channels_equal_each_alone():
     integrand = toy("crossed-ring")
     u = grid(2, 10)
     channel = jnp.arange(len(u)) % 2
-    mixed = integrand.point(u, channel)
+    point = jax.jit(integrand.point)
+    mixed = point(u, channel)
     for number in range(2):
-        alone = integrand.point(u, number)
+        alone = point(u, jnp.full(len(u), number))
         mine = channel == number
         np.testing.assert_array_equal(mixed.log_jacobian[mine], alone.log_jacobian[mine])
         np.testing.assert_array_equal(mixed.log_prior[:, mine], alone.log_prior[:, mine])
@@ -121,7 +122,7 @@ def test_parameters_move_the_density():
     u = grid(2, 300)
     f = jnp.exp(jax.jit(narrow.log_density)(u))
     assert float(jnp.mean(f)) == pytest.approx(1.0, abs=1e-3)
-    traced = toy("camel-back").point(u[:, :1], 0, {"m1": 3.0})
+    traced = jax.jit(toy("camel-back").point)(u[:, :1], 0, {"m1": 3.0})
     assert np.all(np.isfinite(traced.log_jacobian))
 
 

@@ -11,7 +11,12 @@ from fabgen.build import build_integrand
 from fabgen.card import FabOptions, TrainingOptions, card_from_table
 from fabgen.surrogate import Flow, MultiChannel
 from fabgen.training import train
-from fabgen.training.target import channels_in_turn, density_of, evaluate
+from fabgen.training.target import (
+    channels_in_turn,
+    density_of,
+    evaluate,
+    value_and_gradient,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +29,7 @@ def camel():
 SURROGATE = MultiChannel(Flow(1, bins=8), 2, (0, 1))
 
 
-@pytest.mark.parametrize(("method", "least"), [("rkld", 0.25), ("fab", 0.8), ("fab-nobuffer", 0.6)])
+@pytest.mark.parametrize(("method", "least"), [("rkld", 0.25), ("fab", 0.8)])
 def test_every_channel_learns_its_part(camel, method, least):
     fab = FabOptions(intermediate=1, leapfrog_steps=2, buffer_batches=10, buffer_minimum=2)
     options = TrainingOptions(
@@ -42,14 +47,14 @@ def test_every_channel_learns_its_part(camel, method, least):
 
 
 def test_parts_are_those_of_each_channel(camel):
-    params = SURROGATE.init(jax.random.key(0))
+    params = jax.jit(SURROGATE.init)(jax.random.key(0))
     u = jnp.linspace(0.1, 0.9, 10)[:, None]
     channel = channels_in_turn(camel, 10)
     parts, faults = jax.jit(lambda u: evaluate(camel, SURROGATE, params, u, channel))(u)
     for number in (0, 1):
         alone = density_of(camel, number)
         mine = channel == number
-        np.testing.assert_allclose(parts.log_p[mine], alone(u)[mine], rtol=1e-12)
-        slope = jax.grad(lambda u, alone=alone: alone(u).sum())(u)
+        value, slope = jax.jit(lambda u, alone=alone: value_and_gradient(alone, u))(u)
+        np.testing.assert_allclose(parts.log_p[mine], value[mine], rtol=1e-12)
         np.testing.assert_allclose(parts.grad_p[mine], slope[mine], rtol=1e-9)
     assert int(faults.zero_values) == 0

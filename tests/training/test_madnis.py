@@ -148,7 +148,7 @@ def test_points_follow_the_deviations_with_a_floor():
     channel = jnp.asarray([0, 0, 1, 1, 3, 3])
     statistics = Statistics.empty(4)
     for _ in range(3):
-        statistics = observe(statistics, jnp.log(w), channel)
+        statistics = jax.jit(observe)(statistics, jnp.log(w), channel)
     scale = jnp.exp(statistics.log_scale)
     np.testing.assert_allclose(scale * statistics.integrals, [1.0, 1.0, 0.0, 4.0], rtol=1e-12)
     np.testing.assert_allclose(scale * statistics.deviations, [0.5, 0.0, 0.0, 1.0], atol=1e-7)
@@ -178,20 +178,22 @@ def camel():
 def exact_error(integrand, surrogate, params):
     """sum_i sigma_i / I for a surrogate without flows, by quadrature."""
     u = ((jnp.arange(40_000) + 0.5) / 40_000)[:, None]
-    sigma, total = 0.0, 0.0
-    for channel in range(integrand.n_channels):
+
+    @jax.jit
+    def moments(channel):
         point = integrand.point(u, channel)
         log_alpha = surrogate.log_alpha(params, point.log_prior, point.features)[channel]
         w = jnp.exp(point.log_f + point.log_jacobian + log_alpha)
-        sigma, total = sigma + jnp.std(w), total + jnp.mean(w)
+        return jnp.stack([jnp.std(w), jnp.mean(w)])
+
+    sigma, total = sum(moments(channel) for channel in range(integrand.n_channels))
     return float(sigma / total)
 
 
-@pytest.mark.parametrize("gain", [1, 3])
-def test_weights_are_learned_from_a_flat_prior(camel, gain):
+def test_weights_are_learned_from_a_flat_prior(camel):
     """From 5.37 (flat) to close to 0.743 (g_i / sum g), which a network may even beat."""
     surrogate = MultiChannel(Uniform(1), 2, TWO, weights=ChannelWeights(2, 1, (16, 16)))
-    madnis = {"buffer_gain": float(gain), "buffer_batches": 5}
+    madnis = {"buffer_gain": 3.0, "buffer_batches": 5}
     result = train(camel, surrogate, options(method="variance", madnis=madnis))
     assert exact_error(camel, surrogate, surrogate.init(jax.random.key(0))) > 5.0
     assert exact_error(camel, surrogate, result.params) < 0.8
@@ -250,12 +252,13 @@ def test_a_training_starts_from_grids(camel):
     grid = jnp.asarray([[[0.0, 0.1, 0.3, 0.6, 1.0]], [[0.0, 0.4, 0.5, 0.6, 1.0]]])
     data = Pretrained(grid, 500, 1)
     objective = Variance(camel, surrogate, options(), data)
-    start = objective.start(surrogate.init(jax.random.key(0)))
+    start = objective.start(jax.jit(surrogate.init)(jax.random.key(0)))
     np.testing.assert_array_equal(start.grid, grid)
     assert objective.counters().target_evaluations == 500
     channel = jnp.asarray([0, 1, 1, 0])
-    u, log_q = surrogate.sample_and_log_prob(start, jax.random.key(1), channel)
-    np.testing.assert_allclose(surrogate.log_prob(start, u, channel), log_q, atol=1e-12)
+    u, log_q = jax.jit(surrogate.sample_and_log_prob)(start, jax.random.key(1), channel)
+    log_prob = jax.jit(surrogate.log_prob)(start, u, channel)
+    np.testing.assert_allclose(log_prob, log_q, atol=1e-12)
     borders = jnp.where(channel[:, None] == 0, grid[0, 0], grid[1, 0])
     k = jnp.sum(u >= borders[:, 1:-1], axis=1)
     width = jnp.take_along_axis(jnp.diff(borders), k[:, None], axis=1)[:, 0]
