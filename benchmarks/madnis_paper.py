@@ -8,8 +8,8 @@ Trains channel weights and flows on the camel backs and the crossed ring and sta
 error of the integral at 10^4 events next to the published one. Every training is one file in
 --out (and a run below --out/runs): an interrupted benchmark goes on where it was, a training that
 is there already with the same settings is used again. Ends with the tables of all trainings in
---out, as Markdown, CSV and pictures there; --report writes these to benchmarks/results. --quick
-takes a fiftieth of the steps, to see that it works.
+--out, as Markdown, CSV and pictures there; --report writes these to benchmarks/results.
+--fraction takes so much of the paper's number of steps, --quick only enough to see that it works.
 """
 
 from __future__ import annotations
@@ -35,17 +35,19 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--trainings", type=int, default=10, help="how many of each row")
     parser.add_argument("--rows", nargs="+", help="only rows of these names")
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of the steps")
+    parser.add_argument("--fraction", type=float, default=1.0, help="of the paper's steps")
+    parser.add_argument("--quick", action="store_true", help="the same as --fraction 0.02")
     parser.add_argument("--out", type=Path, default=Path("runs/madnis_paper"))
     parser.add_argument("--report", action="store_true", help="tables alone, for the record")
     options = parser.parse_args()
+    fraction = 0.02 if options.quick else options.fraction
     options.out.mkdir(parents=True, exist_ok=True)
     for part in () if options.report else options.parts:
-        for experiment in experiments(part, options.trainings, options.quick):
+        for experiment in experiments(part, options.trainings, fraction):
             if not options.rows or experiment.row in options.rows:
                 result(experiment, options.out)
     target = RESULTS if options.report else options.out / "report"
-    file = write_report(options.out, target, options.quick)
+    file = write_report(options.out, target, fraction)
     print(file.read_text())
     print(f"({file})", file=sys.stderr)
 

@@ -48,15 +48,19 @@ What differs from the paper:
 """
 
 
-def write_report(out: Path, target: Path, quick: bool) -> Path:
-    """Writes madnis_paper.md, .csv and the pictures into `target`; returns the Markdown file."""
-    records = [r for r in stored_results(out) if r["experiment"]["quick"] == quick]
+def write_report(out: Path, target: Path, fraction: float) -> Path:
+    """Writes madnis_paper.md, .csv and the pictures into `target`; returns the Markdown file.
+
+    Of the trainings with this fraction of the paper's steps.
+    """
+    records = [r for r in stored_results(out) if r["experiment"]["fraction"] == fraction]
     groups: dict[tuple[str, str, str, int], list[Record]] = defaultdict(list)
     for record in records:
         e = record["experiment"]
         groups[e["toy"], e["row"], e["variant"], e["gain"]].append(record)
     target.mkdir(parents=True, exist_ok=True)
-    parts = [HEADER + ("\n**Quick: a fiftieth of the steps; not a result.**\n" if quick else "")]
+    shorter = [f"- {fraction:g} of the paper's number of steps.\n"] if fraction != 1.0 else []
+    parts = [HEADER, *shorter]
     for toy in ("camel-back", "cut-camel-back"):
         rows = [(row, groups[toy, row, "", 1]) for row in CAMEL_ROWS if (toy, row, "", 1) in groups]
         if rows:
@@ -89,7 +93,7 @@ def _spread(records: Sequence[Record], figure: str) -> str:
 
 def _published(toy: str, row: str) -> str:
     mean, deviation = PUBLISHED.get((toy, row), (None, None))
-    return "–" if mean is None else f"{mean} ± {deviation}"
+    return "–" if mean is None else f"{mean:.3f} ± {deviation:.3f}"
 
 
 def _table(toy: str, rows: Sequence[tuple[str, Sequence[Record]]]) -> str:
@@ -191,7 +195,7 @@ def _small_print(records: Sequence[Record]) -> str:
 def _csv(records: Sequence[Record]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    keys = ("toy", "row", "variant", "gain", "seed", "quick")
+    keys = ("toy", "row", "variant", "gain", "seed", "fraction")
     figures = (*_ERRORS, "integral", "target_evaluations", "seconds")
     writer.writerow((*keys, *figures, "shares", "date", "device"))
     for record in records:

@@ -37,8 +37,8 @@ BUFFERED = (1, 5)
 class Experiment:
     """One training with its evaluation: what is asked for.
 
-    variant: "" for camel backs, the coupling of the crossed ring; gain: R of the buffer. quick: a
-    fiftieth of the steps, to see that it works.
+    variant: "" for camel backs, the coupling of the crossed ring; gain: R of the buffer. fraction:
+    of the paper's steps.
     """
 
     toy: str
@@ -46,20 +46,22 @@ class Experiment:
     variant: str = ""
     gain: int = 1
     seed: int = 1
-    quick: bool = False
+    fraction: float = 1.0
 
     @property
     def name(self) -> str:
         """The name of its files."""
         row = self.row.replace(", ", "-").replace(" ", "_").replace("(", "").replace(")", "")
         parts = (self.toy, row, self.variant, f"R{self.gain}", f"seed{self.seed}")
-        return "--".join(part for part in parts if part) + ("--quick" if self.quick else "")
+        return "--".join(part for part in parts if part) + (
+            f"--{self.fraction:g}" if self.fraction != 1.0 else ""
+        )
 
 
 def card_of(experiment: Experiment) -> Card:
     table = _camel(experiment) if "camel" in experiment.toy else _ring(experiment)
     training = table["training"]
-    updates = training["steps"] // (50 if experiment.quick else 1)
+    updates = round(training["steps"] * experiment.fraction)
     steps = max(updates // experiment.gain, 1)
     training |= {
         "method": "variance",
@@ -109,7 +111,7 @@ def _ring(experiment: Experiment) -> Table:
     }
 
 
-def experiments(part: str, trainings: int, quick: bool) -> list[Experiment]:
+def experiments(part: str, trainings: int, fraction: float) -> list[Experiment]:
     """All of a part. Trainings outermost: a table of one is there first."""
     rows: list[tuple[str, str, str, int]] = []
     if part == "camel":
@@ -120,7 +122,7 @@ def experiments(part: str, trainings: int, quick: bool) -> list[Experiment]:
         rows = [("crossed-ring", "ring, line", "spline", gain) for gain in BUFFERED]
         rows += [("camel-back", "learned, flat prior", "", gain) for gain in BUFFERED]
     seeds = range(1, trainings + 1)
-    return [Experiment(*row, seed, quick) for seed in seeds for row in rows]
+    return [Experiment(*row, seed, fraction) for seed in seeds for row in rows]
 
 
 def settings_hash(experiment: Experiment) -> str:

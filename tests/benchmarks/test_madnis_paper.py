@@ -21,7 +21,7 @@ def test_every_row_is_a_card_with_a_name_of_its_own():
     from madnis.published import PUBLISHED
     from madnis.settings import card_of, experiments
 
-    parts = {part: experiments(part, 2, False) for part in ("camel", "ring", "buffered")}
+    parts = {part: experiments(part, 2, 1.0) for part in ("camel", "ring", "buffered")}
     assert [len(found) for found in parts.values()] == [16, 28, 8]
     everything = {e.name: e for found in parts.values() for e in found}
     assert len(everything) == 16 + 28 + 8 - 4  # R = 1 is in the other parts, too
