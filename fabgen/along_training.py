@@ -11,7 +11,6 @@ from fabgen.errors import FabgenError
 if TYPE_CHECKING:
     from fabgen.sampling.sampler import WeightedSampler
     from fabgen.stages import Session
-    from fabgen.surrogate.base import Surrogate
     from fabgen.training import Snapshot
 
 #: A stream of random numbers below the seed of the generation, see `stages`.
@@ -27,7 +26,7 @@ class Monitor:
     """
 
     session: Session
-    surrogate: Surrogate
+    surrogate: Any
     _sampler: WeightedSampler | None = None
     _paused: float = 0.0
 

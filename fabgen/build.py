@@ -12,6 +12,7 @@ from fabgen.build_checks import cut_legs, name_of, numbers, total_energy
 from fabgen.build_dalitz import build_dalitz
 from fabgen.card import Card
 from fabgen.card.schema import AMPLITUDE_MODELS
+from fabgen.card.toys import is_toy
 from fabgen.channel_prior import Denominator, Prior, denominators
 from fabgen.components import Component, Term, Window
 from fabgen.divergences import refuse_divergences
@@ -28,14 +29,16 @@ from fabgen.process.flows import colour_lines
 from fabgen.process.graph import Graph, build_graph
 from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
 from fabgen.process.topology import EventTopology, Resonance
+from fabgen.toys import build_toy
 
 
 def build_integrand(card: Card) -> AnyIntegrand:
     """The integrand of a card. Raises InputError where the card asks for something impossible."""
-    if card.model not in AMPLITUDE_MODELS:
+    toy = is_toy(card.process)
+    if card.model not in AMPLITUDE_MODELS and not toy:
         return build_process(card)
     try:
-        return build_dalitz(card)
+        return build_toy(card) if toy else build_dalitz(card)
     except InputError as error:
         raise error.with_place(file=card.file) from None
 

@@ -115,7 +115,7 @@ class Component:
             stack([mass for mass, _ in self.resonances]),
             stack([width for _, width in self.resonances]),
             stack(self.channels[0].exchanged),
-            stack(self.masses[:n_initial]),
+            stack(self.masses[:2] if n_initial == 2 else []),
         )
 
     def log_prior(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fabgen.build import build_channels
 from fabgen.card import Card
 from fabgen.card.schema import AMPLITUDE_MODELS
+from fabgen.card.toys import is_toy
 from fabgen.components import Component
 from fabgen.describe_dalitz import describe_dalitz
 from fabgen.draw import draw
@@ -19,6 +20,7 @@ from fabgen.phasespace.channels import Channel
 from fabgen.process.graph import build_graph
 from fabgen.process.resonances import Diagram, Propagator, diagrams
 from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
+from fabgen.toys import build_toy
 
 _MOST = 12  # lines of one list
 
@@ -29,6 +31,8 @@ def describe(card: Card) -> str:
     Raises InputError for a process that is wrong; one that cannot be integrated as the card says
     (energy, cuts) is described up to the channels, with the reason.
     """
+    if is_toy(card.process):
+        return _describe_toy(card)
     if card.model in AMPLITUDE_MODELS:
         return describe_dalitz(card)
     model = load_model(card.model)
@@ -37,6 +41,22 @@ def describe(card: Card) -> str:
     except InputError as error:
         raise error.with_place(file=card.file) from None
     return "\n".join(_lines(card, model, subprocesses, distinct))
+
+
+def _describe_toy(card: Card) -> str:
+    toy = build_toy(card)
+    channels = ", ".join(
+        c.map if c.map == c.prior else f"{c.map} (prior: {c.prior})" for c in toy.channels
+    )
+    parameters = ", ".join(f"{name} = {value:g}" for name, value in toy.parameters.items())
+    return "\n".join(
+        [
+            f"{'process':<14}{card.process[0]}",
+            f"{'dimension':<14}{toy.dim}",
+            f"{'channels':<14}{channels}; prior {toy.prior}",
+            f"{'parameters':<14}{parameters}",
+        ]
+    )
 
 
 def _lines(

@@ -56,6 +56,18 @@ def draw_samples(session: Session, trained: Trained, n: int) -> Samples:
     return Samples(surrogate, (again, draw("untrained", Trained(flat, ()), n, PLOT_UNTRAINED)))
 
 
+def draw_channels(session: Session, trained: Trained, n: int) -> Iterator[tuple[str, Figure]]:
+    """The picture of a toy of several channels, from n points of each."""
+    from fabgen.plot.channels import channel_picture
+    from fabgen.toy_pictures import channel_curves
+    from fabgen.toys import ToyIntegrand
+
+    toy = session.integrand
+    if isinstance(toy, ToyIntegrand):
+        curves = channel_curves(toy, trained.surrogate, trained.params, session.key(PLOT), n)
+        yield "channels", channel_picture(curves, session.card.process[0])
+
+
 def _drawer(session: Session, trained: Trained) -> Callable[[str, Trained, int, int], Sample]:
     """draw(name, density, n, stream) -> Sample; f is compiled once for all of them."""
     import jax
@@ -92,6 +104,10 @@ def _drawer(session: Session, trained: Trained) -> Callable[[str, Trained, int, 
 def _momenta(session: Session) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """Momenta (n, n_external, 4) at u (n, dim); the key draws the subprocess if there are more."""
     integrand = session.integrand
+    if not integrand.topologies:
+        import jax.numpy as jnp
+
+        return lambda u, key: jnp.zeros((u.shape[0], 0, 4))
     if len(integrand.topologies) == 1:
         return lambda u, key: integrand.momenta(u)
     return lambda u, key: integrand.draw_events(u, key)["momenta"]
@@ -109,7 +125,8 @@ def pictures(
     from fabgen.plot.names import process_label
 
     card, topologies = session.card, session.integrand.topologies
-    title, label = process_label(topologies), LABELS[card.surrogate.kind]
+    title = process_label(topologies) if topologies else card.process[0]
+    label = LABELS[card.surrogate.kind]
     unit = session.integrand.unit.replace("none", "")
     after = None
     if samples is not None:
@@ -132,6 +149,8 @@ def pictures(
         ),
     )
     yield "hypercube", cube.corner_plot(samples, title, label)
+    if not topologies:
+        return
     if dalitz.is_three_body_decay(topologies):
         yield "dalitz", dalitz.dalitz_plot(samples, topologies, unit, title, label)
     for observable in observables.observables(topologies):

@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
 from fabgen.card import Card
+from fabgen.card.toys import is_toy
 from fabgen.errors import InputError
-from fabgen.pictures import draw_samples, pictures, refuse_without_course
+from fabgen.pictures import draw_channels, draw_samples, pictures, refuse_without_course
 from fabgen.reporting import Reporter, Silent, Stopwatch
 from fabgen.rundir import RunDirectory, check_run, open_run, stored_card
 from fabgen.stages import (
@@ -28,6 +30,8 @@ from fabgen.stages import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.unweight import Totals
 
@@ -77,6 +81,14 @@ def generate(
     card: Card, directory: Path, how: How = How(), *, weighted: bool = False
 ) -> dict[str, Any]:
     """The report of new events, after training where there is no finished surrogate."""
+    if is_toy(card.process):
+        raise InputError(
+            "a toy has no particles, so there are no events to generate",
+            file=card.file,
+            key="process",
+            found=card.process[0],
+            allowed="fabgen train, integrate or plot",
+        )
     with _session(card, directory, how) as session:
         trained = trained_surrogate(session, card.surrogate.kind, store=True)
         evaluated = evaluate(session, trained)
@@ -110,14 +122,19 @@ def plot(
         from fabgen.plot.style import encode, style
 
         records, drawn = session.run.training_records(), None
+        channels: Iterator[tuple[str, Figure]] = iter(())
         if has_finished_surrogate(session):
             trained = trained_surrogate(session, card.surrogate.kind, store=True)
-            drawn = draw_samples(session, trained, samples or card.evaluation.samples)
+            n = samples or card.evaluation.samples
+            if session.integrand.n_channels > 1:
+                channels = draw_channels(session, trained, n)
+            else:
+                drawn = draw_samples(session, trained, n)
         else:
             refuse_without_course(run, records)
             how.reporter.note("the training is not finished: drawing its course so far, only")
         with style():
-            for name, figure in pictures(session, records, drawn):
+            for name, figure in chain(pictures(session, records, drawn), channels):
                 file = f"{name}.{file_format}"
                 yield session.run.store_picture(file, encode(figure, file_format))
 

@@ -17,6 +17,7 @@ from fabgen.card import Card, dump_card
 from fabgen.errors import FabgenError
 from fabgen.reporting import Reporter, Silent, Stopwatch
 from fabgen.rundir import RunDirectory
+from fabgen.surrogates import has_training, start_of_training, surrogate_of
 
 if TYPE_CHECKING:
     import jax
@@ -69,7 +70,7 @@ class Session:
 class Trained:
     """A surrogate with its parameters, what f was called for it, and what else is worth telling."""
 
-    surrogate: Surrogate
+    surrogate: Any  # a Surrogate, or a MultiChannel
     params: Any
     target_evaluations: int = 0
     gradient_evaluations: int = 0
@@ -79,8 +80,7 @@ class Trained:
 
 def has_finished_surrogate(session: Session) -> bool:
     """Whether the run holds the card's surrogate, ready for use."""
-    kind = session.card.surrogate.kind
-    if kind == "uniform":
+    if not has_training(session.card, session.integrand):
         return True
     with session.watch("import"):
         from fabgen.training import Checkpointer
@@ -92,12 +92,14 @@ def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
     if kind == "vegas":
         return _trained_grid(session, store)
     with session.watch("import"):
-        from fabgen.surrogate import build_surrogate
-    surrogate = build_surrogate(session.integrand.dim, session.card.surrogate)
-    return _trained_flow(session, surrogate) if kind == "flow" else Trained(surrogate, ())
+        surrogate = surrogate_of(session.card, session.integrand)
+    trains = has_training(session.card, session.integrand)
+    if trains:
+        return _trained_flow(session, surrogate)
+    return Trained(surrogate, surrogate.init(session.key(_GRID)))
 
 
-def _trained_flow(session: Session, surrogate: Surrogate) -> Trained:
+def _trained_flow(session: Session, surrogate: Any) -> Trained:
     with session.watch("import"):
         from fabgen.along_training import Monitor
         from fabgen.training import Checkpointer, LogRecord, Progress
@@ -107,7 +109,8 @@ def _trained_flow(session: Session, surrogate: Surrogate) -> Trained:
     description = _description(card)
     checkpointer = Checkpointer(run.surrogate, description)
     resumed, reporter = checkpointer.resume_step, session.reporter
-    sample, sample_figures = None, dict[str, Any]()
+    sample: Any = None
+    sample_figures = dict[str, Any]()
     if card.training.method == "fkld":
         sample, sample_figures = training_sample(session, description)
     steps = resolve(card.training, sample).steps
@@ -124,6 +127,8 @@ def _trained_flow(session: Session, surrogate: Surrogate) -> Trained:
 
     monitor = Monitor(session, surrogate)
     start = monitor.clock()
+    if sample is None and resumed is None:
+        sample = start_of_training(card, session.integrand, reporter)
     with reporter.stage("train", steps, "steps") as show:
 
         def progress(p: Progress) -> None:

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from fabgen.build import build_integrand, cut_class, cut_legs, numbers
+from fabgen.build import build_integrand
+from fabgen.build_checks import cut_class, cut_legs, numbers
 from fabgen.card import load_card
 from fabgen.card.parser import card_from_table
 from fabgen.components import Window

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fabgen.build import cut_legs, numbers
+from fabgen.build_checks import cut_legs, numbers
 from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
 from fabgen.model import load_model

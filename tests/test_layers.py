@@ -20,7 +20,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("beams",),
     (
         *("frames", "channel_prior", "components", "drawing", "in_channels", "integrand"),
-        *("interface", "dalitz", "divergences", "build", "build_checks", "build_dalitz"),
+        *("interface", "dalitz", "toys"),
+        *("divergences", "build", "build_checks", "build_dalitz"),
     ),
     ("surrogate",),
     ("training",),
@@ -38,6 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "own_events",
         ),
         *("rundir", "reporting", "describe", "describe_dalitz", "draw"),
+        *("surrogates", "toy_pictures"),
     ),
     ("cli", "terminal"),
 )

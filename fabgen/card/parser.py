@@ -18,11 +18,13 @@ from typing import Any
 
 from fabgen.card import reader, toml
 from fabgen.card.amplitude_models import check_amplitude_model
+from fabgen.card.channels import check_channels, with_default_filter
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
 from fabgen.card.option import Option, option_of
 from fabgen.card.presets import apply_preset
 from fabgen.card.schema import AMPLITUDE_MODELS, MAX_SEED, MODELS, Card
 from fabgen.card.steps import check_steps, with_default_steps
+from fabgen.card.toys import check_toy, is_toy, toy_name, with_default_prior
 from fabgen.errors import InputError, not_available
 
 _COMPARED = tuple(field for field in dataclasses.fields(Card) if field.compare)
@@ -70,6 +72,7 @@ def _seed_settings(seed: int | None) -> list[str]:
 def card_from_table(table: Mapping[str, Any]) -> Card:
     """The card that a parsed TOML document means. Raises InputError."""
     table = with_default_steps(apply_preset(table))
+    table = with_default_filter(with_default_prior(table))
     _check_keys(table, "", ["preset", *(field.name for field in _COMPARED)])
     if "process" not in table:
         raise InputError("the card names no process", key="process", allowed=_PROCESS)
@@ -103,10 +106,10 @@ def _process(value: object) -> tuple[str, ...]:
         raise InputError(
             "the process is empty", key="process", found=toml.value(value), allowed=_PROCESS
         )
-    for entry in entries:
-        if entry.strip().lower().startswith("toy:"):
-            raise not_available("toy integrands", key="process", found=toml.value(entry))
-    return tuple(entry.strip() for entry in entries)
+    process = tuple(entry.strip() for entry in entries)
+    if is_toy(process):
+        toy_name(process)  # refuses unknown ones
+    return process
 
 
 def _model(value: object) -> str:
@@ -176,6 +179,8 @@ def _cuts(table: Mapping[str, Any]) -> dict[str, float | bool]:
 def _check_together(card: Card) -> None:
     """What one key allows another to be."""
     check_amplitude_model(card)
+    check_toy(card)
+    check_channels(card)
     fab = card.training.fab
     if fab.buffer_minimum > fab.buffer_batches:
         raise InputError(

@@ -105,17 +105,22 @@ class Channels:
         "diagrams",
         doc="channel weights before training",
         choices=("flat", "densities", "diagrams", "propagators"),
-        later=True,
     )
+    maps: str = option("", doc="of a toy: the map of each channel, or map@map of its prior")
     flows: str = option(
         "per-channel",
         doc="a flow for each channel, or one that knows the channel",
         choices=("per-channel", "conditioned"),
-        later=True,
     )
-    trained_weights: bool = option(True, doc="train the channel weights", later=True)
+    trained_weights: bool = option(True, doc="train the channel weights (variance, kl)")
+    hidden: tuple[int, ...] = option(
+        (16, 16), doc="hidden layers of the network of the weights", at_least=1, at_most=65536
+    )
     drop_below: float = option(
-        0.0, doc="drop channels with a smaller share", at_least=0.0, below=1.0, later=True
+        0.0,
+        doc="from the middle of the training on, drop channels with a smaller share (variance, kl)",
+        at_least=0.0,
+        below=1.0,
     )
 
 
@@ -143,7 +148,7 @@ class SurrogateOptions:
 
     kind: str = option(
         "flow",
-        doc="flow: spline couplings; vegas: VEGAS+ grid; uniform: none",
+        doc="flow: couplings; vegas: VEGAS+ grid; uniform: none",
         choices=("flow", "vegas", "uniform"),
     )
     layers: int = option(6, doc="coupling layers of the flow", at_least=1, at_most=1000)
@@ -151,11 +156,15 @@ class SurrogateOptions:
     hidden: tuple[int, ...] = option(
         (64, 64), doc="widths of the conditioner's hidden layers", at_least=1, at_most=65536
     )
+    coupling: str = option(
+        "spline",
+        doc="what a layer does: spline, or affine between logit and sigmoid",
+        choices=("spline", "affine"),
+    )
     permutation: str = option(
         "log",
-        doc="which coordinates a layer transforms",
+        doc="which coordinates a layer transforms; rotation: trained, between logit and sigmoid",
         choices=("log", "exchange", "random", "rotation"),
-        later=("rotation",),
     )
     precision: str = option(
         "float32",
@@ -220,12 +229,19 @@ class FkldOptions:
 class MadnisOptions:
     """Variance and weighted-KL training."""
 
-    buffer_gain: float = option(1.0, doc="updates per fresh point", at_least=1.0, later=True)
-    stratified: bool = option(True, doc="points per channel by its deviation", later=True)
-    uniform_fraction: float = option(
-        0.1, doc="points spread evenly", at_least=0.0, at_most=1.0, later=True
+    buffer_gain: float = option(
+        1.0, doc="updates per fresh point, a whole number", at_least=1.0, at_most=1000.0
     )
-    vegas_pretraining: bool = option(True, doc="start from a VEGAS grid", later=True)
+    buffer_batches: int = option(
+        50, doc="capacity of the buffer in batches", at_least=1, at_most=10**6
+    )
+    stratified: bool = option(True, doc="points per channel by its deviation")
+    uniform_fraction: float = option(
+        0.1, doc="share of the points spread evenly", at_least=0.0, at_most=1.0
+    )
+    vegas_pretraining: bool = option(
+        True, doc="flows start from the VEGAS grid of their channel (surrogate.vegas)"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,11 +252,11 @@ class TrainingOptions:
         "fab",
         doc="the objective",
         choices=("fab", "fab-nobuffer", "rkld", "fkld", "variance", "kl", "auto"),
-        later=("variance", "kl", "auto"),
+        later=("auto",),
     )
     steps: int = option(
         400,
-        doc="fab: one AIS pass and its updates each; else one gradient step; fkld: 0, see epochs",
+        doc="fab: one AIS pass and its updates each; else one batch of points; fkld: 0, see epochs",
         at_least=0,
         at_most=10**9,
     )
@@ -262,7 +278,7 @@ class TrainingOptions:
     )
     skip_factor: float = option(
         20.0,
-        doc="skip a step whose gradient exceeds this times the median norm",
+        doc="skip a step whose gradient exceeds this times the median norm; variance, kl: inf",
         above=0.0,
         infinite=True,
     )

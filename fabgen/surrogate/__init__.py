@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from fabgen.surrogate.axis_grid import Gridded
 from fabgen.surrogate.base import Params, Surrogate
-from fabgen.surrogate.build import build_surrogate
+from fabgen.surrogate.build import build_channels, build_surrogate
+from fabgen.surrogate.channel_weights import ChannelWeights
 from fabgen.surrogate.flow import Flow
+from fabgen.surrogate.multichannel import MultiChannel, MultiChannelParams
 from fabgen.surrogate.uniform import Uniform
 from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
 
 __all__ = [
+    "ChannelWeights",
     "Flow",
+    "Gridded",
+    "MultiChannel",
+    "MultiChannelParams",
     "Params",
     "Surrogate",
     "Uniform",
     "VegasGrid",
     "VegasGridParams",
+    "build_channels",
     "build_surrogate",
 ]

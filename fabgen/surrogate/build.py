@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from fabgen.errors import InputError
+from fabgen.surrogate.axis_grid import Gridded
 from fabgen.surrogate.base import Surrogate
+from fabgen.surrogate.channel_weights import ChannelWeights
 from fabgen.surrogate.flow import Flow
+from fabgen.surrogate.multichannel import MultiChannel
 from fabgen.surrogate.uniform import Uniform
 
 
@@ -39,6 +43,8 @@ class SurrogateSettings(Protocol):
     @property
     def hidden(self) -> tuple[int, ...]: ...
     @property
+    def coupling(self) -> str: ...
+    @property
     def permutation(self) -> str: ...
     @property
     def precision(self) -> str: ...
@@ -46,6 +52,63 @@ class SurrogateSettings(Protocol):
     def boundary(self) -> float: ...
     @property
     def vegas(self) -> VegasSettings: ...
+
+
+class ChannelSettings(Protocol):
+    """The fields of the card's [channels] table that surrogates need."""
+
+    @property
+    def flows(self) -> str: ...
+    @property
+    def trained_weights(self) -> bool: ...
+    @property
+    def hidden(self) -> tuple[int, ...]: ...
+    @property
+    def drop_below(self) -> float: ...
+
+
+def build_channels(
+    dim: int,
+    n_channels: int,
+    n_features: int,
+    options: SurrogateSettings,
+    channels: ChannelSettings,
+    *,
+    trained_weights: bool,
+    grids: bool,
+) -> Surrogate | MultiChannel:
+    """The surrogate of an integrand with any number of channels.
+
+    trained_weights: whether the training trains them, too (the card has to want it as well). grids:
+    whether the flows start from a fixed map of each axis (VEGAS pre-training), identities at first.
+    """
+    if n_channels == 1:
+        density = build_surrogate(dim, options)
+        gridded = grids and options.kind == "flow"
+        return Gridded(dim, density, options.vegas.bins) if gridded else density
+    if options.kind == "vegas":
+        raise InputError(
+            "a VEGAS+ grid has one channel",
+            key="surrogate.kind",
+            found=f'"vegas" with {n_channels} channels',
+            allowed='"flow" (training.madnis.vegas_pretraining: each starts from a grid)',
+        )
+    density = build_surrogate(dim, options)
+    conditioned = channels.flows == "conditioned"
+    if conditioned and isinstance(density, Flow):
+        density = replace(density, n_context=n_channels)
+    weights = None
+    if trained_weights and channels.trained_weights:
+        weights = ChannelWeights(n_channels, n_features, tuple(channels.hidden), options.precision)
+    return MultiChannel(
+        density,
+        n_channels,
+        tuple(range(n_channels)),
+        conditioned and isinstance(density, Flow),
+        weights,
+        options.vegas.bins if grids and options.kind == "flow" else 0,
+        channels.drop_below,
+    )
 
 
 def build_surrogate(dim: int, options: SurrogateSettings) -> Surrogate:
@@ -74,4 +137,5 @@ def build_surrogate(dim: int, options: SurrogateSettings) -> Surrogate:
         permutation=options.permutation,
         precision=options.precision,
         boundary=options.boundary,
+        coupling=options.coupling,
     )

@@ -25,13 +25,25 @@ class Linear(NamedTuple):
 
 
 def init_conditioner(
+    key: jax.Array,
+    n_in: int,
+    n_out: int,
+    hidden: tuple[int, ...],
+    dtype: jnp.dtype,
+    n_context: int = 0,
+) -> tuple[Linear, ...]:
+    """The network of n_in coordinates and n_context further inputs."""
+    return init_perceptron(key, _FEATURES * n_in + n_context, n_out, hidden, dtype)
+
+
+def init_perceptron(
     key: jax.Array, n_in: int, n_out: int, hidden: tuple[int, ...], dtype: jnp.dtype
 ) -> tuple[Linear, ...]:
     """A multilayer perceptron whose last layer is zero, so that its output is zero at the start.
 
     Hidden weights are normal with variance 1 / fan-in. Without inputs a bias is all there is.
     """
-    sizes = (_FEATURES * n_in, *hidden, n_out) if n_in > 0 else (0, n_out)
+    sizes = (n_in, *hidden, n_out) if n_in > 0 else (0, n_out)
     layers = []
     for i, (a, b) in enumerate(itertools.pairwise(sizes)):
         last = i == len(sizes) - 2
@@ -42,8 +54,12 @@ def init_conditioner(
     return tuple(layers)
 
 
-def apply_conditioner(layers: tuple[Linear, ...], x: jax.Array) -> jax.Array:
+def apply_conditioner(
+    layers: tuple[Linear, ...], x: jax.Array, context: jax.Array | None = None
+) -> jax.Array:
     """x (n_in, events) in [0, 1] -> (n_out, events), in the dtype of the layers.
+
+    context (n_context, events): inputs of order one that go in as they are.
 
     The features are the inputs, centred and scaled to unit variance under the uniform density, with
     sine and cosine of 2 pi x: many coordinates are azimuths, for which x = 0 and x = 1 are the same
@@ -53,11 +69,19 @@ def apply_conditioner(layers: tuple[Linear, ...], x: jax.Array) -> jax.Array:
     relu differ by more than its distance to gelu.)
     """
     dtype = layers[-1].bias.dtype
-    if x.shape[0] == 0:
+    if x.shape[0] == 0 and context is None:
         return jnp.broadcast_to(layers[-1].bias, (layers[-1].bias.shape[0], x.shape[1]))
     x = x.astype(dtype)
     angle = 2.0 * math.pi * x
-    h = jnp.concatenate([(x - 0.5) / _UNIFORM_STD, jnp.sin(angle), jnp.cos(angle)])
+    further = () if context is None else (context.astype(dtype),)
+    return apply_perceptron(
+        layers,
+        jnp.concatenate([(x - 0.5) / _UNIFORM_STD, jnp.sin(angle), jnp.cos(angle), *further]),
+    )
+
+
+def apply_perceptron(layers: tuple[Linear, ...], h: jax.Array) -> jax.Array:
+    """h (n_in, events), of order one and in the dtype of the layers -> (n_out, events)."""
     for layer in layers[:-1]:
         h = jax.nn.gelu(layer.weight @ h + layer.bias)
     return layers[-1].weight @ h + layers[-1].bias

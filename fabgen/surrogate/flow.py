@@ -1,4 +1,4 @@
-"""Normalizing flow: rational-quadratic spline couplings on the unit hypercube.
+"""Normalizing flow: spline (or affine) couplings on the unit hypercube.
 
 Muller et al., Neural importance sampling, arXiv:1808.03856; Durkan et al., Neural spline flows,
 arXiv:1906.04032.
@@ -16,15 +16,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from fabgen.errors import InputError
+from fabgen.surrogate.affine import affine_forward, affine_inverse
 from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.conditioner import apply_conditioner, init_conditioner
 from fabgen.surrogate.permutations import Split, coupling_splits
+from fabgen.surrogate.rotation import RotatedLayer, no_rotation, rotate
 from fabgen.surrogate.spline import spline_forward, spline_inverse
 
 if TYPE_CHECKING:
     import distrax
 
-_PRECISIONS = {"float32": jnp.float32, "float64": jnp.float64}
+PRECISIONS = {"float32": jnp.float32, "float64": jnp.float64}
+_Coupling = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+_COUPLINGS: dict[str, tuple[_Coupling, _Coupling]] = {
+    "spline": (spline_forward, spline_inverse),
+    "affine": (affine_forward, affine_inverse),
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,9 @@ class Flow(Surrogate):
     layers, permutation: see `permutations.coupling_splits`. bins: of each spline. hidden: sizes of
     the hidden layers of the conditioners. precision: of the networks; coordinates, splines behind
     the knots and log q are float64. boundary: the support is [boundary, 1 - boundary]^dim.
+    coupling: what a layer does to its coordinates, "spline" or "affine" (which has no bins).
+    n_context: how many further inputs, the `context` (n_context, n) of a call, the conditioners
+    have: the flow is then a density of u at a given context.
 
     The density is the hot path (HMC), so it runs the splines forward, z = T^-1(u); sampling runs
     their closed-form inverse. With new parameters T is the identity.
@@ -45,14 +55,16 @@ class Flow(Surrogate):
     permutation: str = "log"
     precision: str = "float32"
     boundary: float = 0.0
+    coupling: str = "spline"
+    n_context: int = 0
 
     def __post_init__(self) -> None:
-        if self.precision not in _PRECISIONS:
+        if self.precision not in PRECISIONS:
             raise InputError(
                 "unknown precision",
                 key="surrogate.precision",
                 found=self.precision,
-                allowed=" | ".join(_PRECISIONS),
+                allowed=" | ".join(PRECISIONS),
             )
         if not 0.0 <= self.boundary < 0.5:
             raise InputError(
@@ -61,6 +73,13 @@ class Flow(Surrogate):
                 found=self.boundary,
                 allowed="0 <= boundary < 0.5",
             )
+        if self.coupling not in _COUPLINGS:
+            raise InputError(
+                "unknown coupling",
+                key="surrogate.coupling",
+                found=self.coupling,
+                allowed=" | ".join(_COUPLINGS),
+            )
         _ = self.splits  # refuses an unknown permutation
 
     @property
@@ -68,47 +87,58 @@ class Flow(Surrogate):
         """Transformed and conditioning dimensions of each layer, first is next to u."""
         return coupling_splits(self.permutation, self.dim, self.layers)
 
+    @property
+    def _n_raw(self) -> int:
+        """Numbers that a coupling needs for each coordinate."""
+        return 3 * self.bins + 1 if self.coupling == "spline" else 2
+
     def init(self, key: jax.Array) -> Params:
-        dtype = _PRECISIONS[self.precision]
+        dtype = PRECISIONS[self.precision]
         keys = jax.random.split(key, len(self.splits))
-        return tuple(
+        networks = tuple(
             init_conditioner(
                 k,
                 len(split.conditioning),
-                (3 * self.bins + 1) * len(split.transformed),
+                self._n_raw * len(split.transformed),
                 self.hidden,
                 dtype,
+                self.n_context,
             )
             for k, split in zip(keys, self.splits, strict=True)
         )
+        if self.permutation == "rotation" and self.dim > 1:
+            return tuple(RotatedLayer(no_rotation(self.dim), network) for network in networks)
+        return networks
 
     def sample_and_log_prob(
-        self, params: Params, key: jax.Array, n: int
+        self, params: Params, key: jax.Array, n: int, context: jax.Array | None = None
     ) -> tuple[jax.Array, jax.Array]:
         z = jax.random.uniform(key, (n, self.dim), jnp.float64)
-        u, log_det = self.from_base(params, z)
+        u, log_det = self.from_base(params, z, context)
         return u, -log_det
 
-    def log_prob(self, params: Params, u: jax.Array) -> jax.Array:
+    def log_prob(self, params: Params, u: jax.Array, context: jax.Array | None = None) -> jax.Array:
         u = u.astype(jnp.float64)
         inside = jnp.all((u >= self.boundary) & (u <= 1.0 - self.boundary), axis=-1)
         # points outside are replaced, not clipped: a clip would halve gradients on the faces
-        _, log_det = self.to_base(params, jnp.where(inside[:, None], u, 0.5))
+        _, log_det = self.to_base(params, jnp.where(inside[:, None], u, 0.5), context)
         return jnp.where(inside, log_det, -jnp.inf)
 
-    def to_base(self, params: Params, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def to_base(
+        self, params: Params, u: jax.Array, context: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
         """z = T^-1(u) (n, dim) and log|dz/du| = log q(u) (n,), for u inside the support."""
         scale = 1.0 - 2.0 * self.boundary
         x = (u - self.boundary) / scale
-        layers = zip(self.splits, params, strict=True)
-        z, log_det = _run(spline_forward, self.bins, layers, x.T)
+        z, log_det = self._run(params, x.T, context, inverse=False)
         return z.T, log_det - self.dim * math.log(scale)
 
-    def from_base(self, params: Params, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def from_base(
+        self, params: Params, z: jax.Array, context: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
         """u = T(z) (n, dim) and log|du/dz| = -log q(u) (n,), for z in [0, 1]^dim."""
         scale = 1.0 - 2.0 * self.boundary
-        layers = zip(reversed(self.splits), reversed(params), strict=True)
-        x, log_det = _run(spline_inverse, self.bins, layers, z.T)
+        x, log_det = self._run(params, z.T, context, inverse=True)
         u = self.boundary + scale * x.T
         u = jnp.clip(u, self.boundary, 1.0 - self.boundary) if self.boundary > 0.0 else u
         return u, log_det + self.dim * math.log(scale)
@@ -119,24 +149,31 @@ class Flow(Surrogate):
 
         return flow_distribution(self, params)
 
-
-def _run(
-    spline: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]],
-    bins: int,
-    layers,
-    x: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    """Chain of coupling layers on x (dim, n), with the sum of the log slopes (n,)."""
-    log_det = jnp.zeros(x.shape[1], x.dtype)
-    order = tuple(range(x.shape[0]))
-    for split, layer in layers:
-        order, x = split.transformed + split.conditioning, _reorder(x, order, *split)
-        n = len(split.transformed)
-        raw = apply_conditioner(layer, x[n:])
-        moved, log_slope = spline(raw.reshape(3 * bins + 1, n, x.shape[1]), x[:n])
-        x = jnp.concatenate([moved, x[n:]])
-        log_det = log_det + log_slope.sum(axis=0)
-    return _reorder(x, order, tuple(range(x.shape[0]))), log_det
+    def _run(
+        self, params: Params, x: jax.Array, context: jax.Array | None, *, inverse: bool
+    ) -> tuple[jax.Array, jax.Array]:
+        """The chain of layers on x (dim, n), with the sum of the log slopes (n,)."""
+        couple = _COUPLINGS[self.coupling][inverse]
+        layers = list(zip(self.splits, params, strict=True))
+        axes = tuple(range(self.dim))
+        log_det = jnp.zeros(x.shape[1], x.dtype)
+        order = axes
+        for split, layer in reversed(layers) if inverse else layers:
+            rotated = isinstance(layer, RotatedLayer)
+            network = layer.network if rotated else layer
+            if rotated and not inverse:
+                x, log_slope = rotate(layer.angles, _reorder(x, order, axes))
+                order, log_det = axes, log_det + log_slope
+            order, x = split.transformed + split.conditioning, _reorder(x, order, *split)
+            n = len(split.transformed)
+            raw = apply_conditioner(network, x[n:], context)
+            moved, log_slope = couple(raw.reshape(self._n_raw, n, x.shape[1]), x[:n])
+            x = jnp.concatenate([moved, x[n:]])
+            log_det = log_det + log_slope.sum(axis=0)
+            if rotated and inverse:
+                x, log_slope = rotate(layer.angles, _reorder(x, order, axes), inverse=True)
+                order, log_det = axes, log_det + log_slope
+        return _reorder(x, order, axes), log_det
 
 
 def _reorder(x: jax.Array, old: tuple[int, ...], *new: tuple[int, ...]) -> jax.Array:

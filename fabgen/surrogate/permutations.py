@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fabgen.errors import InputError, not_available
+from fabgen.errors import InputError
 
-KINDS = ("log", "exchange", "random")
+KINDS = ("log", "exchange", "random", "rotation")
 KEY = "surrogate.permutation"
 _RANDOM_SEED = 20250
 
@@ -27,17 +27,14 @@ def coupling_splits(kind: str, dim: int, layers: int) -> tuple[Split, ...]:
     that 2 ceil(log2 dim) layers condition every dimension on every other one (i-flow,
     arXiv:2001.05486; MadNIS, arXiv:2212.06172). More layers repeat the pattern, fewer cut it off.
     exchange: lower and upper half in turn. random: a random half, then the other one; the draw is
-    the same for the same (dim, layers). One dimension: one unconditional layer, whatever `layers`.
+    the same for the same (dim, layers). rotation: exchange, on coordinates that a rotation mixes
+    before (`rotation.rotate`). One dimension: one unconditional layer, whatever `layers`.
     """
-    if kind == "rotation":
-        raise not_available("trainable rotations between coupling layers", key=KEY, found=kind)
     if kind not in KINDS:
         raise InputError("unknown permutation", key=KEY, found=kind, allowed=" | ".join(KINDS))
     if dim == 1:
         return (Split((0,), ()),)
-    masks = {"log": _log_masks, "exchange": _exchange_masks, "random": _random_masks}[kind](
-        dim, layers
-    )
+    masks = {"log": _log_masks, "random": _random_masks}.get(kind, _exchange_masks)(dim, layers)
     axes = range(dim)
     return tuple(
         Split(tuple(i for i in axes if mask[i]), tuple(i for i in axes if not mask[i]))

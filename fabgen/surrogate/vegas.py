@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -52,15 +53,15 @@ class VegasResult:
 
 @dataclass
 class _Batch(vegas.LBatchIntegrand):
-    """f for the package: points (n, dim) -> f (n,), in blocks of fixed size, counting."""
+    """f for the package: points (n, dim) -> f (n,), in blocks of fixed size, counting.
 
-    log_density: LogDensity
+    density: f itself, compiled, of a block (BLOCK, dim).
+    """
+
+    density: Callable[[np.ndarray], jax.Array]
     evaluations: int = 0
     nonfinite: int = 0
     shape_known: bool = False
-
-    def __post_init__(self) -> None:
-        self._compiled = jax.jit(lambda u: jnp.exp(self.log_density(u)))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         if not self.shape_known:
@@ -72,7 +73,7 @@ class _Batch(vegas.LBatchIntegrand):
         for start in range(0, len(x), BLOCK):
             block = x[start : start + BLOCK]
             padded = np.concatenate([block, np.full((BLOCK - len(block), x.shape[1]), 0.5)])
-            f[start : start + len(block)] = np.asarray(self._compiled(padded))[: len(block)]
+            f[start : start + len(block)] = np.asarray(self.density(padded))[: len(block)]
         finite = np.isfinite(f)
         self.evaluations += len(x)
         self.nonfinite += int(np.sum(~finite))
@@ -125,10 +126,46 @@ def train_vegas(
     `report` is called after each iteration. The same seed gives the same grid.
     """
     integrator = _integrator(dim, options, seed)
-    batch = _Batch(log_density)
+    batch = _Batch(_compiled(log_density))
     _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations)
     result = _run(integrator, batch, report)
     return _grid(integrator), _params(integrator), result
+
+
+def vegas_borders(
+    density: Callable[..., jax.Array],
+    n_channels: int,
+    dim: int,
+    options: VegasSettings,
+    seed: int,
+    report: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray, int, int]:
+    """Maps of the axes alone, of several densities: borders (n_channels, dim, options.bins + 1),
+    and how many evaluations they took, and how many of these were not finite.
+
+    density(u (BLOCK, dim), channel) -> f_i, compiled. Each channel takes what `train_vegas` takes;
+    `report` gets its number and the evaluations so far. The package's bins, which may be fewer, are
+    divided evenly in its own variable. A density that is zero at all points keeps the uniform map.
+    """
+    even = np.linspace(0.0, 1.0, options.bins + 1)
+    borders = np.tile(even, (n_channels, dim, 1))
+    evaluations = nonfinite = 0
+    for channel in range(n_channels):
+        batch = _Batch(functools.partial(density, channel=channel))
+        integrator = _integrator(dim, options, (seed, channel))
+        try:
+            _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations)
+            _run(integrator, batch, None)
+        except FabgenError:
+            pass  # it has no points: others may hold all of f
+        else:
+            for d, n in enumerate(np.asarray(integrator.map.ninc)):
+                grid = np.asarray(integrator.map.grid)[d, : n + 1]
+                borders[channel, d] = np.interp(even, np.linspace(0.0, 1.0, n + 1), grid)
+        evaluations, nonfinite = evaluations + batch.evaluations, nonfinite + batch.nonfinite
+        if report is not None:
+            report(channel, evaluations)
+    return borders, evaluations, nonfinite
 
 
 def vegas_integrate(
@@ -143,7 +180,7 @@ def vegas_integrate(
     estimates are thrown away, then `options.iterations` that count. All evaluations are counted.
     """
     integrator = _integrator(dim, options, seed)
-    batch = _Batch(log_density)
+    batch = _Batch(_compiled(log_density))
     _warm_up(integrator, batch, warmup, options.evaluations)
     return _run(integrator, batch, report)
 
@@ -156,7 +193,11 @@ def _warm_up(integrator: vegas.Integrator, batch: _Batch, iterations: int, point
         integrator.set(old)
 
 
-def _integrator(dim: int, options: VegasSettings, seed: int) -> vegas.Integrator:
+def _compiled(log_density: LogDensity) -> Callable[[np.ndarray], jax.Array]:
+    return jax.jit(lambda u: jnp.exp(log_density(u)))
+
+
+def _integrator(dim: int, options: VegasSettings, seed: int | tuple[int, ...]) -> vegas.Integrator:
     """The generator is private: the package's default is a global one."""
     return vegas.Integrator(
         dim * [[0.0, 1.0]],

@@ -6,7 +6,7 @@ when the weight was last set. Once q has moved on, w *= q_old/q makes up for it,
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ class Buffer(NamedTuple):
     log_q: Array  # (capacity,) log q_old
     cursor: Array  # int64: where the next batch goes
     filled: Array  # int64
+    channel: Any = ()  # (capacity,) int32 where there are several
 
     @property
     def capacity(self) -> int:
@@ -34,13 +35,14 @@ class Draw(NamedTuple):
     u: Array  # (n, dim)
     log_w: Array  # (n,)
     log_q: Array  # (n,)
+    channel: Any = ()  # (n,) where there are several
 
     @property
     def valid(self) -> Array:
         return jnp.isfinite(self.log_w)
 
 
-def empty(capacity: int, dim: int) -> Buffer:
+def empty(capacity: int, dim: int, n_channels: int = 1) -> Buffer:
     """A buffer for `capacity` points; capacity must be a multiple of the size of added batches."""
     return Buffer(
         u=jnp.full((capacity, dim), 0.5, jnp.float64),
@@ -48,11 +50,15 @@ def empty(capacity: int, dim: int) -> Buffer:
         log_q=jnp.zeros(capacity, jnp.float64),
         cursor=jnp.zeros((), jnp.int64),
         filled=jnp.zeros((), jnp.int64),
+        channel=jnp.zeros(capacity, jnp.int32) if n_channels > 1 else (),
     )
 
 
-def add(buffer: Buffer, u: Array, log_w: Array, log_q: Array) -> Buffer:
-    """Writes a batch over the oldest entries. A weight that is not finite becomes zero."""
+def add(buffer: Buffer, u: Array, log_w: Array, log_q: Array, channel: Any = ()) -> Buffer:
+    """Writes a batch over the oldest entries. A weight that is not finite becomes zero.
+
+    channel (n,) is kept if the buffer has several.
+    """
     n = log_w.shape[0]
     if buffer.capacity % n:
         raise ValueError(f"buffer of {buffer.capacity} points cannot hold whole batches of {n}")
@@ -68,6 +74,7 @@ def add(buffer: Buffer, u: Array, log_w: Array, log_q: Array) -> Buffer:
         log_q=write(buffer.log_q, log_q),
         cursor=(buffer.cursor + n) % buffer.capacity,
         filled=jnp.minimum(buffer.filled + n, buffer.capacity),
+        channel=jax.tree.map(lambda old: write(old, channel.astype(old.dtype)), buffer.channel),
     )
 
 
@@ -86,7 +93,8 @@ def draw(buffer: Buffer, key: Array, n: int) -> Draw:
     top = jnp.max(buffer.log_w)
     relative = buffer.log_w - jnp.where(jnp.isfinite(top), top, 0.0)
     _, places = jax.lax.top_k((relative + noise).astype(jnp.float32), n)
-    return Draw(places, buffer.u[places], buffer.log_w[places], buffer.log_q[places])
+    channel = jax.tree.map(lambda channel: channel[places], buffer.channel)
+    return Draw(places, buffer.u[places], buffer.log_w[places], buffer.log_q[places], channel)
 
 
 def adjust(buffer: Buffer, drawn: Draw, log_q: Array) -> Buffer:

@@ -33,9 +33,14 @@ class Counters(NamedTuple):
 
     def with_evaluations(self, calls: int, faults: Faults) -> Counters:
         """Adds `calls` evaluations of f that carried a gradient."""
+        return self._replace(gradient_evaluations=self.gradient_evaluations + calls).with_values(
+            calls, faults
+        )
+
+    def with_values(self, calls: int, faults: Faults) -> Counters:
+        """Adds `calls` evaluations of f without a gradient."""
         return self._replace(
             target_evaluations=self.target_evaluations + calls,
-            gradient_evaluations=self.gradient_evaluations + calls,
             zero_values=self.zero_values + faults.zero_values,
             nonfinite_values=self.nonfinite_values + faults.nonfinite_values,
             nonfinite_gradients=self.nonfinite_gradients + faults.nonfinite_gradients,

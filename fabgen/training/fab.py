@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from fabgen.surrogate.multichannel import in_channels, n_channels_of
 from fabgen.training import annealing, buffer, hmc
 from fabgen.training.annealing import Annealed
 from fabgen.training.buffer import Buffer, Draw
 from fabgen.training.counters import Tally
 from fabgen.training.objective import Objective
-from fabgen.training.target import Params, evaluate
+from fabgen.training.target import Params, channels_in_turn, evaluate
 
 
 class FabMemory(NamedTuple):
@@ -24,7 +25,12 @@ class FabMemory(NamedTuple):
 
 
 class AnnealedObjective(Objective):
-    """What both forms of FAB share: one annealing pass of `batch_size` chains per step."""
+    """What both forms of FAB share: one annealing pass of `batch_size` chains per step.
+
+    Of several channels every one starts the same number of chains, from q_i towards
+    (alpha_i f_i)^2 / q_i with the prior weights alpha_i; a chain stays in its channel. Weights of
+    all channels compete, so that the objective is the sum of the channels' second moments.
+    """
 
     def initial_step_sizes(self) -> Array:
         fab = self.options.fab
@@ -36,10 +42,11 @@ class AnnealedObjective(Objective):
         """Annealed samples, the step sizes for the next pass, the counts."""
         fab, n = self.options.fab, self.options.batch_size
         sample_key, anneal_key = jax.random.split(key)
-        u, _ = self.surrogate.sample_and_log_prob(params, sample_key, n)
+        channel = channels_in_turn(self.target, n)
+        u, _ = in_channels(self.surrogate).sample_and_log_prob(params, sample_key, channel)
 
         def parts(u):
-            return evaluate(self.target, self.surrogate, params, u)
+            return evaluate(self.target, self.surrogate, params, u, channel)
 
         annealed = annealing.anneal(
             parts, u, anneal_key, step_sizes, fab.leapfrog_steps, fab.hmc_moves
@@ -68,13 +75,17 @@ class Fab(AnnealedObjective):
 
     def init(self) -> FabMemory:
         capacity = self.options.fab.buffer_batches * self.options.batch_size
-        return FabMemory(self.initial_step_sizes(), buffer.empty(capacity, self.target.dim))
+        return FabMemory(
+            self.initial_step_sizes(),
+            buffer.empty(capacity, self.target.dim, n_channels_of(self.target)),
+        )
 
     def observe(
         self, params: Params, memory: FabMemory, tally: Tally, key: Array
     ) -> tuple[FabMemory, Tally]:
         annealed, step_sizes, tally = self.anneal(params, memory.step_sizes, tally, key)
-        points = buffer.add(memory.buffer, annealed.u, annealed.log_w, annealed.log_q)
+        channel = channels_in_turn(self.target, self.options.batch_size)
+        points = buffer.add(memory.buffer, annealed.u, annealed.log_w, annealed.log_q, channel)
         return FabMemory(step_sizes, points), tally
 
     def batch(self, memory: FabMemory, key: Array) -> Draw:
@@ -82,7 +93,7 @@ class Fab(AnnealedObjective):
 
     def loss(self, params: Params, batch: Draw, tally: Tally) -> tuple[Array, tuple[Array, Tally]]:
         """-mean(stop_gradient(min(q_old/q, weight_clip)) log q) over the drawn points."""
-        log_q = self.surrogate.log_prob(params, batch.u)
+        log_q = in_channels(self.surrogate).log_prob(params, batch.u, batch.channel)
         usable = batch.valid & jnp.isfinite(log_q)
         log_clip = jnp.log(self.options.fab.weight_clip)
         ratio = jnp.exp(jnp.minimum(jax.lax.stop_gradient(batch.log_q - log_q), log_clip))

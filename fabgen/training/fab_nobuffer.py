@@ -7,9 +7,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from fabgen.surrogate.multichannel import in_channels
 from fabgen.training.counters import Tally
 from fabgen.training.fab import AnnealedObjective
-from fabgen.training.target import Params
+from fabgen.training.target import Params, channels_in_turn
 
 
 class PassMemory(NamedTuple):
@@ -42,7 +43,8 @@ class FabNoBuffer(AnnealedObjective):
         self, params: Params, batch: PassMemory, tally: Tally
     ) -> tuple[Array, tuple[None, Tally]]:
         """-sum(w log q)/sum(w) over the pass; zero if no weight is positive."""
-        log_q = self.surrogate.log_prob(params, batch.u)
+        channel = channels_in_turn(self.target, batch.u.shape[0])
+        log_q = in_channels(self.surrogate).log_prob(params, batch.u, channel)
         usable = jnp.isfinite(batch.log_w) & jnp.isfinite(log_q)
         log_w = jnp.where(usable, batch.log_w, -jnp.inf)
         # The largest weight becomes 1, so the sum cannot overflow; -inf - 0 keeps weights of zero.

@@ -137,7 +137,7 @@ class Trainer:
     def init(self, seed: int) -> TrainingState:
         """The state before the first step."""
         params_key, run_key = jax.random.split(jax.random.key(seed))
-        params = self.objective.surrogate.init(params_key)
+        params = self.objective.start(self.objective.surrogate.init(params_key))
         return TrainingState(
             step=jnp.asarray(-self.objective.warm_up, jnp.int64),
             key=jax.random.key_data(run_key),
@@ -158,7 +158,10 @@ class Trainer:
         memory, tally = objective.observe(
             state.params, state.memory, Tally(state.counters, state.meter), observe_key
         )
-        state = state._replace(memory=memory, counters=tally.counters, meter=tally.meter)
+        params = objective.revise(state.params, memory)
+        state = state._replace(
+            params=params, memory=memory, counters=tally.counters, meter=tally.meter
+        )
         if objective.warm_up:
             state = jax.lax.cond(
                 state.step >= 0, self._updates, lambda state, _: state, state, update_key

@@ -1,8 +1,9 @@
 """What every training objective offers to the loop.
 
-A training step is `observe` once (the place for annealing and for filling a buffer), then
-`updates` times: take a `batch`, follow the gradient of `loss`, `absorb` what the loss found out.
-The memory is one record of arrays owned by the objective; it is saved with the rest of the state.
+A training step is `observe` once (the place for annealing and for filling a buffer) and `revise`
+(for what no gradient trains), then `updates` times: take a `batch`, follow the gradient of `loss`,
+`absorb` what the loss found out. The memory is one record of arrays owned by the objective; it is
+saved with the rest of the state.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ class Objective(abc.ABC):
         """Gradient steps per training step."""
         return 1
 
+    def start(self, params: Params) -> Params:
+        """The parameters before the first step, from those of `surrogate.init`."""
+        return params
+
     def init(self) -> Memory:
         """The memory before the first step."""
         return ()
@@ -66,6 +71,11 @@ class Objective(abc.ABC):
         """Gathers fresh samples with the present parameters."""
         del params, key
         return memory, tally
+
+    def revise(self, params: Params, memory: Memory) -> Params:
+        """What the fresh samples change in the parameters that no gradient trains."""
+        del memory
+        return params
 
     @abc.abstractmethod
     def batch(self, memory: Memory, key: Array) -> Batch:

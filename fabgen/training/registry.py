@@ -15,6 +15,8 @@ METHODS = {
     "fab-nobuffer": "fabgen.training.fab_nobuffer:FabNoBuffer",
     "rkld": "fabgen.training.rkld:ReverseKl",
     "fkld": "fabgen.training.fkld:ForwardKl",
+    "variance": "fabgen.training.variance:Variance",
+    "kl": "fabgen.training.kl:WeightedKl",
 }
 
 

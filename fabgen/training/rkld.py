@@ -6,9 +6,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from fabgen.surrogate.multichannel import in_channels
 from fabgen.training.counters import Tally
 from fabgen.training.objective import Objective
-from fabgen.training.target import Params, clean, value_and_gradient
+from fabgen.training.target import (
+    Params,
+    channels_in_turn,
+    clean,
+    density_of,
+    value_and_gradient,
+)
 
 
 class ReverseKl(Objective):
@@ -16,6 +23,7 @@ class ReverseKl(Objective):
 
     Points with f = 0 have an infinite loss: they are left out of the mean and counted
     (`Counters.zero_values`). Points where only the gradient of f is not finite are left out too.
+    Of several channels it is the mean of KL(q_i || alpha_i f_i), alpha_i the prior weights.
     """
 
     def batch(self, memory: tuple[()], key: Array) -> Array:
@@ -24,9 +32,10 @@ class ReverseKl(Objective):
 
     def loss(self, params: Params, batch: Array, tally: Tally) -> tuple[Array, tuple[None, Tally]]:
         n = self.options.batch_size
-        u, log_q = self.surrogate.sample_and_log_prob(params, batch, n)
+        channel = channels_in_turn(self.target, n)
+        u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, batch, channel)
         fixed = jax.lax.stop_gradient(u)
-        value, raw = value_and_gradient(self.target.log_density, fixed)
+        value, raw = value_and_gradient(density_of(self.target, channel), fixed)
         value, gradient, faults = clean(value, raw)
         # log f as a function of u to first order: the right value and gradient, and reverse mode
         # never enters f (whose values and gradients have been cleaned).

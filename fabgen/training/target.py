@@ -1,8 +1,9 @@
 """What training sees of the integrand and of the surrogate, and f with its gradient.
 
 A target is anything with `dim` and `log_density(u (n, dim)) -> log f (n,)`: the integrand of a
-process, or a toy. One vector-Jacobian product gives the gradients of a whole batch, because row i
-of the result depends on row i of u alone.
+process, or a toy. With several channels (`n_channels`) it has a `point(u, channel)` in its place,
+and the surrogate is a `MultiChannel`. One vector-Jacobian product gives the gradients of a whole
+batch, because row i of the result depends on row i of u alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+from fabgen.surrogate.multichannel import in_channels, n_channels_of, own, values_in_channels
 
 Params = Any
 
@@ -108,11 +111,36 @@ def clean(value: Array, gradient: Array) -> tuple[Array, Array, Faults]:
     return value, gradient, faults
 
 
+def channels_in_turn(target: Target, n: int) -> Array:
+    """channel (n,) of a batch: every channel the same number of points, but for the remainder."""
+    return jnp.arange(n) % n_channels_of(target)
+
+
+def density_of(target: Target, channel: Array | int) -> Callable[[Array], Array]:
+    """log(alpha_i f_i) at points u (n, dim) of the channels (n,), at the prior weights alpha_i."""
+    if n_channels_of(target) == 1:
+        return target.log_density
+
+    def log_density(u: Array) -> Array:
+        values = values_in_channels(target, u, channel)
+        return values.log_f + own(values.log_prior, channel)
+
+    return log_density
+
+
 def evaluate(
-    target: Target, surrogate: TrainableSurrogate, params: Params, u: Array
+    target: Target,
+    surrogate: TrainableSurrogate,
+    params: Params,
+    u: Array,
+    channel: Array | int = 0,
 ) -> tuple[Parts, Faults]:
-    """One target evaluation with gradient, and one of the surrogate, at each row of u (n, dim)."""
-    log_p, grad_p, faults = clean(*value_and_gradient(target.log_density, u))
-    log_q, grad_q = value_and_gradient(lambda u: surrogate.log_prob(params, u), u)
+    """One target evaluation with gradient, and one of the surrogate, at each row of u (n, dim).
+
+    Of several channels f is alpha_i f_i and q is q_i, each row in its channel (n,).
+    """
+    log_p, grad_p, faults = clean(*value_and_gradient(density_of(target, channel), u))
+    log_prob = in_channels(surrogate).log_prob
+    log_q, grad_q = value_and_gradient(lambda u: log_prob(params, u, channel), u)
     log_q, grad_q, _ = clean(log_q, grad_q)
     return Parts(log_p, log_q, grad_p, grad_q), faults

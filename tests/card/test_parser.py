@@ -165,15 +165,7 @@ def test_wrong_values_name_file_key_and_cure(write_card, text, key, message):
         '[beams]\nkind = "proton"\n',
         '[beams]\npdf = "CT18NLO"\n',
         '[scales]\nfactorization = "transverse_mass"\n',
-        '[surrogate]\npermutation = "rotation"\n',
-        '[channels]\nprior = "flat"\n',
-        '[channels]\nflows = "conditioned"\n',
-        "[channels]\ntrained_weights = false\n",
-        "[channels]\ndrop_below = 0.1\n",
-        '[training]\nmethod = "variance"\n',
-        '[training]\nmethod = "kl"\n',
         '[training]\nmethod = "auto"\n',
-        "[training.madnis]\nstratified = false\n",
         'model = "models/loop_sm"\n',
     ],
 )
@@ -216,8 +208,43 @@ def test_what_amplitude_models_do_not_have(write_card, text, key):
     assert error.allowed is not None
 
 
-def test_toys_are_not_available_yet(write_card):
-    assert "not available yet" in str(error_of(write_card('process = "toy:camel-back"\n')))
+TOY = 'process = "toy:camel-back"\n'
+
+
+def test_toys(write_card):
+    text = (
+        f'{TOY}[channels]\nmaps = "left right"\nflows = "conditioned"\ndrop_below = 0.01\n'
+        'trained_weights = false\n[surrogate]\ncoupling = "affine"\npermutation = "rotation"\n'
+        '[training]\nmethod = "kl"\n[training.madnis]\nbuffer_gain = 5\nstratified = false\n'
+    )
+    card = load_card(write_card(text))
+    assert (card.channels.prior, card.channels.drop_below) == ("densities", 0.01)
+    assert card.training.madnis.buffer_gain == 5.0
+    assert math.isinf(card.training.skip_factor)
+    assert load_card(write_card(dump_card(card), "resolved.toml")) == card
+    flat = load_card(write_card(f'{TOY}[channels]\nprior = "flat"\n', "flat.toml"))
+    assert flat.channels.prior == "flat"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "allowed"),
+    [
+        ('process = "toy:camelback"\n', "process", '"toy:camel-back"'),
+        ('process = ["toy:camel-back", "e+ e- > z h"]\n', "process", '"toy:camel-back"'),
+        (f'{TOY}[channels]\nprior = "propagators"\n', "channels.prior", '"flat" or "densities"'),
+        (f"{TOY}[cuts]\nptl = 5.0\n", "cuts.ptl", "no such key"),
+        (f'{TOY}[training]\nmethod = "fkld"\n', "training.method", "evaluates f"),
+        (f"{TOY}[channels]\ndrop_below = 0.1\n", "channels.drop_below", '"variance" or "kl"'),
+        (f"{TOY}[training.madnis]\nbuffer_gain = 1.5\n", "training.madnis.buffer_gain", "1, 2"),
+        (f'{PROCESS}[channels]\nmaps = "ring"\n', "channels.maps", "no such key"),
+    ],
+)
+def test_what_toys_and_channels_do_not_have(write_card, text, key, allowed):
+    path = write_card(text)
+    error = error_of(path)
+    assert (error.key, error.file) == (key, str(path))
+    assert error.found is not None
+    assert allowed in error.allowed
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,8 @@ import subprocess
 import sys
 
 import jax
-import pytest
 
 from fabgen.card.schema import SurrogateOptions, VegasOptions
-from fabgen.errors import InputError
 from fabgen.surrogate import Flow, Uniform, VegasGrid, build_surrogate
 
 
@@ -31,11 +29,6 @@ def test_vegas_is_uniform_before_training():
     assert isinstance(grid, VegasGrid)
     _, log_q = grid.sample_and_log_prob(grid.init(jax.random.key(0)), jax.random.key(1), 50)
     assert abs(log_q).max() < 1e-12
-
-
-def test_rotation_is_not_available_yet():
-    with pytest.raises(InputError, match="not available yet"):
-        build_surrogate(3, SurrogateOptions(permutation="rotation"))
 
 
 def test_no_heavy_package_is_imported():

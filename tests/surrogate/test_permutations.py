@@ -48,11 +48,6 @@ def test_one_dimension_is_unconditional(kind):
     assert coupling_splits(kind, 1, 6) == (((0,), ()),)
 
 
-def test_rotation_is_not_available_yet():
-    with pytest.raises(InputError, match="not available yet"):
-        coupling_splits("rotation", 4, 6)
-
-
 def test_unknown_kind():
     with pytest.raises(InputError, match="unknown permutation"):
         coupling_splits("swap", 4, 6)

@@ -77,7 +77,7 @@ def test_log_lines_hold_plain_numbers(results, method):
     assert last["eps"] > 0.98
     assert history[0].eps < history[-1].eps
     assert last["target_evaluations"] == results[method].counters["target_evaluations"]
-    assert (last["acceptance"] is None) == (method == "rkld")
+    assert (last["acceptance"] is None) == (method in ("rkld", "variance", "kl"))
 
 
 def test_step_size_reaches_the_target_acceptance(results):

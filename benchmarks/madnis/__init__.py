@@ -1,0 +1,1 @@
+"""The toys of the MadNIS paper: settings, trainings, errors, tables."""

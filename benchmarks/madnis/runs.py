@@ -1,0 +1,152 @@
+"""One training with its errors, kept as one JSON file: done once, then used again."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from paper.runs import versions
+
+from fabgen import run
+from fabgen.build import build_integrand
+from fabgen.files import write_atomic
+from fabgen.reporting import Silent, Stopwatch
+from fabgen.rundir import RunDirectory, conflicting_keys, open_run, stored_card
+from fabgen.stages import Session, Trained, trained_surrogate
+from fabgen.surrogate.multichannel import in_channels, own, values_in_channels
+from madnis.settings import Experiment, card_of, settings_hash
+
+EVENTS = 10_000
+#: Points of each channel for errors of densities with a flow; midpoints for those without.
+_SAMPLES, _MIDPOINTS = 2**18, 200_000
+_BLOCK = 2**15
+_FRESH = 0x4D414400
+_CURVE = 600
+
+
+def result(experiment: Experiment, out: Path, say=print) -> dict[str, Any]:
+    """The result of an experiment: of `out` if it has one of the same settings, else new."""
+    file, digest = out / f"{experiment.name}.json", settings_hash(experiment)
+    if file.exists():
+        stored = json.loads(file.read_text())
+        if stored["settings_hash"] == digest:
+            return stored
+    start = time.perf_counter()
+    found, arrays = _perform(experiment, out)
+    record = {
+        "experiment": asdict(experiment),
+        "settings_hash": digest,
+        **found,
+        "seconds": time.perf_counter() - start,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": versions(),
+        "device": f"{jax.devices()[0].platform}, {os.cpu_count()} cores",
+    }
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    write_atomic(file.with_suffix(".npz"), stream.getvalue())
+    write_atomic(file, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    say(
+        f"{experiment.name}: {record['optimal']:.3f} % (equal {record['equal']:.3f} %), "
+        f"{record['seconds']:.0f} s",
+        flush=True,
+    )
+    return record
+
+
+def stored_results(out: Path) -> Iterator[dict[str, Any]]:
+    """All results of a folder, by name."""
+    for file in sorted(out.glob("*.json")):
+        yield json.loads(file.read_text())
+
+
+def stored_arrays(record: dict[str, Any], out: Path) -> dict[str, np.ndarray]:
+    with np.load(out / f"{Experiment(**record['experiment']).name}.npz") as arrays:
+        return dict(arrays)
+
+
+def trained_of(experiment: Experiment, out: Path) -> tuple[Session, Trained]:
+    """The session of a run that is trained now, or was before."""
+    card, directory = card_of(experiment), out / "runs" / experiment.name
+    if card.channels.trained_weights or card.surrogate.kind != "uniform":
+        old = stored_card(directory)
+        restart = old is not None and bool(conflicting_keys(old, card))
+        run.train(card, directory, run.How(restart=restart, compilation_cache=out / "compiled"))
+    with open_run(directory, card):
+        session = Session(
+            card, RunDirectory(directory), build_integrand(card), Silent(), Stopwatch()
+        )
+        return session, trained_surrogate(session, card.surrogate.kind, store=True)
+
+
+def _perform(experiment: Experiment, out: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    session, trained = trained_of(experiment, out)
+    errors = relative_errors(session.integrand, trained.surrogate, trained.params, experiment.seed)
+    found = {**errors, "target_evaluations": trained.target_evaluations}
+    arrays = {}
+    if session.integrand.dim == 1:
+        x = jnp.linspace(-1.0, 7.0, _CURVE)[:, None]
+        point = session.integrand.at(x)
+        log_alpha = trained.surrogate.log_alpha(trained.params, point.log_prior, point.features)
+        arrays = {"x": x[:, 0], "f": np.exp(point.log_f), "alpha": np.exp(log_alpha)}
+    return found, {name: np.asarray(array) for name, array in arrays.items()}
+
+
+def relative_errors(integrand, surrogate, params, seed: int) -> dict[str, Any]:
+    """Errors (%) of the integral at 10^4 events: optimal and equal allotment, and as sampled.
+
+    optimal: sum_i sigma_i; equal: sqrt(m sum_i sigma_i^2) with m channels; both over
+    sqrt(EVENTS) I, from quadrature where there is no flow, else from _SAMPLES points per channel.
+    sampled: what one sample of EVENTS points, as many of each channel, says of its own error; a
+    tail that it does not show is not in it.
+    """
+    view, n_channels = in_channels(surrogate), integrand.n_channels
+
+    def weights(u, log_q, channel):
+        values = values_in_channels(integrand, u, channel)
+        log_alpha = view.log_alpha(params, values.log_prior, values.features)
+        return jnp.exp(values.log_f + own(log_alpha, channel) - log_q)
+
+    @jax.jit
+    def drawn(key, number):
+        channel = jnp.broadcast_to(number, (_BLOCK,))
+        u, log_q = view.sample_and_log_prob(params, key, channel)
+        return weights(u, log_q, channel)
+
+    @jax.jit
+    def even(number):
+        u = ((jnp.arange(_MIDPOINTS) + 0.5) / _MIDPOINTS)[:, None]
+        return weights(u, jnp.zeros(_MIDPOINTS), jnp.broadcast_to(number, (_MIDPOINTS,)))
+
+    key = jax.random.fold_in(jax.random.key(seed), _FRESH)
+    exact = integrand.dim == 1
+    integrals, variances, sampled = [], [], []
+    each = EVENTS // n_channels
+    for number in range(n_channels):
+        blocks = [
+            np.asarray(drawn(jax.random.fold_in(key, number * 1000 + i), jnp.asarray(number)))
+            for i in range(1 if exact else _SAMPLES // _BLOCK)
+        ]
+        w = np.asarray(even(jnp.asarray(number))) if exact else np.concatenate(blocks)
+        integrals.append(w.mean())
+        variances.append(w.var())
+        sampled.append(blocks[0][:each].var() / each)
+    total, sigma = sum(integrals), np.sqrt(variances)
+    scale = 100.0 / (np.sqrt(EVENTS) * total)
+    return {
+        "optimal": float(scale * sigma.sum()),
+        "equal": float(scale * np.sqrt(n_channels * np.sum(sigma**2))),
+        "sampled": float(100.0 * np.sqrt(sum(sampled)) / total),
+        "integral": float(total),
+        "shares": [float(part / total) for part in integrals],
+    }

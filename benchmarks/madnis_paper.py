@@ -1,0 +1,56 @@
+"""The toys of the MadNIS paper (T. Heimel et al., SciPost Phys. 15 (2023) 141), section 4.
+
+    python benchmarks/madnis_paper.py --parts camel
+    python benchmarks/madnis_paper.py --parts ring buffered --trainings 10
+    python benchmarks/madnis_paper.py --report
+
+Trains channel weights and flows on the camel backs and the crossed ring and states the relative
+error of the integral at 10^4 events next to the published one. Every training is one file in
+--out (and a run below --out/runs): an interrupted benchmark goes on where it was, a training that
+is there already with the same settings is used again. Ends with the tables of all trainings in
+--out, as Markdown, CSV and pictures there; --report writes these to benchmarks/results.
+--fraction takes so much of the paper's number of steps, --quick only enough to see that it works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from madnis.report import write_report
+from madnis.runs import result
+from madnis.settings import experiments
+
+PARTS = ("camel", "ring", "buffered")
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--trainings", type=int, default=10, help="how many of each row")
+    parser.add_argument("--rows", nargs="+", help="only rows of these names")
+    parser.add_argument("--fraction", type=float, default=1.0, help="of the paper's steps")
+    parser.add_argument("--quick", action="store_true", help="the same as --fraction 0.02")
+    parser.add_argument("--out", type=Path, default=Path("runs/madnis_paper"))
+    parser.add_argument("--report", action="store_true", help="tables alone, for the record")
+    options = parser.parse_args()
+    fraction = 0.02 if options.quick else options.fraction
+    options.out.mkdir(parents=True, exist_ok=True)
+    for part in () if options.report else options.parts:
+        for experiment in experiments(part, options.trainings, fraction):
+            if not options.rows or experiment.row in options.rows:
+                result(experiment, options.out)
+    target = RESULTS if options.report else options.out / "report"
+    file = write_report(options.out, target, fraction)
+    print(file.read_text())
+    print(f"({file})", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Affine couplings between logit and sigmoid: what splines are compared with.
+
+Everything is elementwise over (coordinates, events): raw (2, coordinates, events) holds the raw
+logarithm of the scale and the shift; raw = 0 is the identity.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+#: Largest |log scale| of one layer.
+MAX_LOG_SCALE = 2.0
+#: Points this close to 0 or 1 count as this far away from it: a logit is finite, and below 1 the
+#: numbers are 10^-16 apart. A density that grows like u^(1/k - 1) towards a face has a share of
+#: exp(-32 / k) of its points there, whose log q is that of the edge.
+EDGE = 1e-14
+
+
+def logit(u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """x = log(u / (1 - u)) and log dx/du for u in [0, 1]; see EDGE."""
+    u = jnp.clip(u, EDGE, 1.0 - EDGE)
+    log_u, log_1u = jnp.log(u), jnp.log1p(-u)
+    return log_u - log_1u, -log_u - log_1u
+
+
+def sigmoid(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """u = 1 / (1 + exp(-x)) and log du/dx."""
+    return jax.nn.sigmoid(x), -jax.nn.softplus(x) - jax.nn.softplus(-x)
+
+
+def affine_forward(raw: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """v = sigmoid(exp(s) logit(u) + t) and log dv/du."""
+    log_scale, shift = _scale_and_shift(raw, u.dtype)
+    x, log_dx = logit(u)
+    v, log_dv = sigmoid(jnp.exp(log_scale) * x + shift)
+    return v, log_dx + log_scale + log_dv
+
+
+def affine_inverse(raw: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """u = sigmoid(exp(-s) (logit(v) - t)) and log du/dv."""
+    log_scale, shift = _scale_and_shift(raw, v.dtype)
+    y, log_dy = logit(v)
+    u, log_du = sigmoid(jnp.exp(-log_scale) * (y - shift))
+    return u, log_dy - log_scale + log_du
+
+
+def _scale_and_shift(raw: jax.Array, dtype: jnp.dtype) -> tuple[jax.Array, jax.Array]:
+    log_scale = MAX_LOG_SCALE * jnp.tanh(raw[0] / MAX_LOG_SCALE)
+    return log_scale.astype(dtype), raw[1].astype(dtype)

@@ -1,0 +1,51 @@
+"""Trained channel weights: a correction to the prior (MadNIS, SciPost Phys. 15 (2023) 141, eq. 21).
+
+log alpha_i = log prior_i + network_i(features), normalized by a softmax over the channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from fabgen.surrogate.base import Params
+from fabgen.surrogate.conditioner import apply_perceptron, init_perceptron
+from fabgen.surrogate.flow import PRECISIONS
+
+
+@dataclass(frozen=True)
+class ChannelWeights:
+    """The network: its last layer is zero at the start, so that training starts from the prior."""
+
+    n_channels: int
+    n_features: int
+    hidden: tuple[int, ...] = (16, 16)
+    precision: str = "float32"
+
+    def init(self, key: jax.Array) -> Params:
+        dtype = PRECISIONS[self.precision]
+        return init_perceptron(key, self.n_features, self.n_channels, self.hidden, dtype)
+
+    def correction(self, params: Params, features: jax.Array) -> jax.Array:
+        """(n_channels, n) of features (n_features, n), which should be of order one."""
+        if self.n_features == 0:
+            return params[-1].bias.astype(jnp.float64)
+        h = features.astype(PRECISIONS[self.precision])
+        return apply_perceptron(params, h).astype(jnp.float64)
+
+
+def log_alpha(log_prior: jax.Array, active: jax.Array, correction: jax.Array | float) -> jax.Array:
+    """log of the channel weights (n_channels, n); they add up to 1 at every point.
+
+    log_prior (n_channels, n), where -inf stays -inf; active (n_channels,): 0 for dropped channels,
+    whose weight goes to the others in proportion. Where no active channel has a prior weight, the
+    active ones share alike: f is never lost as long as their densities reach the point.
+    """
+    alive = active[:, None] > 0.0
+    known = alive & jnp.isfinite(log_prior)
+    nowhere = ~jnp.any(known, axis=0)
+    score = jnp.where(known, jnp.where(known, log_prior, 0.0) + correction, -jnp.inf)
+    score = jnp.where(nowhere & alive, 0.0, score)
+    return jax.nn.log_softmax(score, axis=0)

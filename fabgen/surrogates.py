@@ -1,0 +1,54 @@
+"""The surrogate that a card asks for, of as many channels as its integrand has, and its start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fabgen.card import Card
+from fabgen.card.channels import MADNIS_METHODS
+
+if TYPE_CHECKING:
+    from fabgen.interface import AnyIntegrand
+    from fabgen.reporting import Reporter
+
+
+def surrogate_of(card: Card, integrand: AnyIntegrand) -> Any:
+    """A Surrogate, or a MultiChannel where the integrand has several channels; untrained."""
+    from fabgen.surrogate import build_channels
+
+    return build_channels(
+        integrand.dim,
+        integrand.n_channels,
+        integrand.n_features,
+        card.surrogate,
+        card.channels,
+        trained_weights=card.training.method in MADNIS_METHODS,
+        grids=_pretrains(card),
+    )
+
+
+def has_training(card: Card, integrand: AnyIntegrand) -> bool:
+    """Whether there is anything to train: a flow, a grid, or the weights of several channels."""
+    weights = card.channels.trained_weights and card.training.method in MADNIS_METHODS
+    return card.surrogate.kind != "uniform" or (weights and integrand.n_channels > 1)
+
+
+def start_of_training(card: Card, integrand: AnyIntegrand, reporter: Reporter) -> Any:
+    """The VEGAS grids that a new training starts from; None where it starts from nothing."""
+    if not _pretrains(card):
+        return None
+    from fabgen.training.pretraining import pretrain
+
+    n = integrand.n_channels
+    with reporter.stage("vegas", n, "channels") as show:
+
+        def report(channel: int, evaluations: int) -> None:
+            show(channel + 1, evaluations=evaluations)
+
+        return pretrain(integrand, card.surrogate.vegas, card.training.seed, report)
+
+
+def _pretrains(card: Card) -> bool:
+    """Whether the flows start from VEGAS grids."""
+    madnis = card.training.method in MADNIS_METHODS
+    return madnis and card.training.madnis.vegas_pretraining and card.surrogate.kind == "flow"

@@ -1,0 +1,61 @@
+"""From a card with `process = "toy:NAME"` to its integrand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+
+from fabgen.card import Card
+from fabgen.card.toys import TOY_NAMES, toy_name
+from fabgen.errors import InputError
+from fabgen.toys.densities import CamelBack, CrossedRing, ToyDensity
+from fabgen.toys.integrand import ToyChannel, ToyIntegrand
+
+TOYS: Mapping[str, Callable[..., ToyDensity]] = {
+    "camel-back": CamelBack,
+    "cut-camel-back": lambda **changes: CamelBack(**{"cut": 2.5, **changes}),
+    "crossed-ring": CrossedRing,
+}
+assert tuple(TOYS) == TOY_NAMES
+
+
+def build_toy(card: Card) -> ToyIntegrand:
+    """The toy of a card. Raises InputError for channels and parameters that it does not have."""
+    name = toy_name(card.process)
+    density = _density(TOYS[name], card.parameters)
+    channels = _channels(density, card.channels.maps or density.default_maps)
+    return ToyIntegrand(name, density, channels, card.channels.prior)
+
+
+def _density(make: Callable[..., ToyDensity], parameters: Mapping[str, float]) -> ToyDensity:
+    default = dataclasses.asdict(make())  # type: ignore[call-overload]
+    for name, value in parameters.items():
+        if name not in default:
+            raise InputError(
+                "the toy has no such parameter",
+                key=f"parameters.{name}",
+                found=value,
+                allowed=", ".join(default),
+            )
+        if not math.isfinite(value):
+            raise InputError("a parameter is not finite", key=f"parameters.{name}", found=value)
+    return make(**parameters)
+
+
+def _channels(density: ToyDensity, text: str) -> tuple[ToyChannel, ...]:
+    """The channels of `channels.maps`: names of maps, or map@prior."""
+    known = density.maps()
+    channels = []
+    for word in text.split():
+        own, _, prior = word.partition("@")
+        for name in (own, prior or own):
+            if name not in known:
+                raise InputError(
+                    "the toy has no such map",
+                    key="channels.maps",
+                    found=word,
+                    allowed=f"{', '.join(known)}; or map@map, the second for the prior",
+                )
+        channels.append(ToyChannel(own, prior or own))
+    return tuple(channels)

@@ -1,0 +1,155 @@
+"""A toy as an integrand of one or several channels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from fabgen.errors import InputError
+from fabgen.integrand import Point
+from fabgen.process.topology import EventTopology
+from fabgen.toys.densities import ToyDensity
+from fabgen.toys.maps import ToyMap
+
+
+@dataclasses.dataclass(frozen=True)
+class ToyChannel:
+    """map: the name of the map; prior: of the map whose density enters the prior weights."""
+
+    map: str
+    prior: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ToyIntegrand:
+    """f(x) |dx/du| of a density in closed form: no particles, no unit, integral 1.
+
+    prior: "flat", all channels alike, or "densities", alpha_i = g_i / sum_j g_j with the densities
+    of the channels' maps.
+    """
+
+    name: str
+    density: ToyDensity
+    channels: tuple[ToyChannel, ...]
+    prior: str = "densities"
+
+    n_initial = 0
+    unit = "none"
+    drawing_evaluates = False
+    topologies: tuple[EventTopology, ...] = ()
+    beam_particles: tuple[int, ...] = ()
+    beam_energies: tuple[float, ...] = ()
+    masses: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    widths: Mapping[int, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def dim(self) -> int:
+        return self.density.dim
+
+    @property
+    def n_channels(self) -> int:
+        return len(self.channels)
+
+    @property
+    def n_features(self) -> int:
+        return self.density.dim
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        return dataclasses.asdict(self.density)  # type: ignore[call-overload]
+
+    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
+        """log f at u (..., dim) of the only channel."""
+        if self.n_channels > 1:
+            raise InputError(
+                f"{self.name} has {self.n_channels} channels, each with an f of its own",
+                key="channels.maps",
+                allowed="one channel; or point(u, channel)",
+            )
+        u = jnp.asarray(u, jnp.float64)
+        point = self.point(u.reshape(-1, self.dim), 0, parameters)
+        return (point.log_f + point.log_jacobian).reshape(u.shape[:-1])
+
+    def point(
+        self,
+        u: Array,
+        channel: Array | int = 0,
+        parameters: Mapping[str, Any] | None = None,
+        map_parameters: Any = (),
+    ) -> Point:
+        """Everything about the points u (events, dim) drawn with the channels `channel`."""
+        del map_parameters
+        density = self._with(parameters)
+        x, log_jacobian = self._forward(density, jnp.asarray(u, jnp.float64).T, channel)
+        inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
+        there = self._at(density, x)
+        return there._replace(
+            log_f=jnp.where(inside, there.log_f, -jnp.inf), log_jacobian=log_jacobian
+        )
+
+    def at(self, x: Array) -> Point:
+        """The points x (events, dim) themselves, of no channel: log_jacobian is 0."""
+        return self._at(self.density, jnp.asarray(x, jnp.float64).T)
+
+    def _at(self, density: ToyDensity, x: Array) -> Point:
+        n_events = x.shape[1]
+        return Point(
+            log_f=density.log_density(x),
+            log_jacobian=jnp.zeros(n_events),
+            log_prior=self._log_prior(density.maps(), x),
+            features=density.features(x),
+            momenta=jnp.zeros((0, 4, n_events)),
+            subprocess=jnp.zeros((0, n_events)),
+            scales=jnp.full((2, n_events), -1.0),
+        )
+
+    def space(self, u: Array, channel: Array | int = 0) -> Array:
+        """x (events, dim) at u (events, dim)."""
+        return self._forward(self.density, jnp.asarray(u, jnp.float64).T, channel)[0].T
+
+    def _with(self, parameters: Mapping[str, Any] | None) -> ToyDensity:
+        return dataclasses.replace(self.density, **(parameters or {}))  # type: ignore[type-var]
+
+    def _forward(self, density: ToyDensity, u: Array, channel: Array | int) -> tuple[Array, Array]:
+        """x (dim, events) and log|dx/du|. Maps this cheap all run at all points."""
+        u = jnp.clip(u, 0.0, 1.0)
+        known = density.maps()
+        channel = jnp.broadcast_to(jnp.asarray(channel), u.shape[1:])
+        x, log_g = jnp.zeros_like(u), jnp.zeros(u.shape[1:])
+        for number, own in enumerate(self.channels):
+            here = known[own.map].forward(u)
+            x = jnp.where(channel == number, here, x)
+            log_g = jnp.where(channel == number, known[own.map].log_density(here), log_g)
+        return x, -log_g
+
+    def _log_prior(self, known: Mapping[str, ToyMap], x: Array) -> Array:
+        if self.prior == "flat":
+            return jnp.full((self.n_channels, x.shape[1]), -jnp.log(self.n_channels))
+        log_g = jnp.stack([known[c.prior].log_density(x) for c in self.channels])
+        # No channel reaches a point that rounding put beyond the last border: any weights will do.
+        unreached = jnp.all(jnp.isneginf(log_g), axis=0)
+        return jax.nn.log_softmax(jnp.where(unreached, 0.0, log_g), axis=0)
+
+    # -- what a toy does not have ---------------------------------------------------------------
+
+    def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
+        raise self._no_particles()
+
+    def unit_cube(self, momenta: Array, channel: int = 0, subprocess: int = 0) -> Array:
+        raise self._no_particles()
+
+    def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> dict[str, Array]:
+        raise self._no_particles()
+
+    def _no_particles(self) -> InputError:
+        return InputError(
+            "a toy has no particles, so it has no events",
+            key="process",
+            found=f"toy:{self.name}",
+            allowed="fabgen train, integrate or plot",
+        )

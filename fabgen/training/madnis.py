@@ -1,0 +1,291 @@
+"""What the losses of MadNIS share: stratified fresh points of all channels, used more than once.
+
+T. Heimel et al., SciPost Phys. 15 (2023) 141, section 3.3; Differentiable MadNIS-Lite,
+arXiv:2408.01486, section 2. A step draws one batch of fresh points and takes R gradient steps: one
+on that batch, the others on batches of a ring buffer, whose densities and channel weights are
+evaluated anew, f never. Points x ~ q_old of channel i estimate an integral of the present densities
+as the mean of integrand/q_old, whatever has become of q since.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from fabgen.errors import InputError
+from fabgen.surrogate.multichannel import (
+    MultiChannel,
+    in_channels,
+    n_channels_of,
+    own,
+    values_in_channels,
+)
+from fabgen.training.counters import Counters, Tally
+from fabgen.training.objective import Objective
+from fabgen.training.stratification import (
+    FEWEST_POINTS,
+    Statistics,
+    allot,
+    channels_of,
+    observe,
+    shares,
+)
+from fabgen.training.target import Faults, Params
+
+if TYPE_CHECKING:
+    from fabgen.card import TrainingOptions
+
+
+class Points(NamedTuple):
+    """A batch of evaluated points; log_q is that of the flow that drew them.
+
+    u (n, dim), channel (n,), log_f (n,) without alpha (-inf where f = 0), log_q (n,), log_prior
+    (n_channels, n), features (n_features, n).
+    """
+
+    u: Array
+    channel: Array
+    log_f: Array
+    log_q: Array
+    log_prior: Array
+    features: Array
+
+
+class Ring(NamedTuple):
+    """The last batches: Points with a first axis of places, the next place, how many are filled."""
+
+    points: Points
+    cursor: Array
+    filled: Array
+
+
+class MadnisMemory(NamedTuple):
+    """statistics of the fresh points; the ring; updates so far in this step; steps so far."""
+
+    statistics: Statistics
+    ring: Ring
+    turn: Array
+    steps: Array
+
+
+class MadnisBatch(NamedTuple):
+    points: Points
+    statistics: Statistics
+
+
+class Terms(NamedTuple):
+    """What a loss is made of, point by point (n,): gradients flow through log_p and log_q.
+
+    log_p: log of alpha_i f_i; log_q: of the present density; log_q_old: of the one that drew it.
+    usable: where all three are finite, and log_p, log_q and log_q_old are 0 where they are not.
+    channel (n,), and counts (n_channels,) of the points of each channel, unusable ones included.
+    """
+
+    log_p: Array
+    log_q: Array
+    log_q_old: Array
+    usable: Array
+    channel: Array
+    counts: Array
+
+    def mean(self, values: Array) -> Array:
+        """Means (n_channels,) over the points of each channel; 0 for unusable points."""
+        return self.sum(values) / jnp.maximum(self.counts, 1)
+
+    def sum(self, values: Array) -> Array:
+        kept = jnp.where(self.usable, values, 0.0)
+        return jax.ops.segment_sum(kept, self.channel, self.counts.shape[0])
+
+
+class Pretrained(NamedTuple):
+    """VEGAS grids (n_channels, dim, bins + 1) to start from, and what they took."""
+
+    grid: Array
+    target_evaluations: Array | int = 0
+    nonfinite_values: Array | int = 0
+
+
+class Madnis(Objective):
+    """The frame; a subclass is a loss. Memory of the buffer: `buffer_bytes`."""
+
+    @classmethod
+    def resolve(cls, options: TrainingOptions, data: Any) -> TrainingOptions:
+        if not (data is None or isinstance(data, Pretrained)):
+            raise InputError(
+                "this method evaluates f, it does not learn from a sample",
+                key="training.method",
+                found=options.method,
+            )
+        return options
+
+    @property
+    def _n_channels(self) -> int:
+        return n_channels_of(self.target)
+
+    @property
+    def updates(self) -> int:
+        return round(self.options.madnis.buffer_gain)
+
+    @property
+    def _places(self) -> int:
+        """Batches that the buffer holds; one if every batch is used once."""
+        return self.options.madnis.buffer_batches if self.updates > 1 else 1
+
+    def counters(self) -> Counters:
+        zero = Counters.zero()
+        if self.data is None:
+            return zero
+        return zero._replace(
+            target_evaluations=jnp.asarray(self.data.target_evaluations, jnp.int64),
+            nonfinite_values=jnp.asarray(self.data.nonfinite_values, jnp.int64),
+        )
+
+    def start(self, params: Params) -> Params:
+        """With the VEGAS grids in their places."""
+        if self.data is None:
+            return params
+        grid = jnp.asarray(self.data.grid)
+        one_channel = not isinstance(self.surrogate, MultiChannel)
+        return params._replace(grid=grid[0] if one_channel else grid)
+
+    def init(self) -> MadnisMemory:
+        n, n_channels = self.options.batch_size, self._n_channels
+        if n < FEWEST_POINTS * n_channels:
+            raise InputError(
+                "a batch needs two points of every channel",
+                key="training.batch_size",
+                found=n,
+                allowed=f"{FEWEST_POINTS * n_channels} or more for {n_channels} channels",
+            )
+        shapes = jax.eval_shape(
+            self._evaluated, jnp.zeros((n, self.target.dim)), jnp.zeros(n, int), jnp.zeros(n)
+        )
+        ring = jax.tree.map(lambda s: jnp.zeros((self._places, *s.shape), s.dtype), shapes)
+        zero = (jnp.zeros((), jnp.int64) for _ in range(4))
+        return MadnisMemory(
+            Statistics.empty(n_channels), Ring(ring, next(zero), next(zero)), next(zero), next(zero)
+        )
+
+    def buffer_bytes(self) -> int:
+        """Bytes that the buffer takes on the device: places x batch x (dim + n_channels +
+        n_features + 3) numbers of 8 bytes."""
+        points = jax.eval_shape(self.init).ring.points
+        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(points))
+
+    def _evaluated(self, u: Array, channel: Array, log_q: Array) -> Points:
+        values = values_in_channels(self.target, u, channel)
+        return Points(u, channel, values.log_f, log_q, values.log_prior, values.features)
+
+    def _active(self, params: Params) -> Array:
+        if isinstance(self.surrogate, MultiChannel):
+            return params.active
+        return jnp.ones(1)
+
+    def observe(
+        self, params: Params, memory: MadnisMemory, tally: Tally, key: Array
+    ) -> tuple[MadnisMemory, Tally]:
+        """One batch of fresh points: the only place where f is evaluated."""
+        n, madnis = self.options.batch_size, self.options.madnis
+        active = self._active(params)
+        p = shares(memory.statistics, active, madnis.uniform_fraction, madnis.stratified)
+        counts = allot(p, active, n)
+        channel = channels_of(counts, n)
+        u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, key, channel)
+        points = self._evaluated(u, channel, log_q)
+        faults = Faults.none()._replace(
+            zero_values=jnp.sum(jnp.isneginf(points.log_f), dtype=jnp.int64),
+            nonfinite_values=jnp.sum(
+                ~jnp.isfinite(points.log_f) & ~jnp.isneginf(points.log_f), dtype=jnp.int64
+            ),
+        )
+        points = points._replace(
+            log_f=jnp.where(jnp.isfinite(points.log_f), points.log_f, -jnp.inf)
+        )
+        terms = self._terms(params, points, log_q)
+        log_w = jnp.where(terms.usable, terms.log_p - terms.log_q, -jnp.inf)
+        # As a sample of the mixture with shares counts / n.
+        log_share = jnp.log(counts / n)[channel]
+        tally = Tally(
+            tally.counters.with_values(n, faults), tally.meter.with_weights(log_w - log_share)
+        )
+        ring = memory.ring
+        stored = jax.tree.map(lambda old, new: old.at[ring.cursor].set(new), ring.points, points)
+        ring = Ring(
+            stored,
+            (ring.cursor + 1) % self._places,
+            jnp.minimum(ring.filled + 1, self._places),
+        )
+        statistics = observe(memory.statistics, log_w, channel)
+        return MadnisMemory(statistics, ring, jnp.zeros_like(memory.turn), memory.steps + 1), tally
+
+    def revise(self, params: Params, memory: MadnisMemory) -> Params:
+        """Drops channels: from half of the training on those with too small a share of I.
+
+        The largest one stays. A channel that is dropped stays dropped; the others take its weight
+        over (`channel_weights.log_alpha`), so that the integral is the same.
+        """
+        if not isinstance(self.surrogate, MultiChannel) or not self.surrogate.drop_below:
+            return params
+        integrals = memory.statistics.integrals * params.active
+        share = integrals / jnp.maximum(jnp.sum(integrals), jnp.finfo(integrals.dtype).tiny)
+        small = (share < self.surrogate.drop_below) & (share < jnp.max(share))
+        late = 2 * memory.steps > self.options.steps
+        return params._replace(active=jnp.where(late & small, 0.0, params.active))
+
+    def batch(self, memory: MadnisMemory, key: Array) -> MadnisBatch:
+        """The fresh batch first, then any of the buffer."""
+        ring = memory.ring
+        newest = (ring.cursor - 1) % self._places
+        drawn = jax.random.randint(key, (), 0, jnp.maximum(ring.filled, 1), newest.dtype)
+        place = jnp.where(memory.turn == 0, newest, drawn)
+        return MadnisBatch(jax.tree.map(lambda leaf: leaf[place], ring.points), memory.statistics)
+
+    def loss(
+        self, params: Params, batch: MadnisBatch, tally: Tally
+    ) -> tuple[Array, tuple[None, Tally]]:
+        points, statistics = batch
+        log_q = in_channels(self.surrogate).log_prob(params, points.u, points.channel)
+        terms = self._terms(params, points, log_q)
+        # Everything in units of the integral so far: Adam has a scale of its own.
+        integral = jnp.sum(statistics.integrals)
+        positive = integral > 0.0
+        log_unit = statistics.log_scale + jnp.log(jnp.where(positive, integral, 1.0))
+        log_unit = jnp.where(positive, log_unit, 0.0)
+        terms = terms._replace(log_p=jnp.where(terms.usable, terms.log_p - log_unit, 0.0))
+        integral = jnp.where(positive, integral, 1.0)
+        relative = (statistics.integrals / integral, statistics.deviations / integral)
+        return self.divergence(terms, *relative), (None, tally)
+
+    @abc.abstractmethod
+    def divergence(self, terms: Terms, integrals: Array, deviations: Array) -> Array:
+        """The loss (scalar); f is in units of the integral, as are the running integrals and
+        deviations (n_channels,), through which no gradient flows."""
+
+    def _terms(self, params: Params, points: Points, log_q: Array) -> Terms:
+        log_alpha = in_channels(self.surrogate).log_alpha(params, points.log_prior, points.features)
+        log_p = points.log_f + own(log_alpha, points.channel)
+        usable = jnp.isfinite(log_p) & jnp.isfinite(log_q) & jnp.isfinite(points.log_q)
+
+        def kept(values: Array) -> Array:
+            return jnp.where(usable, values, 0.0)
+
+        counts = jnp.bincount(points.channel, length=self._n_channels)
+        return Terms(kept(log_p), kept(log_q), kept(points.log_q), usable, points.channel, counts)
+
+    def absorb(self, memory: MadnisMemory, batch: MadnisBatch, feedback: Any) -> MadnisMemory:
+        del batch, feedback
+        return memory._replace(turn=memory.turn + 1)
+
+    def finish(self, params: Params, memory: MadnisMemory) -> tuple[Params, MadnisMemory]:
+        """Sets the shares a_i of the mixture, in proportion to sqrt(<w^2>): largest eps."""
+        if not isinstance(self.surrogate, MultiChannel):
+            return params, memory
+        size = jnp.sqrt(memory.statistics.second_moments) * params.active
+        flat = params.active / jnp.sum(params.active)
+        known = jnp.sum(size) > 0.0
+        share = jnp.where(known, size / jnp.where(known, jnp.sum(size), 1.0), flat)
+        return params._replace(log_shares=jnp.log(share)), memory

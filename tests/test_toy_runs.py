@@ -1,0 +1,64 @@
+"""Toys from the command line's side: train, again, plot; no events."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fabgen import run
+from fabgen.card import card_from_table
+from fabgen.describe import describe
+from fabgen.errors import InputError
+
+TABLE = {
+    "process": "toy:camel-back",
+    "surrogate": {
+        "layers": 1,
+        "bins": 4,
+        "hidden": [4],
+        "vegas": {"iterations": 2, "evaluations": 500, "bins": 8},
+    },
+    "training": {"method": "variance", "steps": 10, "batch_size": 64, "log_every": 5},
+}
+
+
+def test_a_toy_is_trained_from_vegas_grids_and_drawn(tmp_path):
+    card = card_from_table(TABLE)
+    figures = run.train(card, tmp_path)
+    assert 10 * 64 + 2 * 2 * 400 < figures["target_evaluations"] <= 10 * 64 + 2 * 2 * 500
+    assert figures["gradient_evaluations"] == 0
+    assert run.train(card, tmp_path)["target_evaluations"] == figures["target_evaluations"]
+    lines = [json.loads(line) for line in (tmp_path / "training.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [5, 10]
+    pictures = [path.name for path in run.plot(tmp_path, samples=500)]
+    assert pictures == ["training.png", "channels.png"]
+
+
+def test_weights_alone_are_a_training(tmp_path):
+    card = card_from_table({**TABLE, "surrogate": {"kind": "uniform"}})
+    assert run.train(card, tmp_path)["target_evaluations"] == 640
+
+
+def test_a_toy_of_one_channel_is_integrated_and_drawn(tmp_path):
+    table = {
+        "process": "toy:crossed-ring",
+        "channels": {"maps": "flat"},
+        "surrogate": {"kind": "uniform"},
+        "evaluation": {"samples": 50_000},
+    }
+    report = run.integrate(card_from_table(table), tmp_path)
+    assert report["integral"] == pytest.approx(1.0, abs=5 * report["integral_error"])
+    assert report["unit"] == "none"
+    assert {path.name for path in run.plot(tmp_path, samples=500)} >= {"weights.png"}
+
+
+def test_a_toy_has_no_events(tmp_path):
+    with pytest.raises(InputError, match="no particles"):
+        run.generate(card_from_table(TABLE), tmp_path)
+
+
+def test_a_toy_is_described():
+    text = describe(card_from_table(TABLE))
+    assert "left, right; prior densities" in text
+    assert "m1 = 2" in text

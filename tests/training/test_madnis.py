@@ -1,0 +1,272 @@
+"""The losses of MadNIS: unbiased gradients, strata, buffer, learned weights and densities."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fabgen.build import build_integrand
+from fabgen.card import MadnisOptions, TrainingOptions, card_from_table
+from fabgen.surrogate import ChannelWeights, Flow, MultiChannel, Uniform
+from fabgen.training import Checkpointer, train
+from fabgen.training.counters import Tally
+from fabgen.training.kl import WeightedKl
+from fabgen.training.madnis import MadnisBatch, Points, Pretrained
+from fabgen.training.stratification import Statistics, allot, channels_of, observe, shares
+from fabgen.training.variance import Variance
+
+TWO = (0, 1)
+
+
+class TwoPowers:
+    """f = 0.3 x 2 x + 0.7 x 3 x^2 on [0, 1] in two flat channels, prior alpha = x and 1 - x."""
+
+    dim = 1
+    n_channels = 2
+    n_features = 1
+
+    def point(self, u, channel):
+        del channel
+        x = u[:, 0]
+        log_f = jnp.log(0.6 * x + 2.1 * x**2)
+        log_prior = jnp.log(jnp.stack([x, 1.0 - x]))
+        return dataclasses.make_dataclass("P", ["log_f", "log_jacobian", "log_prior", "features"])(
+            log_f, jnp.zeros_like(x), log_prior, u.T
+        )
+
+
+class Powers(Uniform):
+    """q = a u^(a-1), parameter a."""
+
+    def init(self, key):
+        return jnp.asarray(1.0)
+
+    def log_prob(self, a, u):
+        return jnp.log(a) + (a - 1.0) * jnp.log(u[:, 0])
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoChannels(MultiChannel):
+    """Channels of `Powers`: everything else is that of MultiChannel."""
+
+    def sample_and_log_prob(self, params, key, channel):
+        a = params.density[channel]
+        u = jax.random.uniform(key, (channel.shape[0], 1), minval=1e-12) ** (1.0 / a[:, None])
+        return u, self.log_prob(params, u, channel)
+
+    def log_prob(self, params, u, channel):
+        return jax.vmap(lambda a, u: Powers(1).log_prob(a, u[None])[0])(params.density[channel], u)
+
+
+SURROGATE = TwoChannels(Powers(1), 2, TWO, weights=ChannelWeights(2, 1, (3,), "float64"))
+
+
+@pytest.fixture(scope="module")
+def params():
+    start = SURROGATE.init(jax.random.key(3))
+    *hidden, last = start.weights
+    moved = last._replace(weight=last.weight + 0.3, bias=last.bias + jnp.asarray([[0.2], [-0.4]]))
+    return start._replace(density=jnp.asarray([1.5, 2.5]), weights=(*hidden, moved))
+
+
+def exact_terms(params, points=5_000):
+    """Per channel: integral of p, of p^2/q, and of p (log p - log q), by midpoints."""
+    u = ((jnp.arange(points) + 0.5) / points)[:, None]
+    found = []
+    for channel in TWO:
+        here = jnp.full(points, channel)
+        point = TwoPowers().point(u, here)
+        log_alpha = SURROGATE.log_alpha(params, point.log_prior, point.features)[channel]
+        log_p, log_q = point.log_f + log_alpha, SURROGATE.log_prob(params, u, here)
+        p = jnp.exp(log_p)
+        found.append((p.mean(), jnp.exp(2 * log_p - log_q).mean(), (p * (log_p - log_q)).mean()))
+    return jnp.asarray(found).T
+
+
+def exact_variance(params, total, sigma):
+    first, second, _ = exact_terms(params)
+    return jnp.sum(jnp.sum(sigma) / sigma * (second - first**2)) / total**2
+
+
+def exact_kl(params, total, integrals):
+    first, _, cross = exact_terms(params)
+    return jnp.sum(cross - first * jnp.log(integrals)) / total
+
+
+STATISTICS = Statistics(
+    jnp.asarray(0.0), jnp.asarray([0.6, 0.3]), jnp.asarray([0.9, 0.4]), jnp.asarray(1.0)
+)
+
+
+@pytest.mark.parametrize("method", ["variance", "kl"])
+@pytest.mark.parametrize("old", [(1.5, 2.5), (1.2, 1.9)], ids=["online", "buffered"])
+def test_gradients_are_those_of_the_integrals(toys, params, method, old):
+    """Samples of the present densities or of older ones, unequal numbers in the two channels.
+
+    The running statistics are constants of the loss, so it need not be the minimum to be tested.
+    """
+    objective = {"variance": Variance, "kl": WeightedKl}[method](
+        TwoPowers(), SURROGATE, toys.options()
+    )
+    counts, n = jnp.asarray([45, 19]), 64
+    channel = channels_of(counts, n)
+    sampled = params._replace(density=jnp.asarray(old))
+
+    @jax.jit
+    @jax.vmap
+    def gradient(key):
+        u, log_q = SURROGATE.sample_and_log_prob(sampled, key, channel)
+        values = TwoPowers().point(u, channel)
+        points = Points(u, channel, values.log_f, log_q, values.log_prior, values.features)
+
+        def loss(params):
+            return objective.loss(params, MadnisBatch(points, STATISTICS), Tally.zero())[0]
+
+        found = jax.grad(loss)(params)
+        return jax.flatten_util.ravel_pytree((found.density, found.weights))[0]
+
+    total, sigma = 0.9, STATISTICS.deviations
+    exact = {
+        "variance": lambda p: exact_variance(p, total, sigma),
+        "kl": lambda p: exact_kl(p, total, STATISTICS.integrals),
+    }[method]
+    slope = jax.jit(jax.grad(exact))(params)
+    expected = jax.flatten_util.ravel_pytree((slope.density, slope.weights))[0]
+    found = gradient(jax.random.split(jax.random.key(0), 4000))
+    mean, error = found.mean(axis=0), found.std(axis=0) / np.sqrt(len(found))
+    assert float(jnp.max(jnp.abs(expected))) > 0.1
+    assert np.all(np.abs(mean - expected) < 4.5 * error + 1e-4), (mean, expected, error)
+
+
+def test_points_follow_the_deviations_with_a_floor():
+    active = jnp.asarray([1.0, 1.0, 0.0, 1.0])
+    w = jnp.asarray([0.5, 1.5, 1.0, 1.0, 3.0, 5.0])
+    channel = jnp.asarray([0, 0, 1, 1, 3, 3])
+    statistics = Statistics.empty(4)
+    for _ in range(3):
+        statistics = jax.jit(observe)(statistics, jnp.log(w), channel)
+    scale = jnp.exp(statistics.log_scale)
+    np.testing.assert_allclose(scale * statistics.integrals, [1.0, 1.0, 0.0, 4.0], rtol=1e-12)
+    np.testing.assert_allclose(scale * statistics.deviations, [0.5, 0.0, 0.0, 1.0], atol=1e-7)
+    p = shares(statistics, active, 0.3, True)
+    np.testing.assert_allclose(p, [0.1 + 0.7 / 3, 0.1, 0.0, 0.1 + 1.4 / 3], atol=1e-7)
+    np.testing.assert_allclose(shares(statistics, active, 0.3, False), active / 3)
+    np.testing.assert_allclose(shares(Statistics.empty(4), active, 0.3, True), active / 3)
+    counts = allot(p, active, 100)
+    assert counts.sum() == 100
+    np.testing.assert_allclose(counts, 2 * active + 94 * p, atol=1.0)
+    np.testing.assert_array_equal(jnp.bincount(channels_of(counts, 100), length=4), counts)
+
+
+def options(**changes):
+    madnis = MadnisOptions(**changes.pop("madnis", {}))
+    values = {"steps": 150, "batch_size": 128, "learning_rate": 0.02, "log_every": 50}
+    return TrainingOptions(**(values | changes), madnis=madnis)
+
+
+@pytest.fixture(scope="module")
+def camel():
+    return build_integrand(
+        card_from_table({"process": "toy:camel-back", "channels": {"prior": "flat"}})
+    )
+
+
+def exact_error(integrand, surrogate, params):
+    """sum_i sigma_i / I for a surrogate without flows, by quadrature."""
+    u = ((jnp.arange(40_000) + 0.5) / 40_000)[:, None]
+
+    @jax.jit
+    def moments(channel):
+        point = integrand.point(u, channel)
+        log_alpha = surrogate.log_alpha(params, point.log_prior, point.features)[channel]
+        w = jnp.exp(point.log_f + point.log_jacobian + log_alpha)
+        return jnp.stack([jnp.std(w), jnp.mean(w)])
+
+    sigma, total = sum(moments(channel) for channel in range(integrand.n_channels))
+    return float(sigma / total)
+
+
+def test_weights_are_learned_from_a_flat_prior(camel):
+    """From 5.37 (flat) to close to 0.743 (g_i / sum g), which a network may even beat."""
+    surrogate = MultiChannel(Uniform(1), 2, TWO, weights=ChannelWeights(2, 1, (16, 16)))
+    madnis = {"buffer_gain": 3.0, "buffer_batches": 5}
+    result = train(camel, surrogate, options(method="variance", madnis=madnis))
+    assert exact_error(camel, surrogate, surrogate.init(jax.random.key(0))) > 5.0
+    assert exact_error(camel, surrogate, result.params) < 0.8
+    counters = result.counters
+    assert counters["target_evaluations"] == 150 * 128
+    assert counters["gradient_evaluations"] == 0
+
+
+@pytest.mark.parametrize(("method", "conditioned"), [("variance", False), ("kl", True)])
+def test_flows_and_weights_together(camel, method, conditioned):
+    flow = Flow(1, layers=1, bins=8, hidden=(8,), n_context=2 if conditioned else 0)
+    surrogate = MultiChannel(
+        flow, 2, TWO, conditioned=conditioned, weights=ChannelWeights(2, 1, (16, 16))
+    )
+    near = dataclasses.replace(camel, prior="densities")
+    result = train(near, surrogate, options(method=method))
+    assert result.history[0].eps < result.history[-1].eps
+    assert result.history[-1].eps > 0.92
+    np.testing.assert_allclose(np.exp(result.params.log_shares).sum(), 1.0, rtol=1e-12)
+
+
+def test_resumed_with_a_buffer_is_unbroken(camel, tmp_path):
+    surrogate = MultiChannel(Uniform(1), 2, TWO, weights=ChannelWeights(2, 1, (4,)))
+    madnis = {"buffer_gain": 3.0, "buffer_batches": 5}
+    how = options(method="variance", steps=30, checkpoint_every=10, madnis=madnis)
+    whole = train(camel, surrogate, how)
+
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        if progress.step >= 20:
+            raise Stop
+
+    store = Checkpointer(tmp_path)
+    with pytest.raises(Stop):
+        train(camel, surrogate, how, checkpointer=store, on_progress=stop)
+    assert store.resume_step == 10
+    resumed = train(camel, surrogate, how, checkpointer=store)
+    jax.tree.map(np.testing.assert_array_equal, whole.state, resumed.state)
+
+
+def test_small_channels_are_dropped_and_the_integral_stays(camel):
+    """The left channel holds 35 %: dropped below 40 %, its weight goes to the right one."""
+    surrogate = MultiChannel(Uniform(1), 2, TWO, drop_below=0.4)
+    prior = dataclasses.replace(camel, prior="densities")
+    result = train(prior, surrogate, options(method="variance", steps=20))
+    np.testing.assert_array_equal(result.params.active, [0.0, 1.0])
+    np.testing.assert_allclose(np.exp(result.params.log_shares), [0.0, 1.0], rtol=1e-12)
+    log_alpha = surrogate.log_alpha(result.params, jnp.log(jnp.asarray([[1.0], [0.0]])), None)
+    np.testing.assert_array_equal(log_alpha[:, 0], [-np.inf, 0.0])
+
+
+def test_a_training_starts_from_grids(camel):
+    surrogate = MultiChannel(Flow(1, bins=4, hidden=(4,)), 2, TWO, grid_bins=4)
+    grid = jnp.asarray([[[0.0, 0.1, 0.3, 0.6, 1.0]], [[0.0, 0.4, 0.5, 0.6, 1.0]]])
+    data = Pretrained(grid, 500, 1)
+    objective = Variance(camel, surrogate, options(), data)
+    start = objective.start(jax.jit(surrogate.init)(jax.random.key(0)))
+    np.testing.assert_array_equal(start.grid, grid)
+    assert objective.counters().target_evaluations == 500
+    channel = jnp.asarray([0, 1, 1, 0])
+    u, log_q = jax.jit(surrogate.sample_and_log_prob)(start, jax.random.key(1), channel)
+    log_prob = jax.jit(surrogate.log_prob)(start, u, channel)
+    np.testing.assert_allclose(log_prob, log_q, atol=1e-12)
+    borders = jnp.where(channel[:, None] == 0, grid[0, 0], grid[1, 0])
+    k = jnp.sum(u >= borders[:, 1:-1], axis=1)
+    width = jnp.take_along_axis(jnp.diff(borders), k[:, None], axis=1)[:, 0]
+    np.testing.assert_allclose(log_q, -jnp.log(4 * width), atol=1e-12)
+
+
+def test_the_buffer_says_what_it_takes(camel):
+    surrogate = MultiChannel(Uniform(1), 2, TWO)
+    madnis = {"buffer_gain": 2.0, "buffer_batches": 10}
+    objective = Variance(camel, surrogate, options(madnis=madnis))
+    assert objective.buffer_bytes() == 10 * 128 * (1 + 2 + 1 + 3) * 8
