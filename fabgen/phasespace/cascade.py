@@ -90,31 +90,41 @@ class Cascade(Mapping):
             s, ds_du = branch.block.forward(u[i], limits, *resonance(branch.propagator, kinematics))
             ranges.masses[branch] = ranges.root(s, limits)
             jacobian = jacobian * ds_du
-        sizes = [ranges.momentum(branch) for branch in self.branches]
-        for branch, size in zip(self.branches, sizes, strict=True):
+        sizes = {branch: ranges.momentum(branch) for branch in self.branches}
+        for branch, size in sizes.items():
             jacobian = jacobian * size / ranges.masses[branch]
         angles, u_cos = isotropic_angles(u[len(self.drawn) :]), u[len(self.drawn) :: 2]
         turns = {b: (u_cos[i], *(a[i] for a in angles)) for i, b in enumerate(self.branches)}
         tilts: dict[Branch, tuple[Array, Array] | None] = {}
-        pair = self._beams(ranges.masses[self.tree], kinematics)
-        for branch, exchange in self.ladder:
-            size = sizes[self.branches.index(branch)]
-            span = _span(pair, exchange, branch, ranges, size)
-            w, dw_du = span.forward(turns[branch][0], exchange.nu)
-            jacobian = jacobian * dw_du
+        for branch, w, dw_du, pair in self._scatter(turns, sizes, ranges):
             cos, sin = 1.0 - 2.0 * w, 2.0 * safe_sqrt(w * (1.0 - w))
             turns[branch] = (1.0 - w, cos, sin, *turns[branch][3:])
             tilts[branch] = pair.tilt
-            if branch is not self.ladder[-1][0]:
-                pair = pair.next(w, span.t(w), size, ranges.mass(branch.children[1]))
+            jacobian = jacobian * dw_du
         momenta: dict[int, tuple] = {}
-        for branch, size in zip(reversed(self.branches), reversed(sizes), strict=True):
-            decayed = _decay(branch, ranges, size, turns[branch], momenta)
+        for branch in reversed(self.branches):
+            decayed = _decay(branch, ranges, sizes[branch], turns[branch], momenta)
             if self.ladder:
                 decayed = _kept(_tilted(decayed, tilts.get(branch)), kinematics)
             momenta |= decayed
         final = [jnp.stack(jnp.broadcast_arrays(*momenta[i], u[0])[:4]) for i in sorted(momenta)]
         return self._mirrored(jnp.stack(final)), self._log(jacobian, ranges, u.shape[1:])
+
+    def _scatter(
+        self, turns: dict[Branch, tuple], sizes: dict[Branch, Array], ranges: Ranges
+    ) -> Iterator[tuple[Branch, Array, Array, Pair]]:
+        """For every scattering (1 - cos theta)/2, its derivative in u, and what meets there.
+
+        turns: u is the first entry. sizes: momenta of the children, GeV.
+        """
+        pair = self._beams(ranges.masses[self.tree], ranges.kinematics)
+        for branch, exchange in self.ladder:
+            span = _span(pair, exchange, branch, ranges, sizes[branch])
+            w, dw_du = span.forward(turns[branch][0], exchange.nu)
+            yield branch, w, dw_du, pair
+            if branch is not self.ladder[-1][0]:
+                rest = ranges.mass(branch.children[1])
+                pair = pair.next(w, span.t(w), sizes[branch], rest)
 
     def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
         undone = dict(self._undo(self._mirrored(momenta), kinematics))
