@@ -48,21 +48,26 @@ class Monitor:
     def _record(self, snapshot: Snapshot) -> dict[str, Any]:
         import jax
 
-        from fabgen.sampling.integrate import integrate
-        from fabgen.stages import samplers
+        from fabgen.evaluation import samplers
+        from fabgen.sampling.integrate import balanced, integrate
 
         session, n = self.session, self.session.card.evaluation.along_samples
         if self._sampler is None:
             (self._sampler,) = samplers(session, {self.surrogate: snapshot.params})
         sampler = dataclasses.replace(self._sampler, params=snapshot.params)
+        key = jax.random.fold_in(session.key(_ALONG), snapshot.step)
+        try:
+            with session.watch("evaluate"):
+                sampler, calls = balanced(sampler, n, -(-n // 10), jax.random.fold_in(key, 1))
+        except FabgenError:
+            calls = sampler.block
         record = {
             "step": snapshot.step,
             "target_evaluations": snapshot.target_evaluations,
             "gradient_evaluations": snapshot.gradient_evaluations,
             "seconds": snapshot.seconds,
-            "evaluations": -(-n // sampler.block) * sampler.block,
+            "evaluations": calls + -(-n // sampler.block) * sampler.block,
         }
-        key = jax.random.fold_in(session.key(_ALONG), snapshot.step)
         try:
             with session.watch("evaluate"):
                 metrics = integrate(sampler, n, key).metrics

@@ -33,8 +33,8 @@ def own_sample(session: Session) -> Drawn:
     import jax
     import numpy as np
 
+    from fabgen.evaluation import samplers
     from fabgen.sampling import unweight
-    from fabgen.stages import samplers
     from fabgen.surrogate import Uniform
 
     card, n = session.card, session.card.training.fkld.events

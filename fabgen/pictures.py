@@ -45,6 +45,8 @@ def draw_samples(session: Session, trained: Trained, n: int) -> Samples:
     from fabgen.plot.sample import Samples
     from fabgen.surrogate import Uniform
 
+    if session.integrand.n_channels > 1:
+        return Samples(_sample_of_channels(session, trained, n))
     flat = Uniform(session.integrand.dim)
     draw = _drawer(session, trained)
     surrogate = draw("surrogate", trained, n, PLOT)
@@ -54,6 +56,32 @@ def draw_samples(session: Session, trained: Trained, n: int) -> Samples:
         return Samples(surrogate)
     again = draw("reference", trained, n, PLOT_REFERENCE)
     return Samples(surrogate, (again, draw("untrained", Trained(flat, ()), n, PLOT_UNTRAINED)))
+
+
+def _sample_of_channels(session: Session, trained: Trained, n: int) -> Sample:
+    """n points of the mixture of several channels; the cubes of the channels are not one space."""
+    import jax
+    import numpy as np
+
+    from fabgen.evaluation import balanced_sampler
+    from fabgen.plot.sample import Sample
+
+    integrand = session.integrand
+    sampler, _ = balanced_sampler(session, trained, PLOT_REFERENCE)
+    with session.watch("compile"):
+        events = jax.jit(lambda u, key, channel: integrand.draw_events(u, key, channel)["momenta"])
+    key, key_events = session.key(PLOT), session.key(PLOT_EVENTS)
+    blocks = []
+    with session.watch("evaluate"), session.reporter.stage("surrogate", n, "points") as show:
+        for i in range(-(-n // sampler.block)):
+            u, log_w, channel = sampler(key, i)
+            momenta = events(u, jax.random.fold_in(key_events, i), channel)
+            blocks.append([np.asarray(part) for part in (u, log_w, momenta)])
+            show(min((i + 1) * sampler.block, n))
+    u, log_w, momenta = (np.concatenate(part)[:n] for part in zip(*blocks, strict=True))
+    if not np.any(np.isfinite(log_w)):
+        raise FabgenError(f"the integrand vanishes at all {n} points of the surrogate")
+    return Sample(u, log_w, np.zeros(n), np.zeros(n), momenta)
 
 
 def draw_channels(session: Session, trained: Trained, n: int) -> Iterator[tuple[str, Figure]]:
@@ -148,7 +176,8 @@ def pictures(
             label,
         ),
     )
-    yield "hypercube", cube.corner_plot(samples, title, label)
+    if session.integrand.n_channels == 1:
+        yield "hypercube", cube.corner_plot(samples, title, label)
     if not topologies:
         return
     if dalitz.is_three_body_decay(topologies):

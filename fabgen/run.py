@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 from fabgen import __version__
 from fabgen.card import Card
 from fabgen.card.toys import is_toy
-from fabgen.errors import InputError
+from fabgen.errors import InputError, not_available
+from fabgen.evaluation import Evaluated, evaluate
 from fabgen.pictures import draw_channels, draw_samples, pictures, refuse_without_course
 from fabgen.reporting import Reporter, Silent, Stopwatch
 from fabgen.rundir import RunDirectory, check_run, open_run, stored_card
 from fabgen.stages import (
-    Evaluated,
     Session,
     Trained,
-    evaluate,
     has_finished_surrogate,
     trained_surrogate,
     write_events,
@@ -32,6 +31,7 @@ from fabgen.stages import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fabgen.interface import AnyIntegrand
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.unweight import Totals
 
@@ -126,7 +126,7 @@ def plot(
         if has_finished_surrogate(session):
             trained = trained_surrogate(session, card.surrogate.kind, store=True)
             n = samples or card.evaluation.samples
-            if session.integrand.n_channels > 1:
+            if is_toy(card.process) and session.integrand.n_channels > 1:
                 channels = draw_channels(session, trained, n)
             else:
                 drawn = draw_samples(session, trained, n)
@@ -171,10 +171,20 @@ def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> I
         jax.devices()
     with watch("compile"):
         integrand = build_integrand(card)
+    _refuse_channels(card, integrand)
     stored = None if how.restart else directory
     points = read_points(card, integrand, how.reporter, stored) if trains else None
     with open_run(directory, card, restart=how.restart) as run:
         yield Session(card, run, integrand, how.reporter, watch, points)
+
+
+def _refuse_channels(card: Card, integrand: AnyIntegrand) -> None:
+    if integrand.n_channels > 1 and card.training.method == "fkld":
+        raise not_available(
+            "learning several channels from events",
+            key="training.method",
+            found=f'"fkld" with {integrand.n_channels} channels',
+        )
 
 
 def _report(

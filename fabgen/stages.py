@@ -8,13 +8,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
 from fabgen.card import Card, dump_card
-from fabgen.errors import FabgenError
 from fabgen.reporting import Reporter, Silent, Stopwatch
 from fabgen.rundir import RunDirectory
 from fabgen.surrogates import has_training, start_of_training, surrogate_of
@@ -22,18 +21,19 @@ from fabgen.surrogates import has_training, start_of_training, surrogate_of
 if TYPE_CHECKING:
     import jax
 
+    from fabgen.evaluation import Evaluated
     from fabgen.event_sample import FilePoints
     from fabgen.events.lhe import FileInfo
     from fabgen.interface import AnyIntegrand
     from fabgen.sampling.integrate import Survey
-    from fabgen.sampling.sampler import WeightedSampler
     from fabgen.sampling.unweight import Totals
-    from fabgen.surrogate.base import Surrogate
+    from fabgen.surrogate.multichannel import ChannelValues
 
 # Streams of random numbers: their keys are folded from generation.seed with numbers that nothing
 # else uses. Small ones would not do: jax.random.split(key, n)[i] is fold_in(key, i), and the
 # training splits the key of a seed that is most often the same.
-_EVALUATION, _UNTRAINED, _GENERATION, _EVENTS, _GRID = range(0x46414200, 0x46414205)
+EVALUATION, UNTRAINED, _GENERATION, _EVENTS, _GRID = range(0x46414200, 0x46414205)
+PILOT, UNTRAINED_PILOT = range(0x46414211, 0x46414213)
 PLOT, PLOT_REFERENCE, PLOT_UNTRAINED, PLOT_EVENTS = range(0x46414205, 0x46414209)
 
 
@@ -58,6 +58,20 @@ class Session:
         points = jax.ShapeDtypeStruct((DEFAULT_BLOCK, self.integrand.dim), "float64")
         with self.watch("compile"):
             return jax.jit(self.integrand.log_density).lower(points).compile()
+
+    @functools.cached_property
+    def channel_values(self) -> Callable[[Any, Any], ChannelValues]:
+        """f at u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once."""
+        import jax
+
+        from fabgen.sampling.sampler import DEFAULT_BLOCK
+        from fabgen.surrogate.multichannel import values_in_channels
+
+        points = jax.ShapeDtypeStruct((DEFAULT_BLOCK, self.integrand.dim), "float64")
+        channels = jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
+        with self.watch("compile"):
+            function = functools.partial(values_in_channels, self.integrand)
+            return jax.jit(function).lower(points, channels).compile()
 
     def key(self, stream: int) -> jax.Array:
         """The random key of one stream of numbers."""
@@ -90,7 +104,8 @@ def has_finished_surrogate(session: Session) -> bool:
 def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
     """The surrogate of a kind: trained now, resumed, or read from the run."""
     if kind == "vegas":
-        return _trained_grid(session, store)
+        several = session.integrand.n_channels > 1
+        return _trained_grids(session, store) if several else _trained_grid(session, store)
     with session.watch("import"):
         surrogate = surrogate_of(session.card, session.integrand)
     trains = has_training(session.card, session.integrand)
@@ -213,82 +228,46 @@ def _trained_grid(session: Session, store: bool) -> Trained:
     return Trained(grid, params, result.evaluations, 0, figures)
 
 
+def _trained_grids(session: Session, store: bool) -> Trained:
+    """The VEGAS grids of several channels, with the weights that they have before training."""
+    with session.watch("import"):
+        import numpy as np
+
+        from fabgen.surrogate import gridded_channels
+        from fabgen.training import Checkpointer, load_surrogate, save_surrogate
+        from fabgen.training.pretraining import pretrain
+    card, run, integrand = session.card, session.run, session.integrand
+    options, description = card.surrogate.vegas, _description(card)
+    surrogate = gridded_channels(integrand.dim, integrand.n_channels, options.bins)
+    params = surrogate.init(session.key(_GRID))
+    if store and Checkpointer(run.surrogate, description).finished:
+        session.reporter.note("using the finished surrogate of the run")
+        template = {"grid": params, "evaluations": np.int64(0)}
+        stored = load_surrogate(run.surrogate, template, description)
+        params, calls = stored["grid"], int(stored["evaluations"])
+        return Trained(surrogate, params, calls, 0, {"method": "vegas"})
+    if store:
+        run.truncate_logs(None)
+    n = integrand.n_channels
+    with session.watch("train"), session.reporter.stage("vegas", n, "channels") as show:
+        made = pretrain(
+            integrand,
+            options,
+            card.training.seed,
+            lambda channel, evaluations: show(channel + 1, evaluations=evaluations),
+        )
+    params, calls = params._replace(grid=made.grid), int(made.target_evaluations)
+    if store:
+        stored = {"grid": params, "evaluations": np.int64(calls)}
+        save_surrogate(run.surrogate, stored, description)
+    return Trained(surrogate, params, calls, 0, {"method": "vegas", "steps": options.iterations})
+
+
 def _description(card: Card) -> dict[str, str]:
     """What a checkpoint belongs to: a hash of all that the training depends on."""
     free = Card(process=())
     kept = dataclasses.replace(card, evaluation=free.evaluation, generation=free.generation)
     return {"card": hashlib.sha256(dump_card(kept).encode()).hexdigest()}
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluated:
-    """Fresh samples of the surrogate and of the untrained map, and the sampler they came from.
-
-    `untrained` is None where f vanished at every point of flat sampling.
-    """
-
-    sampler: WeightedSampler
-    survey: Survey
-    untrained: Survey | None
-    target_evaluations: int
-
-
-def evaluate(session: Session, trained: Trained) -> Evaluated:
-    """Cross section and efficiencies from card.evaluation.samples points each."""
-    with session.watch("import"):
-        from fabgen.surrogate import Uniform
-    dim, n = session.integrand.dim, session.card.evaluation.samples
-    surrogates = {trained.surrogate: trained.params, Uniform(dim): ()}
-    trained_sampler, *flat_sampler = samplers(session, surrogates)
-    survey = _survey(session, "evaluate", trained_sampler, _EVALUATION)
-    calls = survey.target_evaluations
-    untrained: Survey | None = survey
-    if flat_sampler:
-        # Without the flow: what the training was worth.
-        calls += -(-n // flat_sampler[0].block) * flat_sampler[0].block
-        try:
-            untrained = _survey(session, "untrained", flat_sampler[0], _UNTRAINED)
-        except FabgenError:
-            untrained = None
-    return Evaluated(trained_sampler, survey, untrained, calls + trained.evaluations_along)
-
-
-def samplers(session: Session, surrogates: Mapping[Surrogate, Any]) -> list[WeightedSampler]:
-    """Samplers of w = f/q that share one compiled f."""
-    import jax
-
-    from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
-
-    block, dim, density = DEFAULT_BLOCK, session.integrand.dim, session.log_density
-
-    def sampler(surrogate: Surrogate, params: Any) -> WeightedSampler:
-        def sample(params: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-            return surrogate.sample_and_log_prob(params, key, block)
-
-        with session.watch("compile"):
-            compiled = jax.jit(sample).lower(params, jax.random.key(0)).compile()
-
-        def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
-            u, log_q = compiled(params, key)
-            return u, density(u) - log_q
-
-        return WeightedSampler(step, params, dim, block)
-
-    return [sampler(surrogate, params) for surrogate, params in surrogates.items()]
-
-
-def _survey(session: Session, name: str, sampler: WeightedSampler, stream: int) -> Survey:
-    from fabgen.sampling.integrate import integrate
-
-    n = session.card.evaluation.samples
-    with session.watch("evaluate"), session.reporter.stage(name, n, "points") as show:
-        return integrate(
-            sampler,
-            n,
-            session.key(stream),
-            max_overweight=session.card.generation.max_overweight,
-            progress=show,
-        )
 
 
 def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: bool) -> Totals:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -199,9 +199,37 @@ def results(report: Mapping[str, Any]) -> Group:
         if not report["weighted"]:
             share = 100.0 * over["cross_section_fraction"]
             rows["above maximum weight"] = f"{over['events']:,} ({share:.2g} % of the total)"
-    return Group(estimates, _evaluations(report), _pairs(rows | _times(report)))
+    tables = [estimates]
+    if report.get("channels"):
+        tables.append(_channels(report["channels"]))
+    return Group(*tables, _evaluations(report), _pairs(rows | _times(report)))
 
 
+def _channels(channels: Sequence[Mapping[str, Any]]) -> Table:
+    """The channels with the largest parts of the integral; numbers as in `fabgen show`."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("channel", "% of total", "% of points", "sampling eff.", "unweighting eff."):
+        table.add_column(name, justify="left" if name == "channel" else "right")
+    total = sum(channel["integral"] for channel in channels)
+    largest = sorted(range(len(channels)), key=lambda i: -channels[i]["integral"])
+    for i in largest[:_MOST_CHANNELS]:
+        channel = channels[i]
+        table.add_row(
+            str(i + 1),
+            f"{100.0 * channel['integral'] / total:.2f}",
+            f"{100.0 * channel['share']:.2f}",
+            f"{channel['sampling_efficiency']:.4f}",
+            f"{channel['unweighting_efficiency']:.4f}",
+        )
+    if len(largest) > _MOST_CHANNELS:
+        rest = sum(channels[i]["integral"] for i in largest[_MOST_CHANNELS:])
+        others = f"{len(largest) - _MOST_CHANNELS} more"
+        table.add_row(others, f"{100.0 * rest / total:.2f}", "", "", "")
+    return table
+
+
+#: Rows of the table of channels.
+_MOST_CHANNELS = 12
 _METHODS = {None: "flat sampling", "vegas": "VEGAS+"}
 
 

@@ -21,12 +21,13 @@ from fabgen import __version__, run
 from fabgen.build import build_integrand
 from fabgen.card import Card
 from fabgen.errors import FabgenError, InputError
+from fabgen.evaluation import samplers
 from fabgen.files import write_atomic
 from fabgen.reporting import Silent, Stopwatch
 from fabgen.rundir import RunDirectory, conflicting_keys, stored_card
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import DEFAULT_BLOCK
-from fabgen.stages import Session, samplers, trained_surrogate
+from fabgen.stages import Session, trained_surrogate
 from fabgen.units import PB_GEV2
 from paper.figures import arrays_of
 from paper.published import INTEGRALS

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fabgen.sampling.integrate import Survey
+from fabgen.sampling.integrate import ChannelSurvey, Survey
 from fabgen.sampling.unweight import Totals
 
 STAGES = ("training", "evaluation", "generation")
@@ -78,6 +78,7 @@ def build_report(
         "gradient_evaluations": _by_name(gradient_evaluations, STAGES),
         "timing_s": _by_name(timing_s, TIMES),
         "device": device,
+        **({"channels": [_channel(c) for c in survey.channels]} if survey.channels else {}),
         **more,
     }
     return _finite(report)
@@ -86,6 +87,20 @@ def build_report(
 def dump_report(report: Mapping[str, Any]) -> str:
     """The report as strict JSON (RFC 8259: no NaN, no infinity), floats as they round-trip."""
     return json.dumps(_finite(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _channel(channel: ChannelSurvey) -> dict[str, Any]:
+    """The figures of one of several channels; zero if no weight was above zero."""
+    m = channel.metrics
+    return {
+        "share": channel.share,
+        "samples": m.n if m else 0,
+        "integral": m.integral if m else 0.0,
+        "integral_error": m.integral_error if m else 0.0,
+        "sampling_efficiency": m.sampling_efficiency if m else 0.0,
+        "unweighting_efficiency": m.unweighting_efficiency if m else 0.0,
+        "max_weight": m.max_weight if m else 0.0,
+    }
 
 
 def _by_name(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from fabgen.surrogate.axis_grid import Gridded
 from fabgen.surrogate.base import Params, Surrogate
-from fabgen.surrogate.build import build_channels, build_surrogate
+from fabgen.surrogate.build import (
+    build_channels,
+    build_surrogate,
+    gridded_channels,
+    untrained_surrogate,
+)
 from fabgen.surrogate.channel_weights import ChannelWeights
 from fabgen.surrogate.flow import Flow
 from fabgen.surrogate.multichannel import MultiChannel, MultiChannelParams
@@ -24,4 +29,6 @@ __all__ = [
     "VegasGridParams",
     "build_channels",
     "build_surrogate",
+    "gridded_channels",
+    "untrained_surrogate",
 ]

@@ -10,7 +10,7 @@ from fabgen.surrogate.axis_grid import Gridded
 from fabgen.surrogate.base import Surrogate
 from fabgen.surrogate.channel_weights import ChannelWeights
 from fabgen.surrogate.flow import Flow
-from fabgen.surrogate.multichannel import MultiChannel
+from fabgen.surrogate.multichannel import MultiChannel, numbered
 from fabgen.surrogate.uniform import Uniform
 
 
@@ -69,7 +69,7 @@ class ChannelSettings(Protocol):
 
 def build_channels(
     dim: int,
-    n_channels: int,
+    mirrors: tuple[int, ...],
     n_features: int,
     options: SurrogateSettings,
     channels: ChannelSettings,
@@ -79,20 +79,17 @@ def build_channels(
 ) -> Surrogate | MultiChannel:
     """The surrogate of an integrand with any number of channels.
 
+    mirrors (n_channels,): the first channel that each of them mirrors; they share a flow.
     trained_weights: whether the training trains them, too (the card has to want it as well). grids:
     whether the flows start from a fixed map of each axis (VEGAS pre-training), identities at first.
     """
+    n_channels = len(mirrors)
     if n_channels == 1:
         density = build_surrogate(dim, options)
         gridded = grids and options.kind == "flow"
         return Gridded(dim, density, options.vegas.bins) if gridded else density
     if options.kind == "vegas":
-        raise InputError(
-            "a VEGAS+ grid has one channel",
-            key="surrogate.kind",
-            found=f'"vegas" with {n_channels} channels',
-            allowed='"flow" (training.madnis.vegas_pretraining: each starts from a grid)',
-        )
+        return gridded_channels(dim, n_channels, options.vegas.bins)
     density = build_surrogate(dim, options)
     conditioned = channels.flows == "conditioned"
     if conditioned and isinstance(density, Flow):
@@ -103,12 +100,23 @@ def build_channels(
     return MultiChannel(
         density,
         n_channels,
-        tuple(range(n_channels)),
+        numbered(mirrors)[1],
         conditioned and isinstance(density, Flow),
         weights,
         options.vegas.bins if grids and options.kind == "flow" else 0,
         channels.drop_below,
     )
+
+
+def untrained_surrogate(dim: int, n_channels: int) -> Uniform | MultiChannel:
+    """Flat sampling of all channels, with the weights that they have before training."""
+    flat = Uniform(dim)
+    return flat if n_channels == 1 else MultiChannel(flat, n_channels, (0,) * n_channels)
+
+
+def gridded_channels(dim: int, n_channels: int, bins: int) -> MultiChannel:
+    """A VEGAS grid for each of several channels, identities at first."""
+    return MultiChannel(Uniform(dim), n_channels, (0,) * n_channels, grid_bins=bins)
 
 
 def build_surrogate(dim: int, options: SurrogateSettings) -> Surrogate:

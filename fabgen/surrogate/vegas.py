@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import jax
@@ -17,6 +17,9 @@ from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
 
 LogDensity = Callable[[jax.Array], jax.Array]
 """log f: u (n, dim) -> (n,), natural logarithm, -inf where f = 0."""
+
+FEWEST_EVALUATIONS = 1000
+"""Of one of several channels in an iteration, unless the card asks for fewer."""
 
 BLOCK = 2048
 """Points per call of log f. The last block of a batch is filled up: one compiled shape."""
@@ -134,25 +137,28 @@ def train_vegas(
 
 def vegas_borders(
     density: Callable[..., jax.Array],
-    n_channels: int,
+    channels: Sequence[int],
     dim: int,
     options: VegasSettings,
     seed: int,
     report: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, int, int]:
-    """Maps of the axes alone, of several densities: borders (n_channels, dim, options.bins + 1),
+    """Maps of the axes alone, of several densities: borders (channels, dim, options.bins + 1),
     and how many evaluations they took, and how many of these were not finite.
 
-    density(u (BLOCK, dim), channel) -> f_i, compiled. Each channel takes what `train_vegas` takes;
-    `report` gets its number and the evaluations so far. The package's bins, which may be fewer, are
-    divided evenly in its own variable. A density that is zero at all points keeps the uniform map.
+    density(u (BLOCK, dim), channel) -> f_i, compiled. The channels share the evaluations of an
+    iteration evenly, down to FEWEST_EVALUATIONS; `report` gets how many are done and the
+    evaluations so far. The package's bins, which may be fewer, are divided evenly in its own
+    variable. A density that is zero at all points keeps the uniform map.
     """
     even = np.linspace(0.0, 1.0, options.bins + 1)
-    borders = np.tile(even, (n_channels, dim, 1))
+    borders = np.tile(even, (len(channels), dim, 1))
     evaluations = nonfinite = 0
-    for channel in range(n_channels):
+    for place, channel in enumerate(channels):
         batch = _Batch(functools.partial(density, channel=channel))
         integrator = _integrator(dim, options, (seed, channel))
+        share = max(options.evaluations // len(channels), FEWEST_EVALUATIONS)
+        integrator.set(neval=min(share, options.evaluations))
         try:
             _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations)
             _run(integrator, batch, None)
@@ -161,10 +167,10 @@ def vegas_borders(
         else:
             for d, n in enumerate(np.asarray(integrator.map.ninc)):
                 grid = np.asarray(integrator.map.grid)[d, : n + 1]
-                borders[channel, d] = np.interp(even, np.linspace(0.0, 1.0, n + 1), grid)
+                borders[place, d] = np.interp(even, np.linspace(0.0, 1.0, n + 1), grid)
         evaluations, nonfinite = evaluations + batch.evaluations, nonfinite + batch.nonfinite
         if report is not None:
-            report(channel, evaluations)
+            report(place, evaluations)
     return borders, evaluations, nonfinite
 
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from fabgen.surrogate.build import VegasSettings
-from fabgen.surrogate.multichannel import n_channels_of
+from fabgen.surrogate.multichannel import mirrors_of, numbered
 from fabgen.training.madnis import Pretrained
 from fabgen.training.target import density_of
 
@@ -26,7 +26,8 @@ def pretrain(
 ) -> Pretrained:
     """Adapts a grid to alpha_i f_i of every channel, alpha_i the prior weights; imports `vegas`.
 
-    `report` gets the number of each channel that is done, and the evaluations so far.
+    Channels that mirror an earlier one have the grid of that. `report` gets the number of each
+    channel that is done, and the evaluations so far.
     """
     from fabgen.surrogate.vegas import vegas_borders
 
@@ -34,8 +35,8 @@ def pretrain(
     def density(u: jax.Array, channel: Any) -> jax.Array:
         return jnp.exp(density_of(target, channel)(u))
 
-    n_channels = n_channels_of(target)
+    distinct, number = numbered(mirrors_of(target))
     grid, evaluations, nonfinite = vegas_borders(
-        density, n_channels, target.dim, options, seed, report
+        density, distinct, target.dim, options, seed, report
     )
-    return Pretrained(jnp.asarray(grid), evaluations, nonfinite)
+    return Pretrained(jnp.asarray(grid)[jnp.asarray(number)], evaluations, nonfinite)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from fabgen.card.schema import Channels, SurrogateOptions
-from fabgen.errors import InputError
 from fabgen.surrogate import ChannelWeights, Flow, Gridded, MultiChannel, Uniform, build_channels
 from fabgen.surrogate.axis_grid import GriddedParams, from_grid, to_grid, uniform_grid
 from fabgen.surrogate.channel_weights import log_alpha
@@ -100,7 +99,7 @@ def test_what_the_card_asks_for():
     def build(n_channels, options=None, channels=None, **how):
         options, channels = options or SurrogateOptions(), channels or Channels()
         how = {"trained_weights": True, "grids": False} | how
-        return build_channels(2, n_channels, 5, options, channels, **how)
+        return build_channels(2, tuple(range(n_channels)), 5, options, channels, **how)
 
     assert build(1) == Flow(2)
     assert build(1, grids=True) == Gridded(2, Flow(2), 64)
@@ -112,5 +111,9 @@ def test_what_the_card_asks_for():
     assert conditioned.density == Flow(2, n_context=2)
     assert (conditioned.conditioned, conditioned.drop_below) == (True, 0.1)
     assert build(2, SurrogateOptions(kind="uniform")).density == Uniform(2)
-    with pytest.raises(InputError, match="one channel"):
-        build(2, SurrogateOptions(kind="vegas"))
+    grids = build(2, SurrogateOptions(kind="vegas"))
+    assert (grids.density, grids.grid_bins, grids.weights) == (Uniform(2), 64, None)
+    mirrored = build_channels(
+        *(2, (0, 1, 0, 1), 5, SurrogateOptions(), Channels()), trained_weights=False, grids=False
+    )
+    assert mirrored.flow_of == (0, 1, 0, 1)

@@ -1,0 +1,144 @@
+"""The evaluation of a surrogate: samplers of its weights, cross section and efficiencies."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fabgen.errors import FabgenError
+from fabgen.stages import EVALUATION, PILOT, UNTRAINED, UNTRAINED_PILOT, Session, Trained
+
+if TYPE_CHECKING:
+    import jax
+
+    from fabgen.sampling.integrate import Survey
+    from fabgen.sampling.sampler import WeightedSampler
+    from fabgen.surrogate.base import Surrogate
+    from fabgen.surrogate.multichannel import MultiChannel
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """Fresh samples of the surrogate and of the untrained map, and the sampler they came from.
+
+    `untrained` is None where f vanished at every point of flat sampling.
+    """
+
+    sampler: WeightedSampler
+    survey: Survey
+    untrained: Survey | None
+    target_evaluations: int
+
+
+def evaluate(session: Session, trained: Trained) -> Evaluated:
+    """Cross section and efficiencies from card.evaluation.samples points each.
+
+    Several channels: before that, a tenth as many points say how they share the sample.
+    """
+    with session.watch("import"):
+        from fabgen.surrogate import untrained_surrogate
+    flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
+    surrogates = {trained.surrogate: trained.params, flat: flat.init(session.key(UNTRAINED))}
+    trained_sampler, *flat_sampler = samplers(session, surrogates)
+    trained_sampler, calls = _balanced(session, trained_sampler, PILOT)
+    survey = _survey(session, "evaluate", trained_sampler, EVALUATION)
+    calls += survey.target_evaluations
+    untrained: Survey | None = survey
+    if flat_sampler:
+        # Without the flow: what the training was worth.
+        n, block = session.card.evaluation.samples, flat_sampler[0].block
+        calls += -(-n // block) * block
+        try:
+            sampler, more = _balanced(session, flat_sampler[0], UNTRAINED_PILOT)
+            calls += more
+            untrained = _survey(session, "untrained", sampler, UNTRAINED)
+        except FabgenError:
+            untrained = None
+    return Evaluated(trained_sampler, survey, untrained, calls + trained.evaluations_along)
+
+
+def samplers(session: Session, surrogates: Mapping[Any, Any]) -> list[WeightedSampler]:
+    """Samplers of w = f/q that share one compiled f; several channels all have the same share."""
+    several = session.integrand.n_channels > 1
+    make = _sampler_of_channels if several else _sampler
+    return [make(session, surrogate, params) for surrogate, params in surrogates.items()]
+
+
+def _sampler(session: Session, surrogate: Surrogate, params: Any) -> WeightedSampler:
+    import jax
+
+    from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
+
+    block, dim, density = DEFAULT_BLOCK, session.integrand.dim, session.log_density
+
+    def sample(params: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return surrogate.sample_and_log_prob(params, key, block)
+
+    with session.watch("compile"):
+        compiled = jax.jit(sample).lower(params, jax.random.key(0)).compile()
+
+    def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
+        u, log_q = compiled(params, key)
+        return u, density(u) - log_q
+
+    return WeightedSampler(step, params, dim, block)
+
+
+def _sampler_of_channels(session: Session, surrogate: MultiChannel, params: Any) -> WeightedSampler:
+    import jax
+    import numpy as np
+
+    from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
+    from fabgen.surrogate.multichannel import ChannelValues, own
+
+    block, dim, f = DEFAULT_BLOCK, session.integrand.dim, session.channel_values
+    channels = jax.ShapeDtypeStruct((block,), "int32")
+    with session.watch("compile"):
+        drawing = jax.jit(surrogate.sample_and_log_prob)
+        sample = drawing.lower(params, jax.random.key(0), channels).compile()
+
+    @jax.jit
+    def weigh(params: Any, values: ChannelValues, log_q: jax.Array, channel: jax.Array):
+        log_alpha = surrogate.log_alpha(params, values.log_prior, values.features)
+        return values.log_f + own(log_alpha, channel) - log_q
+
+    def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
+        u, log_q = sample(params, key, channel)
+        return u, weigh(params, f(u, channel), log_q, channel)
+
+    active = np.asarray(params.active, float)
+    return WeightedSampler(step, params, dim, block, tuple((active / active.sum()).tolist()))
+
+
+def balanced_sampler(
+    session: Session, trained: Trained, stream: int
+) -> tuple[WeightedSampler, int]:
+    """The sampler of a surrogate with its best shares, and the calls of f that they took."""
+    (sampler,) = samplers(session, {trained.surrogate: trained.params})
+    return _balanced(session, sampler, stream)
+
+
+def _balanced(
+    session: Session, sampler: WeightedSampler, stream: int
+) -> tuple[WeightedSampler, int]:
+    """The sampler with its best shares, and the calls of f that they took."""
+    from fabgen.sampling.integrate import balanced
+
+    n = session.card.evaluation.samples
+    with session.watch("evaluate"):
+        return balanced(sampler, n, -(-n // 10), session.key(stream))
+
+
+def _survey(session: Session, name: str, sampler: WeightedSampler, stream: int) -> Survey:
+    from fabgen.sampling.integrate import integrate
+
+    n = session.card.evaluation.samples
+    with session.watch("evaluate"), session.reporter.stage(name, n, "points") as show:
+        return integrate(
+            sampler,
+            n,
+            session.key(stream),
+            max_overweight=session.card.generation.max_overweight,
+            progress=show,
+        )
