@@ -74,14 +74,14 @@ def _sample_of_channels(session: Session, trained: Trained, n: int) -> Sample:
     blocks = []
     with session.watch("evaluate"), session.reporter.stage("surrogate", n, "points") as show:
         for i in range(-(-n // sampler.block)):
-            u, log_w, channel = sampler(key, i)
-            momenta = events(u, jax.random.fold_in(key_events, i), channel)
-            blocks.append([np.asarray(part) for part in (u, log_w, momenta)])
+            points = sampler(key, i)
+            drawn = events(points.u, jax.random.fold_in(key_events, i), points.channel)
+            blocks.append([np.asarray(part) for part in (points.u, points.log_w, drawn)])
             show(min((i + 1) * sampler.block, n))
-    u, log_w, momenta = (np.concatenate(part)[:n] for part in zip(*blocks, strict=True))
+    cube, log_w, momenta = (np.concatenate(part)[:n] for part in zip(*blocks, strict=True))
     if not np.any(np.isfinite(log_w)):
         raise FabgenError(f"the integrand vanishes at all {n} points of the surrogate")
-    return Sample(u, log_w, np.zeros(n), np.zeros(n), momenta)
+    return Sample(cube, log_w, np.zeros(n), np.zeros(n), momenta)
 
 
 def draw_channels(session: Session, trained: Trained, n: int) -> Iterator[tuple[str, Figure]]:
