@@ -42,6 +42,7 @@ class DalitzIntegrand:
 
     n_channels = 1
     n_features = 0
+    mirrors = (0,)
     n_initial = 1
     unit = "none"
     drawing_evaluates = False

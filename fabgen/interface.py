@@ -31,6 +31,10 @@ class AnyIntegrand(Protocol):
         """Numbers that trained channel weights look at."""
 
     @property
+    def mirrors(self) -> tuple[int, ...]:
+        """For each channel the first one that it is equal to, up to names of identical legs."""
+
+    @property
     def n_initial(self) -> int:
         """Incoming particles: 2, or 1 for a decay at rest."""
 

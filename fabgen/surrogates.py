@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 def surrogate_of(card: Card, integrand: AnyIntegrand) -> Any:
     """A Surrogate, or a MultiChannel where the integrand has several channels; untrained."""
     from fabgen.surrogate import build_channels
-    from fabgen.surrogate.multichannel import mirrors_of
 
     return build_channels(
         integrand.dim,
-        mirrors_of(integrand),
+        integrand.mirrors,
         integrand.n_features,
         card.surrogate,
         card.channels,

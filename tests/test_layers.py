@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "event_sample",
             "own_events",
         ),
-        *("rundir", "reporting", "describe", "describe_dalitz", "draw"),
+        *("rundir", "reporting", "describe", "describe_dalitz", "draw", "evaluation"),
         *("surrogates", "toy_pictures"),
     ),
     ("cli", "terminal"),

@@ -41,6 +41,8 @@ class TwoBody:
 
     dim = 2
     n_channels = 1
+    n_features = 0
+    mirrors = (0,)
     unit = "GeV"
     beam_particles = (24,)
     beam_energies = ()

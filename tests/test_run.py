@@ -41,6 +41,8 @@ class ToyIntegrand:
 
     dim = 2
     n_channels = 1
+    n_features = 0
+    mirrors = (0,)
     unit = "pb"
     beam_particles = (-11, 11)
     beam_energies = (500.0, 500.0)

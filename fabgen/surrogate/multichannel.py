@@ -198,11 +198,6 @@ def n_channels_of(target: Any) -> int:
     return getattr(target, "n_channels", 1)
 
 
-def mirrors_of(target: Any) -> tuple[int, ...]:
-    """For each channel the first one that it mirrors: itself unless the target says otherwise."""
-    return getattr(target, "mirrors", tuple(range(n_channels_of(target))))
-
-
 def numbered(mirrors: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The channels that mirror no other, and for each channel the place among them of its own."""
     distinct = tuple(dict.fromkeys(mirrors))

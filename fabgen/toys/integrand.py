@@ -56,6 +56,10 @@ class ToyIntegrand:
         return len(self.channels)
 
     @property
+    def mirrors(self) -> tuple[int, ...]:
+        return tuple(range(self.n_channels))
+
+    @property
     def n_features(self) -> int:
         return self.density.dim
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from fabgen.surrogate.build import VegasSettings
-from fabgen.surrogate.multichannel import mirrors_of, numbered
+from fabgen.surrogate.multichannel import numbered
 from fabgen.training.madnis import Pretrained
 from fabgen.training.target import density_of
 
@@ -35,7 +35,7 @@ def pretrain(
     def density(u: jax.Array, channel: Any) -> jax.Array:
         return jnp.exp(density_of(target, channel)(u))
 
-    distinct, number = numbered(mirrors_of(target))
+    distinct, number = numbered(target.mirrors)
     grid, evaluations, nonfinite = vegas_borders(
         density, distinct, target.dim, options, seed, report
     )
