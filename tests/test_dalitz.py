@@ -89,9 +89,7 @@ def test_integral(paper, mapping, tolerance):
     line, half = 0.5 * (nodes + 1), 0.5 * weights
     edge, slope = np.sin(np.pi / 2 * line) ** 2, np.pi / 2 * np.sin(np.pi * line)
     u = np.stack(np.meshgrid(line, edge, indexing="ij"), axis=-1).reshape(-1, 2)
-    log_f, gradient = with_gradient(integrand(mapping))(u)
-    assert np.all(np.isfinite(gradient))
-    f = np.exp(log_f).reshape(200, 200)
+    f = np.exp(jax.jit(integrand(mapping).log_density)(u)).reshape(200, 200)
     assert half @ f @ (half * slope) == pytest.approx(paper["integral"], rel=tolerance)
 
 
@@ -207,7 +205,7 @@ def test_events():
 def test_from_card_to_events(cards, tmp_path):
     settings = (
         "surrogate={layers = 2, bins = 4, hidden = [8]}",
-        "training={steps = 2, batch_size = 32, fab = {buffer_minimum = 1, updates = 1}}",
+        "training={method = 'rkld', steps = 2, batch_size = 32}",
         "evaluation.samples=1000",
         "generation={events = 50, format = 'lhe'}",
     )
