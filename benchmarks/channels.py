@@ -1,0 +1,162 @@
+"""Efficiencies of several channels on five processes, beside VEGAS grids and the untrained maps.
+
+    python benchmarks/channels.py [tops wbwb mumubb eemumu www] [--seeds 3] [--samples 1000000]
+        [--surrogates none vegas flow] [--set KEY=VALUE ...] [--out runs/channels] [--report]
+
+Every row is a training of its own, evaluated with fresh samples of the mixture of channels; target
+evaluations are those of the training, the ones of the VEGAS grids that it starts from included. A
+run that is there is used again, an interrupted one goes on. --report writes the table of the runs
+in --out, with means and deviations over the seeds, to benchmarks/results/channels.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from fabgen import __version__, run
+from fabgen.card import card_of_process
+from fabgen.files import write_atomic
+
+RESULTS = Path(__file__).parent / "results" / "channels.md"
+BEAMS_500, BEAMS_250 = "beams.energy=[500.0, 500.0]", "beams.energy=[250.0, 250.0]"
+#: Process, settings, and the efficiencies (percent) and evaluations to reach.
+PROCESSES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, float, float]]] = {
+    "tops": (
+        "e+ e- > t t~, t > w+ b, t~ > w- b~",
+        (BEAMS_500, "phase_space.bw_cutoff=inf", "training.steps=2300"),
+        (99.5, 50.0, 5e6),
+    ),
+    "wbwb": ("e+ e- > w+ b w- b~", (BEAMS_500, "training.steps=4700"), (95.0, 20.0, 1e7)),
+    "mumubb": (
+        "e+ e- > mu+ mu- b b~",
+        (BEAMS_250, "cuts={mmll = 10.0, mmbb = 10.0}", "training.steps=4700"),
+        (95.0, 15.0, 1e7),
+    ),
+    "eemumu": (
+        "e+ e- > e+ e- mu+ mu-",
+        (BEAMS_250, "cuts={ptl = 10.0, etal = 2.5, mmll = 10.0}", "training.steps=4700"),
+        (85.0, 5.0, 1e7),
+    ),
+    "www": ("u d~ > w+ w+ w-", (BEAMS_500, "training.steps=4700"), (99.0, 40.0, 1e7)),
+}
+TRAINING = ("training.method=variance", "training.batch_size=2048", "channels.use=all")
+SURROGATES = {"none": "uniform", "vegas": "vegas", "flow": "flow"}
+COLUMNS = (
+    *("process", "surrogate", "sampling eff. (%)", "unweighting eff. (%)", "pb"),
+    *("target evaluations", "training (s)", "runs"),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("processes", nargs="*", metavar="process", help=" ".join(PROCESSES))
+    parser.add_argument("--seeds", type=int, default=3, help="how many: 1, 2, ...")
+    parser.add_argument("--samples", type=int, default=1_000_000, help="of the evaluation")
+    parser.add_argument("--surrogates", nargs="+", choices=SURROGATES, default=list(SURROGATES))
+    parser.add_argument("--set", action="append", default=[], help="a key of the cards")
+    parser.add_argument("--out", type=Path, default=Path("runs/channels"))
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    unknown = set(options.processes) - set(PROCESSES)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PROCESSES)}")
+    print(header(), flush=True)
+    for name in options.processes or PROCESSES:
+        for surrogate in options.surrogates:
+            # Without a training the seed only changes the points of the evaluation.
+            for seed in range(1, (1 if surrogate == "none" else options.seeds) + 1):
+                record = result(name, surrogate, seed, options)
+                print(line([record]), flush=True)
+    if options.report:
+        write_atomic(RESULTS, document(options.out))
+
+
+def result(name: str, surrogate: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """The report of one training, of --out if it is there."""
+    process, settings, _ = PROCESSES[name]
+    directory = options.out / f"{name}-{surrogate}-seed{seed}"
+    file = directory / "benchmark.json"
+    asked = [*TRAINING, *settings, *options.set, f"surrogate.kind={SURROGATES[surrogate]}"]
+    if file.exists() and json.loads(file.read_text())["settings"] == asked:
+        return json.loads(file.read_text())
+    sizes = (f"training.seed={seed}", f"evaluation.samples={options.samples}")
+    card = card_of_process(process, [*asked, *sizes])
+    how = run.How(compilation_cache=options.out / "compiled")
+    record = {
+        **{"name": name, "surrogate": surrogate, "seed": seed, "settings": asked},
+        **run.integrate(card, directory, how),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "jax": jax.__version__,
+        "cores": os.cpu_count(),
+    }
+    write_atomic(file, json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def header() -> str:
+    return "| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|"
+
+
+def line(records: Sequence[Mapping[str, Any]]) -> str:
+    """One row: means and deviations of runs of one process and surrogate."""
+
+    def mean(values: Iterable[float], digits: int) -> str:
+        values = list(values)
+        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+        return f"{statistics.fmean(values):.{digits}f}{spread}"
+
+    seconds = (r["training"].get("training_seconds", 0.0) for r in records)
+    cells = (
+        records[0]["name"],
+        records[0]["surrogate"],
+        mean((100 * r["sampling_efficiency"] for r in records), 2),
+        mean((100 * r["unweighting_efficiency"] for r in records), 2),
+        f"{records[0]['integral']:.6g} +- {records[0]['integral_error']:.2g}",
+        f"{statistics.fmean(r['target_evaluations']['training'] for r in records):,.0f}",
+        mean(seconds, 0),
+        str(len(records)),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def document(out: Path) -> str:
+    """The table of all runs in a folder, what is aimed at, and what the numbers depend on."""
+    records = [json.loads(file.read_text()) for file in sorted(out.glob("*/benchmark.json"))]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault((record["name"], record["surrogate"]), []).append(record)
+    order = [(name, surrogate) for name in PROCESSES for surrogate in SURROGATES]
+    rows = [line(groups[key]) for key in order if key in groups]
+    aims = [
+        f"- {name}: `{process}`, {', '.join(settings)}; aim {eps:g} % and {uw:g} % within {n:.0e}"
+        for name, (process, settings, (eps, uw, n)) in PROCESSES.items()
+    ]
+    last = records[-1] if records else {}
+    versions = f"fabgen {__version__}, jax {last.get('jax')}, {last.get('cores')} cores"
+    samples = f"{last.get('evaluation_samples', 0):,} fresh samples each"
+    return "\n".join([
+        "# Several channels",
+        "",
+        f"`python benchmarks/channels.py --report`; {versions}, {last.get('date')}; {samples}.",
+        "",
+        *aims,
+        "",
+        header(),
+        *rows,
+        "",
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
