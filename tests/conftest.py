@@ -11,6 +11,8 @@ os.environ.setdefault(
     "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 )
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -19,6 +21,9 @@ import fabgen  # noqa: F401  (switches JAX to 64-bit numbers)
 # No deadlines: the first call of a compiled function takes seconds. The same examples in every run.
 settings.register_profile("fabgen", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("fabgen")
+
+# Tracing makes many small objects that stay: looking for garbage among them takes a tenth of all.
+gc.set_threshold(100_000, 50, 100)
 
 ROOT = Path(__file__).resolve().parent.parent
 

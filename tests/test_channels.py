@@ -158,11 +158,10 @@ def test_squares_of_single_diagrams():
         )
 
 
-@pytest.mark.parametrize("kind", ["uniform", "vegas"])
-def test_from_card_to_events(tmp_path, kind):
+def test_from_card_to_events(tmp_path):
     settings = [
         *ALL,
-        f"surrogate.kind={kind}",
+        "surrogate.kind=vegas",
         "channels.prior=densities",
         "surrogate.vegas={iterations = 3, evaluations = 4000, bins = 16}",
         "evaluation.samples=20000",
@@ -173,7 +172,7 @@ def test_from_card_to_events(tmp_path, kind):
         7.1960, abs=4 * report["cross_section_error_pb"]
     )
     assert report["cross_section_error_pb"] < 0.03 * 7.196
-    assert report["sampling_efficiency"] > (0.9 if kind == "vegas" else 0.5)
+    assert report["sampling_efficiency"] > 0.9 > report["untrained"]["sampling_efficiency"] > 0.4
     channels = report["channels"]
     assert sum(c["integral"] for c in channels) == pytest.approx(report["integral"])
     assert sum(c["share"] for c in channels) == pytest.approx(1.0)
@@ -181,7 +180,7 @@ def test_from_card_to_events(tmp_path, kind):
     largest = sum(c["max_weight"] for c in channels)
     assert report["unweighting_efficiency"] == pytest.approx(report["integral"] / largest)
     spent = report["target_evaluations"]
-    assert (spent["training"] > 0) == (kind == "vegas")
+    assert spent["training"] > 10_000
     assert len(read_lhe(tmp_path / "events.lhe")) == 400
     assert json.loads((tmp_path / "report.json").read_text())["channels"] == channels
 

@@ -96,7 +96,7 @@ def test_massless_volume(n, massless_volume):
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
 def test_massive_volume(n, massive_volume):
     masses = MASSES["massive"][:n]
-    _, log_jacobian = Rambo(n).forward(uniform(n, 400_000), kinematics(400.0, masses))
+    _, log_jacobian = Rambo(n).forward(uniform(n, 100_000), kinematics(400.0, masses))
     sample = np.exp(log_jacobian)
     error = np.std(sample) / math.sqrt(len(sample))
     expected = massive_volume(400.0, masses)
@@ -112,10 +112,9 @@ def test_volume_of_the_reference(reference, massive_volume):
     )
 
 
-@pytest.mark.parametrize("masses", MASSES)
-def test_jacobian_is_the_determinant(masses, coordinates, log_measure):
+def test_jacobian_is_the_determinant(coordinates, log_measure):
     n, sqrt_s = 4, 600.0
-    point = kinematics(sqrt_s, MASSES[masses][:n])
+    point = kinematics(sqrt_s, MASSES["massive"][:n])
     tree = flat_tree([Leaf(i) for i in range(n)])
 
     def square_map(u):

@@ -63,7 +63,7 @@ def test_errors_of_camel_backs_with_fixed_weights(name, prior, equal, optimal):
 
 @pytest.mark.parametrize("maps", ["ring line flat", "flat@ring flat@line"])
 def test_crossed_ring_has_integral_one(maps):
-    integrals, _ = moments(toy("crossed-ring", {"maps": maps}), 600)
+    integrals, _ = moments(toy("crossed-ring", {"maps": maps}), 400)
     assert integrals.sum() == pytest.approx(1.0, abs=1e-3)
     assert np.all(integrals > 0.05)
 
