@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fabgen.card.schema import Card
+from fabgen.card.schema import AMPLITUDE_MODELS, Card
+from fabgen.card.toys import is_toy
 from fabgen.errors import InputError
 
 #: The methods that learn from values of f, channel by channel, and train channel weights.
@@ -28,6 +29,8 @@ def with_default_filter(table: Mapping[str, Any]) -> dict[str, Any]:
 def check_channels(card: Card) -> None:
     """Raises InputError for keys that contradict each other."""
     channels, madnis = card.channels, card.training.madnis
+    if channels.use == "all":
+        _check_all(card)
     if channels.drop_below > 0.0 and card.training.method not in MADNIS_METHODS:
         raise InputError(
             "channels are dropped by the methods that follow their shares while they train",
@@ -41,4 +44,23 @@ def check_channels(card: Card) -> None:
             key="training.madnis.buffer_gain",
             found=f"{madnis.buffer_gain:g}",
             allowed="1, 2, 3, ...",
+        )
+
+
+def _check_all(card: Card) -> None:
+    """Channels for all diagrams need diagrams, and a map that follows them."""
+    if is_toy(card.process) or card.model in AMPLITUDE_MODELS:
+        raise InputError(
+            "there are no diagrams that channels could follow",
+            key="channels.use",
+            found='"all"',
+            allowed='"one"',
+            hint="channels.maps chooses the channels of a toy" if is_toy(card.process) else None,
+        )
+    if card.phase_space.mapping != "channels":
+        raise InputError(
+            "channels for all diagrams need a map that follows them",
+            key="channels.use",
+            found=f'"all" with phase_space.mapping = "{card.phase_space.mapping}"',
+            allowed='phase_space.mapping = "channels"',
         )

@@ -237,6 +237,11 @@ def test_toys(write_card):
         (f"{TOY}[channels]\ndrop_below = 0.1\n", "channels.drop_below", '"variance" or "kl"'),
         (f"{TOY}[training.madnis]\nbuffer_gain = 1.5\n", "training.madnis.buffer_gain", "1, 2"),
         (f'{PROCESS}[channels]\nmaps = "ring"\n', "channels.maps", "no such key"),
+        (f'{TOY}[channels]\nuse = "all"\n', "channels.use", '"one"'),
+        (
+            f'{PROCESS}[phase_space]\nmapping = "rambo"\n[channels]\nuse = "all"\n',
+            *("channels.use", 'mapping = "channels"'),
+        ),
     ],
 )
 def test_what_toys_and_channels_do_not_have(write_card, text, key, allowed):
