@@ -110,6 +110,7 @@ def test_a_dumped_card_reads_back_the_same(card):
             "training.fkld.warmup_epochs",
             "training.fkld.events",
             "phase_space.mapping",
+            "channels.use",
         )
         return
     assert again == card

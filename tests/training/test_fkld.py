@@ -53,7 +53,7 @@ def test_split_keeps_every_point_once_and_the_share_for_validation():
 def test_every_epoch_takes_every_batch_once_in_a_new_order(toys):
     u = np.linspace(0.01, 0.99, 50)[:, None]
     sample = split_sample(u, np.ones(50), 0.2, seed=1)
-    o = ForwardKl.resolve(options(toys, batch_size=8, fkld={"epochs": 3}), sample)
+    o = ForwardKl.resolve(options(toys, batch_size=8, fkld={"epochs": 2}), sample)
     assert o.steps == 3 * (40 // 8)
     objective = ForwardKl(toys.GaussianTarget(dim=1), toys.Kumaraswamy(1), o, sample)
     memory, tally, params = objective.init(), Tally.zero(), objective.surrogate.init(None)
@@ -110,7 +110,7 @@ def test_weights_count(toys):
     u = np.asarray(jax.random.uniform(jax.random.key(3), (20_000, 2), minval=1e-6))
     weight = np.exp(np.asarray(target.log_density(u)))
     sample = split_sample(u, weight, 0.1, seed=1)
-    o = options(toys, batch_size=256, learning_rate=0.05, fkld={"epochs": 3})
+    o = options(toys, batch_size=256, learning_rate=0.05, fkld={"epochs": 2})
     result = train(target, toys.Kumaraswamy(2), o, data=sample)
     np.testing.assert_allclose(result.params["log_ab"], LOG_AB, atol=0.05)
 
