@@ -44,10 +44,13 @@ def test_a_toy_of_one_channel_is_integrated_and_drawn(tmp_path):
     table = {
         "process": "toy:crossed-ring",
         "channels": {"maps": "flat"},
-        "surrogate": {"kind": "uniform"},
+        "surrogate": TABLE["surrogate"],
+        "training": {**TABLE["training"], "method": "kl"},
         "evaluation": {"samples": 50_000},
     }
     report = run.integrate(card_from_table(table), tmp_path)
+    assert report["training"]["buffer_bytes"] == 64 * (2 + 1 + 0 + 3) * 8
+    assert report["sampling_efficiency"] > report["untrained"]["sampling_efficiency"]
     assert report["integral"] == pytest.approx(1.0, abs=5 * report["integral_error"])
     assert report["unit"] == "none"
     assert {path.name for path in run.plot(tmp_path, samples=500)} >= {"weights.png"}

@@ -176,6 +176,9 @@ class Madnis(Objective):
         points = jax.eval_shape(self.init).ring.points
         return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(points))
 
+    def figures(self, memory: MadnisMemory) -> dict[str, float]:
+        return {"buffer_bytes": self.buffer_bytes()}
+
     def _evaluated(self, u: Array, channel: Array, log_q: Array) -> Points:
         values = values_in_channels(self.target, u, channel)
         return Points(u, channel, values.log_f, log_q, values.log_prior, values.features)

@@ -170,6 +170,7 @@ def test_density_hardly_depends_on_the_batch(trained):
     [
         ({"precision": "float16"}, "surrogate.precision"),
         ({"boundary": 0.5}, "surrogate.boundary"),
+        ({"permutation": "shuffle"}, "surrogate.permutation"),
     ],
 )
 def test_wrong_options(change, key):
