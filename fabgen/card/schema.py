@@ -130,7 +130,10 @@ class VegasOptions:
 
     iterations: int = option(10, doc="iterations of the adaptation", at_least=1, at_most=1000)
     evaluations: int = option(
-        20000, doc="target evaluations per iteration", at_least=100, at_most=10**9
+        20000,
+        doc="target evaluations per iteration, of all channels together",
+        at_least=100,
+        at_most=10**9,
     )
     warmup_iterations: int = option(
         0, doc="iterations before these, their estimates thrown away", at_least=0, at_most=1000
