@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from paper.runs import stored_results
 
 from fabgen.files import write_atomic
 from fabgen.pictures import draw_channels
 from fabgen.plot.style import REFERENCE, SURROGATE, TARGET, encode, new_figure, style
 from madnis.published import PUBLISHED
-from madnis.runs import stored_arrays, stored_results, trained_of
+from madnis.runs import stored_arrays, trained_of
 from madnis.settings import BUFFERED, CAMEL_ROWS, COUPLINGS, RING_ROWS, Experiment
 
 Record = dict[str, Any]

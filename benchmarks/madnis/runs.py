@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
-import io
 import json
-import os
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from paper.runs import versions
+from paper.runs import store
 
 from fabgen import run
 from fabgen.build import build_integrand
-from fabgen.files import write_atomic
 from fabgen.reporting import Silent, Stopwatch
 from fabgen.rundir import RunDirectory, conflicting_keys, open_run, stored_card
 from fabgen.stages import Session, Trained, trained_surrogate
@@ -43,31 +38,16 @@ def result(experiment: Experiment, out: Path, say=print) -> dict[str, Any]:
             return stored
     start = time.perf_counter()
     found, arrays = _perform(experiment, out)
-    record = {
-        "experiment": asdict(experiment),
-        "settings_hash": digest,
-        **found,
-        "seconds": time.perf_counter() - start,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "versions": versions(),
-        "device": f"{jax.devices()[0].platform}, {os.cpu_count()} cores",
-    }
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
-    write_atomic(file.with_suffix(".npz"), stream.getvalue())
-    write_atomic(file, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    seconds = time.perf_counter() - start
+    record = store(
+        file, {"experiment": asdict(experiment), "settings_hash": digest, **found}, arrays, seconds
+    )
     say(
         f"{experiment.name}: {record['optimal']:.3f} % (equal {record['equal']:.3f} %), "
         f"{record['seconds']:.0f} s",
         flush=True,
     )
     return record
-
-
-def stored_results(out: Path) -> Iterator[dict[str, Any]]:
-    """All results of a folder, by name."""
-    for file in sorted(out.glob("*.json")):
-        yield json.loads(file.read_text())
 
 
 def stored_arrays(record: dict[str, Any], out: Path) -> dict[str, np.ndarray]:

@@ -65,11 +65,21 @@ def result(experiment: Experiment, out: Path, say=print) -> dict[str, Any]:
         raise
     except FabgenError as error:
         found, arrays = {"failed": str(error)}, {}
+    seconds = time.perf_counter() - start
+    record = store(
+        file, {"experiment": asdict(experiment), "settings_hash": digest, **found}, arrays, seconds
+    )
+    say(f"{experiment.name}: {_line(record)}", flush=True)
+    return record
+
+
+def store(
+    file: Path, found: dict[str, Any], arrays: dict[str, np.ndarray], seconds: float
+) -> dict[str, Any]:
+    """Writes a result and its arrays; returns it with what it depends on besides its settings."""
     record = {
-        "experiment": asdict(experiment),
-        "settings_hash": digest,
         **found,
-        "seconds": time.perf_counter() - start,
+        "seconds": seconds,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "versions": versions(),
         "device": f"{jax.devices()[0].platform}, {os.cpu_count()} cores",
@@ -78,7 +88,6 @@ def result(experiment: Experiment, out: Path, say=print) -> dict[str, Any]:
     np.savez_compressed(stream, **arrays)
     write_atomic(file.with_suffix(".npz"), stream.getvalue())
     write_atomic(file, json.dumps(record, indent=1, allow_nan=False) + "\n")
-    say(f"{experiment.name}: {_line(record)}", flush=True)
     return record
 
 
