@@ -55,8 +55,11 @@ def _resolve(table: reader.Table, settings: Iterable[str], file: str | None) -> 
     try:
         return card_from_table(table)
     except InputError as error:
-        key = error.key or ""
-        is_setting = any(key == setting or key.startswith(f"{setting}.") for setting in overridden)
+        # A setting is to blame for what lies below it, and for a table in the place of a value.
+        key = f"{error.key}."
+        is_setting = any(
+            key.startswith(f"{setting}.") or f"{setting}.".startswith(key) for setting in overridden
+        )
         raise error.with_place(file="--set" if is_setting else file) from None
 
 
@@ -251,7 +254,9 @@ def _number(value: object, key: str, limits: Option) -> float:
     except OverflowError:
         number = math.inf
     if not limits.contains(number):
-        raise _out_of_range(key, value, allowed if limits.range() else "a finite number", limits)
+        if not math.isfinite(number) and not limits.infinite:
+            allowed = allowed.replace("a number", "a finite number")
+        raise _out_of_range(key, value, allowed, limits)
     return number
 
 
