@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fabgen.card.messages import did_you_mean
 from fabgen.card.unused import refuse_given
 from fabgen.errors import InputError
 
@@ -32,13 +32,12 @@ def toy_name(process: Sequence[str]) -> str:
         )
     name = process[0].strip()[len(_PREFIX) :].strip().lower()
     if name not in TOY_NAMES:
-        close = difflib.get_close_matches(name, TOY_NAMES, n=1)
         raise InputError(
             "unknown toy",
             key="process",
             found=f'"{process[0]}"',
             allowed=allowed,
-            hint=f"did you mean {_PREFIX}{close[0]}?" if close else None,
+            hint=did_you_mean(name, TOY_NAMES, _PREFIX),
         )
     return name
 
