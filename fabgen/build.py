@@ -108,6 +108,13 @@ class _Builder:
                     key="process",
                     found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
                 )
+            if n_initial == 1 and sub.tree.initial != first.tree.initial:
+                raise InputError(
+                    "the widths of different particles do not add up to anything",
+                    key="process",
+                    found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
+                    allowed="decays of one particle",
+                )
         if n_initial == 2 and len(first.tree.final) == 1:
             raise InputError(
                 "two beams of fixed energy cannot produce a single particle on its mass shell",

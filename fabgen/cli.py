@@ -115,11 +115,11 @@ def train(
 
     Example:  fabgen train cards/ee_ttbar.toml --set training.steps=200
     """
-    with _messages():
+    with _messages(restart=restart):
         from fabgen import run as pipeline
 
         loaded, directory = _card_and_run(card, run, settings, seed, data)
-        if Path(card).is_dir():
+        if os.path.isdir(card):
             raise InputError("train takes a card", found=card, allowed="a TOML file")
         figures = pipeline.train(loaded, directory, _how(restart, quiet))
         _show_training(figures, directory)
@@ -151,13 +151,15 @@ def generate(
     options = [*(settings or [])]
     options += [f"generation.events={events}"] if events is not None else []
     options += [f'generation.format="{file_format}"'] if file_format is not None else []
-    with _messages():
+    with _messages(restart=restart):
         from fabgen import run as pipeline
 
         card, directory = _card_and_run(target, run, options, seed, data)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
         report = pipeline.generate(card, directory, _how(restart, quiet), weighted=weighted)
-        _show_results(report, directory, f"events.{card.generation.format}")
+        _show_results(report)
+        for name in (f"events.{card.generation.format}", "report.json"):
+            print(f"  {directory / name}")
 
 
 @app.command()
@@ -176,13 +178,19 @@ def integrate(
 
     Example:  fabgen integrate cards/ee_ttbar.toml --vegas
     """
-    with _messages():
+    with _messages(restart=restart):
         from fabgen import run as pipeline
+        from fabgen.rundir import RunDirectory
 
         card, directory = _card_and_run(target, run, settings, seed)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
         report = pipeline.integrate(card, directory, _how(restart, quiet), vegas=vegas)
-        _show_results(report, directory)
+        _show_results(report)
+        stored = RunDirectory(directory)
+        if stored.has_events:
+            print(f"  not stored: {stored.report} is about the events of the run")
+        else:
+            print(f"  {stored.report}")
 
 
 @app.command()
@@ -199,16 +207,16 @@ def show(
     with _messages():
         from fabgen.card import card_of_process, load_card
 
-        path = Path(target)
-        if path.is_dir():
-            path = _card_of_run(path)
-        is_card = path.suffix == ".toml" or path.exists()
-        card = (
-            load_card(path, settings or []) if is_card else card_of_process(target, settings or [])
-        )
+        # os.path says no, where Path raises OSError, to a text too long for the name of a file.
+        if os.path.isdir(target):
+            card = load_card(_card_of_run(Path(target)), settings or [])
+        elif target.endswith(".toml") or os.path.exists(target):
+            card = load_card(target, settings or [])
+        else:
+            card = card_of_process(target, settings or [])
         from fabgen.describe import describe
 
-        print(describe(card))
+        print(describe(card), flush=True)
 
 
 @app.command()
@@ -273,7 +281,7 @@ def _loaded(
     from fabgen.card import load_card
 
     path = Path(target)
-    if path.is_dir():
+    if os.path.isdir(target):
         if run is not None and run.resolve() != path.resolve():
             raise InputError(
                 "two run directories are given",
@@ -281,7 +289,15 @@ def _loaded(
                 found=f"{target} and {run}",
                 allowed="one of them, or a card with --run",
             )
-        return load_card(_card_of_run(path), settings, seed), path
+        file = _card_of_run(path)
+        if any(setting.partition("=")[0].strip() == "preset" for setting in settings):
+            raise InputError(
+                "the card of a run holds every key, so a preset would change nothing",
+                file="--set",
+                key="preset",
+                allowed="a preset with the card that the run was made from",
+            )
+        return load_card(file, settings, seed), path
     card = load_card(path, settings, seed)
     return card, run if run is not None else Path("runs") / card.name
 
@@ -298,11 +314,11 @@ def _card_of_run(path: Path) -> Path:
 
 def _compilation_cache() -> Path | None:
     """Where compiled programs are kept between runs; None if nothing can be written there."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    cache = Path(base) / "fabgen" / "jax"
     try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        cache = Path(base) / "fabgen" / "jax"
         cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home, as in containers
         return None
     return cache if os.access(cache, os.W_OK) else None
 
@@ -318,15 +334,12 @@ def _how(restart: bool, quiet: bool) -> How:
     return How(restart=restart, reporter=reporter, compilation_cache=_compilation_cache())
 
 
-def _show_results(report: dict, directory: Path, events: str | None = None) -> None:
+def _show_results(report: dict) -> None:
     from rich.console import Console
 
     from fabgen.terminal import results
 
     Console().print(results(report))
-    for name in [events, "report.json"]:
-        if name is not None and (directory / name).exists():
-            print(f"  {directory / name}")
 
 
 def _show_training(figures: dict, directory: Path) -> None:
@@ -339,15 +352,21 @@ def _show_training(figures: dict, directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def _messages() -> Iterator[None]:
-    """Turns every error into one message on stderr and the exit code that belongs to it."""
+def _messages(*, restart: bool = False) -> Iterator[None]:
+    """Turns every error into one message on stderr and the exit code that belongs to it.
+
+    restart: whether the command, given again, would throw away what it has done so far.
+    """
     try:
         yield
+    except BrokenPipeError:
+        raise  # `fabgen show ... | head` has seen enough; typer ends without a word
     except FabgenError as error:
         print(f"fabgen: {error}", file=sys.stderr)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        print("fabgen: interrupted; the same command goes on from here", file=sys.stderr)
+        again = "the same command without --restart" if restart else "the same command"
+        print(f"fabgen: interrupted; {again} goes on from here", file=sys.stderr)
         raise typer.Exit(1) from None
     except Exception as error:
         if os.environ.get("FABGEN_DEBUG"):
@@ -361,7 +380,3 @@ def _messages() -> Iterator[None]:
 def main() -> None:
     """Entry point of the `fabgen` command."""
     app()
-
-
-if __name__ == "__main__":
-    main()

@@ -89,15 +89,17 @@ class RunDirectory:
         """Puts a new report, and new events with it, in the place of the old ones.
 
         `events` is a finished file beside its place (`new_events`), or None to change the report
-        alone. The old report goes first: a report never describes other events than those there.
+        alone. The old report goes first: a report never describes another card or other events
+        than those there. Raises FabgenError where the system refuses.
         """
-        self.store_card(card)
-        if events is not None:
+        with writing(self.path):
             self.report.unlink(missing_ok=True)
-            for name in _EVENTS:
-                if name != f"events.{card.generation.format}":
-                    (self.path / name).unlink(missing_ok=True)
-            events.replace(self.events(card.generation.format))
+            self.store_card(card)
+            if events is not None:
+                for name in _EVENTS:
+                    if name != f"events.{card.generation.format}":
+                        (self.path / name).unlink(missing_ok=True)
+                events.replace(self.events(card.generation.format))
         write_atomic(self.report, report)
 
     def store_picture(self, name: str, content: bytes) -> Path:

@@ -59,7 +59,7 @@ class TerminalReporter:
             yield show
 
     def note(self, text: str) -> None:
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, markup=False)
 
 
 class LogReporter:
@@ -280,7 +280,7 @@ def _pairs(rows: Mapping[str, str]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column()
     for label, value in rows.items():
-        table.add_row(label, value)
+        table.add_row(label, Text(value))  # names of files may hold brackets, which are markup
     return table
 
 

@@ -262,6 +262,12 @@ def test_different_numbers_of_particles():
     assert "same numbers" in refused("t > b e+ ve", "u u~ > t t~").problem
 
 
+def test_widths_of_different_particles():
+    error = refused("z > mu+ mu-", "h > ta+ ta-")
+    assert "do not add up" in error.problem
+    assert "h > ta+ ta-" in error.found
+
+
 def test_divergences():
     assert "diverges" in refused("e+ e- > mu+ mu- a").problem
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -124,6 +126,52 @@ def test_results_go_to_stdout(calls, write_card):
     result = fabgen("integrate", write_card(PROCESS))
     assert "0.1000 +- 0.0010 pb" in result.stdout
     assert result.stderr == ""
+
+
+def test_integrate_does_not_point_at_the_report_of_events(calls, write_card, tmp_path):
+    path, report = write_card(PROCESS), tmp_path / "run" / "report.json"
+    command = ("integrate", path, "--run", report.parent)
+    assert fabgen(*command).stdout.endswith(f"\n  {report}\n")
+    report.parent.mkdir()
+    (report.parent / "events.lhe").write_text("")
+    assert f"not stored: {report} is about the events" in fabgen(*command).stdout
+
+
+def test_a_preset_cannot_change_a_run(calls, write_card, tmp_path):
+    from fabgen.card import load_card
+
+    with open_run(tmp_path / "run", load_card(write_card(PROCESS))):
+        pass
+    result = fabgen("generate", tmp_path / "run", "--set", "preset=fab-paper-8d")
+    assert result.exit_code == 2
+    assert "preset" in result.stderr
+    assert calls == []
+
+
+@pytest.mark.parametrize("length", [0, 300])
+def test_show_takes_processes_of_any_length(length):
+    """Also one that is too long for the name of a file; an empty one is not the directory here."""
+    result = fabgen("show", "x" * length)
+    assert result.exit_code == 2
+    assert "key:     process" in result.stderr
+
+
+def test_a_reader_that_leaves_is_no_error(monkeypatch):
+    def leave(card):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("fabgen.describe.describe", leave)
+    result = fabgen("show", "e+ e- > mu+ mu-")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "")
+
+
+def test_an_interrupted_restart_must_not_be_restarted(monkeypatch, write_card):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "generate", interrupt)
+    result = fabgen("generate", write_card(PROCESS), "--restart")
+    assert "the same command without --restart goes on from here" in result.stderr
 
 
 def test_a_run_takes_the_place_of_its_card(calls, write_card, tmp_path):
@@ -258,13 +306,20 @@ def test_debugging_shows_where(monkeypatch, write_card):
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(calls, write_card, monkeypatch, tmp_path):
+    def homeless(cls):
+        raise RuntimeError("Could not determine home directory.")
+
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert fabgen("generate", write_card(PROCESS)).exit_code == 0
     assert calls[0][3].compilation_cache is None
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", classmethod(homeless))
+    assert fabgen("generate", write_card(PROCESS)).exit_code == 0
+    assert calls[1][3].compilation_cache is None
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
     assert fabgen("generate", write_card(PROCESS)).exit_code == 0
-    assert calls[1][3].compilation_cache == tmp_path / "caches" / "fabgen" / "jax"
+    assert calls[2][3].compilation_cache == tmp_path / "caches" / "fabgen" / "jax"
 
 
 @pytest.mark.parametrize(
@@ -277,7 +332,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(calls, write_card, monkeypat
 )
 def test_a_wrong_card_from_the_shell(write_card, tmp_path, text, message):
     path = write_card(text)
-    command = [sys.executable, "-m", "fabgen.cli", "generate", str(path)]
+    command = [sys.executable, "-m", "fabgen", "generate", str(path)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 2
     assert message in result.stderr

@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("rundir", "reporting", "describe", "describe_dalitz", "draw", "evaluation"),
         *("surrogates", "toy_pictures"),
     ),
-    ("cli", "terminal"),
+    ("cli", "terminal", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import shutil
 from types import MappingProxyType
@@ -120,8 +121,13 @@ def trained(finished, tmp_path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Figures are made, but not written as they are."""
+    """Figures are made, but neither arranged nor written as they are: that takes most of the time.
+
+    The first test here and those of fabgen.plot do both.
+    """
     monkeypatch.setattr("fabgen.plot.style.encode", lambda figure, file_format: b"picture")
+    for module in ("distributions", "weights"):
+        monkeypatch.setattr(f"fabgen.plot.{module}.legend_above", lambda axes: 1.0)
 
 
 def names(paths) -> list[str]:
@@ -129,6 +135,11 @@ def names(paths) -> list[str]:
 
 
 def test_pictures_of_a_trained_flow(how, trained):
+    def rest():
+        files = [p for p in trained.rglob("*") if p.is_file() and p.parent.name != "plots"]
+        return {p: p.read_bytes() for p in files if p.name != ".lock"}
+
+    before, made_with = rest(), stored_card(trained)
     paths = list(pipeline.plot(trained, how))
     # The mass of the pair is the same in all events: there is nothing to see.
     assert names(paths) == ["training", "weights", "hypercube", *FINAL_OF_W]
@@ -137,28 +148,34 @@ def test_pictures_of_a_trained_flow(how, trained):
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         assert path.stat().st_size > 10_000
     assert sorted(p.name for p in (trained / "plots").iterdir()) == sorted(p.name for p in paths)
+    # Plotting changes nothing else, and the same run gives the same pictures.
+    assert rest() == before
+    assert stored_card(trained) == made_with
+    training, weights = (path.read_bytes() for path in paths[:2])
+    again = itertools.islice(pipeline.plot(trained, how), 2)
+    assert [path.read_bytes() for path in again] == [training, weights]
 
 
-def test_the_same_run_gives_the_same_pictures(how, trained):
-    def first(**options):
-        paths = itertools.islice(pipeline.plot(trained, how, **options), 2)
-        return [path.read_bytes() for path in paths]
+class Notes(Silent):
+    """Keeps the notes of a run and the stages with their sizes."""
 
-    training, weights = first()
-    assert first() == [training, weights]
-    assert first(samples=3000)[1] != weights
+    def __init__(self):
+        self.lines, self.stages = [], []
 
+    def stage(self, name, total, unit):
+        self.stages.append((name, total))
+        return super().stage(name, total, unit)
 
-def test_pictures_as_pdf(how, trained):
-    path = next(pipeline.plot(trained, how, file_format="pdf"))
-    assert path.name == "training.pdf"
-    assert path.read_bytes().startswith(b"%PDF")
+    def note(self, text):
+        self.lines.append(text)
 
 
 @pytest.mark.parametrize(("kind", "first"), [("vegas", "training"), ("uniform", "weights")])
 def test_other_surrogates(how, quick, tmp_path, kind, first):
     pipeline.train(card(f"surrogate.kind={kind}"), tmp_path, how)
-    found = names(pipeline.plot(tmp_path, how))
+    notes = Notes()
+    found = names(pipeline.plot(tmp_path, dataclasses.replace(how, reporter=notes), samples=3000))
+    assert ("surrogate", 3000) in notes.stages
     assert found[0] == first
     assert found[-1] == FINAL_OF_W[-1]
 
@@ -171,18 +188,12 @@ def test_a_decay_into_three_has_a_dalitz_plot(how, quick, trained, monkeypatch):
     assert "pt_b" in found
 
 
-class Notes(Silent):
-    def __init__(self):
-        self.lines = []
-
-    def note(self, text):
-        self.lines.append(text)
-
-
 def test_an_unfinished_training_has_its_course_only(trained):
     shutil.rmtree(trained / "surrogate")
     notes = Notes()
-    assert names(pipeline.plot(trained, How(reporter=notes))) == ["training"]
+    [path] = pipeline.plot(trained, How(reporter=notes), file_format="pdf")
+    assert path.name == "training.pdf"
+    assert path.read_bytes().startswith(b"%PDF")
     assert notes.lines == ["the training is not finished: drawing its course so far, only"]
 
 
@@ -215,14 +226,3 @@ def test_an_integrand_that_vanishes_fails(how, trained, monkeypatch):
     monkeypatch.setattr("fabgen.build.build_integrand", lambda card: Nothing())
     with pytest.raises(FabgenError, match="vanishes at all 2000 points"):
         list(pipeline.plot(trained, how))
-
-
-def test_plotting_changes_nothing_else(how, trained):
-    def rest():
-        files = [p for p in trained.rglob("*") if p.is_file() and p.parent.name != "plots"]
-        return {p: p.read_bytes() for p in files if p.name != ".lock"}
-
-    before, made_with = rest(), stored_card(trained)
-    next(pipeline.plot(trained, how))
-    assert rest() == before
-    assert stored_card(trained) == made_with

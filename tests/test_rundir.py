@@ -143,6 +143,19 @@ def test_results_are_replaced_together(tmp_path):
         assert stored_card(tmp_path) == other
 
 
+def test_a_report_is_gone_before_anything_that_it_describes_changes(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        run.replace_results(CARD, "1\n", None)
+        run.card.unlink()
+        run.card.mkdir()  # nothing can take its place
+        with pytest.raises(FabgenError, match="cannot be written"):
+            run.replace_results(CARD, "2\n", None)
+        assert not run.report.exists()
+        with pytest.raises(FabgenError, match="cannot be written"):
+            run.report.mkdir()
+            run.replace_results(CARD, "2\n", None)
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path):
     with open_run(tmp_path, CARD) as run:
         run.new_events("lhe").write_bytes(b"half")

@@ -89,12 +89,12 @@ def test_the_table_of_a_training():
 
 
 def test_the_table_of_a_training_on_a_sample():
-    sample = {"used": 99_000, "events": 100_000, "source": "events.lhe"}
+    sample = {"used": 99_000, "events": 100_000, "source": "[new]/events.lhe"}
     figures = {**REPORT, "method": "fkld", "sample": sample}
     figures |= {"validation_loss": -1.25, "validation_epoch": 7}
     figures["target_evaluations"], figures["gradient_evaluations"] = 100_000, 0
     text = text_of(training_results(figures))
-    for figure in ("99,000 of 100,000 events of events.lhe", "-1.2500, after 7 epochs"):
+    for figure in ("99,000 of 100,000 events of [new]/events.lhe", "-1.2500, after 7 epochs"):
         assert figure in text
 
 
@@ -130,8 +130,9 @@ def test_a_terminal_gets_a_bar():
     assert isinstance(reporter, TerminalReporter)
     with reporter.stage("train", 10, "steps") as show:
         show(10, loss=-0.25, eps=0.5, evaluations=None)
-    reporter.note("a note")
+    reporter.note("reading [new]/events.lhe")
     text = console.file.getvalue()
+    assert "reading [new]/events.lhe" in text
     assert "10/10" in text
     assert "loss -0.25" in text
 

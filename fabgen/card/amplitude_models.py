@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from fabgen.card import toml
-from fabgen.card.schema import AMPLITUDE_MODELS, Beams, Card, PhaseSpace, Scales
+from fabgen.card.schema import AMPLITUDE_MODELS, Card
+from fabgen.card.unused import refuse_given
 from fabgen.errors import InputError
 
 
@@ -27,27 +25,9 @@ def check_amplitude_model(card: Card) -> None:
             found='"rambo"',
             allowed='"dalitz" or "channels"',
         )
-    for key, value in _given(card):
-        raise InputError(
-            f"the key has no meaning for {card.model}, the amplitude model of one decay",
-            key=key,
-            found=toml.value(value),
-            allowed="no such key",
-        )
-
-
-def _given(card: Card) -> list[tuple[str, object]]:
-    """Keys that do not apply and are there. A resolved card holds every default."""
-    tables = {"multiparticles": card.multiparticles, "cuts": card.cuts}
-    given: list[tuple[str, object]] = []
-    given += [(f"{table}.{k}", v) for table, values in tables.items() for k, v in values.items()]
-    for table, options, default in (
-        ("beams", card.beams, Beams()),
-        ("scales", card.scales, Scales()),
-        ("phase_space", card.phase_space, PhaseSpace(mapping=card.phase_space.mapping)),
-    ):
-        for field in dataclasses.fields(options):
-            value = getattr(options, field.name)
-            if value != getattr(default, field.name):
-                given.append((f"{table}.{field.name}", value))
-    return given
+    refuse_given(
+        card,
+        ("multiparticles", "cuts", "beams", "scales", "phase_space"),
+        f"the key has no meaning for {card.model}, the amplitude model of one decay",
+        used=("phase_space.mapping",),
+    )

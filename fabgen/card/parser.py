@@ -6,7 +6,6 @@ Every message names the file (or `--set`), the key, what was found and what is a
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
 import types
@@ -20,6 +19,7 @@ from fabgen.card import reader, toml
 from fabgen.card.amplitude_models import check_amplitude_model
 from fabgen.card.channels import check_channels, with_default_filter
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.card.messages import did_you_mean, wrong_type
 from fabgen.card.option import Option, option_of
 from fabgen.card.presets import apply_preset
 from fabgen.card.schema import AMPLITUDE_MODELS, MAX_SEED, MODELS, Card
@@ -55,8 +55,11 @@ def _resolve(table: reader.Table, settings: Iterable[str], file: str | None) -> 
     try:
         return card_from_table(table)
     except InputError as error:
-        key = error.key or ""
-        is_setting = any(key == setting or key.startswith(f"{setting}.") for setting in overridden)
+        # A setting is to blame for what lies below it, and for a table in the place of a value.
+        key = f"{error.key}."
+        is_setting = any(
+            key.startswith(f"{setting}.") or f"{setting}.".startswith(key) for setting in overridden
+        )
         raise error.with_place(file="--set" if is_setting else file) from None
 
 
@@ -101,7 +104,7 @@ def card_from_table(table: Mapping[str, Any]) -> Card:
 def _process(value: object) -> tuple[str, ...]:
     entries: list[Any] = value if isinstance(value, list) else [value]
     if not all(isinstance(entry, str) for entry in entries):
-        raise _wrong("process", value, _PROCESS)
+        raise wrong_type("process", value, _PROCESS)
     if not entries or not all(entry.strip() for entry in entries):
         raise InputError(
             "the process is empty", key="process", found=toml.value(value), allowed=_PROCESS
@@ -116,7 +119,7 @@ def _model(value: object) -> str:
     models = (*MODELS, *AMPLITUDE_MODELS)
     allowed = f"one of: {', '.join(models)}"
     if not isinstance(value, str):
-        raise _wrong("model", value, allowed)
+        raise wrong_type("model", value, allowed)
     if value in models:
         return value
     if os.sep in value or Path(value).is_dir():
@@ -126,7 +129,7 @@ def _model(value: object) -> str:
         key="model",
         found=toml.value(value),
         allowed=allowed,
-        hint=_did_you_mean(value, models, ""),
+        hint=did_you_mean(value, models),
     )
 
 
@@ -141,7 +144,7 @@ def _multiparticles(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
             or not all(isinstance(entry, str) and entry.strip() for entry in entries)
             or not name.strip()
         ):
-            raise _wrong(f"multiparticles.{name}", value, allowed)
+            raise wrong_type(f"multiparticles.{name}", value, allowed)
         result[name.strip()] = tuple(entry.strip() for entry in entries)
     return result
 
@@ -161,7 +164,7 @@ def _cuts(table: Mapping[str, Any]) -> dict[str, float | bool]:
         elif isinstance(value, bool):
             cuts[name] = value
         else:
-            raise _wrong(f"cuts.{name}", value, "true or false")
+            raise wrong_type(f"cuts.{name}", value, "true or false")
     for name, bound in cuts.items():
         cut = CUT_KEYS.get(name)
         if cut is None or cut.is_maximum or cut.partner not in cuts:
@@ -220,7 +223,7 @@ def _value(value: object, hint: Any, key: str, limits: Option) -> Any:
     """One value checked against its type and limits."""
     if hint is bool:
         if not isinstance(value, bool):
-            raise _wrong(key, value, "true or false")
+            raise wrong_type(key, value, "true or false")
         return value
     if hint is str:
         return _choice(value, key, limits)
@@ -245,20 +248,22 @@ def _value(value: object, hint: Any, key: str, limits: Option) -> Any:
 def _number(value: object, key: str, limits: Option) -> float:
     allowed = _numbers(limits)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(key, value, allowed)
+        raise wrong_type(key, value, allowed)
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not limits.contains(number):
-        raise _out_of_range(key, value, allowed if limits.range() else "a finite number", limits)
+        if not math.isfinite(number) and not limits.infinite:
+            allowed = allowed.replace("a number", "a finite number")
+        raise _out_of_range(key, value, allowed, limits)
     return number
 
 
 def _integer(value: object, key: str, limits: Option) -> int:
     allowed = f"an integer{limits.range()}"
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(key, value, allowed)
+        raise wrong_type(key, value, allowed)
     if not limits.contains(value):
         raise _out_of_range(key, value, allowed, limits)
     return value
@@ -267,14 +272,14 @@ def _integer(value: object, key: str, limits: Option) -> int:
 def _choice(value: object, key: str, limits: Option, allowed: str = "") -> str:
     allowed = allowed or _choices(limits) or "a string"
     if not isinstance(value, str):
-        raise _wrong(key, value, allowed)
+        raise wrong_type(key, value, allowed)
     if limits.choices and value not in limits.choices:
         raise InputError(
             "a value is not one of those allowed",
             key=key,
             found=toml.value(value),
             allowed=allowed,
-            hint=_did_you_mean(value, limits.choices, ""),
+            hint=did_you_mean(value, limits.choices),
         )
     return dict(limits.aliases).get(value, value)
 
@@ -287,7 +292,7 @@ def _list(value: object, arguments: tuple[Any, ...], key: str, limits: Option) -
     count = "one or more" if length is None else str(length)
     allowed = f"a list of {count} {noun}{limits.range()}"
     if not isinstance(value, list) or not value or length not in (None, len(value)):
-        raise _wrong(key, value, allowed)
+        raise wrong_type(key, value, allowed)
     try:
         return tuple(_value(item, entry, key, limits) for item in value)
     except InputError as error:
@@ -299,13 +304,8 @@ def _list(value: object, arguments: tuple[Any, ...], key: str, limits: Option) -
 
 def _table(value: object, path: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise _wrong(path, value, f"a table: [{path}]")
+        raise wrong_type(path, value, f"a table: [{path}]")
     return value
-
-
-def _wrong(key: str, value: object, allowed: str) -> InputError:
-    found = f"{toml.value(value)} ({toml.kind(value)})"
-    return InputError("a value has the wrong type", key=key, found=found, allowed=allowed)
 
 
 def _out_of_range(key: str, value: object, allowed: str, limits: Option) -> InputError:
@@ -334,19 +334,13 @@ def _check_keys(table: Mapping[str, Any], path: str, known: list[str]) -> None:
         if name in known:
             continue
         dotted = f"{path}.{name}" if path else name
-        hint = _did_you_mean(name, known, path)
+        hint = did_you_mean(name, known, f"{path}." if path else "")
         elsewhere = [key for key in _all_keys() if key.rsplit(".", 1)[-1] == name]
         if elsewhere:
             hint = f"did you mean {' or '.join(elsewhere)}?"
         place = f" in [{path}]" if path else ""
         allowed = ", ".join(known)
         raise InputError(f"unknown key{place}", key=dotted, found=name, allowed=allowed, hint=hint)
-
-
-def _did_you_mean(name: str, known: Iterable[str], path: str) -> str | None:
-    close = difflib.get_close_matches(name.lower(), list(known), n=2, cutoff=0.6)
-    prefix = f"{path}." if path else ""
-    return f"did you mean {' or '.join(prefix + key for key in close)}?" if close else None
 
 
 def _all_keys() -> Iterator[str]:

@@ -11,11 +11,11 @@ as the one for training, so half of the events are kept for validation.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from fabgen.card import toml
+from fabgen.card.messages import did_you_mean, wrong_type
 from fabgen.errors import InputError
 
 Table = Mapping[str, Any]
@@ -116,20 +116,14 @@ def apply_preset(table: Table) -> dict[str, Any]:
     name = table["preset"]
     known = ", ".join(toml.string(known) for known in PRESETS)
     if not isinstance(name, str):
-        raise InputError(
-            "a value has the wrong type",
-            key="preset",
-            found=f"{toml.value(name)} ({toml.kind(name)})",
-            allowed=f"one of: {known}",
-        )
+        raise wrong_type("preset", name, f"one of: {known}")
     if name not in PRESETS:
-        close = difflib.get_close_matches(name.lower(), list(PRESETS), n=2, cutoff=0.6)
         raise InputError(
             "unknown preset",
             key="preset",
             found=toml.value(name),
             allowed=f"one of: {known}",
-            hint=f"did you mean {' or '.join(close)}?" if close else None,
+            hint=did_you_mean(name, PRESETS),
         )
     training = rest.get("training")
     method = training.get("method") if isinstance(training, Mapping) else None

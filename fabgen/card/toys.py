@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fabgen.card.messages import did_you_mean
+from fabgen.card.unused import refuse_given
 from fabgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,13 +32,12 @@ def toy_name(process: Sequence[str]) -> str:
         )
     name = process[0].strip()[len(_PREFIX) :].strip().lower()
     if name not in TOY_NAMES:
-        close = difflib.get_close_matches(name, TOY_NAMES, n=1)
         raise InputError(
             "unknown toy",
             key="process",
             found=f'"{process[0]}"',
             allowed=allowed,
-            hint=f"did you mean {_PREFIX}{close[0]}?" if close else None,
+            hint=did_you_mean(name, TOY_NAMES, _PREFIX),
         )
     return name
 
@@ -45,7 +45,8 @@ def toy_name(process: Sequence[str]) -> str:
 def with_default_prior(table: Mapping[str, Any]) -> dict[str, Any]:
     """The table of a card; channels.prior = "densities" if it is a toy's and has no such key."""
     process, channels = table.get("process"), table.get("channels", {})
-    toy = isinstance(process, str) and is_toy([process])
+    entries = process if isinstance(process, list) else [process]
+    toy = is_toy([entry for entry in entries if isinstance(entry, str)])
     if not toy or not isinstance(channels, Mapping):
         return dict(table)
     return {**table, "channels": {"prior": TOY_PRIORS[1], **channels}}
@@ -77,12 +78,9 @@ def check_toy(card: Card) -> None:
             found='"fkld"',
             allowed="a method that evaluates f",
         )
-    tables = {"multiparticles": card.multiparticles, "cuts": card.cuts}
-    for table, values in tables.items():
-        for key, value in values.items():
-            raise InputError(
-                "the key has no meaning for a toy",
-                key=f"{table}.{key}",
-                found=value,
-                allowed="no such key",
-            )
+    # Keys of [phase_space] pass: the presets that a toy may borrow its training from have some.
+    refuse_given(
+        card,
+        ("multiparticles", "cuts", "beams", "scales"),
+        "the key has no meaning for a toy",
+    )

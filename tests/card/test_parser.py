@@ -127,6 +127,7 @@ def test_the_seed_option_sets_both_seeds(write_card):
         ('[scales]\nrenormalization = "mass"\n', "scales.renormalization", "a number > 0"),
         ("[scales]\nrenormalization = 0\n", "scales.renormalization", "a number > 0"),
         ("[cuts]\nptl = nan\n", "cuts.ptl", "nan"),
+        ("[cuts]\netaj = inf\n", "cuts.etaj", "a finite number >= 0"),
         ("[cuts]\nptl = -1\n", "cuts.ptl", ">= 0"),
         ("[cuts]\ncut_decays = 1\n", "cuts.cut_decays", "true or false"),
         ("[cuts]\nptl = 20\nptlmax = 10\n", "cuts.ptl", "ptl < ptlmax"),
@@ -222,6 +223,7 @@ def test_toys(write_card):
     assert card.training.madnis.buffer_gain == 5.0
     assert math.isinf(card.training.skip_factor)
     assert load_card(write_card(dump_card(card), "resolved.toml")) == card
+    assert load_card(write_card('process = ["toy:camel-back"]\n')) == load_card(write_card(TOY))
     flat = load_card(write_card(f'{TOY}[channels]\nprior = "flat"\n', "flat.toml"))
     assert flat.channels.prior == "flat"
 
@@ -233,6 +235,8 @@ def test_toys(write_card):
         ('process = ["toy:camel-back", "e+ e- > z h"]\n', "process", '"toy:camel-back"'),
         (f'{TOY}[channels]\nprior = "propagators"\n', "channels.prior", '"flat" or "densities"'),
         (f"{TOY}[cuts]\nptl = 5.0\n", "cuts.ptl", "no such key"),
+        (f"{TOY}[beams]\nenergy = [1.0, 2.0]\n", "beams.energy", "no such key"),
+        (f"{TOY}[multiparticles]\nq = ['u']\n", "multiparticles.q", "no such key"),
         (f'{TOY}[training]\nmethod = "fkld"\n', "training.method", "evaluates f"),
         (f"{TOY}[channels]\ndrop_below = 0.1\n", "channels.drop_below", '"variance" or "kl"'),
         (f"{TOY}[training.madnis]\nbuffer_gain = 1.5\n", "training.madnis.buffer_gain", "1, 2"),
@@ -296,6 +300,9 @@ def test_errors_in_settings_name_the_option(write_card):
     path = write_card(PROCESS)
     assert error_of(path, "training.steps=0").file == "--set"
     assert error_of(path, "surrogate={layers = 0}").file == "--set"
+    assert error_of(path, "training.steps.x=5").file == "--set"
+    assert error_of(path, "no.such.key=5").file == "--set"
+    assert error_of(path, "training.steps=5", "training.fab.buffer_batches=5").file == str(path)
 
 
 def test_a_setting_holds_one_key_only(write_card):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import tomllib
 import types
@@ -57,6 +58,7 @@ def value(hint, limits: Option) -> st.SearchStrategy:
     return st.tuples(*[entry] * len(arguments))
 
 
+@functools.cache
 def options(cls: type) -> st.SearchStrategy:
     hints = typing.get_type_hints(cls)
     fields = {}

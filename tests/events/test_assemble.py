@@ -34,14 +34,10 @@ def test_batches_have_one_size(two_fermions, sampler) -> None:
 
 
 def test_first_events_of_a_longer_run_are_the_same(two_fermions, sampler) -> None:
-    long, short = (
-        np.concatenate([b.momenta for b in events(two_fermions, sampler, n)]) for n in (700, 300)
-    )
-    assert np.array_equal(long[:300], short)
-    long, short = (
-        np.concatenate([b.topology for b in events(two_fermions, sampler, n)]) for n in (700, 300)
-    )
-    assert np.array_equal(long[:300], short)
+    long, short = (events(two_fermions, sampler, n) for n in (700, 300))
+    for name in ("momenta", "topology", "weight"):
+        first, again = (np.concatenate([getattr(b, name) for b in bs]) for bs in (long, short))
+        assert np.array_equal(first[:300], again)
 
 
 @pytest.mark.parametrize("method", [unweight, weighted])

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from fabgen.card.schema import MODELS as KNOWN_TO_CARDS
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, ZERO, load_model
 
@@ -22,6 +23,7 @@ def derived(**overrides):
 
 def test_names():
     assert (SM.name, NO_B_MASS.name) == ("sm", "sm-no_b_mass")
+    assert tuple(model.name for model in MODELS) == KNOWN_TO_CARDS
     assert load_model("sm") is SM
     with pytest.raises(InputError, match="unknown model") as error:
         load_model("mssm")
