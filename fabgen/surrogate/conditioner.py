@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 _UNIFORM_STD = 1.0 / math.sqrt(12.0)
 _FEATURES = 3
@@ -27,13 +28,15 @@ class Linear(NamedTuple):
 def init_conditioner(
     key: jax.Array,
     n_in: int,
-    n_out: int,
+    start: np.ndarray,
     hidden: tuple[int, ...],
     dtype: jnp.dtype,
     n_context: int = 0,
 ) -> tuple[Linear, ...]:
-    """The network of n_in coordinates and n_context further inputs."""
-    return init_perceptron(key, _FEATURES * n_in + n_context, n_out, hidden, dtype)
+    """The network of n_in coordinates and n_context further inputs; its output at the start."""
+    n_inputs = _FEATURES * n_in + n_context
+    *hidden_layers, last = init_perceptron(key, n_inputs, len(start), hidden, dtype)
+    return (*hidden_layers, last._replace(bias=jnp.asarray(start, dtype)[:, None]))
 
 
 def init_perceptron(

@@ -21,7 +21,7 @@ from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.conditioner import apply_conditioner, init_conditioner
 from fabgen.surrogate.permutations import Split, coupling_splits
 from fabgen.surrogate.rotation import RotatedLayer, no_rotation, rotate
-from fabgen.surrogate.spline import spline_forward, spline_inverse
+from fabgen.surrogate.spline import identity_with_fine_ends, spline_forward, spline_inverse
 
 if TYPE_CHECKING:
     import distrax
@@ -88,9 +88,9 @@ class Flow(Surrogate):
         return coupling_splits(self.permutation, self.dim, self.layers)
 
     @property
-    def _n_raw(self) -> int:
-        """Numbers that a coupling needs for each coordinate."""
-        return 3 * self.bins + 1 if self.coupling == "spline" else 2
+    def _identity(self) -> np.ndarray:
+        """What makes a coupling the identity: numbers for each coordinate, (n_raw,)."""
+        return identity_with_fine_ends(self.bins) if self.coupling == "spline" else np.zeros(2)
 
     def init(self, key: jax.Array) -> Params:
         dtype = PRECISIONS[self.precision]
@@ -99,7 +99,7 @@ class Flow(Surrogate):
             init_conditioner(
                 k,
                 len(split.conditioning),
-                self._n_raw * len(split.transformed),
+                np.repeat(self._identity, len(split.transformed)),
                 self.hidden,
                 dtype,
                 self.n_context,
@@ -167,7 +167,7 @@ class Flow(Surrogate):
             order, x = split.transformed + split.conditioning, _reorder(x, order, *split)
             n = len(split.transformed)
             raw = apply_conditioner(network, x[n:], context)
-            moved, log_slope = couple(raw.reshape(self._n_raw, n, x.shape[1]), x[:n])
+            moved, log_slope = couple(raw.reshape(-1, n, x.shape[1]), x[:n])
             x = jnp.concatenate([moved, x[n:]])
             log_det = log_det + log_slope.sum(axis=0)
             if rotated and inverse:

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabgen.surrogate.spline import MIN_SLOPE, min_bin, spline_forward, spline_inverse
+from fabgen.surrogate.spline import (
+    MIN_SLOPE,
+    identity_with_fine_ends,
+    min_bin,
+    spline_forward,
+    spline_inverse,
+)
 
 FORWARD, INVERSE = jax.jit(spline_forward), jax.jit(spline_inverse)
 
@@ -131,3 +137,16 @@ def test_knots_belong_to_one_bin_in_both_directions():
     back, log_dx = INVERSE(raw, y)
     np.testing.assert_allclose(back, x, rtol=0, atol=1e-14)
     np.testing.assert_allclose(log_dx, -log_dy, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("bins", [1, 2, 10])
+def test_the_identity_with_fine_ends(bins):
+    raw = identity_with_fine_ends(bins)
+    x = np.linspace(0.0, 1.0, 101)[None]
+    y, log_slope = spline_forward(jnp.broadcast_to(raw[:, None, None], (len(raw), 1, 101)), x)
+    np.testing.assert_allclose(y, x, atol=1e-14)
+    np.testing.assert_allclose(log_slope, 0.0, atol=1e-12)
+    widths = np.exp(raw[:bins]) / bins
+    np.testing.assert_allclose(widths.sum(), 1.0)
+    np.testing.assert_allclose(widths, widths[::-1])
+    assert np.all(np.diff(widths[: (bins + 1) // 2]) > 0.0)
