@@ -85,16 +85,27 @@ def main() -> None:
 def result(name: str, surrogate: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """The report of one training, of --out if it is there."""
     process, settings, _ = PROCESSES[name]
-    directory = options.out / f"{name}-{surrogate}-seed{seed}"
-    file = directory / "benchmark.json"
     asked = [*TRAINING, *settings, *options.set, f"surrogate.kind={SURROGATES[surrogate]}"]
+    known = {"name": name, "surrogate": surrogate, "seed": seed, "settings": asked}
+    return integrated(process, known, options.out / f"{name}-{surrogate}-seed{seed}", options)
+
+
+def integrated(
+    process: str, known: Mapping[str, Any], directory: Path, options: argparse.Namespace
+) -> dict[str, Any]:
+    """The report of `fabgen integrate` with known["settings"], that of `directory` if it is there.
+
+    known: what goes into the record besides. options: samples, and out, which keeps what was
+    compiled.
+    """
+    file, asked = directory / "benchmark.json", known["settings"]
     if file.exists() and json.loads(file.read_text())["settings"] == asked:
         return json.loads(file.read_text())
-    sizes = (f"training.seed={seed}", f"evaluation.samples={options.samples}")
+    sizes = (f"training.seed={known['seed']}", f"evaluation.samples={options.samples}")
     card = card_of_process(process, [*asked, *sizes])
     how = run.How(compilation_cache=options.out / "compiled")
     record = {
-        **{"name": name, "surrogate": surrogate, "seed": seed, "settings": asked},
+        **known,
         **run.integrate(card, directory, how),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "jax": jax.__version__,

@@ -10,7 +10,7 @@ from fabgen.card.toys import is_toy
 from fabgen.errors import InputError
 
 #: The methods that learn from values of f, channel by channel, and train channel weights.
-MADNIS_METHODS = ("variance", "kl")
+MADNIS_METHODS = ("variance", "kl", "rkld-forward")
 
 
 def with_default_filter(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -254,7 +254,10 @@ class TrainingOptions:
     method: str = option(
         "fab",
         doc="the objective",
-        choices=("fab", "fab-nobuffer", "rkld", "fkld", "variance", "kl", "auto"),
+        choices=(
+            *("fab", "fab-nobuffer", "rkld", "fkld", "variance", "kl"),
+            *("variance-inverse", "kl-inverse", "rkld-forward", "auto"),
+        ),
         later=("auto",),
     )
     steps: int = option(

@@ -17,6 +17,9 @@ METHODS = {
     "fkld": "fabgen.training.fkld:ForwardKl",
     "variance": "fabgen.training.variance:Variance",
     "kl": "fabgen.training.kl:WeightedKl",
+    "variance-inverse": "fabgen.training.inverse:InverseVariance",
+    "kl-inverse": "fabgen.training.inverse:InverseKl",
+    "rkld-forward": "fabgen.training.rkld:ForwardReverseKl",
 }
 
 

@@ -1,51 +1,31 @@
-"""Reverse Kullback-Leibler divergence, E_q[log(q/p)], with the gradient taken through f."""
+"""Reverse Kullback-Leibler divergence, E_q[log(q/p)], in latent space and in data space."""
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.multichannel import in_channels
-from fabgen.training.counters import Tally
-from fabgen.training.objective import Objective
-from fabgen.training.target import (
-    Params,
-    channels_in_turn,
-    clean,
-    density_of,
-    value_and_gradient,
-)
+from fabgen.training.inverse import Inverse
+from fabgen.training.madnis import Madnis, Terms
 
 
-class ReverseKl(Objective):
-    """Fresh samples of q for every gradient step, one evaluation of f each.
+class ReverseKl(Inverse):
+    """<-log(f/q)>, with the gradient taken through f."""
 
-    Points with f = 0 have an infinite loss: they are left out of the mean and counted
-    (`Counters.zero_values`). Points where only the gradient of f is not finite are left out too.
-    Of several channels it is the mean of KL(q_i || alpha_i f_i), alpha_i the prior weights.
+    def divergence(self, log_w: Array, usable: Array, channel: Array) -> Array:
+        del usable, channel
+        return -log_w
+
+
+class ForwardReverseKl(Madnis):
+    """The same at fixed points u ~ q_old, weighted by q/q_old: no gradient of f is needed.
+
+    Eq. 29 of Differentiable MadNIS-Lite; of several channels the divergence of the mixture with
+    shares a_i = I_i/I: sum_i a_i <(q_i/q_old) log(a_i q_i / p_i)>.
     """
 
-    def batch(self, memory: tuple[()], key: Array) -> Array:
-        del memory
-        return key
-
-    def loss(self, params: Params, batch: Array, tally: Tally) -> tuple[Array, tuple[None, Tally]]:
-        n = self.options.batch_size
-        channel = channels_in_turn(self.target, n)
-        u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, batch, channel)
-        fixed = jax.lax.stop_gradient(u)
-        value, raw = value_and_gradient(density_of(self.target, channel), fixed)
-        value, gradient, faults = clean(value, raw)
-        # log f as a function of u to first order: the right value and gradient, and reverse mode
-        # never enters f (whose values and gradients have been cleaned).
-        log_p = value + jnp.sum(gradient * (u - fixed), axis=-1)
-        usable = jnp.isfinite(value) & jnp.all(jnp.isfinite(raw), axis=-1) & jnp.isfinite(log_q)
-        terms = jnp.where(usable, log_q - jnp.where(usable, log_p, 0.0), 0.0)
-        loss = jnp.sum(terms) / jnp.maximum(jnp.sum(usable), 1)
-        log_w = jnp.where(jnp.isfinite(value) & jnp.isfinite(log_q), value - log_q, -jnp.inf)
-        tally = Tally(
-            tally.counters.with_evaluations(n, faults),
-            tally.meter.with_weights(jax.lax.stop_gradient(log_w)),
-        )
-        return loss, (None, tally)
+    def divergence(self, terms: Terms, integrals: Array, deviations: Array) -> Array:
+        del deviations
+        share = jnp.maximum(integrals, jnp.finfo(integrals.dtype).tiny)
+        log_ratio = jnp.log(share)[terms.channel] + terms.log_q - terms.log_p
+        return jnp.sum(share * terms.mean(jnp.exp(terms.log_q - terms.log_q_old) * log_ratio))

@@ -1,0 +1,121 @@
+"""The six losses of MadNIS-Lite (arXiv:2408.01486, Figures 1 and 2) on u d~ > w+ w+ w-.
+
+    python benchmarks/losses.py [--steps 1000] [--batch 1024] [--seeds 3] [--out runs/losses]
+        [--report]
+
+Variance, Kullback-Leibler and reverse Kullback-Leibler divergence, each in data space ("forward":
+fixed points, no gradient of f) and in latent space ("inverse": points move with the flow, gradient
+through f), at the same number of points, all from the same untrained flow of one channel: no VEGAS
+grids, every point used once. The relative deviation is that of one weight; its square over the
+number of points is the relative error of an integral, squared. --report writes the table to
+benchmarks/results/losses.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from channels import PROCESSES, integrated
+
+from fabgen import __version__
+from fabgen.files import write_atomic
+
+RESULTS = Path(__file__).parent / "results" / "losses.md"
+#: Loss, direction and method of the card.
+LOSSES = (
+    ("variance", "forward", "variance"),
+    ("variance", "inverse", "variance-inverse"),
+    ("KL", "forward", "kl"),
+    ("KL", "inverse", "kl-inverse"),
+    ("reverse KL", "forward", "rkld-forward"),
+    ("reverse KL", "inverse", "rkld"),
+)
+HEAD = (
+    *("loss", "direction", "method", "relative deviation", "sampling eff. (%)"),
+    *("unweighting eff. (%)", "target evaluations", "training (s)", "runs"),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--seeds", type=int, default=3, help="how many: 1, 2, ...")
+    parser.add_argument("--samples", type=int, default=1_000_000, help="of the evaluation")
+    parser.add_argument("--out", type=Path, default=Path("runs/losses"))
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    print(header(), flush=True)
+    lines = []
+    for loss, direction, method in LOSSES:
+        records = [trained(method, seed, options) for seed in range(1, options.seeds + 1)]
+        lines.append(line(loss, direction, method, records))
+        print(lines[-1], flush=True)
+    if options.report:
+        write_atomic(RESULTS, document(lines, records[-1], options))
+
+
+def trained(method: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    process, settings, _ = PROCESSES["www"]
+    asked = [
+        *settings,
+        f"training.method={method}",
+        f"training.steps={options.steps}",
+        f"training.batch_size={options.batch}",
+        "training.madnis.vegas_pretraining=false",
+    ]
+    known = {"loss": method, "seed": seed, "settings": asked}
+    return integrated(process, known, options.out / f"{method}-seed{seed}", options)
+
+
+def header() -> str:
+    return "| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|"
+
+
+def line(loss: str, direction: str, method: str, records: list[Mapping[str, Any]]) -> str:
+    """One row: means and deviations over the seeds."""
+
+    def mean(values: Iterable[float], digits: int) -> str:
+        values = list(values)
+        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+        return f"{statistics.fmean(values):.{digits}f}{spread}"
+
+    cells = (
+        *(loss, direction, f"`{method}`"),
+        mean(((1.0 / r["sampling_efficiency"] - 1.0) ** 0.5 for r in records), 4),
+        mean((100 * r["sampling_efficiency"] for r in records), 2),
+        mean((100 * r["unweighting_efficiency"] for r in records), 2),
+        f"{statistics.fmean(r['target_evaluations']['training'] for r in records):,.0f}",
+        mean((r["training"]["training_seconds"] for r in records), 0),
+        str(len(records)),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def document(lines: list[str], last: Mapping[str, Any], options: argparse.Namespace) -> str:
+    process, settings, _ = PROCESSES["www"]
+    command = f"python benchmarks/losses.py --steps {options.steps} --batch {options.batch}"
+    return "\n".join([
+        "# Six losses",
+        "",
+        f"`{command} --seeds {options.seeds} --report`; fabgen {__version__}, jax {last['jax']},"
+        f" {last['cores']} cores, {last['date']}; {last['evaluation_samples']:,} fresh samples"
+        f" each. `{process}`, {settings[0]}.",
+        "",
+        header(),
+        *lines,
+        "",
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

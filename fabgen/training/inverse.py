@@ -1,0 +1,88 @@
+"""Divergences taken in latent space, with the gradient through f at the points of the flow.
+
+Points u = T(z) move with the parameters ("inverse training" in Differentiable MadNIS-Lite,
+arXiv:2408.01486, section 3.1): the loss is <F(t)>, t = f/(I q) at u, for F = (t - 1)^2 (variance),
+t log t (KL divergence) and -log t (reverse KL divergence).
+"""
+
+from __future__ import annotations
+
+import abc
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from fabgen.surrogate.multichannel import in_channels, n_channels_of
+from fabgen.training.counters import Tally
+from fabgen.training.objective import Objective
+from fabgen.training.target import (
+    Params,
+    channels_in_turn,
+    clean,
+    density_of,
+    value_and_gradient,
+)
+
+
+class Inverse(Objective):
+    """Fresh samples of q for every gradient step, one evaluation of f each; a subclass is an F.
+
+    Points with f = 0 move nothing: they are left out of the mean and counted
+    (`Counters.zero_values`). Points where only the gradient of f is not finite are left out too. Of
+    several channels it is the mean of the losses of q_i and alpha_i f_i, alpha_i the prior weights.
+    """
+
+    def batch(self, memory: tuple[()], key: Array) -> Array:
+        del memory
+        return key
+
+    def loss(self, params: Params, batch: Array, tally: Tally) -> tuple[Array, tuple[None, Tally]]:
+        n = self.options.batch_size
+        channel = channels_in_turn(self.target, n)
+        u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, batch, channel)
+        fixed = jax.lax.stop_gradient(u)
+        value, raw = value_and_gradient(density_of(self.target, channel), fixed)
+        value, gradient, faults = clean(value, raw)
+        # log f as a function of u to first order: the right value and gradient, and reverse mode
+        # never enters f (whose values and gradients have been cleaned).
+        log_p = value + jnp.sum(gradient * (u - fixed), axis=-1)
+        usable = jnp.isfinite(value) & jnp.all(jnp.isfinite(raw), axis=-1) & jnp.isfinite(log_q)
+        terms = self.divergence(jnp.where(usable, log_p, 0.0) - log_q, usable, channel)
+        loss = jnp.sum(jnp.where(usable, terms, 0.0)) / jnp.maximum(jnp.sum(usable), 1)
+        log_w = jnp.where(jnp.isfinite(value) & jnp.isfinite(log_q), value - log_q, -jnp.inf)
+        tally = Tally(
+            tally.counters.with_evaluations(n, faults),
+            tally.meter.with_weights(jax.lax.stop_gradient(log_w)),
+        )
+        return loss, (None, tally)
+
+    @abc.abstractmethod
+    def divergence(self, log_w: Array, usable: Array, channel: Array) -> Array:
+        """F (n,) from log(f/q) (n,); what it is for points that are not usable does not matter."""
+
+    def _log_relative(self, log_w: Array, usable: Array, channel: Array) -> Array:
+        """log t (n,): I is the mean weight of the batch, channel by channel, a constant."""
+        kept = jnp.where(usable, jax.lax.stop_gradient(log_w), -jnp.inf)
+        top = jnp.max(kept)
+        unit = jnp.where(jnp.isfinite(top), top, 0.0)
+        sums = jax.ops.segment_sum(jnp.exp(kept - unit), channel, n_channels_of(self.target))
+        counts = jnp.bincount(channel, length=n_channels_of(self.target))
+        mean = sums / jnp.maximum(counts, 1)
+        log_mean = unit + jnp.log(jnp.where(mean > 0.0, mean, 1.0))
+        return jnp.where(usable, log_w - log_mean[channel], 0.0)
+
+
+class InverseVariance(Inverse):
+    """<(t - 1)^2> in latent space."""
+
+    def divergence(self, log_w: Array, usable: Array, channel: Array) -> Array:
+        return (jnp.exp(self._log_relative(log_w, usable, channel)) - 1.0) ** 2
+
+
+class InverseKl(Inverse):
+    """<t log t> in latent space."""
+
+    def divergence(self, log_w: Array, usable: Array, channel: Array) -> Array:
+        log_t = self._log_relative(log_w, usable, channel)
+        return jnp.exp(log_t) * log_t
