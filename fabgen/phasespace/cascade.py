@@ -87,8 +87,8 @@ class Cascade(Mapping):
         jacobian = jnp.ones(u.shape[1:])
         for i, branch in enumerate(self.drawn):
             limits = ranges.limits(branch)
-            s, ds_du = branch.block.forward(u[i], limits, *resonance(branch.propagator, kinematics))
-            ranges.masses[branch] = ranges.root(s, limits)
+            x, ds_du = branch.block.forward(u[i], limits, *resonance(branch.propagator, kinematics))
+            ranges.draw(branch, x, limits)
             jacobian = jacobian * ds_du
         sizes = {branch: ranges.momentum(branch) for branch in self.branches}
         for branch, size in sizes.items():
@@ -131,15 +131,11 @@ class Cascade(Mapping):
         ranges = Ranges(self.tree, kinematics)
         jacobian = jnp.ones(momenta.shape[2:])
         reached = jnp.ones(momenta.shape[2:], dtype=bool)
-        coordinates = []
-        for branch in self.drawn:
-            limits = ranges.limits(branch)
-            reached &= ranges.reaches(branch, undone[branch].mass ** 2)
-            s = jnp.clip(undone[branch].mass ** 2, limits.low, limits.high)
-            u, ds_du = branch.block.inverse(s, limits, *resonance(branch.propagator, kinematics))
-            coordinates.append(jnp.clip(u, 0.0, 1.0))
-            ranges.masses[branch] = ranges.root(s, limits)
-            jacobian = jacobian * ds_du
+        ranges.fill(
+            {branch: undone[branch].mass for branch in self.drawn},
+            {branch: undone[branch].size for branch in self.branches},
+        )
+        angles: list[Array] = []
         for branch in self.branches:
             jacobian = jacobian * undone[branch].size / ranges.masses[branch]
             polar, azimuth = undone[branch].angles
@@ -150,10 +146,22 @@ class Cascade(Mapping):
                 polar, dw_du = span.inverse(w, branch.exchange.nu)
                 reached &= span.contains(w)
                 jacobian = jacobian * dw_du
-            coordinates.extend((polar, azimuth))
+            angles.extend((polar, azimuth))
+        # Undrawn in reverse, each invariant finds what was left to it as a sum of positive terms.
+        invariants = []
+        for branch in reversed(self.drawn):
+            reached &= ranges.reaches(branch)
+            x = ranges.undraw(branch)
+            limits = ranges.limits(branch)
+            x = jnp.clip(x, 0.0, limits.span)
+            u, ds_du = branch.block.inverse(x, limits, *resonance(branch.propagator, kinematics))
+            invariants.append(jnp.clip(u, 0.0, 1.0))
+            jacobian = jacobian * ds_du
         log_jacobian = self._log(jacobian, ranges, momenta.shape[2:])
         reached &= log_jacobian > -jnp.inf
-        return jnp.stack(coordinates), jnp.where(reached, log_jacobian, jnp.inf)
+        return jnp.stack([*reversed(invariants), *angles]), jnp.where(
+            reached, log_jacobian, jnp.inf
+        )
 
     def _mirrored(self, momenta: Array) -> Array:
         """Momenta with the beam that the ladder starts from along +z."""

@@ -42,7 +42,9 @@ class DalitzMap:
 
     def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
         """u (2, events) -> sigma (3, events) in GeV^2 and log of d sigma d sigma'/du in GeV^4."""
-        s, ds_du = self.block.forward(u[1], self._limits(kinematics), *self._resonance(kinematics))
+        limits = self._limits(kinematics)
+        x, ds_du = self.block.forward(u[1], limits, *self._resonance(kinematics))
+        s = limits.low + x
         center, extent = self._heights(s, kinematics)
         other = center - extent * (2.0 * u[0] - 1.0)
         i, j = self.pair
@@ -53,15 +55,16 @@ class DalitzMap:
     def inverse(self, sigma: Array, kinematics: Kinematics) -> tuple[Array, Array]:
         """sigma (3, events) -> u (2, events) and the forward map's log Jacobian."""
         limits = self._limits(kinematics)
-        s = jnp.clip(sigma[self.spectator - 1], limits.low, limits.high)
-        u, ds_du = self.block.inverse(s, limits, *self._resonance(kinematics))
-        center, extent = self._heights(s, kinematics)
+        x = jnp.clip(sigma[self.spectator - 1] - limits.low, 0.0, limits.span)
+        u, ds_du = self.block.inverse(x, limits, *self._resonance(kinematics))
+        center, extent = self._heights(limits.low + x, kinematics)
         cos = safe_divide(center - sigma[self.pair[1] - 1], extent)
         return jnp.clip(jnp.stack([0.5 + 0.5 * cos, u]), 0.0, 1.0), safe_log(2.0 * extent * ds_du)
 
     def _limits(self, kinematics: Kinematics) -> Limits:
         i, j, k = (kinematics.masses[n - 1] for n in (*self.pair, self.spectator))
-        return Limits((i + j) ** 2, (kinematics.sqrt_s - k) ** 2)
+        low, high = i + j, kinematics.sqrt_s - k
+        return Limits(low * low, (high - low) * (high + low))
 
     def _heights(self, s: Array, kinematics: Kinematics) -> tuple[Array, Array]:
         """The other invariant at cos theta = 0 and how far it moves to cos theta = 1, in GeV^2.

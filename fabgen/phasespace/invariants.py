@@ -2,11 +2,12 @@
 
 A block offers, elementwise over events and differentiable in every argument,
 
-    forward(u, limits, mass, width) -> (s, ds/du)
-    inverse(s, limits, mass, width) -> (u, ds/du)
+    forward(u, limits, mass, width) -> (x, ds/du)
+    inverse(x, limits, mass, width) -> (u, ds/du)
 
-with s and the limits in GeV^2, the propagator's mass and width in GeV (ignored where a block has
-no use for them). Limits must have s_min < s_max; the density in s is du/ds = 1/(ds/du).
+with x = s - s_min and the limits in GeV^2, the propagator's mass and width in GeV (ignored where a
+block has no use for them). The difference x keeps its digits where the range is short. The range
+must not be empty; the density in s is du/ds = 1/(ds/du).
 """
 
 from __future__ import annotations
@@ -28,10 +29,15 @@ class Limits(NamedTuple):
     """Range of an invariant, GeV^2."""
 
     low: Number
-    high: Number
-    #: The range whatever the other invariants are (default: the same). Shapes are chosen from it:
-    #: it is the same for all events, so that this costs nothing.
+    span: Number  #: from the lower to the upper end, > 0
+    #: Both ends whatever the other invariants are (default: the same). Shapes are chosen from them:
+    #: they are the same for all events, so that this costs nothing.
     overall: tuple[Number, Number] | None = None
+
+    @property
+    def ends(self) -> tuple[Number, Number]:
+        """s_min and s_max."""
+        return self.low, self.low + self.span
 
 
 class Block(abc.ABC):
@@ -41,13 +47,13 @@ class Block(abc.ABC):
     def forward(
         self, u: Array, limits: Limits, mass: Number = 0.0, width: Number = 0.0
     ) -> tuple[Array, Array]:
-        """u -> s (GeV^2) and ds/du (GeV^2)."""
+        """u -> x = s - s_min (GeV^2) and ds/du (GeV^2)."""
 
     @abc.abstractmethod
     def inverse(
-        self, s: Array, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+        self, x: Array, limits: Limits, mass: Number = 0.0, width: Number = 0.0
     ) -> tuple[Array, Array]:
-        """s (GeV^2) -> u and ds/du (GeV^2)."""
+        """x = s - s_min (GeV^2) -> u and ds/du (GeV^2)."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +67,18 @@ class Flat(Block):
     bodies: int = 2
 
     def forward(self, u, limits, mass=0.0, width=0.0):
-        span = limits.high - limits.low
         power = self.bodies - 1
         if power == 1:
-            return limits.low + u * span, span + 0.0 * u
+            return u * limits.span, limits.span + 0.0 * u
         root = jnp.maximum(u, _TINY) ** (1.0 / power)
-        return limits.low + root * span, span / (power * root ** (power - 1))
+        return root * limits.span, limits.span / (power * root ** (power - 1))
 
-    def inverse(self, s, limits, mass=0.0, width=0.0):
-        span = limits.high - limits.low
+    def inverse(self, x, limits, mass=0.0, width=0.0):
         power = self.bodies - 1
-        root = (s - limits.low) / span
+        root = x / limits.span
         if power > 1:
             root = jnp.maximum(root, _TINY ** (1.0 / power))
-        return root**power, span / (power * root ** (power - 1))
+        return root**power, limits.span / (power * root ** (power - 1))
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,12 @@ class Power(Block):
     regulator: float = 1e-4
 
     def forward(self, u, limits, mass=0.0, width=0.0):
-        low = regulated(limits.low - mass * mass, limits.high, self.regulator)
-        x, jacobian = power_law(u, low, limits.high - limits.low, self.nu)
-        return limits.low + x, jacobian
+        low = regulated(limits.low - mass * mass, limits.ends[1], self.regulator)
+        return power_law(u, low, limits.span, self.nu)
 
-    def inverse(self, s, limits, mass=0.0, width=0.0):
-        low = regulated(limits.low - mass * mass, limits.high, self.regulator)
-        return undo_power_law(s - limits.low, low, limits.high - limits.low, self.nu)
+    def inverse(self, x, limits, mass=0.0, width=0.0):
+        low = regulated(limits.low - mass * mass, limits.ends[1], self.regulator)
+        return undo_power_law(x, low, limits.span, self.nu)
 
 
 def regulated(low: Number, high: Number, regulator: float = 1e-4) -> Array:
@@ -140,14 +143,15 @@ class BreitWigner(Block):
 
     def forward(self, u, limits, mass=0.0, width=0.0):
         scale = mass * width
-        low, high = (jnp.arctan((s - mass * mass) / scale) for s in limits[:2])
+        low, high = (jnp.arctan((s - mass * mass) / scale) for s in limits.ends)
         tan = jnp.tan(low + u * (high - low))
-        return mass * mass + scale * tan, scale * (1.0 + tan * tan) * (high - low)
+        x = mass * mass - limits.low + scale * tan
+        return x, scale * (1.0 + tan * tan) * (high - low)
 
-    def inverse(self, s, limits, mass=0.0, width=0.0):
+    def inverse(self, x, limits, mass=0.0, width=0.0):
         scale = mass * width
-        low, high = (jnp.arctan((x - mass * mass) / scale) for x in limits[:2])
-        y = (s - mass * mass) / scale
+        low, high = (jnp.arctan((s - mass * mass) / scale) for s in limits.ends)
+        y = (limits.low + x - mass * mass) / scale
         return (jnp.arctan(y) - low) / (high - low), scale * (1.0 + y * y) * (high - low)
 
 
@@ -178,12 +182,12 @@ class BreitWignerTail(Block):
 
     def _ends(self, limits: Limits, mass: Number, width: Number):
         """Where the tails set in (c and arctan c, below and above), and v at the limits."""
-        y = [(s - mass * mass) / (mass * width) for s in limits.overall or limits[:2]]
+        y = [(s - mass * mass) / (mass * width) for s in limits.overall or limits.ends]
         angle = jnp.arctan2(y[1] - y[0], 1.0 + y[0] * y[1])
         share = jnp.minimum(150.0 * width / mass, 1.0) * angle
         turns = _turn(y[0], self.below * share), _turn(y[1], self.above * share)
         v_low, v_high = (
-            _compress((s - mass * mass) / (mass * width), turns)[0] for s in limits[:2]
+            _compress((s - mass * mass) / (mass * width), turns)[0] for s in limits.ends
         )
         return turns, v_low, v_high
 
@@ -197,12 +201,13 @@ class BreitWignerTail(Block):
         grown = jnp.expm1(2.0 * c * jnp.maximum(jnp.abs(v) - arctan_c, 0.0))
         y = tan + grown * ((1.0 + c * c) / (2.0 * c))
         slope = (1.0 + tan * tan) * (1.0 + grown)
-        return mass * mass + scale * sign * y, scale * slope * (v_high - v_low)
+        x = mass * mass - limits.low + scale * sign * y
+        return x, scale * slope * (v_high - v_low)
 
-    def inverse(self, s, limits, mass=0.0, width=0.0):
+    def inverse(self, x, limits, mass=0.0, width=0.0):
         scale = mass * width
         turns, v_low, v_high = self._ends(limits, mass, width)
-        v, slope = _compress((s - mass * mass) / scale, turns)
+        v, slope = _compress((limits.low + x - mass * mass) / scale, turns)
         return (v - v_low) / (v_high - v_low), scale * slope * (v_high - v_low)
 
 
