@@ -49,7 +49,7 @@ def test_round_trip(n, masses, corners, rounding_error, distance):
     mapping, point = Rambo(n), kinematics(1000.0, MASSES[masses][:n])
     collinear = masses == "massless" and n > 4
 
-    @settings(max_examples=6)
+    @settings(max_examples=4)
     @given(st.integers(0, 2**32 - 1))
     def check(seed):
         u = corners(seed, (mapping.dim, 64))
