@@ -21,10 +21,12 @@ class WeightedKl(Madnis):
         With a_i fixed the gradient in q_i and alpha_i is that of the divergence: in a_i it has
         its minimum at I_i/I. No gradient is taken of log p: it would be sum_i <v grad log alpha_i>,
         which is zero since the alpha_i add up to 1, but where one channel rarely goes its samples
-        miss that, and its weight runs away.
+        miss that, and its weight runs away. I_i/I times the score leaves the gradient
+        -<(v - (I_i/I) q/q_old) grad log q>.
         """
         del deviations
         log_share = jnp.log(jnp.maximum(integrals, jnp.finfo(integrals.dtype).tiny))
         log_p = jax.lax.stop_gradient(terms.log_p)
         v = jnp.exp(terms.log_p - terms.log_q_old)
-        return jnp.sum(terms.mean(v * (log_p - log_share[terms.channel] - terms.log_q)))
+        divergence = terms.mean(v * (log_p - log_share[terms.channel] - terms.log_q))
+        return jnp.sum(divergence + integrals * terms.score())

@@ -81,13 +81,14 @@ class Terms(NamedTuple):
     """What a loss is made of, point by point (n,): gradients flow through log_p and log_q.
 
     log_p: log of alpha_i f_i; log_q: of the present density; log_q_old: of the one that drew it.
-    usable: where all three are finite, and log_p, log_q and log_q_old are 0 where they are not.
-    channel (n,), and counts (n_channels,) of the points of each channel, unusable ones included.
+    known: where the densities are finite; usable: where log_p is finite, too. What is not finite is
+    0. channel (n,), and counts (n_channels,) of the points of each channel, all included.
     """
 
     log_p: Array
     log_q: Array
     log_q_old: Array
+    known: Array
     usable: Array
     channel: Array
     counts: Array
@@ -97,8 +98,23 @@ class Terms(NamedTuple):
         return self.sum(values) / jnp.maximum(self.counts, 1)
 
     def sum(self, values: Array) -> Array:
-        kept = jnp.where(self.usable, values, 0.0)
-        return jax.ops.segment_sum(kept, self.channel, self.counts.shape[0])
+        return self._sum(jnp.where(self.usable, values, 0.0))
+
+    def score(self) -> Array:
+        """0 (n_channels,) with the gradient <(q/q_old) grad log q>, which is zero on average.
+
+        It belongs to a loss as a control variate: the gradients of single points add up to zero
+        even for q = p/I, and only a multiple of the score takes that noise away. (Variance loss,
+        tops without a window, 1.2 million evaluations: sampling efficiency 0.9947 without, 0.9977
+        with it.) The integral form of a divergence, <(q/q_old) F(p/q)> with F(1) = F'(1) = 0, has
+        it built in.
+        """
+        ratio = jnp.where(self.known, jnp.exp(self.log_q - self.log_q_old), 0.0)
+        mean = self._sum(ratio) / jnp.maximum(self.counts, 1)
+        return mean - jax.lax.stop_gradient(mean)
+
+    def _sum(self, values: Array) -> Array:
+        return jax.ops.segment_sum(values, self.channel, self.counts.shape[0])
 
 
 class Pretrained(NamedTuple):
@@ -271,13 +287,17 @@ class Madnis(Objective):
     def _terms(self, params: Params, points: Points, log_q: Array) -> Terms:
         log_alpha = in_channels(self.surrogate).log_alpha(params, points.log_prior, points.features)
         log_p = points.log_f + own(log_alpha, points.channel)
-        usable = jnp.isfinite(log_p) & jnp.isfinite(log_q) & jnp.isfinite(points.log_q)
-
-        def kept(values: Array) -> Array:
-            return jnp.where(usable, values, 0.0)
-
-        counts = jnp.bincount(points.channel, length=self._n_channels)
-        return Terms(kept(log_p), kept(log_q), kept(points.log_q), usable, points.channel, counts)
+        known = jnp.isfinite(log_q) & jnp.isfinite(points.log_q)
+        usable = known & jnp.isfinite(log_p)
+        return Terms(
+            jnp.where(usable, log_p, 0.0),
+            jnp.where(known, log_q, 0.0),
+            jnp.where(known, points.log_q, 0.0),
+            known,
+            usable,
+            points.channel,
+            jnp.bincount(points.channel, length=self._n_channels),
+        )
 
     def absorb(self, memory: MadnisMemory, batch: MadnisBatch, feedback: Any) -> MadnisMemory:
         del batch, feedback

@@ -21,11 +21,13 @@ class ForwardReverseKl(Madnis):
     """The same at fixed points u ~ q_old, weighted by q/q_old: no gradient of f is needed.
 
     Eq. 29 of Differentiable MadNIS-Lite; of several channels the divergence of the mixture with
-    shares a_i = I_i/I: sum_i a_i <(q_i/q_old) log(a_i q_i / p_i)>.
+    shares a_i = I_i/I: sum_i a_i <(q_i/q_old) log(a_i q_i / p_i)>, less a_i times the score, since
+    the gradient of q log q is (1 + log q) grad q.
     """
 
     def divergence(self, terms: Terms, integrals: Array, deviations: Array) -> Array:
         del deviations
         share = jnp.maximum(integrals, jnp.finfo(integrals.dtype).tiny)
         log_ratio = jnp.log(share)[terms.channel] + terms.log_q - terms.log_p
-        return jnp.sum(share * terms.mean(jnp.exp(terms.log_q - terms.log_q_old) * log_ratio))
+        ratio = jnp.exp(terms.log_q - terms.log_q_old)
+        return jnp.sum(share * (terms.mean(ratio * log_ratio) - terms.score()))

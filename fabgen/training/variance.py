@@ -26,8 +26,8 @@ class Variance(Madnis):
             V_i = <p^2 / (q q_old)> - [(sum v)^2 - sum v^2] / (N_i (N_i - 1)) .
 
         Not stratified: the number of channels in the place of S / sigma_i. One channel: 1 is both.
+        To V_i comes <w^2>_i times the score: the gradient is -<(q/q_old) (w^2 - <w^2>) grad log q>.
         """
-        del integrals
         total = jnp.sum(deviations)
         floor = SMALLEST_SHARE * total
         sigma = jnp.maximum(deviations, floor)
@@ -40,4 +40,5 @@ class Variance(Madnis):
         n = terms.counts
         pairs = jnp.maximum(n * (n - 1), 1)
         squared_mean = (terms.sum(v) ** 2 - terms.sum(v**2)) / pairs
-        return jnp.sum(jnp.where(n >= FEWEST_POINTS, factor * (square - squared_mean), 0.0))
+        variance = square - squared_mean + (integrals**2 + deviations**2) * terms.score()
+        return jnp.sum(jnp.where(n >= FEWEST_POINTS, factor * variance, 0.0))

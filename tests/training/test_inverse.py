@@ -66,3 +66,12 @@ def test_zeros_of_f_do_no_harm(toys, method):
         mean, _ = slope_of(objective_class(method)(Power(cut), Power(), options), 2.0)
         assert np.isfinite(mean)
         assert (mean == 0.0) == (cut == 1.0)
+
+
+@pytest.mark.parametrize("method", ["variance", "kl", "rkld-forward"])
+def test_no_batch_moves_a_perfect_surrogate(toys, method):
+    """Not only on average: what single points would do cancels the score."""
+    objective = objective_class(method)(Power(), Power(), toys.options(method=method))
+    mean, error = slope_of(objective, 3.0)
+    assert abs(mean) < 1e-9
+    assert error < 1e-9
