@@ -4,8 +4,8 @@
     python benchmarks/fab_paper.py --dim 8 --mapping channels --settings fabgen --budget 3000000
     python benchmarks/fab_paper.py --report
 
-Trains VEGAS+, fkld, rkld, fab-nobuffer and fab at equal numbers of target evaluations and evaluates
-each with fresh samples. Every result is one file in --out (with its histograms beside it, and the
+Trains VEGAS+, fkld, rkld, fab-nobuffer and fab (with fabgen's own settings `variance`, too) at equal
+numbers of target evaluations and evaluates each with fresh samples. Every result is one file in --out (with its histograms beside it, and the
 run below --out/runs): an interrupted benchmark goes on where it was, a run that is there already
 with the same settings is used again. Ends with the tables of all runs in --out, as Markdown, CSV
 and pictures there; --report writes these to benchmarks/results.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from paper.published import METHODS
+from paper.published import ALL_METHODS, METHODS
 from paper.report import write_report
 from paper.runs import result
 from paper.settings import MAPPINGS, Experiment
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--mapping", choices=MAPPINGS[8], help="8D: default rambo, as the paper")
     parser.add_argument("--budget", type=int, nargs="+", default=[3_000_000])
     parser.add_argument("--seeds", type=int, default=3, help="how many: 1, 2, ...")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=ALL_METHODS)
     parser.add_argument("--settings", choices=("paper", "fabgen"), default="paper")
     parser.add_argument("--samples", type=int, default=1_000_000, help="of the evaluation")
     parser.add_argument("--along", type=int, default=20, help="evaluations along a training")
@@ -51,10 +51,11 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     if options.dim is not None:
         mapping = options.mapping or MAPPINGS[options.dim][0]
+        usual = METHODS if options.settings == "paper" else ALL_METHODS
         # Seeds outermost: a table of one seed is there first.
         for seed in range(1, options.seeds + 1):
             for budget in options.budget:
-                for method in options.methods:
+                for method in options.methods or usual:
                     experiment = Experiment(
                         options.dim,
                         mapping,

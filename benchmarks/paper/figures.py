@@ -16,7 +16,7 @@ from fabgen.plot.dalitz import plane_of
 from fabgen.plot.style import BAND, PAGE, REFERENCE, log_ticks, new_figure, power_of_ten
 from fabgen.sampling.sampler import WeightedSampler
 from fabgen.stages import Session, Trained
-from paper.published import METHODS, NAMES
+from paper.published import ALL_METHODS, NAMES
 
 #: Points of the marginal distributions, their bins, cells of the unit square each way.
 POINTS, BINS, CELLS = 262_144, 50, 200
@@ -29,6 +29,7 @@ COLOURS = {
     "rkld": "#0072B2",
     "fab-nobuffer": "#CC79A7",
     "fab": "#D55E00",
+    "variance": "#009E73",
 }
 Arrays = Mapping[str, np.ndarray]
 Record = Mapping[str, Any]
@@ -96,7 +97,7 @@ def efficiency_curves(records: Sequence[Record], published: Mapping[str, Any]) -
     at its end. Dotted: the paper's end points."""
     figure = new_figure(2.8, PAGE)
     left, right = figure.subplots(1, 2)
-    for method in METHODS:
+    for method in ALL_METHODS:
         own = [r for r in records if r["experiment"]["method"] == method]
         colour, label = COLOURS[method], NAMES[method]
         for record in own:
@@ -128,7 +129,7 @@ def efficiency_curves(records: Sequence[Record], published: Mapping[str, Any]) -
 def dalitz_planes(surrogates: Mapping[str, Arrays]) -> Figure:
     """Figure 3: the target in the Dalitz plane, below it the surrogates, below these their ratio to
     the target."""
-    methods = [m for m in METHODS if m in surrogates]
+    methods = [m for m in ALL_METHODS if m in surrogates]
     any_of = surrogates[methods[0]]
     x, y, log_jacobian = any_of["x"], any_of["y"], any_of["log_jacobian"]
 
@@ -184,7 +185,7 @@ def marginals(surrogates: Mapping[str, Arrays], reference: Arrays, labels: Seque
             low = 0.7 + 0.25 * target / np.max(target)
             axes.stairs(low, edges / scale, baseline=0.7, fill=True, color="#E6E6E6")
             axes.stairs(1 + error, edges / scale, baseline=1 - error, fill=True, color=BAND)
-            for method in METHODS:
+            for method in ALL_METHODS:
                 if method in surrogates:
                     learnt = surrogates[method]["q_counts"][i]
                     ratio = learnt / np.sum(learnt) / target

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 Entry = tuple[float, float] | None
 
 METHODS = ("vegas", "fkld", "rkld", "fab-nobuffer", "fab")
+#: Those of the paper and, below them, what fabgen has besides (for its own settings).
+ALL_METHODS = (*METHODS, "variance")
 NAMES = {
     "vegas": "VEGAS+",
     "fkld": "fKLD",
     "rkld": "rKLD",
     "fab-nobuffer": "FAB (w/o buffer)",
     "fab": "FAB (w/ buffer)",
+    "variance": "variance loss",
 }
 
 #: Integrals of the targets in the paper's normalization: 2D by Gauss-Legendre quadrature, 8D (no

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fabgen.files import write_atomic
 from fabgen.plot.style import encode, style
 from paper import figures
-from paper.published import INTEGRALS, METHODS, PUBLISHED
+from paper.published import ALL_METHODS, INTEGRALS, METHODS, PUBLISHED
 from paper.runs import stored_arrays, stored_results
 from paper.table import Group, Record, group_of, single_runs, table
 
@@ -82,11 +82,12 @@ def _section(group: Group, records: Sequence[Record]) -> str:
     command = [f"python benchmarks/fab_paper.py --dim {dim}"]
     command += [f"--mapping {mapping}"] if dim == 8 else []
     present = {r["experiment"]["method"] for r in records}
-    methods = [m for m in METHODS if m in present]
+    methods = [m for m in ALL_METHODS if m in present]
     seeds = sorted({r["experiment"]["seed"] for r in records})
     samples = sorted({r["experiment"]["samples"] for r in records})
     command += [f"--settings {settings} --budget {budget} --seeds {max(seeds)}"]
-    command += [f"--methods {' '.join(methods)}"] if len(methods) < len(METHODS) else []
+    usual = METHODS if settings == "paper" else ALL_METHODS
+    command += [f"--methods {' '.join(methods)}"] if set(methods) != set(usual) else []
     command += [f"--samples {samples[0]}"] if samples != [1_000_000] else []
     lines = [
         f"## {_PROCESS[dim]}, mapping {mapping}, settings {settings}, budget {budget:,}\n",
@@ -129,7 +130,7 @@ def _pictures(group: Group, groups: Mapping[Group, Sequence[Record]], out: Path)
         figures.efficiency_curves(everything, PUBLISHED[dim]),
     )
     best: dict[str, Any] = {}
-    for method in METHODS:
+    for method in ALL_METHODS:
         own = [r for r in records if r["experiment"]["method"] == method]
         own.sort(key=_efficiency)
         if own and (arrays := stored_arrays(own[-1], out)):

@@ -60,7 +60,7 @@ class Experiment:
 
 def evaluations_per_step(method: str, batch: int, fab: Mapping[str, int]) -> int:
     """Target evaluations of one training step; fab: intermediate, hmc_moves, leapfrog_steps."""
-    if method == "rkld":
+    if method in ("rkld", "variance"):
         return batch
     return batch * (1 + fab["intermediate"] * fab["hmc_moves"] * fab["leapfrog_steps"])
 
@@ -168,7 +168,9 @@ def card_of(experiment: Experiment, data: str = "", events: int = 0) -> Card:
         epochs = max(steps // max(used // batch, 1), 1)
         own = {"fkld": {"data": data, "epochs": epochs, "warmup_epochs": 0}}
     else:
-        steps = steps_within(budget, method, batch, fab)
+        grids = defaults.surrogate.vegas
+        start = grids.iterations * grids.evaluations if method == "variance" else 0
+        steps = steps_within(budget - start, method, batch, fab)
         own = {"steps": steps}
     if training.schedule == "warmup-cosine":
         own["warmup_steps"] = min(training.warmup_steps or 1000, steps // 10)

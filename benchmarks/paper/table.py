@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from paper.published import INTEGRALS, METHODS, NAMES, PUBLISHED, Entry, Published
+from paper.published import ALL_METHODS, INTEGRALS, NAMES, PUBLISHED, Entry, Published
 
 Record = Mapping[str, Any]
 Group = tuple[int, str, str, int]  # dim, mapping, settings, budget
@@ -70,11 +70,12 @@ def table(records: Sequence[Record]) -> str:
     """The Markdown table of one group, the paper's rows below fabgen's."""
     dim = records[0]["experiment"]["dim"]
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    for method in METHODS:
+    for method in ALL_METHODS:
         own = [r for r in records if r["experiment"]["method"] == method]
         if own:
             lines.append(_row((NAMES[method], "fabgen", *_measured(own))))
-        lines.append(_row((NAMES[method], "paper", *_printed(PUBLISHED[dim][method], dim))))
+        if method in PUBLISHED[dim]:
+            lines.append(_row((NAMES[method], "paper", *_printed(PUBLISHED[dim][method], dim))))
     return "\n".join(lines) + "\n"
 
 
