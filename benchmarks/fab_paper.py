@@ -4,11 +4,12 @@
     python benchmarks/fab_paper.py --dim 8 --mapping channels --settings fabgen --budget 3000000
     python benchmarks/fab_paper.py --report
 
-Trains VEGAS+, fkld, rkld, fab-nobuffer and fab (with fabgen's own settings `variance`, too) at equal
-numbers of target evaluations and evaluates each with fresh samples. Every result is one file in --out (with its histograms beside it, and the
-run below --out/runs): an interrupted benchmark goes on where it was, a run that is there already
-with the same settings is used again. Ends with the tables of all runs in --out, as Markdown, CSV
-and pictures there; --report writes these to benchmarks/results.
+Trains VEGAS+, fkld, rkld, fab-nobuffer and fab (with fabgen's own settings `variance`, too) at
+equal numbers of target evaluations and evaluates each with fresh samples. Every result is one file
+in --out (with its histograms beside it, and the run below --out/runs): an interrupted benchmark
+goes on where it was, a run that is there already with the same settings is used again. Ends with
+the tables of all runs in --out, as Markdown, CSV and pictures there; --report writes these to
+benchmarks/results.
 """
 
 from __future__ import annotations
