@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fabgen.errors import FabgenError, InputError
 from fabgen.training import METHODS, train
-from fabgen.training.loop import log_spaced, next_stop
+from fabgen.training.stops import log_spaced, next_stop
 
 LOG_AB = ((0.8, 1.2), (0.3, 0.5))
 NORM = 7.0
