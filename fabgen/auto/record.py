@@ -74,7 +74,7 @@ class Choice:
 
     def as_dict(self) -> dict[str, Any]:
         """For auto.json and report.json: plain values, with the last word first."""
-        values = asdict(self)
+        values = asdict(self) | {"rounds": [asdict(record) for record in self.rounds]}
         return {name: values[name] for name in ("chosen", "why")} | values
 
     def store(self, file: Path) -> Choice:

@@ -89,7 +89,10 @@ def duration(seconds: float) -> str:
     """Seconds as a person says them."""
     if not math.isfinite(seconds):
         return "forever"
-    for size, unit in ((1.0, "s"), (60.0, "min"), (3600.0, "h")):
-        if seconds < 100.0 * size or unit == "h":
-            return f"{seconds / size:.2g} {unit}"
-    raise AssertionError
+    size, unit = next(
+        (size, unit)
+        for size, unit in ((1.0, "s"), (60.0, "min"), (3600.0, "h"))
+        if seconds < 100.0 * size or unit == "h"
+    )
+    number = seconds / size
+    return f"{number:.2g} {unit}" if number < 100.0 else f"{number:,.0f} {unit}"
