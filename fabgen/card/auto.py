@@ -61,13 +61,6 @@ def check_auto(card: Card) -> None:
                 found=f'"auto" with training.method = "{training.method}"',
                 allowed='"flow", "vegas" or "uniform"; or training.method = "auto"',
             )
-        if training.auto.efficiency > 0.0:
-            raise InputError(
-                "only a run that chooses its method trains until an efficiency is reached",
-                key="training.auto.efficiency",
-                found=f'{training.auto.efficiency:g} with training.method = "{training.method}"',
-                allowed='0, or training.method = "auto"',
-            )
         return
     if training.schedule == "warmup-cosine":
         raise InputError(

@@ -51,7 +51,6 @@ def test_presets_are_fab():
     ("settings", "key"),
     [
         (("training.method=fab", "surrogate.kind=auto"), "surrogate.kind"),
-        (("training.method=kl", "training.auto.efficiency=0.9"), "training.auto.efficiency"),
         (("training.auto.efficiency=1.0",), "training.auto.efficiency"),
         (("training.schedule=warmup-cosine",), "training.schedule"),
         (("channels.drop_below=0.1",), "channels.drop_below"),

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from fabgen.card import (
     CUT_KEYS,
-    AutoOptions,
     Card,
     card_from_table,
     diff_cards,
@@ -91,10 +90,8 @@ def any_card(draw) -> Card:
     # What only automatic runs can have, and what they cannot.
     if training.method == "auto":
         training = dataclasses.replace(training, schedule="cosine")
-    else:
-        training = dataclasses.replace(training, auto=AutoOptions())
-        if tables["surrogate"].kind == "auto":
-            tables["surrogate"] = dataclasses.replace(tables["surrogate"], kind="flow")
+    elif tables["surrogate"].kind == "auto":
+        tables["surrogate"] = dataclasses.replace(tables["surrogate"], kind="flow")
     tables["training"] = training
     # Processes have one channel so far: what only several can have is tested with toys.
     tables["channels"] = dataclasses.replace(
