@@ -17,7 +17,7 @@ from fabgen.card.auto import FIRST_ROUND
 #: A difference of so many seconds decides nothing.
 NOTICED = 2.0
 #: Adapting VEGAS grids is tried without a thought if its evaluations take no longer than this [s].
-TRIED = 5.0
+TRIED = 10.0
 #: Compilation of a flow's training step and of its drawing [s]; 15 to 40 on two cores. Not
 #: measured: it depends on what earlier runs have left in the cache, and so would the decision.
 COMPILATION = 20.0

@@ -68,20 +68,21 @@ def outlook(seen: Outlook, steps: int) -> str:
 
 def verdict(choice: Choice, chosen: str, simple: str) -> str:
     """The last word on a flow that was trained."""
-    goal, last = choice.goal, choice.rounds[-1]
-    with_flow, without = (
-        f"{duration(goal.seconds(m))}, sampling efficiency {m.sampling_efficiency:.4f}"
-        for m in (last.measured, choice.candidates[simple])
-    )
-    flow = f"after {last.step:,} steps of training"
-    if chosen == simple:
-        return (
-            f"{NAMES[simple]}: for {goal.name} {without}; with the {NAMES[choice.plan]} {flow} "
-            f"{with_flow}"
+    goal, last, before = choice.goal, choice.rounds[-1], choice.candidates[simple]
+    flow, steps = NAMES[choice.plan], f"after {last.step:,} steps"
+    if not goal.reached(before):
+        eps = last.measured.sampling_efficiency
+        reason = (
+            f"the card asks for a sampling efficiency of {goal.efficiency:g}, the {flow} has "
+            f"{eps:.4f} {steps}, the {NAMES[simple]} {before.sampling_efficiency:.4f}"
         )
+        return f"{NAMES[chosen]}: {reason}"
+    with_flow, without = duration(goal.seconds(last.measured)), duration(goal.seconds(before))
+    if chosen == simple:
+        return f"{NAMES[simple]}: {without} for {goal.name}, with the {flow} {steps} {with_flow}"
     return (
-        f"{NAMES[chosen]} {flow}: for {goal.name} {with_flow}; with the {NAMES[simple]} "
-        f"{without}; {last.why}"
+        f"{flow}: {with_flow} for {goal.name} {steps}, with the {NAMES[simple]} {without}; "
+        f"{last.why}"
     )
 
 

@@ -59,7 +59,7 @@ def test_an_efficiency_goes_before_time():
     ("goal", "untrained", "tried"),
     [
         (GOAL, measured(0.01), True),  # 2 s of VEGAS against 1000 s
-        (Goal(1000, 100), measured(0.9), True),  # against less, but 2 s are tried all the same
+        (Goal(1000, 100), measured(0.9), True),  # against less, but 2 s are always tried
         (GOAL, measured(0.9, 100.0), True),  # 20 s against 121 s
         (Goal(1000, 100), measured(0.5, 1e4), False),  # half an hour against 12 s
         (Goal(1000, 100, efficiency=0.9), measured(0.4, 1e4), True),  # whatever it takes
