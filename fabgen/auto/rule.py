@@ -115,14 +115,18 @@ def outlook(
     """Of the round that ends at `next_step`; rounds: where the ones so far ended, and how.
 
     The inefficiency 1/acceptance - 1 is taken on along the power of the steps that it followed in
-    the last round; it is not expected to fall faster than 1/steps, nor to rise.
+    the last round; it is not expected to fall faster than 1/steps, nor to rise. An acceptance hangs
+    on few large weights: where 1/eps - 1 fell faster, its power is taken.
     """
     step, last = rounds[-1]
-    waste, power = _waste(goal, last), POWER
+    waste, power = _waste(goal.rate(last)), POWER
     if len(rounds) > 1:
         earlier, before = rounds[-2]
-        fall = math.log(max(_waste(goal, before), 1e-12) / max(waste, 1e-12))
-        power = min(max(fall / math.log(step / earlier), 0.0), 1.0)
+        falls = (
+            _fall(goal.rate(before), goal.rate(last)),
+            _fall(before.sampling_efficiency, last.sampling_efficiency),
+        )
+        power = min(max(*falls, 0.0) / math.log(step / earlier), 1.0)
     expected = waste * (step / next_step) ** power
     points = goal.points(goal.rate(last)) - goal.points(1.0 / (1.0 + expected))
     cost = (next_step - step) * seconds_per_step + last.samples * last.seconds_per_point
@@ -137,6 +141,11 @@ def is_stalled(rounds: Sequence[tuple[int, Measured]]) -> bool:
     return last > (1.0 - STALLED) * before
 
 
-def _waste(goal: Goal, measured: Measured) -> float:
-    """Points per point that is of use, less one; that of one in 10^12 if f was zero everywhere."""
-    return 1.0 / max(goal.rate(measured), 1e-12) - 1.0
+def _waste(rate: float) -> float:
+    """Points per point that is of use, less one; that of a rate of 10^-12 for none."""
+    return 1.0 / max(rate, 1e-12) - 1.0
+
+
+def _fall(before: float, after: float) -> float:
+    """Logarithm of the ratio of inefficiencies."""
+    return math.log(max(_waste(before), 1e-12) / max(_waste(after), 1e-12))

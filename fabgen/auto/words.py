@@ -90,6 +90,8 @@ def duration(seconds: float) -> str:
     """Seconds as a person says them."""
     if not math.isfinite(seconds):
         return "forever"
+    if seconds < 0.1:
+        return "less than 0.1 s"
     size, unit = next(
         (size, unit)
         for size, unit in ((1.0, "s"), (60.0, "min"), (3600.0, "h"))

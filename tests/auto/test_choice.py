@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+from types import SimpleNamespace
 
 import jax
 import pytest
 
 from fabgen import run
 from fabgen.auto import measure
+from fabgen.auto.choice import _Automatic, card_of
+from fabgen.auto.goal import Goal, Measured
+from fabgen.auto.record import Choice, RoundRecord
 from fabgen.card import card_from_table
 from fabgen.errors import FabgenError
 from fabgen.reporting import Silent
@@ -149,8 +153,7 @@ def test_rare_events_get_a_flow_that_kills_do_not_change(how, tmp_path, monkeypa
     assert {256, 768} <= {line["step"] for line in lines}
 
 
-@pytest.mark.parametrize("kind", ["auto", "flow"])
-def test_a_slow_flow_is_given_up_unless_the_card_asks_for_it(how, tmp_path, monkeypatch, kind):
+def test_a_slow_flow_is_given_up(how, tmp_path, monkeypatch):
     original = measure.measure
 
     def slow(session, surrogate, params, samples, number):
@@ -159,21 +162,25 @@ def test_a_slow_flow_is_given_up_unless_the_card_asks_for_it(how, tmp_path, monk
         return dataclasses.replace(found, seconds_per_point=seconds), calls
 
     monkeypatch.setattr(measure, "measure", slow)
-    many = card(
-        generation={"events": MANY},
-        training={"steps": 20},
-        surrogate={**TABLE["surrogate"], "kind": kind},
-    )
+    many = card(generation={"events": MANY}, training={"steps": 20})
     told = run.train(many, tmp_path, how)
     auto = told["auto"]
-    plan, chosen, rejected = {
-        "auto": ("small-flow", "grid", 20 * 64),
-        "flow": ("flow", "flow", 0),
-    }[kind]
-    assert (auto["plan"], auto["chosen"]) == (plan, chosen)
-    assert auto["training_evaluations"] == rejected
+    assert (auto["plan"], auto["chosen"]) == ("small-flow", "grid")
+    assert auto["training_evaluations"] == 20 * 64
     assert told["target_evaluations"] > 17 * BLOCK + 20 * 64
     assert run.train(many, tmp_path, how)["target_evaluations"] == told["target_evaluations"]
+
+
+def test_the_flow_of_the_card_is_trained_whatever_it_takes():
+    goal, quick = Goal(1000, 1000), Measured(1.0, 1.0, 1.0, 1e-9, 65_536)
+    own = card(surrogate={**TABLE["surrogate"], "kind": "flow"})
+    automatic = _Automatic(SimpleNamespace(card=own), goal)
+    choice = automatic._plan(Choice(goal, {"uniform": quick}, 1, "uniform", ""))
+    assert (choice.plan, choice.why) == ("flow", "flow: the card asks for one")
+    slow = RoundRecord(256, 1.0, dataclasses.replace(quick, seconds_per_point=1.0), False, "why")
+    assert automatic._verdict(choice.with_round(slow, 5), 7).chosen == "flow"
+    assert card_of(own, "flow").surrogate == own.surrogate
+    assert card_of(own, "small-flow").surrogate.layers == 1
 
 
 def test_several_channels_train_until_an_efficiency(how, tmp_path):

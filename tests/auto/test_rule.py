@@ -118,6 +118,13 @@ def test_the_outlook_follows_the_power_of_the_last_round():
     assert seen.cost == pytest.approx(1024 * 0.05 + 65_536 * 1e-5)
 
 
+def test_the_outlook_of_a_noisy_acceptance_follows_the_sampling_efficiency():
+    # 1/eps - 1: 1 after 256 steps, 1/2 after 1024: the root of the steps
+    rounds = [(256, measured(0.2, eps=0.5)), (1024, measured(0.2, eps=2.0 / 3.0))]
+    seen = rule.outlook(GOAL, rounds, 4096, seconds_per_step=0.05)
+    assert seen.saved == pytest.approx((5.0 - 3.0) * 1e6 * 1e-5)
+
+
 def test_the_outlook_after_one_round_is_a_guess_and_after_a_bad_one_hopeless():
     first = rule.outlook(GOAL, [(256, measured(0.5))], 1024, 0.05)
     assert first.saved == pytest.approx(0.5 * 1e6 * 1e-5)  # half the inefficiency at 4 x the steps
@@ -135,4 +142,4 @@ def test_an_efficiency_that_stops_rising():
 
 def test_durations():
     said = [duration(s) for s in (0.0123, 4.0, 73.0, 250.0, 9000.0, 1e6, math.inf)]
-    assert said == ["0.012 s", "4 s", "73 s", "4.2 min", "2.5 h", "278 h", "forever"]
+    assert said == ["less than 0.1 s", "4 s", "73 s", "4.2 min", "2.5 h", "278 h", "forever"]
