@@ -22,7 +22,7 @@ FLOWS = (SMALL_FLOW, FLOW)
 NAMES = {
     UNIFORM: "untrained map",
     GRID: "VEGAS grid",
-    VEGAS: "VEGAS+ grid with its strata",
+    VEGAS: "VEGAS+ grid",
     SMALL_FLOW: "small flow",
     FLOW: "flow",
 }

@@ -18,6 +18,8 @@ from fabgen.card.auto import FIRST_ROUND
 NOTICED = 2.0
 #: Adapting VEGAS grids is tried without a thought if its evaluations take no longer than this [s].
 TRIED = 10.0
+#: With such a rate (`Goal.rate`) of the untrained map nothing is left to adapt.
+PERFECT = 0.98
 #: Compilation of a flow's training step and of its drawing [s]; 15 to 40 on two cores. Not
 #: measured: it depends on what earlier runs have left in the cache, and so would the decision.
 COMPILATION = 20.0
@@ -69,9 +71,12 @@ def best(goal: Goal, candidates: Mapping[str, Measured]) -> str:
 
 def worth_adapting(goal: Goal, untrained: Measured, evaluations: int) -> bool:
     """Whether VEGAS grids of so many evaluations are tried: not if the untrained map is done by
-    then, and reaches what is to be reached."""
+    then, or cannot be improved, and reaches what is to be reached."""
+    if not goal.reached(untrained):
+        return True
     seconds = evaluations * untrained.seconds_per_point
-    return not goal.reached(untrained) or seconds <= max(TRIED, goal.seconds(untrained))
+    pays = seconds <= max(TRIED, goal.seconds(untrained))
+    return pays and goal.rate(untrained) < PERFECT
 
 
 def flow_seconds(

@@ -61,6 +61,7 @@ def test_an_efficiency_goes_before_time():
         (GOAL, measured(0.01), True),  # 2 s of VEGAS against 1000 s
         (Goal(1000, 100), measured(0.9), True),  # against less, but 2 s are always tried
         (GOAL, measured(0.9, 100.0), True),  # 20 s against 121 s
+        (GOAL, measured(0.99, 100.0), False),  # nothing to gain
         (Goal(1000, 100), measured(0.5, 1e4), False),  # half an hour against 12 s
         (Goal(1000, 100, efficiency=0.9), measured(0.4, 1e4), True),  # whatever it takes
     ],
