@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--bw-cutoff", default="15.0")
     options = parser.parse_args()
-    card = load_card(CARD, [f"phase_space.bw_cutoff={options.bw_cutoff}"])
+    card = load_card(CARD, ["training.method=fab", f"phase_space.bw_cutoff={options.bw_cutoff}"])
     integrand = build_integrand(card)
     flow = build_surrogate(integrand.dim, card.surrogate)
 

@@ -39,7 +39,7 @@ def parts(file: str) -> Iterator[Part]:
     from fabgen.training.loop import make_trainer
     from fabgen.training.target import evaluate, value_and_gradient
 
-    card = load_card(ROOT / file)
+    card = load_card(ROOT / file, ["training.method=fab"])
     f = build_integrand(card)
     q = build_surrogate(f.dim, card.surrogate)
     options, fab = card.training, card.training.fab

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
@@ -40,10 +42,18 @@ class Monitor:
         """Seconds of the training alone."""
         return self.session.watch.clock() - self._paused
 
-    def __call__(self, snapshot: Snapshot) -> None:
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """What happens meanwhile takes no time of the training."""
         start = self.session.watch.clock()
-        self.session.run.append_metrics(self._record(snapshot))
-        self._paused += self.session.watch.clock() - start
+        try:
+            yield
+        finally:
+            self._paused += self.session.watch.clock() - start
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        with self.pause():
+            self.session.run.append_metrics(self._record(snapshot))
 
     def _record(self, snapshot: Snapshot) -> dict[str, Any]:
         import jax

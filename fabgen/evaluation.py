@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
@@ -65,18 +65,31 @@ def samplers(session: Session, surrogates: Mapping[Any, Any]) -> list[WeightedSa
     return [make(session, surrogate, params) for surrogate, params in surrogates.items()]
 
 
-def _sampler(session: Session, surrogate: Surrogate, params: Any) -> WeightedSampler:
+def drawing(session: Session, surrogate: Any, params: Any) -> Callable[..., Any]:
+    """The compiled drawing of a block of points: (params, key) -> u (block, dim) and log q (block,)
+    for one channel, (params, key, channel (block,)) for several; compiled once for a session."""
     import jax
 
+    from fabgen.sampling.sampler import DEFAULT_BLOCK
+
+    if surrogate not in session.programs:
+        key = jax.random.key(0)
+        with session.watch("compile"):
+            if session.integrand.n_channels > 1:
+                channels = jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
+                lowered = jax.jit(surrogate.sample_and_log_prob).lower(params, key, channels)
+            else:
+                draw = jax.jit(surrogate.sample_and_log_prob, static_argnums=2)
+                lowered = draw.lower(params, key, DEFAULT_BLOCK)
+            session.programs[surrogate] = lowered.compile()
+    return session.programs[surrogate]
+
+
+def _sampler(session: Session, surrogate: Surrogate, params: Any) -> WeightedSampler:
     from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
 
     block, dim, density = DEFAULT_BLOCK, session.integrand.dim, session.log_density
-
-    def sample(params: Any, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return surrogate.sample_and_log_prob(params, key, block)
-
-    with session.watch("compile"):
-        compiled = jax.jit(sample).lower(params, jax.random.key(0)).compile()
+    compiled = drawing(session, surrogate, params)
 
     def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
         u, log_q = compiled(params, key)
@@ -93,10 +106,7 @@ def _sampler_of_channels(session: Session, surrogate: MultiChannel, params: Any)
     from fabgen.surrogate.multichannel import ChannelValues, own
 
     block, dim, f = DEFAULT_BLOCK, session.integrand.dim, session.channel_values
-    channels = jax.ShapeDtypeStruct((block,), "int32")
-    with session.watch("compile"):
-        drawing = jax.jit(surrogate.sample_and_log_prob)
-        sample = drawing.lower(params, jax.random.key(0), channels).compile()
+    sample = drawing(session, surrogate, params)
 
     @jax.jit
     def weigh(params: Any, values: ChannelValues, log_q: jax.Array, channel: jax.Array):

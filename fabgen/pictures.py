@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from fabgen.plot.sample import Sample, Samples
 
 #: What the surrogates are called in pictures.
-LABELS = {"flow": "trained flow", "vegas": "VEGAS+ grid", "uniform": "untrained map"}
+LABELS = {
+    "flow": "trained flow",
+    "small-flow": "trained flow",
+    "vegas": "VEGAS+ grid",
+    "grid": "VEGAS grid",
+    "uniform": "untrained map",
+}
 
 
 def refuse_without_course(run: RunDirectory, records: Sequence[Mapping[str, Any]]) -> None:
@@ -142,11 +148,14 @@ def _momenta(session: Session) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
 
 def pictures(
-    session: Session, records: Sequence[Mapping[str, Any]], samples: Samples | None
+    session: Session,
+    records: Sequence[Mapping[str, Any]],
+    samples: Samples | None,
+    trained: Trained | None = None,
 ) -> Iterator[tuple[str, Figure]]:
     """Names and figures, one after the other. Without samples: the course of the training alone.
 
-    records: the lines of training.jsonl.
+    records: the lines of training.jsonl. trained: what the samples are of.
     """
     from fabgen.metrics import summarize_log
     from fabgen.plot import cube, dalitz, distributions, observables, training, weights
@@ -154,7 +163,8 @@ def pictures(
 
     card, topologies = session.card, session.integrand.topologies
     title = process_label(topologies) if topologies else card.process[0]
-    label = LABELS[card.surrogate.kind]
+    chosen = trained.choice["chosen"] if trained and trained.choice else card.surrogate.kind
+    label = LABELS.get(chosen, "")
     unit = session.integrand.unit.replace("none", "")
     after = None
     if samples is not None:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
+from fabgen.auto import Goal, automatic_surrogate, has_chosen
 from fabgen.card import Card
+from fabgen.card.auto import is_automatic
 from fabgen.card.toys import is_toy
 from fabgen.errors import InputError, not_available
 from fabgen.evaluation import Evaluated, evaluate
@@ -41,23 +44,26 @@ class How:
     """What the caller decides and the card does not: nothing here changes a result.
 
     restart: remove the results of an earlier run first. compilation_cache: a folder in which JAX
-    keeps compiled programs between runs.
+    keeps compiled programs between runs. clock: tells seconds; training.method = "auto" decides by
+    what it measures with it.
     """
 
     restart: bool = False
     reporter: Reporter = dataclasses.field(default_factory=Silent)
     compilation_cache: Path | None = None
+    clock: Callable[[], float] = time.perf_counter
 
 
 def train(card: Card, directory: Path, how: How = How()) -> dict[str, Any]:
     """Trains the surrogate of the card, or finishes its training. Returns the figures of it."""
     with _session(card, directory, how) as session:
-        trained = trained_surrogate(session, card.surrogate.kind, store=True)
+        trained = _trained(session)
         return {
             **trained.figures,
             "target_evaluations": trained.target_evaluations,
             "gradient_evaluations": trained.gradient_evaluations,
             "timing_s": session.watch.seconds(),
+            **_choice(trained),
         }
 
 
@@ -69,8 +75,10 @@ def integrate(
     It is stored unless the run has events: then the report describes those.
     """
     with _session(card, directory, how, trains=not vegas) as session:
-        kind = "vegas" if vegas else card.surrogate.kind
-        trained = trained_surrogate(session, kind, store=not vegas)
+        if vegas:
+            trained = trained_surrogate(session, "vegas", store=False)
+        else:
+            trained = _trained(session, events=False)
         report = _report(session, trained, evaluate(session, trained))
         if not session.run.has_events:
             session.run.replace_results(card, _dump(report), None)
@@ -90,7 +98,7 @@ def generate(
             allowed="fabgen train, integrate or plot",
         )
     with _session(card, directory, how) as session:
-        trained = trained_surrogate(session, card.surrogate.kind, store=True)
+        trained = _trained(session)
         evaluated = evaluate(session, trained)
         path = session.run.new_events(card.generation.format)
         totals = write_events(session, path, evaluated, weighted)
@@ -116,15 +124,17 @@ def plot(
             allowed="the directory of a run, such as runs/ee_ttbar",
         )
     run = RunDirectory(directory)
-    if card.surrogate.kind != "uniform" and not run.surrogate.exists():
+    chosen = is_automatic(card) and run.auto.exists()
+    if card.surrogate.kind != "uniform" and not run.surrogate.exists() and not chosen:
         refuse_without_course(run, run.training_records())
     with _session(card, directory, how) as session:
         from fabgen.plot.style import encode, style
 
         records, drawn = session.run.training_records(), None
+        trained: Trained | None = None
         channels: Iterator[tuple[str, Figure]] = iter(())
-        if has_finished_surrogate(session):
-            trained = trained_surrogate(session, card.surrogate.kind, store=True)
+        if _is_finished(session):
+            trained = _trained(session)
             n = samples or card.evaluation.samples
             if is_toy(card.process) and session.integrand.n_channels > 1:
                 channels = draw_channels(session, trained, n)
@@ -134,9 +144,29 @@ def plot(
             refuse_without_course(run, records)
             how.reporter.note("the training is not finished: drawing its course so far, only")
         with style():
-            for name, figure in chain(pictures(session, records, drawn), channels):
+            for name, figure in chain(pictures(session, records, drawn, trained), channels):
                 file = f"{name}.{file_format}"
                 yield session.run.store_picture(file, encode(figure, file_format))
+
+
+def _trained(session: Session, *, events: bool = True) -> Trained:
+    """The surrogate of the card; events: whether there will be some, for what the run chooses."""
+    card = session.card
+    if is_automatic(card):
+        return automatic_surrogate(session, Goal.of(card, events=events))
+    return trained_surrogate(session, card.surrogate.kind, store=True)
+
+
+def _is_finished(session: Session) -> bool:
+    """Whether the run holds its surrogate, ready for use."""
+    if is_automatic(session.card):
+        return has_chosen(session.run)
+    return has_finished_surrogate(session)
+
+
+def _choice(trained: Trained) -> dict[str, Any]:
+    """The entry of a report on what the run has chosen."""
+    return {} if trained.choice is None else {"auto": trained.choice}
 
 
 def adopt_seed(card: Card, directory: Path) -> Card:
@@ -157,7 +187,7 @@ def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> I
 
     trains: whether the surrogate of the card will be asked for, and with it its event file.
     """
-    watch = Stopwatch()
+    watch = Stopwatch(how.clock)
     check_run(directory, card, restart=how.restart)
     with watch("import"):
         import jax
@@ -220,6 +250,7 @@ def _report(
         weighted=weighted,
         generation_seed=card.generation_seed,
         training=trained.figures,
+        **_choice(trained),
         untrained=_untrained(flat) if flat else None,
     )
 

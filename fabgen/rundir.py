@@ -4,6 +4,7 @@
     DIR/surrogate/       checkpoint of the training
     DIR/sample/          what fkld learns from: points of the unit cube
     DIR/training.jsonl   one line per log step
+    DIR/auto.json        what training.method = "auto" has measured and decided so far
     DIR/metrics.jsonl    the surrogate along the training, one line per step it was evaluated at
     DIR/events.lhe[.gz]  events
     DIR/report.json      figures
@@ -32,7 +33,7 @@ from fabgen.errors import FabgenError, InputError
 from fabgen.files import temporary, write_atomic, writing
 
 _EVENTS = ("events.lhe", "events.lhe.gz")
-_FILES = ("card.toml", "training.jsonl", "metrics.jsonl", *_EVENTS, "report.json")
+_FILES = ("card.toml", "training.jsonl", "metrics.jsonl", "auto.json", *_EVENTS, "report.json")
 _FOLDERS = ("surrogate", "sample", "plots")
 #: Tables of the card that may change between two uses of a run.
 _FREE_TABLES = ("generation", "evaluation")
@@ -63,6 +64,10 @@ class RunDirectory:
     @property
     def metrics_log(self) -> Path:
         return self.path / "metrics.jsonl"
+
+    @property
+    def auto(self) -> Path:
+        return self.path / "auto.json"
 
     @property
     def report(self) -> Path:

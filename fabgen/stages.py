@@ -5,6 +5,7 @@ Heavy packages are imported by the functions that need them; the time this takes
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.unweight import Totals
     from fabgen.surrogate.multichannel import ChannelValues
+    from fabgen.training import Snapshot
 
 # Streams of random numbers: their keys are folded from generation.seed with numbers that nothing
 # else uses. Small ones would not do: jax.random.split(key, n)[i] is fold_in(key, i), and the
@@ -47,6 +49,7 @@ class Session:
     reporter: Reporter
     watch: Stopwatch
     points: FilePoints | None = None  # of an event file that this session trains on
+    programs: dict[Any, Any] = dataclasses.field(default_factory=dict)  # `evaluation.drawing`
 
     @functools.cached_property
     def log_density(self) -> Callable[[Any], jax.Array]:
@@ -90,6 +93,7 @@ class Trained:
     gradient_evaluations: int = 0
     figures: dict[str, Any] = dataclasses.field(default_factory=dict)
     evaluations_along: int = 0  # calls of f to evaluate the surrogate along the training
+    choice: dict[str, Any] | None = None  # training.method = "auto": what was chosen, and why
 
 
 def has_finished_surrogate(session: Session) -> bool:
@@ -98,7 +102,7 @@ def has_finished_surrogate(session: Session) -> bool:
         return True
     with session.watch("import"):
         from fabgen.training import Checkpointer
-    return Checkpointer(session.run.surrogate, _description(session.card)).finished
+    return Checkpointer(session.run.surrogate, describe_training(session.card)).finished
 
 
 def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
@@ -110,18 +114,33 @@ def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
         surrogate = surrogate_of(session.card, session.integrand)
     trains = has_training(session.card, session.integrand)
     if trains:
-        return _trained_flow(session, surrogate)
+        card, integrand, reporter = session.card, session.integrand, session.reporter
+        return train_flow(
+            session, surrogate, card, lambda: start_of_training(card, integrand, reporter)
+        )
     return Trained(surrogate, surrogate.init(session.key(_GRID)))
 
 
-def _trained_flow(session: Session, surrogate: Any) -> Trained:
+def train_flow(
+    session: Session,
+    surrogate: Any,
+    card: Card,
+    start: Callable[[], Any],
+    rounds: tuple[int, ...] = (),
+    enough: Callable[[Snapshot], bool] = lambda snapshot: False,
+) -> Trained:
+    """The surrogate trained as `card` says: now, to its end, or read from the run.
+
+    card: that of the session, or one that spells out what it leaves open. start: makes what a new
+    training starts from. rounds, enough: see `training.loop.train`; `enough` takes no time of it.
+    """
     with session.watch("import"):
         from fabgen.along_training import Monitor
         from fabgen.training import Checkpointer, LogRecord, Progress
         from fabgen.training.loop import resolve, train
         from fabgen.training_sample import training_sample
-    card, run, watch = session.card, session.run, session.watch
-    description = _description(card)
+    run, watch = session.run, session.watch
+    description = describe_training(session.card)
     checkpointer = Checkpointer(run.surrogate, description)
     resumed, reporter = checkpointer.resume_step, session.reporter
     sample: Any = None
@@ -134,19 +153,34 @@ def _trained_flow(session: Session, surrogate: Any) -> Trained:
         reporter.note("using the finished surrogate of the run")
         reporter = Silent()
     elif resumed is not None:
-        reporter.note(f"resuming the training at step {resumed} of {steps}")
+        most = "at most " if rounds else ""
+        reporter.note(f"resuming the training at step {resumed} of {most}{steps}")
     reporter.note("compiling the training step (kept for later runs)")
 
     def log(record: LogRecord) -> None:
         run.append_log(record.as_dict())
 
     monitor = Monitor(session, surrogate)
-    start = monitor.clock()
+
+    def decide(snapshot: Snapshot) -> bool:
+        with monitor.pause():
+            return enough(snapshot)
+
+    begun = monitor.clock()
     if sample is None and resumed is None:
-        sample = start_of_training(card, session.integrand, reporter)
-    with reporter.stage("train", steps, "steps") as show:
+        sample = start()
+    with contextlib.ExitStack() as stages:
+        # A bar for each round: nobody knows yet how many there will be.
+        ends = iter([end for end in rounds if end > (resumed or 0)] or [steps])
+        end = next(ends)
+        show = stages.enter_context(reporter.stage("train", end, "steps"))
 
         def progress(p: Progress) -> None:
+            nonlocal end, show
+            if p.step > end:
+                stages.close()
+                end = next(ends)
+                show = stages.enter_context(reporter.stage("train", end, "steps"))
             show(max(p.step, 0), loss=p.loss, eps=p.eps, evaluations=p.target_evaluations)
 
         result = train(
@@ -159,10 +193,12 @@ def _trained_flow(session: Session, surrogate: Any) -> Trained:
             on_progress=progress,
             on_snapshot=monitor,
             snapshots=monitor.steps,
+            rounds=rounds,
+            enough=decide,
             clock=monitor.clock,
         )
     watch.add("compile", result.compile_seconds)
-    watch.add("train", monitor.clock() - start - result.compile_seconds)
+    watch.add("train", monitor.clock() - begun - result.compile_seconds)
     counts = result.counters
     return Trained(
         surrogate,
@@ -190,7 +226,7 @@ def _trained_grid(session: Session, store: bool) -> Trained:
         from fabgen.surrogate.vegas import VegasIteration, train_vegas, vegas_grid
         from fabgen.training import Checkpointer, load_surrogate, save_surrogate
     card, run, watch, dim = session.card, session.run, session.watch, session.integrand.dim
-    options, description = card.surrogate.vegas, _description(card)
+    options, description = card.surrogate.vegas, describe_training(card)
     if store and Checkpointer(run.surrogate, description).finished:
         session.reporter.note("using the finished surrogate of the run")
         grid = vegas_grid(dim, options)
@@ -237,7 +273,7 @@ def _trained_grids(session: Session, store: bool) -> Trained:
         from fabgen.training import Checkpointer, load_surrogate, save_surrogate
         from fabgen.training.pretraining import pretrain
     card, run, integrand = session.card, session.run, session.integrand
-    options, description = card.surrogate.vegas, _description(card)
+    options, description = card.surrogate.vegas, describe_training(card)
     surrogate = gridded_channels(integrand.dim, integrand.n_channels, options.bins)
     params = surrogate.init(session.key(_GRID))
     if store and Checkpointer(run.surrogate, description).finished:
@@ -263,7 +299,7 @@ def _trained_grids(session: Session, store: bool) -> Trained:
     return Trained(surrogate, params, calls, 0, {"method": "vegas", "steps": options.iterations})
 
 
-def _description(card: Card) -> dict[str, str]:
+def describe_training(card: Card) -> dict[str, str]:
     """What a checkpoint belongs to: a hash of all that the training depends on."""
     free = Card(process=())
     kept = dataclasses.replace(card, evaluation=free.evaluation, generation=free.generation)

@@ -23,7 +23,7 @@ def surrogate_of(card: Card, integrand: AnyIntegrand) -> Any:
         card.surrogate,
         card.channels,
         trained_weights=card.training.method in MADNIS_METHODS,
-        grids=_pretrains(card),
+        grids=pretrains(card),
     )
 
 
@@ -35,7 +35,7 @@ def has_training(card: Card, integrand: AnyIntegrand) -> bool:
 
 def start_of_training(card: Card, integrand: AnyIntegrand, reporter: Reporter) -> Any:
     """The VEGAS grids that a new training starts from; None where it starts from nothing."""
-    if not _pretrains(card):
+    if not pretrains(card):
         return None
     from fabgen.training.pretraining import pretrain
 
@@ -48,7 +48,7 @@ def start_of_training(card: Card, integrand: AnyIntegrand, reporter: Reporter) -
         return pretrain(integrand, card.surrogate.vegas, card.training.seed, report)
 
 
-def _pretrains(card: Card) -> bool:
+def pretrains(card: Card) -> bool:
     """Whether the flows start from VEGAS grids."""
     madnis = card.training.method in MADNIS_METHODS
     return madnis and card.training.madnis.vegas_pretraining and card.surrogate.kind == "flow"

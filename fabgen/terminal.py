@@ -187,7 +187,9 @@ def results(report: Mapping[str, Any]) -> Group:
         estimates.add_row(label, *values)
 
     rows = {}
-    if method == "vegas" and "vegas_integral" in report["training"]:
+    if "auto" in report:
+        rows["chosen"] = report["auto"]["why"]
+    if "vegas_integral" in report["training"]:
         own = report["training"]
         value = estimate(own["vegas_integral"], own["vegas_integral_error"], unit)
         rows["VEGAS+ iterations"] = f"{value}, chi2/dof {own['vegas_chi2_per_dof']:.2f}"
@@ -230,7 +232,7 @@ def _channels(channels: Sequence[Mapping[str, Any]]) -> Table:
 
 #: Rows of the table of channels.
 _MOST_CHANNELS = 12
-_METHODS = {None: "flat sampling", "vegas": "VEGAS+"}
+_METHODS = {None: "flat sampling", "vegas": "VEGAS+", "vegas-grid": "VEGAS grid"}
 
 
 def training_results(figures: Mapping[str, Any]) -> Table:
@@ -241,6 +243,8 @@ def training_results(figures: Mapping[str, Any]) -> Table:
         "target evaluations": f"{figures['target_evaluations']:,}",
         "with gradient": f"{figures['gradient_evaluations']:,}",
     }
+    if "auto" in figures:
+        rows["chosen"] = figures["auto"]["why"]
     for key in ("skipped", "clipped"):
         if key in figures:
             rows[f"gradients {key}"] = f"{figures[key]:,}"

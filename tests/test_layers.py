@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "own_events",
         ),
         *("rundir", "reporting", "describe", "describe_dalitz", "draw", "evaluation"),
-        *("surrogates", "toy_pictures"),
+        *("surrogates", "toy_pictures", "auto"),
     ),
     ("cli", "terminal", "__main__"),
 )

@@ -55,6 +55,18 @@ def text_of(renderable, width: int = 80) -> str:
 
 
 @pytest.mark.parametrize("width", [80, 120])
+def test_the_tables_say_what_a_run_chose(width):
+    chosen = {"auto": {"why": "VEGAS grid: faster than all else"}, "training": {}}
+    told = {"target_evaluations": 5, "gradient_evaluations": 0, "timing_s": {"total": 1.0}}
+    for renderable in (results(REPORT | chosen), training_results(told | chosen)):
+        text = text_of(renderable, width)
+        assert "chosen" in text
+        assert "VEGAS grid: faster than all else" in text
+    grid = REPORT | {"training": {"method": "vegas-grid"}}
+    assert "VEGAS grid" in text_of(results(grid), width)
+
+
+@pytest.mark.parametrize("width", [80, 120])
 def test_the_table_shows_all_figures(width):
     text = text_of(results(REPORT), width)
     assert "[x]" in text

@@ -3,6 +3,7 @@
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS, CutKey
 from fabgen.card.parser import card_from_table, card_of_process, load_card
 from fabgen.card.schema import (
+    AutoOptions,
     Beams,
     Card,
     Channels,
@@ -23,6 +24,7 @@ __all__ = [
     "CUT_DECAYS",
     "CUT_KEYS",
     "HEADER",
+    "AutoOptions",
     "Beams",
     "Card",
     "Channels",

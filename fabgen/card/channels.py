@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fabgen.card.auto import is_auto
 from fabgen.card.schema import AMPLITUDE_MODELS, Card
 from fabgen.card.toys import is_toy
 from fabgen.errors import InputError
@@ -14,14 +15,16 @@ MADNIS_METHODS = ("variance", "kl", "rkld-forward")
 
 
 def with_default_filter(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of a card; training.skip_factor = inf with variance or kl and no such key.
+    """The table of a card; training.skip_factor = inf with variance, kl, auto and no such key.
 
     A channel weight that is too large where its channel rarely goes shows in few, large gradients.
     The filter would take them for spoiled ones, and the weight would never come back (a cut camel
     back with trained weights: 1.74 % instead of 1.01 % error). Clipping does no harm.
     """
-    training = table.get("training")
-    if not isinstance(training, Mapping) or training.get("method") not in MADNIS_METHODS:
+    training = table.get("training", {})
+    if not isinstance(training, Mapping):
+        return dict(table)
+    if not is_auto(table) and training.get("method") not in MADNIS_METHODS:
         return dict(table)
     return {**table, "training": {"skip_factor": float("inf"), **training}}
 

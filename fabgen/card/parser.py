@@ -17,6 +17,7 @@ from typing import Any
 
 from fabgen.card import reader, toml
 from fabgen.card.amplitude_models import check_amplitude_model
+from fabgen.card.auto import check_auto, with_default_kind
 from fabgen.card.channels import check_channels, with_default_filter
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
 from fabgen.card.messages import did_you_mean, wrong_type
@@ -74,7 +75,7 @@ def _seed_settings(seed: int | None) -> list[str]:
 
 def card_from_table(table: Mapping[str, Any]) -> Card:
     """The card that a parsed TOML document means. Raises InputError."""
-    table = with_default_steps(apply_preset(table))
+    table = with_default_kind(with_default_steps(apply_preset(table)))
     table = with_default_filter(with_default_prior(table))
     _check_keys(table, "", ["preset", *(field.name for field in _COMPARED)])
     if "process" not in table:
@@ -184,6 +185,7 @@ def _check_together(card: Card) -> None:
     check_amplitude_model(card)
     check_toy(card)
     check_channels(card)
+    check_auto(card)
     fab = card.training.fab
     if fab.buffer_minimum > fab.buffer_batches:
         raise InputError(

@@ -21,6 +21,7 @@ from fabgen.errors import InputError
 Table = Mapping[str, Any]
 
 _TRAINING = {
+    "method": "fab",
     "batch_size": 1000,
     "learning_rate": 3e-4,
     "skip_factor": 20.0,

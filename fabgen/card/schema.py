@@ -150,11 +150,13 @@ class SurrogateOptions:
     """The trainable density on the unit hypercube."""
 
     kind: str = option(
-        "flow",
-        doc="flow: couplings; vegas: VEGAS+ grid; uniform: none",
-        choices=("flow", "vegas", "uniform"),
+        "auto",
+        doc="flow: couplings; vegas: VEGAS+ grid; uniform: none; auto: what is fastest",
+        choices=("auto", "flow", "vegas", "uniform"),
     )
-    layers: int = option(6, doc="coupling layers of the flow", at_least=1, at_most=1000)
+    layers: int = option(
+        6, doc="coupling layers of the flow; kind = auto: at most", at_least=1, at_most=1000
+    )
     bins: int = option(10, doc="spline bins", at_least=2, at_most=1000)
     hidden: tuple[int, ...] = option(
         (64, 64), doc="widths of the conditioner's hidden layers", at_least=1, at_most=65536
@@ -248,21 +250,33 @@ class MadnisOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class AutoOptions:
+    """What training.method = "auto" is after, besides the least time."""
+
+    efficiency: float = option(
+        0.0,
+        doc="sampling efficiency that is to be reached however long it takes; 0: least time",
+        at_least=0.0,
+        below=1.0,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainingOptions:
     """The training loop: objective, optimizer, gradient filter, intervals."""
 
     method: str = option(
-        "fab",
-        doc="the objective",
+        "auto",
+        doc="the objective; auto: variance for as long as that saves time, if a flow does at all",
         choices=(
-            *("fab", "fab-nobuffer", "rkld", "fkld", "variance", "kl"),
-            *("variance-inverse", "kl-inverse", "rkld-forward", "auto"),
+            *("auto", "fab", "fab-nobuffer", "rkld", "fkld", "variance", "kl"),
+            *("variance-inverse", "kl-inverse", "rkld-forward"),
         ),
-        later=("auto",),
     )
     steps: int = option(
         400,
-        doc="fab: one AIS pass and its updates each; else one batch of points; fkld: 0, see epochs",
+        doc="fab: one AIS pass and its updates each; else one batch of points; auto: at most; "
+        "fkld: 0, see epochs",
         at_least=0,
         at_most=10**9,
     )
@@ -284,7 +298,7 @@ class TrainingOptions:
     )
     skip_factor: float = option(
         20.0,
-        doc="skip a step whose gradient exceeds this times the median norm; variance, kl: inf",
+        doc="skip a step with a gradient above this times the median; variance, kl, auto: inf",
         above=0.0,
         infinite=True,
     )
@@ -297,6 +311,7 @@ class TrainingOptions:
     log_every: int = option(20, doc="steps between lines of training.jsonl", at_least=1)
     checkpoint_every: int = option(100, doc="steps between checkpoints", at_least=1)
     seed: int = option(1, doc="seed of the training", at_least=0, at_most=MAX_SEED)
+    auto: AutoOptions = AutoOptions()
     fab: FabOptions = FabOptions()
     fkld: FkldOptions = FkldOptions()
     madnis: MadnisOptions = MadnisOptions()

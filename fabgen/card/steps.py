@@ -2,7 +2,8 @@
 
 fkld passes over a sample whose size is known only once it is there, so its number of steps is
 epochs x (events for training / batch_size, rounded down) and training.steps is 0: without that key
-a card of fkld gets 0, and every other value is refused. The other methods need 1 or more.
+a card of fkld gets 0, and every other value is refused. The other methods need 1 or more; with auto
+they are the most that a training is given.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fabgen.card.auto import MOST_STEPS, is_auto
 from fabgen.card.schema import TrainingOptions
 from fabgen.errors import InputError
 
 
 def with_default_steps(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of a card; training.steps = 0 if its method is fkld and it has no such key."""
-    training = table.get("training")
-    if not isinstance(training, Mapping) or training.get("method") != "fkld":
+    """The table of a card; if it has no training.steps, 0 with fkld and MOST_STEPS with auto."""
+    training = table.get("training", {})
+    if not isinstance(training, Mapping):
         return dict(table)
-    return {**table, "training": {"steps": 0, **training}}
+    if is_auto(table):
+        return {**table, "training": {"steps": MOST_STEPS, **training}}
+    if training.get("method") == "fkld":
+        return {**table, "training": {"steps": 0, **training}}
+    return dict(table)
 
 
 def check_steps(training: TrainingOptions) -> None:

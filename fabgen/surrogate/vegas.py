@@ -135,6 +135,16 @@ def train_vegas(
     return _grid(integrator), _params(integrator), result
 
 
+def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndarray:
+    """The map of the axes alone, without strata: borders (dim, bins + 1).
+
+    The package's own bins, which may be fewer, are divided evenly in its own variable.
+    """
+    even = np.linspace(0.0, 1.0, bins + 1)
+    rows = zip(grid.bins, np.asarray(params.grid), strict=True)
+    return np.stack([np.interp(even, np.linspace(0, 1, n + 1), row[: n + 1]) for n, row in rows])
+
+
 def vegas_borders(
     density: Callable[..., jax.Array],
     channels: Sequence[int],
@@ -148,11 +158,9 @@ def vegas_borders(
 
     density(u (BLOCK, dim), channel) -> f_i, compiled. The channels share the evaluations of an
     iteration evenly, down to FEWEST_EVALUATIONS; `report` gets how many are done and the
-    evaluations so far. The package's bins, which may be fewer, are divided evenly in its own
-    variable. A density that is zero at all points keeps the uniform map.
+    evaluations so far. A density that is zero at all points keeps the uniform map.
     """
-    even = np.linspace(0.0, 1.0, options.bins + 1)
-    borders = np.tile(even, (len(channels), dim, 1))
+    borders = np.tile(np.linspace(0.0, 1.0, options.bins + 1), (len(channels), dim, 1))
     evaluations = nonfinite = 0
     for place, channel in enumerate(channels):
         batch = _Batch(functools.partial(density, channel=channel))
@@ -165,9 +173,7 @@ def vegas_borders(
         except FabgenError:
             pass  # it has no points: others may hold all of f
         else:
-            for d, n in enumerate(np.asarray(integrator.map.ninc)):
-                grid = np.asarray(integrator.map.grid)[d, : n + 1]
-                borders[place, d] = np.interp(even, np.linspace(0.0, 1.0, n + 1), grid)
+            borders[place] = axis_borders(_grid(integrator), _params(integrator), options.bins)
         evaluations, nonfinite = evaluations + batch.evaluations, nonfinite + batch.nonfinite
         if report is not None:
             report(place, evaluations)

@@ -24,18 +24,20 @@ __all__ = [
 
 if TYPE_CHECKING:
     from fabgen.training.checkpoint import Checkpointer, load_surrogate, save_surrogate
-    from fabgen.training.loop import LogRecord, Progress, Snapshot, TrainResult, log_spaced, train
+    from fabgen.training.loop import TrainResult, train
+    from fabgen.training.records import LogRecord, Progress, Snapshot
     from fabgen.training.sample import Sample, split_sample
+    from fabgen.training.stops import log_spaced
 
 _LAZY = {
     "Checkpointer": "checkpoint",
-    "LogRecord": "loop",
-    "Progress": "loop",
+    "LogRecord": "records",
+    "Progress": "records",
     "Sample": "sample",
-    "Snapshot": "loop",
+    "Snapshot": "records",
     "TrainResult": "loop",
     "load_surrogate": "checkpoint",
-    "log_spaced": "loop",
+    "log_spaced": "stops",
     "save_surrogate": "checkpoint",
     "split_sample": "sample",
     "train": "loop",

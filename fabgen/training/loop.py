@@ -8,9 +8,8 @@ run was cut, by logs, by checkpoints or by a kill, leaves no trace in the result
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import jax
@@ -22,7 +21,9 @@ from fabgen.errors import FabgenError
 from fabgen.training.counters import Counters, Meter, Tally
 from fabgen.training.objective import Memory, Objective
 from fabgen.training.optimizer import Optimizer, OptimizerState
+from fabgen.training.records import LogRecord, Progress, Snapshot, log_record, progress_of
 from fabgen.training.registry import objective_class
+from fabgen.training.stops import next_stop
 from fabgen.training.target import Params, Target, TrainableSurrogate
 
 if TYPE_CHECKING:
@@ -40,60 +41,6 @@ class TrainingState(NamedTuple):
     memory: Memory  # of the objective: HMC step sizes, buffer
     counters: Counters
     meter: Meter
-
-
-@dataclass(frozen=True)
-class LogRecord:
-    """One line of training.jsonl. Means are over the steps since the line before.
-
-    None where a figure does not exist for the method or nothing was measured.
-    """
-
-    step: int
-    loss: float | None
-    validation_loss: float | None  # of fkld, at the end of the last epoch
-    eps: float | None  # sampling efficiency of the fresh samples of q
-    target_evaluations: int
-    gradient_evaluations: int
-    seconds: float
-    acceptance: float | None
-    step_size: float | None
-    learning_rate: float
-    skipped: int
-    clipped: int
-    nonfinite_values: int
-    nonfinite_gradients: int
-
-    def as_dict(self) -> dict[str, int | float | None]:
-        """Field names and plain numbers, ready for JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a progress bar needs: `done` of `total` steps (warm-up included), the last figures."""
-
-    done: int
-    total: int
-    step: int  # negative during the warm-up
-    loss: float | None
-    eps: float | None
-    target_evaluations: int
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The parameters after `step` steps, at a step that the caller has asked for.
-
-    Those of the last step are the ones that the training ends with. The next step overwrites
-    `params`: whoever wants to keep them copies them.
-    """
-
-    step: int
-    params: Params
-    target_evaluations: int
-    gradient_evaluations: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -212,36 +159,22 @@ class Trainer:
         return replace(self, objective=replace(self.objective, data=data))
 
 
-def next_stop(
-    step: int, steps: int, intervals: tuple[int, ...], extra: tuple[int, ...] = ()
-) -> int:
-    """The first of 0, the multiples of the intervals, the extra stops and the end after `step`."""
-    if step < 0:
-        return min(0, *((step // every + 1) * every for every in intervals))
-    later = (stop for stop in extra if stop > step)
-    return min(steps, *((step // every + 1) * every for every in intervals), *later)
-
-
-def log_spaced(n: int, steps: int) -> tuple[int, ...]:
-    """At most n steps from 1 to `steps`, evenly spaced in their logarithm; the last for n = 1."""
-    if n < 1:
-        return ()
-    spaced = (steps ** (i / (n - 1)) for i in range(n - 1))
-    return tuple(sorted({*(min(round(s), steps) for s in spaced), steps}))
-
-
 def resolve(options: TrainingOptions, data: Any = None) -> TrainingOptions:
     """The options with the length of the training, which may depend on the data (fkld)."""
     return objective_class(options.method).resolve(options, data)
 
 
 def make_trainer(
-    target: Target, surrogate: TrainableSurrogate, options: TrainingOptions, data: Any = None
+    target: Target,
+    surrogate: TrainableSurrogate,
+    options: TrainingOptions,
+    data: Any = None,
+    rounds: tuple[int, ...] = (),
 ) -> Trainer:
     """The trainer of `options.method`; unknown methods raise InputError."""
     options = resolve(options, data)
     objective = objective_class(options.method)(target, surrogate, options, data)
-    return Trainer(objective, Optimizer.from_options(options))
+    return Trainer(objective, Optimizer.from_options(options, rounds))
 
 
 def train(
@@ -255,6 +188,8 @@ def train(
     on_progress: Callable[[Progress], None] | None = None,
     on_snapshot: Callable[[Snapshot], None] | None = None,
     snapshots: Callable[[int], tuple[int, ...]] = lambda steps: (),
+    rounds: tuple[int, ...] = (),
+    enough: Callable[[Snapshot], bool] = lambda snapshot: False,
     clock: Callable[[], float] = lambda: 0.0,
 ) -> TrainResult:
     """Trains the surrogate, from the last checkpoint if `checkpointer` has one.
@@ -262,12 +197,18 @@ def train(
     `data` is what the method learns from besides f (fkld: a Sample). `on_log` is called every
     `log_every` steps and at the end, `on_progress` a few times as often, `on_snapshot` at the steps
     that `snapshots` gives for a training of so many steps; none of them changes the result.
+
+    `rounds` are the steps at which rounds end, the last one at the end of the training. Each has
+    its own course of the learning rate, is followed by a checkpoint and, but for the last one, by
+    the question `enough`: True ends the training there. A training that was killed before the
+    answer asks again when it is resumed.
+
     `clock` tells seconds (this module reads no clock of its own). A finished checkpoint returns at
     once. Raises FabgenError if f was zero or not finite wherever it was tried, InputError for a
     damaged or foreign checkpoint.
     """
     start = clock()
-    trainer = make_trainer(target, surrogate, options, data)
+    trainer = make_trainer(target, surrogate, options, data, rounds)
     init = functools.partial(trainer.init, options.seed)
     restored = None
     if checkpointer is not None:
@@ -281,44 +222,61 @@ def train(
 
     step = int(state.step)
     warm_up, steps = trainer.objective.warm_up, trainer.objective.options.steps
+
+    def snapshot(state: TrainingState) -> Snapshot:
+        calls = state.counters.target_evaluations, state.counters.gradient_evaluations
+        pace = stepping / stepped if stepped else None
+        return Snapshot(
+            int(state.step), state.params, int(calls[0]), int(calls[1]), seconds(), pace
+        )
+
+    def save(state: TrainingState, finished: bool) -> None:
+        if checkpointer is not None:
+            checkpointer.save(state, step=int(state.step), finished=finished, seconds=seconds())
+
+    if restored is not None and restored.finished:
+        steps = step
     extra = snapshots(steps) if on_snapshot is not None else ()
     history: list[LogRecord] = []
-    compile_seconds = 0.0
+    compile_seconds = stepping = 0.0
+    stepped = 0
     advance = None
     progress_every = max(1, options.log_every // 5)
     while step < steps:
+        if step in rounds and enough(snapshot(state)):
+            steps, state = step, jax.jit(trainer.finish)(state, data)
+            save(state, True)
+            break
         if advance is None:
             before = clock()
             loop = jax.jit(trainer.advance, donate_argnums=0)
             advance = loop.lower(state, np.int64(0), data).compile()
             compile_seconds = clock() - before
         intervals = (options.log_every, options.checkpoint_every, progress_every)
-        stop = next_stop(step, steps, intervals, extra)
+        stop = next_stop(step, steps, intervals, (*extra, *rounds))
+        before, first = clock(), step
         state = advance(state, np.int64(stop), data)
         step = int(state.step)
+        stepping, stepped = stepping + clock() - before, stepped + step - first
         if step == steps:
             state = jax.jit(trainer.finish)(state, data)
         counters, meter = jax.device_get((state.counters, state.meter))
         if on_progress is not None:
-            on_progress(_progress(step, warm_up, steps, counters, meter))
-        if step > 0 and (step % options.log_every == 0 or step == steps):
+            on_progress(progress_of(step, warm_up, steps, counters, meter))
+        if step > 0 and (step % options.log_every == 0 or step in (*rounds, steps)):
             _refuse_nothing(counters)
             rate = float(trainer.optimizer.schedule(jnp.asarray(step - 1)))
             validation = trainer.objective.validation_loss(state.memory)
-            record = _log_record(step, counters, meter, seconds(), rate, validation)
+            record = log_record(step, counters, meter, seconds(), rate, validation)
             history.append(record)
             if on_log is not None:
                 on_log(record)
             state = state._replace(meter=Meter.zero())
         if on_snapshot is not None and step in extra:
-            calls = int(counters.target_evaluations), int(counters.gradient_evaluations)
-            on_snapshot(Snapshot(step, state.params, *calls, seconds()))
-        if (
-            checkpointer is not None
-            and step > 0
-            and (step % options.checkpoint_every == 0 or step == steps)
-        ):
-            checkpointer.save(state, step=step, finished=step == steps, seconds=seconds())
+            on_snapshot(snapshot(state))
+        due = step % options.checkpoint_every == 0 or step in rounds
+        if (step > 0 and due) or step == steps:
+            save(state, step == steps)
 
     return TrainResult(
         params=state.params,
@@ -330,59 +288,6 @@ def train(
         resumed_step=restored.step if restored else None,
         seconds=seconds(),
         compile_seconds=compile_seconds,
-    )
-
-
-def _number(value: Any) -> float | None:
-    value = float(value)
-    return value if math.isfinite(value) else None
-
-
-def _mean(total: Any, count: Any) -> float | None:
-    return _number(total / count) if count > 0 else None
-
-
-def _progress(step: int, warm_up: int, steps: int, counters: Counters, meter: Meter) -> Progress:
-    return Progress(
-        done=step + warm_up,
-        total=steps + warm_up,
-        step=step,
-        loss=_mean(meter.loss, meter.updates),
-        eps=_efficiency(meter),
-        target_evaluations=int(counters.target_evaluations),
-    )
-
-
-def _efficiency(meter: Meter) -> float | None:
-    """eps = (sum w)^2 / (N sum w^2) (Kish) of the samples since the last log line."""
-    if meter.samples == 0 or not np.isfinite(meter.log_sum_w):
-        return None
-    return _number(np.exp(2.0 * meter.log_sum_w - meter.log_sum_w2) / meter.samples)
-
-
-def _log_record(
-    step: int,
-    counters: Counters,
-    meter: Meter,
-    seconds: float,
-    rate: float,
-    validation_loss: Array | None,
-) -> LogRecord:
-    return LogRecord(
-        step=step,
-        loss=_mean(meter.loss, meter.updates),
-        validation_loss=None if validation_loss is None else _number(validation_loss),
-        eps=_efficiency(meter),
-        target_evaluations=int(counters.target_evaluations),
-        gradient_evaluations=int(counters.gradient_evaluations),
-        seconds=seconds,
-        acceptance=_mean(meter.acceptance, meter.transitions),
-        step_size=_mean(meter.step_size, meter.transitions),
-        learning_rate=rate,
-        skipped=int(counters.skipped),
-        clipped=int(counters.clipped),
-        nonfinite_values=int(counters.nonfinite_values),
-        nonfinite_gradients=int(counters.nonfinite_gradients),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
 Schedule = Callable[[Array], Array]
 
 
-def schedule(options: TrainingOptions) -> Schedule:
+def schedule(options: TrainingOptions, rounds: tuple[int, ...] = ()) -> Schedule:
     """Learning rate as a function of the training step 0 .. steps - 1.
 
     constant: learning_rate. cosine: from learning_rate down to final_rate. warmup-cosine: linear
-    from initial_rate to learning_rate in warmup_steps, then cosine down to final_rate.
+    from initial_rate to learning_rate in warmup_steps, then cosine down to final_rate. rounds: the
+    steps at which rounds end; each has a schedule of its own (warm restarts: I. Loshchilov, F.
+    Hutter, SGDR, arXiv:1608.03983), so that every round ends with parameters that have settled.
     """
+    if rounds:
+        lengths = (end - start for start, end in itertools.pairwise((0, *rounds)))
+        own = [schedule(replace(options, steps=length)) for length in lengths]
+        return optax.schedules.join_schedules(own, list(rounds[:-1]))
     peak, final = options.learning_rate, options.final_rate
     if options.schedule == "constant":
         return optax.schedules.constant_schedule(peak)
@@ -86,8 +93,10 @@ class Optimizer:
     norm_window: int
 
     @classmethod
-    def from_options(cls, options: TrainingOptions) -> Optimizer:
-        return cls(schedule(options), options.skip_factor, options.clip_factor, options.norm_window)
+    def from_options(cls, options: TrainingOptions, rounds: tuple[int, ...] = ()) -> Optimizer:
+        return cls(
+            schedule(options, rounds), options.skip_factor, options.clip_factor, options.norm_window
+        )
 
     def init(self, params: Params) -> OptimizerState:
         return OptimizerState(

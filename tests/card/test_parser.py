@@ -23,9 +23,11 @@ def error_of(path: Path, *overrides: str) -> InputError:
 
 def test_one_line_is_a_card(write_card):
     card = load_card(write_card(PROCESS, "mumu.toml"))
+    default = Card(process=("e+ e- > mu+ mu-",))
     assert card == dataclasses.replace(
-        Card(process=("e+ e- > mu+ mu-",)),
-        generation=dataclasses.replace(Card(process=()).generation, seed=1),
+        default,
+        generation=dataclasses.replace(default.generation, seed=1),
+        training=dataclasses.replace(default.training, steps=10_000, skip_factor=float("inf")),
     )
     assert card.name == "mumu"
     assert card.beams.energy == (500.0, 500.0)
@@ -140,7 +142,7 @@ def test_the_seed_option_sets_both_seeds(write_card):
         ("model = 5\n", "model", "sm-no_b_mass"),
         ("[training.fab]\nbuffer_minimum = 101\n", "training.fab.buffer_minimum", "100"),
         (
-            '[training]\nschedule = "warmup-cosine"\nwarmup_steps = 400\n',
+            '[training]\nmethod = "fab"\nschedule = "warmup-cosine"\nwarmup_steps = 400\n',
             "training.warmup_steps",
             "400",
         ),
@@ -166,7 +168,6 @@ def test_wrong_values_name_file_key_and_cure(write_card, text, key, message):
         '[beams]\nkind = "proton"\n',
         '[beams]\npdf = "CT18NLO"\n',
         '[scales]\nfactorization = "transverse_mass"\n',
-        '[training]\nmethod = "auto"\n',
         'model = "models/loop_sm"\n',
     ],
 )
@@ -307,7 +308,7 @@ def test_errors_in_settings_name_the_option(write_card):
 
 def test_a_setting_holds_one_key_only(write_card):
     card = load_card(write_card(PROCESS), ["process=e+ e- > z h\ntraining.steps = 5"])
-    assert card.training.steps == 400
+    assert card.training.steps == 10_000
 
 
 def test_cut_keys_have_partners():

@@ -16,7 +16,7 @@ def test_fkld_has_no_steps_of_its_own(tmp_path):
     assert (card.training.steps, card.training.fkld.epochs) == (0, 20)
     (tmp_path / "card.toml").write_text(dump_card(card))
     assert load_card(tmp_path / "card.toml") == card
-    assert card_of_process(MUONS).training.steps == 400
+    assert card_of_process(MUONS, ["training.method=fab"]).training.steps == 400
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_fkld_has_no_steps_of_its_own(tmp_path):
             "less than training.fkld.epochs = 20",
         ),
         (
-            ("training.schedule=warmup-cosine", "training.warmup_steps=400"),
+            ("training.method=fab", "training.schedule=warmup-cosine", "training.warmup_steps=400"),
             "training.warmup_steps",
             "less than training.steps = 400",
         ),

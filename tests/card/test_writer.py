@@ -13,7 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabgen.card import CUT_KEYS, Card, card_from_table, diff_cards, dump_card, load_card
+from fabgen.card import (
+    CUT_KEYS,
+    Card,
+    card_from_table,
+    diff_cards,
+    dump_card,
+    load_card,
+)
 from fabgen.card.option import Option, option_of
 from fabgen.errors import InputError
 
@@ -81,7 +88,13 @@ def any_card(draw) -> Card:
     steps = 0 if training.method == "fkld" else max(training.steps, 1)
     gain = float(round(training.madnis.buffer_gain))
     madnis = dataclasses.replace(training.madnis, buffer_gain=gain)
-    tables["training"] = dataclasses.replace(training, steps=steps, madnis=madnis)
+    training = dataclasses.replace(training, steps=steps, madnis=madnis)
+    # What only automatic runs can have, and what they cannot.
+    if training.method == "auto":
+        training = dataclasses.replace(training, schedule="cosine")
+    elif tables["surrogate"].kind == "auto":
+        tables["surrogate"] = dataclasses.replace(tables["surrogate"], kind="flow")
+    tables["training"] = training
     # Processes have one channel so far: what only several can have is tested with toys.
     tables["channels"] = dataclasses.replace(
         tables["channels"], prior="diagrams", maps="", drop_below=0.0
@@ -148,7 +161,7 @@ def test_differences_name_the_keys_with_both_values(write_card):
         "training.steps",
         "surrogate.vegas.bins",
     }
-    assert "training.steps: 400 -> 5" in [str(d) for d in differences]
+    assert "training.steps: 10000 -> 5" in [str(d) for d in differences]
     assert "parameters.MT: 170.0 -> absent" in [str(d) for d in differences]
 
 

@@ -10,12 +10,18 @@ from fabgen.surrogate import Flow, Uniform, VegasGrid, build_surrogate
 
 
 def test_flow_of_the_default_card():
-    assert build_surrogate(8, SurrogateOptions()) == Flow(8)
+    assert build_surrogate(8, SurrogateOptions(kind="flow")) == Flow(8)
 
 
 def test_every_field_reaches_the_flow():
     options = SurrogateOptions(
-        layers=3, bins=5, hidden=(8,), permutation="exchange", precision="float64", boundary=1e-5
+        kind="flow",
+        layers=3,
+        bins=5,
+        hidden=(8,),
+        permutation="exchange",
+        precision="float64",
+        boundary=1e-5,
     )
     assert build_surrogate(4, options) == Flow(4, 3, 5, (8,), "exchange", "float64", 1e-5)
 

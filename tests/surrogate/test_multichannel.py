@@ -97,7 +97,7 @@ def test_grids_map_and_invert():
 
 def test_what_the_card_asks_for():
     def build(n_channels, options=None, channels=None, **how):
-        options, channels = options or SurrogateOptions(), channels or Channels()
+        options, channels = options or SurrogateOptions(kind="flow"), channels or Channels()
         how = {"trained_weights": True, "grids": False} | how
         return build_channels(2, tuple(range(n_channels)), 5, options, channels, **how)
 
@@ -114,6 +114,8 @@ def test_what_the_card_asks_for():
     grids = build(2, SurrogateOptions(kind="vegas"))
     assert (grids.density, grids.grid_bins, grids.weights) == (Uniform(2), 64, None)
     mirrored = build_channels(
-        *(2, (0, 1, 0, 1), 5, SurrogateOptions(), Channels()), trained_weights=False, grids=False
+        *(2, (0, 1, 0, 1), 5, SurrogateOptions(kind="flow"), Channels()),
+        trained_weights=False,
+        grids=False,
     )
     assert mirrored.flow_of == (0, 1, 0, 1)

@@ -84,6 +84,7 @@ class Toys:
         """Options of a training that takes about a second."""
         fab = {"buffer_batches": 8, "buffer_minimum": 2, "updates": 2} | changes.pop("fab", {})
         values = {
+            "method": "fab",
             "steps": 40,
             "batch_size": 64,
             "learning_rate": 0.05,

@@ -110,6 +110,7 @@ def test_a_flow_finds_both_peaks_of_a_correlated_density():
             return jax.nn.logsumexp(-distance, axis=-1)
 
     options = TrainingOptions(
+        method="fab",
         steps=80,
         batch_size=128,
         learning_rate=1e-2,

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabgen.errors import FabgenError, InputError
-from fabgen.training import train
-from fabgen.training.loop import log_spaced, next_stop
+from fabgen.training import Checkpointer, train
+from fabgen.training.stops import log_spaced, next_stop
 
 LOG_AB = ((0.8, 1.2), (0.3, 0.5))
 NORM = 7.0
@@ -201,3 +201,39 @@ def test_a_density_of_zero_ends_the_run_with_one_message(toys, method):
 def test_unknown_method_is_refused(toys):
     with pytest.raises(InputError, match="fab-nobuffer"):
         train(toys.GaussianTarget(), toys.Kumaraswamy(2), toys.options(method="fbb"))
+
+
+def test_a_round_can_be_the_last_one(toys, tmp_path):
+    """The question is asked at the end of every round but the last, and again after a kill."""
+    target, surrogate = toys.KumaraswamyTarget(LOG_AB), toys.Kumaraswamy(2)
+    options = toys.options(method="rkld", steps=40, batch_size=16, checkpoint_every=1000)
+    asked = []
+
+    def train_until(answer, **more):
+        def enough(snapshot):
+            asked.append((snapshot.step, snapshot.seconds_per_step))
+            return answer(snapshot)
+
+        return train(target, surrogate, options, rounds=(8, 24, 40), enough=enough, **more)
+
+    whole = train_until(lambda snapshot: False)
+    assert [step for step, _ in asked] == [8, 24]
+    assert whole.steps == 40
+    assert [record.step for record in whole.history] == [8, 10, 20, 24, 30, 40]
+
+    def interrupt(snapshot):
+        if snapshot.step == 24:
+            raise KeyboardInterrupt
+
+    store = Checkpointer(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train_until(interrupt, checkpointer=store)
+    assert (store.resume_step, store.finished) == (24, False)
+    asked.clear()
+    short = train_until(lambda snapshot: True, checkpointer=store)
+    assert asked == [(24, None)]
+    assert (short.steps, short.resumed_step) == (24, 24)
+    assert (store.resume_step, store.finished) == (24, True)
+    # finished: nothing is asked, nothing is trained
+    again = train_until(lambda snapshot: False, checkpointer=store)
+    assert (again.steps, len(asked)) == (24, 1)

@@ -113,3 +113,12 @@ def test_warm_up_cosine_without_warm_up_is_the_cosine(toys):
 def test_a_warm_up_longer_than_the_training_is_refused(toys):
     with pytest.raises(InputError, match=r"training\.warmup_steps"):
         schedule(toys.options(steps=10, schedule="warmup-cosine", warmup_steps=10))
+
+
+def test_every_round_has_its_own_schedule(toys):
+    options = toys.options(steps=90, learning_rate=1e-2, schedule="cosine")
+    rate = schedule(options, (30, 90))
+    found = np.asarray([rate(step) for step in range(90)])
+    own = [schedule(toys.options(steps=n, learning_rate=1e-2)) for n in (30, 60)]
+    expected = [own[0](step) for step in range(30)] + [own[1](step) for step in range(60)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

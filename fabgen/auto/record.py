@@ -1,0 +1,108 @@
+"""auto.json: what was measured and decided so far. Every decision is there before it takes effect.
+
+Decisions depend on measured times, and a second measurement would give others: a run that was
+killed goes on with those that it finds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fabgen.auto.goal import Goal, Measured
+from fabgen.errors import InputError
+from fabgen.files import write_atomic
+
+#: What can be chosen: the map as it is, VEGAS's map of each axis, that with VEGAS+ strata, a small
+#: flow and one of the size that the card says.
+UNIFORM, GRID, VEGAS, SMALL_FLOW, FLOW = "uniform", "grid", "vegas", "small-flow", "flow"
+FLOWS = (SMALL_FLOW, FLOW)
+NAMES = {
+    UNIFORM: "untrained map",
+    GRID: "VEGAS grid",
+    VEGAS: "VEGAS+ grid",
+    SMALL_FLOW: "small flow",
+    FLOW: "flow",
+}
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """A round of training: the step of its end, seconds per step, what came out, what follows."""
+
+    step: int
+    seconds_per_step: float
+    measured: Measured
+    goes_on: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The course of the decisions.
+
+    candidates: what was measured before any flow was trained. seconds_of_q: of a point drawn from
+    the small flow; None where that was not needed. evaluations: of f, for the survey with VEGAS and
+    for the rounds' measurements. plan: what is to become the surrogate; chosen: what did, None
+    until then. training_evaluations: of a flow that was trained and not chosen.
+    """
+
+    goal: Goal
+    candidates: dict[str, Measured]
+    evaluations: int
+    plan: str
+    why: str
+    seconds_of_q: float | None = None
+    rounds: tuple[RoundRecord, ...] = field(default=())
+    chosen: str | None = None
+    training_evaluations: int = 0
+
+    def round_at(self, step: int) -> RoundRecord | None:
+        return next((r for r in self.rounds if r.step == step), None)
+
+    def with_round(self, record: RoundRecord, evaluations: int) -> Choice:
+        return replace(
+            self, rounds=(*self.rounds, record), evaluations=self.evaluations + evaluations
+        )
+
+    @property
+    def ends(self) -> list[tuple[int, Measured]]:
+        """Where the rounds ended, and how."""
+        return [(record.step, record.measured) for record in self.rounds]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For auto.json and report.json: plain values, with the last word first."""
+        values = asdict(self) | {"rounds": [asdict(record) for record in self.rounds]}
+        return {name: values[name] for name in ("chosen", "why")} | values
+
+    def store(self, file: Path) -> Choice:
+        """Writes auto.json, whole or not at all."""
+        write_atomic(file, json.dumps(self.as_dict(), indent=2, allow_nan=False) + "\n")
+        return self
+
+
+def read(file: Path) -> Choice | None:
+    """The choice of a run; None if it has made none. Raises InputError for a damaged file."""
+    if not file.exists():
+        return None
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        return Choice(
+            **values
+            | {
+                "goal": Goal(**values["goal"]),
+                "candidates": {k: Measured(**m) for k, m in values["candidates"].items()},
+                "rounds": tuple(
+                    RoundRecord(**r | {"measured": Measured(**r["measured"])})
+                    for r in values["rounds"]
+                ),
+            }
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        raise InputError(
+            "the decisions of the run cannot be read",
+            file=file,
+            hint="--restart trains anew, --run DIR elsewhere",
+        ) from None
