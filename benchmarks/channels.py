@@ -48,7 +48,10 @@ PROCESSES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, float, float]]]
     ),
     "www": ("u d~ > w+ w+ w-", (BEAMS_500, "training.steps=4700"), (99.0, 40.0, 1e7)),
 }
-TRAINING = ("training.method=variance", "training.batch_size=2048", "channels.use=all")
+TRAINING = (
+    *("training.method=variance", "training.batch_size=2048", "training.madnis.buffer_gain=2"),
+    "channels.use=all",
+)
 SURROGATES = {"none": "uniform", "vegas": "vegas", "flow": "flow"}
 COLUMNS = (
     *("process", "surrogate", "sampling eff. (%)", "unweighting eff. (%)", "pb"),

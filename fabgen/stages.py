@@ -9,6 +9,8 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import json
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -303,7 +305,9 @@ def describe_training(card: Card) -> dict[str, str]:
     """What a checkpoint belongs to: a hash of all that the training depends on."""
     free = Card(process=())
     kept = dataclasses.replace(card, evaluation=free.evaluation, generation=free.generation)
-    return {"card": hashlib.sha256(dump_card(kept).encode()).hexdigest()}
+    values = tomllib.loads(dump_card(kept))  # without the comments, which are for readers
+    text = json.dumps(values, sort_keys=True)
+    return {"card": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: bool) -> Totals:
