@@ -23,6 +23,12 @@ TABLE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Figures are made, but not written as they are."""
+    monkeypatch.setattr("fabgen.plot.style.encode", lambda figure, file_format: b"picture")
+
+
 def test_a_toy_is_trained_from_vegas_grids_and_drawn(tmp_path):
     card = card_from_table(TABLE)
     figures = run.train(card, tmp_path)

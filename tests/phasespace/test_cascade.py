@@ -124,7 +124,7 @@ def test_round_trip(name, corners, rounding_error, distance):
     @settings(max_examples=4)
     @given(st.integers(0, 2**32 - 1))
     def check(seed):
-        u = corners(seed, (mapping.dim, 64))
+        u = corners(seed, (mapping.dim, 32))
         momenta, log_jacobian = map(np.asarray, mapping.forward(u, point))
         again, log_inverse = map(np.asarray, mapping.inverse(momenta, point))
         error = rounding_error(mapping, point, u) if name in COLLINEAR else np.zeros_like(u)

@@ -145,4 +145,4 @@ def test_unknown_toys_name_the_known_ones():
     with pytest.raises(InputError) as error:
         card_from_table({"process": "toy:camelback"})
     assert "toy:camel-back" in error.value.allowed
-    assert error.value.hint == "did you mean toy:camel-back?"
+    assert error.value.hint == "did you mean toy:camel-back or toy:cut-camel-back?"
