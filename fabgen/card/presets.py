@@ -27,6 +27,7 @@ _TRAINING = {
     "skip_factor": 20.0,
     "clip_factor": 20.0,
     "norm_window": 100,
+    "path_gradient": False,
     "log_every": 100,
     "checkpoint_every": 1000,
 }

@@ -308,6 +308,9 @@ class TrainingOptions:
     norm_window: int = option(
         100, doc="gradient norms the median is taken of", at_least=1, at_most=10**6
     )
+    path_gradient: bool = option(
+        True, doc="rkld, kl-inverse: leave out the part of the gradient that is noise only"
+    )
     log_every: int = option(20, doc="steps between lines of training.jsonl", at_least=1)
     checkpoint_every: int = option(100, doc="steps between checkpoints", at_least=1)
     seed: int = option(1, doc="seed of the training", at_least=0, at_most=MAX_SEED)

@@ -12,6 +12,8 @@ from fabgen.training.madnis import Madnis, Terms
 class ReverseKl(Inverse):
     """<-log(f/q)>, with the gradient taken through f."""
 
+    score = 1.0
+
     def divergence(self, log_w: Array, usable: Array, channel: Array) -> Array:
         del usable, channel
         return -log_w
