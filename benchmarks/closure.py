@@ -120,7 +120,7 @@ def main() -> None:
                 _kept(file, lambda name=name, way=way: estimate(name, way, options))
             print(estimates_table(Estimates(options.out, name)), flush=True)
     if options.report:
-        write_atomic(RESULTS, document(options.out))
+        write_atomic(RESULTS, document(options))
 
 
 def _kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -254,27 +254,27 @@ def spectra_table(out: Path, names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def document(out: Path) -> str:
+def document(options: argparse.Namespace) -> str:
     """Both tables and what they depend on."""
-    found = [Estimates(out, name) for name in PROCESSES]
+    found = [e for e in (Estimates(options.out, name) for name in PROCESSES) if e.pulls]
     pulls = np.array([pull for e in found for pull in e.pulls.values()])
     largest = norm.isf(0.25 / max(len(pulls), 1))  # of as many, larger in every other case
+    command = f"python benchmarks/closure.py --samples {options.samples} --steps {options.steps}"
+    made = spectra_table(options.out, list(PROCESSES))
     return "\n".join([
         "# Closure",
         "",
-        "`python benchmarks/closure.py --report`, `python benchmarks/closure.py --spectra --report`"
-        f"; fabgen {__version__}, jax {jax.__version__}, {os.cpu_count()} cores,"
-        f" {datetime.datetime.now(datetime.UTC).date().isoformat()}.",
+        f"`{command} --report`, then with `--spectra`; fabgen {__version__}, jax {jax.__version__},"
+        f" {os.cpu_count()} cores, {datetime.datetime.now(datetime.UTC).date().isoformat()}. Ways"
+        " that are not in a table were not run.",
         "",
         "## Cross sections",
         "",
         f"{len(pulls)} pulls: mean {np.mean(pulls):+.2f}, standard deviation {np.std(pulls):.2f},"
         f" largest {np.max(np.abs(pulls)):.2f} (about {largest:.1f} is expected).",
         "",
-        *(estimates_table(e) for e in found if e.pulls),
-        "## Spectra",
-        "",
-        spectra_table(out, list(PROCESSES)),
+        *map(estimates_table, found),
+        *(["## Spectra", "", made] if made else []),
     ])  # fmt: skip
 
 
