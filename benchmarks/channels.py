@@ -89,6 +89,8 @@ def result(name: str, surrogate: str, seed: int, options: argparse.Namespace) ->
     """The report of one training, of --out if it is there."""
     process, settings, _ = PROCESSES[name]
     asked = [*TRAINING, *settings, *options.set, f"surrogate.kind={SURROGATES[surrogate]}"]
+    if surrogate == "none":
+        asked.append("channels.trained_weights=false")  # nothing is trained, not even those
     known = {"name": name, "surrogate": surrogate, "seed": seed, "settings": asked}
     return integrated(process, known, options.out / f"{name}-{surrogate}-seed{seed}", options)
 
