@@ -16,13 +16,17 @@ import datetime
 import json
 import os
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
+sys.path.insert(0, str(Path(__file__).parent))
 
-from fabgen import __version__, run
+import jax
+from tables import head, made, mean
+
+from fabgen import run
 from fabgen.card import card_of_process
 from fabgen.files import write_atomic
 
@@ -74,7 +78,7 @@ def main() -> None:
     unknown = set(options.processes) - set(PROCESSES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PROCESSES)}")
-    print(header(), flush=True)
+    print(head(COLUMNS), flush=True)
     for name in options.processes or PROCESSES:
         for surrogate in options.surrogates:
             # Without a training the seed only changes the points of the evaluation.
@@ -120,18 +124,8 @@ def integrated(
     return record
 
 
-def header() -> str:
-    return "| " + " | ".join(COLUMNS) + " |\n" + "|---" * len(COLUMNS) + "|"
-
-
 def line(records: Sequence[Mapping[str, Any]]) -> str:
     """One row: means and deviations of runs of one process and surrogate."""
-
-    def mean(values: Iterable[float], digits: int) -> str:
-        values = list(values)
-        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-        return f"{statistics.fmean(values):.{digits}f}{spread}"
-
     seconds = (r["training"].get("training_seconds", 0.0) for r in records)
     cells = (
         records[0]["name"],
@@ -158,20 +152,10 @@ def document(out: Path) -> str:
         f"- {name}: `{process}`, {', '.join(settings)}; aim {eps:g} % and {uw:g} % within {n:.0e}"
         for name, (process, settings, (eps, uw, n)) in PROCESSES.items()
     ]
-    last = records[-1] if records else {}
-    versions = f"fabgen {__version__}, jax {last.get('jax')}, {last.get('cores')} cores"
-    samples = f"{last.get('evaluation_samples', 0):,} fresh samples each"
-    return "\n".join([
-        "# Several channels",
-        "",
-        f"`python benchmarks/channels.py --report`; {versions}, {last.get('date')}; {samples}.",
-        "",
-        *aims,
-        "",
-        header(),
-        *rows,
-        "",
-    ])  # fmt: skip
+    start = ["# Several channels", ""]
+    if records:
+        start += [made("python benchmarks/channels.py --report", records[-1]), ""]
+    return "\n".join([*start, *aims, "", head(COLUMNS), *rows, ""])
 
 
 if __name__ == "__main__":

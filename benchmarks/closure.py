@@ -26,7 +26,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy.stats import chi2, norm
+from jax.scipy.stats import chi2, norm
 
 from fabgen import __version__, run
 from fabgen.build import build_integrand

@@ -16,15 +16,15 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from channels import PROCESSES, integrated
+from tables import head, made, mean
 
-from fabgen import __version__
 from fabgen.files import write_atomic
 
 RESULTS = Path(__file__).parent / "results" / "losses.md"
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/losses"))
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
-    print(header(), flush=True)
+    print(head(HEAD), flush=True)
     lines = []
     for loss, direction, method in LOSSES:
         records = [trained(method, seed, options) for seed in range(1, options.seeds + 1)]
@@ -77,18 +77,8 @@ def trained(method: str, seed: int, options: argparse.Namespace) -> dict[str, An
     return integrated(process, known, options.out / f"{method}-seed{seed}", options)
 
 
-def header() -> str:
-    return "| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|"
-
-
 def line(loss: str, direction: str, method: str, records: list[Mapping[str, Any]]) -> str:
     """One row: means and deviations over the seeds."""
-
-    def mean(values: Iterable[float], digits: int) -> str:
-        values = list(values)
-        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-        return f"{statistics.fmean(values):.{digits}f}{spread}"
-
     cells = (
         *(loss, direction, f"`{method}`"),
         mean(((1.0 / r["sampling_efficiency"] - 1.0) ** 0.5 for r in records), 4),
@@ -103,18 +93,12 @@ def line(loss: str, direction: str, method: str, records: list[Mapping[str, Any]
 
 def document(lines: list[str], last: Mapping[str, Any], options: argparse.Namespace) -> str:
     process, settings, _ = PROCESSES["www"]
-    command = f"python benchmarks/losses.py --steps {options.steps} --batch {options.batch}"
-    return "\n".join([
-        "# Six losses",
-        "",
-        f"`{command} --seeds {options.seeds} --report`; fabgen {__version__}, jax {last['jax']},"
-        f" {last['cores']} cores, {last['date']}; {last['evaluation_samples']:,} fresh samples"
-        f" each. `{process}`, {settings[0]}.",
-        "",
-        header(),
-        *lines,
-        "",
-    ])  # fmt: skip
+    command = (
+        f"python benchmarks/losses.py --steps {options.steps} --batch {options.batch}"
+        f" --seeds {options.seeds} --report"
+    )
+    start = ["# Six losses", "", f"{made(command, last)} `{process}`, {settings[0]}.", ""]
+    return "\n".join([*start, head(HEAD), *lines, ""])
 
 
 if __name__ == "__main__":
