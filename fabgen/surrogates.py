@@ -10,6 +10,7 @@ from fabgen.card.channels import MADNIS_METHODS
 if TYPE_CHECKING:
     from fabgen.interface import AnyIntegrand
     from fabgen.reporting import Reporter
+    from fabgen.training.madnis import Pretrained
 
 
 def surrogate_of(card: Card, integrand: AnyIntegrand) -> Any:
@@ -35,12 +36,14 @@ def has_training(card: Card, integrand: AnyIntegrand) -> bool:
 
 def start_of_training(card: Card, integrand: AnyIntegrand, reporter: Reporter) -> Any:
     """The VEGAS grids that a new training starts from; None where it starts from nothing."""
-    if not pretrains(card):
-        return None
+    return channel_grids(card, integrand, reporter) if pretrains(card) else None
+
+
+def channel_grids(card: Card, integrand: AnyIntegrand, reporter: Reporter) -> Pretrained:
+    """A VEGAS grid for every channel, as surrogate.vegas says."""
     from fabgen.training.pretraining import pretrain
 
-    n = integrand.n_channels
-    with reporter.stage("vegas", n, "channels") as show:
+    with reporter.stage("vegas", integrand.n_channels, "channels") as show:
 
         def report(channel: int, evaluations: int) -> None:
             show(channel + 1, evaluations=evaluations)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fabgen.auto.record import GRID, VEGAS
 from fabgen.errors import FabgenError
 from fabgen.stages import Session
+from fabgen.surrogates import channel_grids
 
 if TYPE_CHECKING:
     from fabgen.training.madnis import Pretrained
@@ -108,20 +109,10 @@ def _of_one_channel(session: Session) -> Grids:
 
 
 def _of_channels(session: Session) -> Grids:
-    from fabgen.training.pretraining import pretrain
-
-    integrand, n = session.integrand, session.integrand.n_channels
-    options, seed = session.card.surrogate.vegas, session.card.training.seed
-    with session.reporter.stage("vegas", n, "channels") as show:
-        made = pretrain(
-            integrand,
-            options,
-            seed,
-            lambda channel, evaluations: show(channel + 1, evaluations=evaluations),
-        )
+    made = channel_grids(session.card, session.integrand, session.reporter)
     grid, params = template(session, GRID)
     surrogates = {GRID: (grid, params._replace(grid=made.grid))}
-    return Grids(surrogates, made, {"steps": options.iterations})
+    return Grids(surrogates, made, {"steps": session.card.surrogate.vegas.iterations})
 
 
 def adapt_if_possible(session: Session) -> Grids | None:
