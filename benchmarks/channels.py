@@ -5,8 +5,9 @@
 
 Every row is a training of its own, evaluated with fresh samples of the mixture of channels; target
 evaluations are those of the training, the ones of the VEGAS grids that it starts from included. A
-run that is there is used again, an interrupted one goes on. --report writes the table of the runs
-in --out, with means and deviations over the seeds, to benchmarks/results/channels.md.
+run that is there is used again, an interrupted one goes on. --report writes the table of all runs,
+with means and deviations over the seeds, to benchmarks/results/channels.md, and the runs themselves
+to channels.jsonl beside it: they are used again from there, too.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import jax
+from records import Record, read_records, write_records
 from tables import head, made, mean
 
 from fabgen import run
 from fabgen.card import card_of_process
 from fabgen.files import write_atomic
 
-RESULTS = Path(__file__).parent / "results" / "channels.md"
+RESULTS = Path(__file__).parent / "results"
+KEPT = RESULTS / "channels.jsonl"
 BEAMS_500, BEAMS_250 = "beams.energy=[500.0, 500.0]", "beams.energy=[250.0, 250.0]"
 #: Process, settings, and the efficiencies (percent) and evaluations to reach.
 PROCESSES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, float, float]]] = {
@@ -56,6 +58,8 @@ TRAINING = (
     *("training.method=variance", "training.batch_size=2048", "training.madnis.buffer_gain=2"),
     "channels.use=all",
 )
+#: The record of a run, in its folder.
+RECORD = "benchmark.json"
 SURROGATES = {"none": "uniform", "vegas": "vegas", "flow": "flow"}
 COLUMNS = (
     *("process", "surrogate", "sampling eff. (%)", "unweighting eff. (%)", "pb"),
@@ -86,30 +90,33 @@ def main() -> None:
                 record = result(name, surrogate, seed, options)
                 print(line([record]), flush=True)
     if options.report:
-        write_atomic(RESULTS, document(options.out))
+        records = stored(options.out, KEPT)
+        write_records(KEPT, records)
+        write_atomic(RESULTS / "channels.md", document(list(records.values())))
 
 
-def result(name: str, surrogate: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def result(name: str, surrogate: str, seed: int, options: argparse.Namespace) -> Record:
     """The report of one training, of --out if it is there."""
     process, settings, _ = PROCESSES[name]
     asked = [*TRAINING, *settings, *options.set, f"surrogate.kind={SURROGATES[surrogate]}"]
     if surrogate == "none":
         asked.append("channels.trained_weights=false")  # nothing is trained, not even those
     known = {"name": name, "surrogate": surrogate, "seed": seed, "settings": asked}
-    return integrated(process, known, options.out / f"{name}-{surrogate}-seed{seed}", options)
+    return integrated(process, f"{name}-{surrogate}-seed{seed}", known, options, KEPT)
 
 
 def integrated(
-    process: str, known: Mapping[str, Any], directory: Path, options: argparse.Namespace
-) -> dict[str, Any]:
-    """The report of `fabgen integrate` with known["settings"], that of `directory` if it is there.
+    process: str, run_name: str, known: Record, options: argparse.Namespace, kept: Path
+) -> Record:
+    """The report of `fabgen integrate` with known["settings"], one that is there if there is one.
 
-    known: what goes into the record besides. options: samples, and out, which keeps what was
-    compiled.
+    known: what goes into the record besides. options: samples, and out, the folder of the runs and
+    of what was compiled. kept: the file of the repository.
     """
-    file, asked = directory / "benchmark.json", known["settings"]
-    if file.exists() and json.loads(file.read_text())["settings"] == asked:
-        return json.loads(file.read_text())
+    directory, asked = options.out / run_name, known["settings"]
+    old = stored(options.out, kept).get(run_name)
+    if old and old["settings"] == asked and old["evaluation_samples"] == options.samples:
+        return old
     sizes = (f"training.seed={known['seed']}", f"evaluation.samples={options.samples}")
     card = card_of_process(process, [*asked, *sizes])
     how = run.How(compilation_cache=options.out / "compiled")
@@ -120,11 +127,17 @@ def integrated(
         "jax": jax.__version__,
         "cores": os.cpu_count(),
     }
-    write_atomic(file, json.dumps(record, indent=1) + "\n")
+    write_atomic(directory / RECORD, json.dumps(record, indent=1) + "\n")
     return record
 
 
-def line(records: Sequence[Mapping[str, Any]]) -> str:
+def stored(out: Path, kept: Path) -> dict[str, Record]:
+    """Name of a run -> its record: those of `out`, and what else the repository keeps."""
+    own = {f.parent.name: json.loads(f.read_text()) for f in sorted(out.glob(f"*/{RECORD}"))}
+    return read_records(kept) | own
+
+
+def line(records: Sequence[Record]) -> str:
     """One row: means and deviations of runs of one process and surrogate."""
     seconds = (r["training"].get("training_seconds", 0.0) for r in records)
     cells = (
@@ -140,10 +153,9 @@ def line(records: Sequence[Mapping[str, Any]]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def document(out: Path) -> str:
-    """The table of all runs in a folder, what is aimed at, and what the numbers depend on."""
-    records = [json.loads(file.read_text()) for file in sorted(out.glob("*/benchmark.json"))]
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+def document(records: Sequence[Record]) -> str:
+    """The table of all runs, what is aimed at, and what the numbers depend on."""
+    groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         groups.setdefault((record["name"], record["surrogate"]), []).append(record)
     order = [(name, surrogate) for name in PROCESSES for surrogate in SURROGATES]

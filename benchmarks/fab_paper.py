@@ -8,8 +8,8 @@ Trains VEGAS+, fkld, rkld, fab-nobuffer and fab (with fabgen's own settings `var
 equal numbers of target evaluations and evaluates each with fresh samples. Every result is one file
 in --out (with its histograms beside it, and the run below --out/runs): an interrupted benchmark
 goes on where it was, a run that is there already with the same settings is used again. Ends with
-the tables of all runs in --out, as Markdown, CSV and pictures there; --report writes these to
-benchmarks/results.
+the tables of all runs, as Markdown, CSV and pictures in --out; --report writes these to
+benchmarks/results, with the runs themselves (fab_paper.jsonl): they are used again from there, too.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from paper.published import ALL_METHODS, METHODS
 from paper.report import write_report
-from paper.runs import result
+from paper.runs import KEPT, result, stored_results
 from paper.settings import MAPPINGS, Experiment
+from records import write_records
 
 from fabgen.errors import InputError
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
@@ -72,7 +71,9 @@ def main() -> None:
                     except InputError as error:
                         print(f"{experiment.name}: {error}", file=sys.stderr)
                         sys.exit(2)
-    file = write_report(options.out, RESULTS if options.report else options.out / "report")
+    if options.report:
+        write_records(KEPT, stored_results(options.out))
+    file = write_report(options.out, KEPT.parent if options.report else options.out / "report")
     print(file.read_text())
     print(f"({file})", file=sys.stderr)
 

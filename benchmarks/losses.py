@@ -8,7 +8,7 @@ fixed points, no gradient of f) and in latent space ("inverse": points move with
 through f), at the same number of points, all from the same untrained flow of one channel: no VEGAS
 grids, every point used once. The relative deviation is that of one weight; its square over the
 number of points is the relative error of an integral, squared. --report writes the table to
-benchmarks/results/losses.md.
+benchmarks/results/losses.md and the runs to losses.jsonl beside it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from channels import PROCESSES, integrated
+from channels import PROCESSES, integrated, stored
+from records import Record, write_records
 from tables import head, made, mean
 
 from fabgen.files import write_atomic
 
-RESULTS = Path(__file__).parent / "results" / "losses.md"
+RESULTS = Path(__file__).parent / "results"
+KEPT = RESULTS / "losses.jsonl"
 #: Loss, direction and method of the card.
 LOSSES = (
     ("variance", "forward", "variance"),
@@ -61,10 +61,11 @@ def main() -> None:
         lines.append(line(loss, direction, method, records))
         print(lines[-1], flush=True)
     if options.report:
-        write_atomic(RESULTS, document(lines, records[-1], options))
+        write_records(KEPT, stored(options.out, KEPT))
+        write_atomic(RESULTS / "losses.md", document(lines, records[-1], options))
 
 
-def trained(method: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+def trained(method: str, seed: int, options: argparse.Namespace) -> Record:
     process, settings, _ = PROCESSES["www"]
     asked = [
         *settings,
@@ -74,10 +75,10 @@ def trained(method: str, seed: int, options: argparse.Namespace) -> dict[str, An
         "training.madnis.vegas_pretraining=false",
     ]
     known = {"loss": method, "seed": seed, "settings": asked}
-    return integrated(process, known, options.out / f"{method}-seed{seed}", options)
+    return integrated(process, f"{method}-seed{seed}", known, options, KEPT)
 
 
-def line(loss: str, direction: str, method: str, records: list[Mapping[str, Any]]) -> str:
+def line(loss: str, direction: str, method: str, records: list[Record]) -> str:
     """One row: means and deviations over the seeds."""
     cells = (
         *(loss, direction, f"`{method}`"),
@@ -91,7 +92,7 @@ def line(loss: str, direction: str, method: str, records: list[Mapping[str, Any]
     return "| " + " | ".join(cells) + " |"
 
 
-def document(lines: list[str], last: Mapping[str, Any], options: argparse.Namespace) -> str:
+def document(lines: list[str], last: Record, options: argparse.Namespace) -> str:
     process, settings, _ = PROCESSES["www"]
     command = (
         f"python benchmarks/losses.py --steps {options.steps} --batch {options.batch}"

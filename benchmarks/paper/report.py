@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -31,7 +30,7 @@ HEADER = """\
 A. Kofler et al., Flow Annealed Importance Sampling Bootstrap meets Differentiable Particle Physics,
 MLST 6 (2025) 025061, Tables 1 and 2 and Figures 1, 3, 4, 5, beside fabgen at equal numbers of
 target evaluations. Written by `python benchmarks/fab_paper.py --report` from finished runs; all of
-them are in [fab_paper.csv](fab_paper.csv).
+them are in [fab_paper.csv](fab_paper.csv) and, whole, in fab_paper.jsonl.
 
 Every entry is the mean ± standard deviation over the seeds, each training evaluated with fresh
 samples of its own (the paper: 10^4 in 2D, 10^6 in 8D). E_p[log(p/q)] is the paper's, with its
@@ -58,8 +57,12 @@ What differs from the paper:
 
 
 def write_report(out: Path, target: Path) -> Path:
-    """Writes fab_paper.md, .csv and the pictures into `target`; returns the Markdown file."""
-    records = list(stored_results(out))
+    """Writes fab_paper.md, .csv and the pictures into `target`; returns the Markdown file.
+
+    Pictures of histograms that are not in `out` any more stay as they are in `target`.
+    """
+    results = stored_results(out)
+    records = [results[name] for name in sorted(results)]
     groups: dict[Group, list[Record]] = defaultdict(list)
     for record in records:
         groups[group_of(record)].append(record)
@@ -69,8 +72,10 @@ def write_report(out: Path, target: Path) -> Path:
         parts.append(_section(group, groups[group]))
         with style():
             for name, caption, figure in _pictures(group, groups, out):
-                write_atomic(target / f"{name}.png", encode(figure, "png"))
-                parts.append(f"![{caption}]({name}.png)\n")
+                if figure is not None:
+                    write_atomic(target / f"{name}.png", encode(figure, "png"))
+                if (target / f"{name}.png").exists():
+                    parts.append(f"![{caption}]({name}.png)\n")
     file = target / "fab_paper.md"
     write_atomic(target / "fab_paper.csv", single_runs(records))
     write_atomic(file, "\n".join(parts))
@@ -129,23 +134,19 @@ def _pictures(group: Group, groups: Mapping[Group, Sequence[Record]], out: Path)
         "efficiency and divergence against target evaluations",
         figures.efficiency_curves(everything, PUBLISHED[dim]),
     )
-    best: dict[str, Any] = {}
-    for method in ALL_METHODS:
-        own = [r for r in records if r["experiment"]["method"] == method]
-        own.sort(key=_efficiency)
-        if own and (arrays := stored_arrays(own[-1], out)):
-            best[method] = arrays
-    if not best:
-        return
+    ordered = sorted(records, key=_efficiency)
+    kept = [(r["experiment"]["method"], a) for r in ordered if (a := stored_arrays(r, out))]
+    # The best run of each method, and the best of all, whose histograms are there.
+    own = dict(kept)
+    best = {method: own[method] for method in ALL_METHODS if method in own}
+    reference = kept[-1][1] if kept else {}
+    figure: Figure | None
     if dim == 2:
-        figure: Figure = figures.dalitz_planes(best)
+        figure = figures.dalitz_planes(best) if best else None
         yield f"{stem}-dalitz", "target, surrogates and their ratio in the Dalitz plane", figure
-    reference = stored_arrays(max(records, key=_efficiency), out)
-    yield (
-        f"{stem}-marginals",
-        "marginal densities of the best surrogates in units of the target's",
-        figures.marginals(best, reference, _LABELS[dim]),
-    )
+    figure = figures.marginals(best, reference, _LABELS[dim]) if best else None
+    caption = "marginal densities of the best surrogates in units of the target's"
+    yield f"{stem}-marginals", caption, figure
 
 
 def _efficiency(record: Record) -> float:

@@ -9,13 +9,13 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from records import read_records
 
 from fabgen import __version__, run
 from fabgen.build import build_integrand
@@ -39,6 +39,8 @@ from paper.settings import (
     settings_hash,
 )
 
+#: The results that the repository keeps; their histograms stay where they were made.
+KEPT = Path(__file__).parents[1] / "results" / "fab_paper.jsonl"
 #: A stream of random numbers below the seed of the training that nothing else uses.
 _FRESH = 0x46415042
 #: (E1 + E2)^2 of the 8D process, GeV^2.
@@ -51,13 +53,12 @@ def paper_normalization(dim: int) -> float:
 
 
 def result(experiment: Experiment, out: Path, say=print) -> dict[str, Any]:
-    """The result of an experiment: of `out` if it has one of the same settings, else new."""
+    """The result of an experiment: one that is there with the same settings, else new."""
     file, digest = out / f"{experiment.name}.json", settings_hash(experiment)
-    if file.exists():
-        stored = json.loads(file.read_text())
-        if stored["settings_hash"] == digest:
-            say(f"{experiment.name}: there already", flush=True)
-            return stored
+    stored = stored_results(out).get(experiment.name)
+    if stored and stored["settings_hash"] == digest:
+        say(f"{experiment.name}: there already", flush=True)
+        return stored
     start = time.perf_counter()
     try:
         found, arrays = _perform(experiment, out)
@@ -97,10 +98,10 @@ def versions() -> dict[str, str]:
     return {"fabgen": __version__, "python": platform.python_version(), **packages}
 
 
-def stored_results(out: Path) -> Iterator[dict[str, Any]]:
-    """All results of a folder, by name."""
-    for file in sorted(out.glob("*.json")):
-        yield json.loads(file.read_text())
+def stored_results(out: Path) -> dict[str, dict[str, Any]]:
+    """Name -> result: those that the repository keeps, and before them those of a folder."""
+    own = {file.stem: json.loads(file.read_text()) for file in sorted(out.glob("*.json"))}
+    return read_records(KEPT) | own
 
 
 def stored_arrays(record: dict[str, Any], out: Path) -> dict[str, np.ndarray]:

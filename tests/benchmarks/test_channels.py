@@ -40,3 +40,15 @@ def test_rows_hold_means_over_seeds(benchmark):
         *("1,500", "150 ± 71", "2"),
     ]
     assert len(cells) == len(benchmark.COLUMNS)
+
+
+def test_runs_are_kept_line_by_line(benchmark, tmp_path):
+    kept, out = tmp_path / "kept.jsonl", tmp_path / "out"
+    assert benchmark.stored(out, kept) == {}
+    old = {"www-flow-seed1": {"seed": 1, "integral": 0.1}, "www-flow-seed2": {"seed": 2}}
+    benchmark.write_records(kept, old)
+    assert len(kept.read_text().splitlines()) == 2
+    own = out / "www-flow-seed1"
+    own.mkdir(parents=True)
+    (own / benchmark.RECORD).write_text('{"seed": 1, "integral": 0.2}')
+    assert benchmark.stored(out, kept) == {**old, "www-flow-seed1": {"seed": 1, "integral": 0.2}}
