@@ -9,24 +9,29 @@ estimates are independent: their pulls are taken to their weighted mean, or to a
 other programs where there is one, and the chi-square of all of them is printed.
 
 Spectra: masses, transverse momenta and rapidities of unweighted events of a trained flow, read from
-their LHE file, against weighted events of flat sampling: a chi-square for each. Both tables go to
-benchmarks/results/closure.md with --report; every run stays in --out and is used again.
+their LHE file, against weighted events of flat sampling: a chi-square for each. Every run stays in
+--out and is used again. With --report both tables of all runs go to benchmarks/results/closure.md,
+and the runs to closure.jsonl beside it: they are used again from there, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 import jax
 import numpy as np
 from jax.scipy.stats import chi2, norm
+from records import Record, read_records, write_records
 
 from fabgen import __version__, run
 from fabgen.build import build_integrand
@@ -37,7 +42,8 @@ from fabgen.files import write_atomic
 from fabgen.plot.histogram import chi_squared, sensible_range, spectrum
 from fabgen.plot.observables import observables
 
-RESULTS = Path(__file__).parent / "results" / "closure.md"
+RESULTS = Path(__file__).parent / "results"
+KEPT = RESULTS / "closure.jsonl"
 
 
 def _beams(energy: float) -> str:
@@ -112,23 +118,34 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for name in options.processes or (SPECTRA if options.spectra else PROCESSES):
         if options.spectra:
-            _kept(options.out / f"spectra-{name}.json", lambda name=name: spectra(name, options))
-            print(spectra_table(options.out, [name]), flush=True)
+            asked = {"events": options.events, "steps": options.steps}
+            make = functools.partial(spectra, name, options)
+            once(f"spectra-{name}", asked, make, options.out)
+            print(spectra_table(stored(options.out), [name]), flush=True)
         else:
             for way in options.ways:
-                file = options.out / f"{name}-{way.replace(' ', '_')}.json"
-                _kept(file, lambda name=name, way=way: estimate(name, way, options))
-            print(estimates_table(Estimates(options.out, name)), flush=True)
+                asked = {"samples": options.samples, "steps": options.steps}
+                make = functools.partial(estimate, name, way, options)
+                once(f"{name}-{way.replace(' ', '_')}", asked, make, options.out)
+            print(estimates_table(Estimates(stored(options.out), name)), flush=True)
     if options.report:
-        write_atomic(RESULTS, document(options))
+        write_records(KEPT, stored(options.out))
+        write_atomic(RESULTS / "closure.md", document(options))
 
 
-def _kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """A result, of its file if it is there."""
-    if not file.exists():
-        found = {**make(), "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
-        write_atomic(file, json.dumps(found, indent=1) + "\n")
-    return json.loads(file.read_text())
+def stored(out: Path) -> dict[str, Record]:
+    """Name of a run -> its record: those of a folder, and what else the repository keeps."""
+    own = {file.stem: json.loads(file.read_text()) for file in sorted(out.glob("*.json"))}
+    return read_records(KEPT) | own
+
+
+def once(name: str, asked: Record, make: Callable[[], Record], out: Path) -> None:
+    """Makes the record of a run, unless one is there that was asked for alike."""
+    if asked.items() <= stored(out).get(name, {}).items():
+        return
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    found = {**asked, **make(), "date": today, "jax": jax.__version__, "cores": os.cpu_count()}
+    write_atomic(out / f"{name}.json", json.dumps(found, indent=1) + "\n")
 
 
 def _card(name: str, *settings: str) -> Card:
@@ -136,7 +153,7 @@ def _card(name: str, *settings: str) -> Card:
     return card_of_process(process, [*own, *settings])
 
 
-def estimate(name: str, way: str, options: argparse.Namespace) -> dict[str, Any]:
+def estimate(name: str, way: str, options: argparse.Namespace) -> Record:
     """Integral, error and efficiency of one process in one way."""
     steps = round(options.steps * _DEAR.get(way, 1.0))
     sizes = (
@@ -158,10 +175,10 @@ def estimate(name: str, way: str, options: argparse.Namespace) -> dict[str, Any]
 class Estimates:
     """What is known of one process: records of all ways, their weighted mean and chi-square."""
 
-    def __init__(self, out: Path, name: str):
-        files = (out / f"{name}-{way.replace(' ', '_')}.json" for way in WAYS)
+    def __init__(self, records: Mapping[str, Record], name: str):
+        runs = (f"{name}-{way.replace(' ', '_')}" for way in WAYS)
         self.name = name
-        self.records = [json.loads(file.read_text()) for file in files if file.exists()]
+        self.records = [records[run] for run in runs if run in records]
         good = [r for r in self.records if "failed" not in r]
         values, errors = (np.array([r[k] for r in good]) for k in ("integral", "integral_error"))
         self.mean = float(np.average(values, weights=errors**-2.0)) if good else math.nan
@@ -199,7 +216,7 @@ def estimates_table(estimates: Estimates) -> str:
     return "\n".join([*lines, ""])
 
 
-def spectra(name: str, options: argparse.Namespace) -> dict[str, Any]:
+def spectra(name: str, options: argparse.Namespace) -> Record:
     """Chi-squares of unweighted events of a flow against weighted ones of flat sampling."""
     how = run.How(compilation_cache=options.out / "compiled", restart=True)
     ways = {
@@ -227,14 +244,13 @@ def spectra(name: str, options: argparse.Namespace) -> dict[str, Any]:
     return {"name": name, "events": options.events, "spectra": found}
 
 
-def spectra_table(out: Path, names: Sequence[str]) -> str:
+def spectra_table(records: Mapping[str, Record], names: Sequence[str]) -> str:
     """One line per process and spectrum."""
     lines = []
     for name in names:
-        file = out / f"spectra-{name}.json"
-        if not file.exists():
+        record = records.get(f"spectra-{name}")
+        if record is None:
             continue
-        record = json.loads(file.read_text())
         p = [chi2.sf(s["chi2"], s["bins"]) for s in record["spectra"]]
         lines += [
             f"### `{PROCESSES[name][0]}`",
@@ -256,17 +272,19 @@ def spectra_table(out: Path, names: Sequence[str]) -> str:
 
 def document(options: argparse.Namespace) -> str:
     """Both tables and what they depend on."""
-    found = [e for e in (Estimates(options.out, name) for name in PROCESSES) if e.pulls]
+    records = stored(options.out)
+    found = [e for e in (Estimates(records, name) for name in PROCESSES) if e.pulls]
     pulls = np.array([pull for e in found for pull in e.pulls.values()])
     largest = norm.isf(0.25 / max(len(pulls), 1))  # of as many, larger in every other case
     command = f"python benchmarks/closure.py --samples {options.samples} --steps {options.steps}"
-    made = spectra_table(options.out, list(PROCESSES))
+    made = spectra_table(records, list(PROCESSES))
+    dates = sorted({r["date"] for r in records.values()})
     return "\n".join([
         "# Closure",
         "",
         f"`{command} --report`, then with `--spectra`; fabgen {__version__}, jax {jax.__version__},"
-        f" {os.cpu_count()} cores, {datetime.datetime.now(datetime.UTC).date().isoformat()}. Ways"
-        " that are not in a table were not run.",
+        f" {os.cpu_count()} cores, {dates[0]} to {dates[-1]}. Ways that are not in a table were not"
+        " run.",
         "",
         "## Cross sections",
         "",
