@@ -16,82 +16,87 @@ PICTURES = ("matplotlib", "mplhep", "corner", "hist", "boost_histogram", "partic
 #: Packages that only the commands that need them may import.
 HEAVY = ("distrax", "orbax", "vegas", "pylhe", "blackjax", "tensorflow_probability", *PICTURES)
 
+#: Runs commands one after the other in one process and says after each what is imported so far.
 _SCRIPT = """
 import json, sys
 from fabgen.cli import main
-sys.argv = ["fabgen", *json.loads(sys.argv[1])]
-try:
-    main()
-except SystemExit as stop:
-    code = stop.code
-modules = sorted({name.split(".")[0] for name in sys.modules})
-print("\\n" + json.dumps({"code": code, "modules": modules}))
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["fabgen", *arguments]
+    code = 0
+    try:
+        main()
+    except SystemExit as stop:
+        code = stop.code
+    modules = sorted({name.split(".")[0] for name in sys.modules})
+    print("\\n@" + json.dumps({"code": code or 0, "modules": modules}))
 """
 
 
-def run(*arguments: str) -> tuple[int, set[str]]:
-    """Exit code of `fabgen ARGUMENTS` and the top-level packages it imported."""
+def run(*commands: list[str], script: str = "") -> list[tuple[int, set[str]]]:
+    """Exit codes of `fabgen ARGUMENTS` and the top-level packages imported until then.
+
+    script: what the process does afterwards.
+    """
     result = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, json.dumps(arguments)],
+        [sys.executable, "-c", _SCRIPT + script, json.dumps(commands)],
         capture_output=True,
         text=True,
         check=True,
     )
-    answer = json.loads(result.stdout.splitlines()[-1])
-    return answer["code"] or 0, set(answer["modules"])
+    lines = [line for line in result.stdout.splitlines() if line.startswith("@")]
+    answers = [json.loads(line[1:]) for line in lines]
+    assert len(answers) == len(commands)
+    return [(answer["code"], set(answer["modules"])) for answer in answers]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["--help"], 0),
-        (["generate", "--help"], 0),
-        (["--version"], 0),
-        (["generate", "no-such-card.toml"], 2),
-        (["generate", "{wrong}"], 2),
-        (["integrate", "{wrong}", "--vegas"], 2),
-        (["plot", "--help"], 0),
-        (["plot", "runs/x"], 2),
-        (["plot", "{empty}"], 2),
-    ],
-)
-def test_quick_answers_import_neither_jax_nor_heavy_packages(tmp_path, arguments, code):
+def test_quick_answers_import_neither_jax_nor_heavy_packages(tmp_path):
+    """Nor does import fabgen, which sets JAX to 64 bits nevertheless."""
     wrong = tmp_path / "wrong.toml"
     wrong.write_text('process = "e+ e- > mu+ mu-"\nmodell = "sm"\n')
     empty = tmp_path / "run"
     with open_run(empty, Card(process=("e+ e- > mu+ mu-",))):
         pass
-    names = {"wrong": wrong, "empty": empty}
-    answer, modules = run(*(argument.format(**names) for argument in arguments))
-    assert answer == code
-    assert not modules & {"jax", *HEAVY}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["show", "e+ e- > mu+ mu-"], 0),
-        (["show", "e+ e- > mu+ mu+"], 2),
-        (["generate", "{charge}"], 2),
-    ],
-)
-def test_show_and_wrong_processes_import_no_heavy_packages(tmp_path, arguments, code):
-    charge = tmp_path / "charge.toml"
-    charge.write_text('process = "e+ e- > mu+ mu+"\n')
-    answer, modules = run(*(argument.format(charge=charge) for argument in arguments))
-    assert answer == code
-    assert not modules & set(HEAVY)
-
-
-def test_importing_fabgen_sets_64_bits_and_imports_no_jax():
+    commands = [
+        (["--help"], 0),
+        (["generate", "--help"], 0),
+        (["--version"], 0),
+        (["generate", "no-such-card.toml"], 2),
+        (["generate", str(wrong)], 2),
+        (["integrate", str(wrong), "--vegas"], 2),
+        (["plot", "--help"], 0),
+        (["plot", "runs/x"], 2),
+        (["plot", str(empty)], 2),
+    ]
     script = (
-        "import sys, fabgen\n"
-        "assert 'jax' not in sys.modules\n"
         "import jax, jax.numpy as jnp\n"
         "assert jax.config.jax_enable_x64\n"
         "assert jnp.ones(1).dtype == 'float64'\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    answers = run(*(arguments for arguments, _ in commands), script=script)
+    for (arguments, code), (answer, modules) in zip(commands, answers, strict=True):
+        assert answer == code, arguments
+        assert not modules & {"jax", *HEAVY}, arguments
+
+
+def test_other_commands_import_no_more_than_they_need(tmp_path):
+    """No heavy packages to show or to refuse processes; no pictures for events."""
+    charge, card = tmp_path / "charge.toml", tmp_path / "card.toml"
+    charge.write_text('process = "e+ e- > mu+ mu+"\n')
+    card.write_text('process = "e+ e- > mu+ mu-"\nsurrogate = {kind = "uniform"}\n')
+    options = ["--run", str(tmp_path / "run"), "--set", "evaluation.samples=1000", "-n", "10"]
+    commands = [
+        (["show", "e+ e- > mu+ mu-"], 0),
+        (["show", "e+ e- > mu+ mu+"], 2),
+        (["generate", str(charge)], 2),
+        (["generate", str(card), *options, "--quiet"], 0),
+    ]
+    answers = run(*(arguments for arguments, _ in commands))
+    assert [answer for answer, _ in answers] == [code for _, code in commands]
+    *others, events = [modules for _, modules in answers]
+    for modules in others:
+        assert not modules & set(HEAVY)
+    assert "pylhe" in events
+    assert not events & (set(PICTURES) - {"particle"})
 
 
 def test_importing_fabgen_after_jax_sets_64_bits():
@@ -112,13 +117,3 @@ def test_public_names():
         assert getattr(fabgen, name) is not None
     with pytest.raises(AttributeError, match="no_such_name"):
         fabgen.no_such_name  # noqa: B018
-
-
-def test_other_commands_draw_nothing(tmp_path):
-    card = tmp_path / "card.toml"
-    card.write_text('process = "e+ e- > mu+ mu-"\nsurrogate = {kind = "uniform"}\n')
-    options = ("--run", str(tmp_path / "run"), "--set", "evaluation.samples=1000", "-n", "10")
-    answer, modules = run("generate", str(card), *options, "--quiet")
-    assert answer == 0
-    assert "pylhe" in modules
-    assert not modules & (set(PICTURES) - {"particle"})

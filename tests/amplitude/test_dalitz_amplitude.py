@@ -20,6 +20,8 @@ from fabgen.amplitude.dalitz.lineshapes import barrier
 from fabgen.amplitude.dalitz.model import Coupling
 
 LC2PKPI = load_amplitude_model("lc2pkpi")
+#: Candidates for points inside the Dalitz plot: always as many, so that nothing is compiled again.
+CANDIDATES = 2000
 #: What differs in LHCb's model with LS couplings.
 LS_PARAMETERS = {
     "gammaK(700)": 0.847475,
@@ -53,10 +55,12 @@ def points(model, n: int, seed: int = 0):
     """sigma (3, n) inside the Dalitz plot."""
     m = [model.external[p.mass] for p in model.particles]
     rng = np.random.default_rng(seed)
-    s1 = rng.uniform((m[2] + m[3]) ** 2, (m[0] - m[1]) ** 2, 100 * n)
-    s2 = rng.uniform((m[3] + m[1]) ** 2, (m[0] - m[2]) ** 2, 100 * n)
-    sigma = jnp.array([s1, s2, sum(x * x for x in m) - s1 - s2])
-    return sigma[:, np.array(DecayPlane(sigma, m).root_kibble) > 0][:, :n]
+    s1 = rng.uniform((m[2] + m[3]) ** 2, (m[0] - m[1]) ** 2, CANDIDATES)
+    s2 = rng.uniform((m[3] + m[1]) ** 2, (m[0] - m[2]) ** 2, CANDIDATES)
+    sigma = np.array([s1, s2, sum(x * x for x in m) - s1 - s2])
+    inside = sigma[:, np.array(DecayPlane(jnp.array(sigma), m).root_kibble) > 0][:, :n]
+    assert inside.shape == (3, n)
+    return jnp.array(inside)
 
 
 def evaluated(model, sigma, method="intensity", **changed):
@@ -117,12 +121,18 @@ def test_chains_with_ls_couplings(reference, invariants):
         check_amplitudes(found, published)
 
 
-def test_intensity(reference):
+@pytest.fixture(scope="module")
+def intensity():
+    """intensity(sigma, parameters) of LHCb's model, compiled."""
+    return jax.jit(DalitzAmplitude(LC2PKPI).intensity)
+
+
+def test_intensity(reference, intensity):
     square = reference["unit_square"]
     s1, s2 = np.array(square["sigma1"]), np.array(square["sigma2"])
     total = sum(LC2PKPI.external[p.mass] ** 2 for p in LC2PKPI.particles)
     sigma = jnp.array([s1, s2, total - s1 - s2])
-    found = evaluated(LC2PKPI, sigma)
+    found = intensity(sigma, dict(LC2PKPI.external))
     np.testing.assert_allclose(found, square["intensity"], rtol=1e-11)
     everything = np.abs(evaluated(LC2PKPI, sigma, "amplitudes")) ** 2
     np.testing.assert_allclose(everything.sum(axis=(0, 1, 2, 3)), found, rtol=1e-12)
@@ -136,16 +146,16 @@ def test_one_resonance_alone():
         np.testing.assert_allclose(alone[number], evaluated(only, sigma), rtol=1e-12)
 
 
-def test_parameters_per_event():
+def test_parameters_per_event(reference, intensity):
     """A coupling and a mass with one value per event: as if evaluated one by one."""
-    sigma = points(LC2PKPI, 3)
-    changed = {"ArK(892)1": jnp.array([1.0, 2.0, 3.0]), "ML(1520)": jnp.array([1.51, 1.52, 1.53])}
-    intensity = jax.jit(DalitzAmplitude(LC2PKPI).intensity)
+    n = len(reference["unit_square"]["sigma1"])  # as many points as test_intensity compiles for
+    sigma = points(LC2PKPI, n)
+    changed = {"ArK(892)1": np.linspace(1.0, 3.0, n), "ML(1520)": np.linspace(1.51, 1.53, n)}
     together = intensity(sigma, {**LC2PKPI.external, **changed})
-    for n in range(3):
-        values = {name: float(value[n]) for name, value in changed.items()}
-        one = intensity(sigma[:, n : n + 1], {**LC2PKPI.external, **values})
-        np.testing.assert_allclose(together[n], one[0], rtol=1e-12)
+    for k in (0, n // 2, n - 1):
+        values = {name: float(value[k]) for name, value in changed.items()}
+        one = intensity(sigma, {**LC2PKPI.external, **values})
+        np.testing.assert_allclose(together[k], one[k], rtol=1e-12)
 
 
 def test_a_scalar_into_three_scalars(models):

@@ -2,18 +2,90 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import qmc
 
 from fabgen.phasespace.cascade import Branch, Leaf, Propagator
 from fabgen.phasespace.mapping import kinematics
 
 MASSES = [80.419, 4.7, 80.419, 4.7]
+#: Events in one call of a map. Maps are evaluated operation by operation: an operation is compiled
+#: once for each shape, so all tests of all maps share few programs if the shape is always the same.
+EVENTS = 2048
+
+
+def _evaluated(function, x, point):
+    """function(x (..., events), kinematics) of a map, as NumPy arrays, in pieces of EVENTS.
+
+    The numbers of the kinematics are NumPy's: what is done with numbers alone compiles nothing.
+    """
+    point = jax.tree.map(np.asarray, point)
+    pieces = []
+    for piece in _pieces(x):
+        pieces.append([np.asarray(part) for part in function(jnp.asarray(piece), point)])
+    return tuple(np.concatenate(p, axis=-1)[..., : x.shape[-1]] for p in zip(*pieces, strict=True))
+
+
+def _pieces(x):
+    """x (..., events) in pieces of EVENTS; the last one is filled up with the last event."""
+    x = np.asarray(x)
+    x = np.concatenate([x, np.repeat(x[..., -1:], -x.shape[-1] % EVENTS, axis=-1)], axis=-1)
+    return np.split(x, x.shape[-1] // EVENTS, axis=-1)
+
+
+def _derivatives(function, u):
+    """function(u (dim, events)) -> (k, events) and its derivative (k, dim, events).
+
+    In forward mode, with the directions beside each other like events: their number is EVENTS
+    here too.
+    """
+    dim, events = u.shape
+    (columns,) = _pieces(np.tile(u, dim))
+    (directions,) = _pieces(np.repeat(np.eye(dim), events, axis=1))
+    value, slope = map(np.asarray, jax.jvp(function, (columns,), (directions,)))
+    return value[:, :events], slope[:, : dim * events].reshape(-1, dim, events)
+
+
+def _log_determinant(derivative):
+    """log |det| of (dim, dim, events)."""
+    return np.linalg.slogdet(np.moveaxis(derivative, -1, 0))[1]
+
+
+def _quadrature(dim, variables, seed=0):
+    """Points (dim, events) and weights for functions of the first `variables` numbers of a cube.
+
+    Gauss-Legendre after u = t^3/(t^3 + (1 - t)^3): most points lie at the ends, where the densities
+    of resonances and the limits of phase space do. The other numbers are random: a function that
+    depends on them is found out.
+    """
+    n = {0: 1, 1: 200, 2: 45, 3: 20}[variables]
+    t, weights = np.polynomial.legendre.leggauss(n)
+    t = (t + 1) / 2
+    sizes = t**3 + (1 - t) ** 3
+    nodes, weights = t**3 / sizes, weights / 2 * 3 * (t * (1 - t)) ** 2 / sizes**2
+    u = np.random.default_rng(seed).uniform(size=(dim, n**variables))
+    u[:variables] = np.reshape(np.meshgrid(*[nodes] * variables), (variables, n**variables))
+    return u, functools.reduce(np.outer, [weights] * variables, np.ones(1)).ravel()
+
+
+def _integral(values):
+    """Mean and error of the values of `samples`."""
+    means = np.mean(values.reshape(-1, EVENTS), axis=1)
+    return np.mean(means), np.std(means, ddof=1) / math.sqrt(len(means))
+
+
+def _samples(dim, seed=0):
+    """(dim, events): eight scrambled nets of Sobol', far more precise than random numbers."""
+    nets = [qmc.Sobol(dim, rng=8 * seed + k).random(EVENTS).T for k in range(8)]
+    return np.concatenate(nets, axis=1)
 
 
 def _massless_volume(sqrt_s: float, n: int) -> float:
@@ -49,22 +121,27 @@ def _two_body(mass, first, second):
 def _coordinates(tree, momenta):
     """Invariants of the branches below the root, then cos(theta) and phi of every decay.
 
-    momenta (n, 4). Angles are taken after one pure boost from the lab to the decaying system; the
-    maps may use other axes, which turns them by rotations and leaves the measure alone.
+    momenta (n, 4, events). Angles are taken after one pure boost from the lab to the decaying
+    system; the maps may use other axes, which turns them by rotations and leaves the measure alone.
     """
+    vectors = {leg: tuple(momenta[leg]) for leg in tree.legs}
+
+    def summed(node):
+        return [sum(parts) for parts in zip(*(vectors[leg] for leg in node.legs), strict=True)]
+
     invariants, angles = [], []
     for branch in tree.branches():
-        total = sum(momenta[leg] for leg in branch.legs)
-        square = total[0] ** 2 - jnp.sum(total[1:] ** 2)
-        p = sum(momenta[leg] for leg in branch.children[0].legs)
+        e, x, y, z = summed(branch)
+        energy, *p = summed(branch.children[0])
         if branch is not tree:
+            square = e * e - (x * x + y * y + z * z)
             invariants.append(square)
             mass = jnp.sqrt(square)
-            along = jnp.dot(p[1:], total[1:])
-            p_rest = p[1:] + total[1:] * (along / (total[0] + mass) - p[0]) / mass
-        else:
-            p_rest = p[1:]
-        angles += [p_rest[2] / jnp.linalg.norm(p_rest), jnp.arctan2(p_rest[1], p_rest[0])]
+            along = p[0] * x + p[1] * y + p[2] * z
+            shift = (along / (e + mass) - energy) / mass
+            p = [a + b * shift for a, b in zip(p, (x, y, z), strict=True)]
+        size = jnp.sqrt(p[0] * p[0] + p[1] * p[1] + p[2] * p[2])
+        angles += [p[2] / size, jnp.arctan2(p[1], p[0])]
     return jnp.stack(invariants + angles)
 
 
@@ -73,14 +150,14 @@ def _log_measure(tree, momenta, sqrt_s):
 
     def mass(node):
         total = sum(momenta[leg] for leg in node.legs)
-        return jnp.sqrt(jnp.maximum(total[0] ** 2 - jnp.sum(total[1:] ** 2), 0.0))
+        return np.sqrt(np.maximum(total[0] ** 2 - np.sum(total[1:] ** 2, axis=0), 0.0))
 
     result = 0.0
     for branch in tree.branches():
         m = sqrt_s if branch is tree else mass(branch)
-        volume = _two_body(np.asarray(m), *(np.asarray(mass(c)) for c in branch.children))
-        result += np.log(volume / (4 * math.pi))
-        result -= 0.0 if branch is tree else math.log(2 * math.pi)
+        volume = _two_body(m, *(mass(child) for child in branch.children))
+        result = result + np.log(volume / (4 * math.pi))
+        result = result - (0.0 if branch is tree else math.log(2 * math.pi))
     return result
 
 
@@ -91,13 +168,13 @@ def _rounding_error(mapping, point, u):
     standard deviation than sqrt(diag((J^T J)^-1)) (Cramer and Rao), with J = dp/du over the
     errors of the momenta, 2^-53 E of each particle in each component. It is inf where J is
     singular to rounding. J is that of the forward map: a bad inverse cannot excuse itself. It is
-    taken from differences, good to three digits: jacfwd takes longer to compile than all the rest.
+    taken from differences, good to three digits.
     """
     dim, events = u.shape
     step = np.maximum(1e-4 * np.minimum(u, 1.0 - u), 1e-7)
     moves = np.eye(dim)[:, :, None] * step
     columns = np.moveaxis(np.stack([u[None] + moves, u[None] - moves]), 2, 0).reshape(dim, -1)
-    momenta = np.asarray(mapping.forward(columns, point)[0])
+    momenta = _evaluated(mapping.forward, columns, point)[0]
     momenta = momenta.reshape(*momenta.shape[:2], 2, dim, events)
     difference = (momenta[:, :, 0] - momenta[:, :, 1]) / (2.0 * step)
     energies = momenta[:, 0].mean(axis=(1, 2))[:, None, None, :]
@@ -127,6 +204,79 @@ def _distance(u, v, n: int):
 
 
 @pytest.fixture(scope="session")
+def evaluated():
+    """evaluated(mapping.forward, u, kinematics) -> momenta, log_jacobian; or of the inverse."""
+    return _evaluated
+
+
+@pytest.fixture(scope="session")
+def passing():
+    """passing(cuts, momenta) -> (events,) bool."""
+
+    def passing(cuts, momenta):
+        return _evaluated(lambda p, _: (cuts.passes(p),), momenta, ())[0]
+
+    return passing
+
+
+@pytest.fixture(scope="session")
+def piece():
+    """piece(x (..., events)) -> (..., EVENTS), filled up with the last event."""
+
+    def piece(x):
+        (filled,) = _pieces(x)
+        return filled
+
+    return piece
+
+
+@pytest.fixture(scope="session")
+def quadrature():
+    """quadrature(dim, variables) -> u, weights."""
+    return _quadrature
+
+
+@pytest.fixture(scope="session")
+def samples():
+    """samples(dim, seed=0) -> u, for `integral`."""
+    return _samples
+
+
+@pytest.fixture(scope="session")
+def integral():
+    """integral(values at samples) -> mean, error."""
+    return _integral
+
+
+@pytest.fixture(scope="session")
+def log_jacobian_by_derivatives():
+    """log_jacobian_by_derivatives(tree, mapping, u, kinematics): log(dPhi/du) from dp/du."""
+
+    def log_jacobian(tree, mapping, u, point):
+        point = jax.tree.map(np.asarray, point)
+
+        def square_map(u):
+            return _coordinates(tree, mapping.forward(u, point)[0])
+
+        momenta, _ = _evaluated(mapping.forward, u, point)
+        _, derivative = _derivatives(square_map, u)
+        return _log_determinant(derivative) + _log_measure(tree, momenta, float(point.sqrt_s))
+
+    return log_jacobian
+
+
+@pytest.fixture(scope="session")
+def derivatives():
+    """derivatives(function, u) -> value (k, events), derivative (k, dim, events)."""
+    return _derivatives
+
+
+@pytest.fixture(scope="session")
+def log_determinant():
+    return _log_determinant
+
+
+@pytest.fixture(scope="session")
 def rounding_error():
     """rounding_error(mapping, point, u (dim, events)) -> (dim, events)."""
     return _rounding_error
@@ -151,16 +301,6 @@ def massless_volume():
 @pytest.fixture(scope="session")
 def massive_volume():
     return _massive_volume
-
-
-@pytest.fixture(scope="session")
-def coordinates():
-    return _coordinates
-
-
-@pytest.fixture(scope="session")
-def log_measure():
-    return _log_measure
 
 
 @pytest.fixture(scope="session")

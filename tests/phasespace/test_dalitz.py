@@ -1,16 +1,14 @@
-"""Maps of the Dalitz plot: inverse, Jacobian, limits, momenta."""
+"""Maps of the Dalitz plot: inverse, Jacobian, limits, momenta.
+
+They are evaluated operation by operation, always for the same number of events (conftest.py).
+"""
 
 from __future__ import annotations
-
-import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from fabgen.phasespace.dalitz import DalitzMap, decay_plane, turn
 from fabgen.phasespace.invariants import BreitWignerTail
@@ -33,50 +31,35 @@ CASES = {
 each_case = pytest.mark.parametrize(("mapping", "known"), CASES.values(), ids=CASES)
 
 
-@functools.cache
-def compiled(function):
-    return jax.jit(function)
+@each_case
+def test_inverse(mapping, known, corners, evaluated):
+    u = corners(0, (2, 160))
+    sigma, log_jacobian = evaluated(mapping.forward, u, known)
+    again, log_inverse = evaluated(mapping.inverse, sigma, known)
+    np.testing.assert_allclose(again, u, atol=1e-8)
+    np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-7)
+    total = known.sqrt_s**2 + np.sum(np.square(known.masses))
+    np.testing.assert_allclose(sigma.sum(axis=0), total, rtol=1e-13)
 
 
 @each_case
-def test_inverse(mapping, known):
-    forward, inverse = compiled(mapping.forward), compiled(mapping.inverse)
-
-    @given(arrays(float, (2, 8), elements=st.floats(1e-6, 1 - 1e-6)))
-    def check(u):
-        sigma, log_jacobian = forward(u, known)
-        again, log_inverse = inverse(sigma, known)
-        np.testing.assert_allclose(again, u, atol=1e-8)
-        np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-7)
-        total = known.sqrt_s**2 + np.sum(np.square(known.masses))
-        np.testing.assert_allclose(sigma.sum(axis=0), total, rtol=1e-13)
-
-    check()
-
-
-@each_case
-def test_jacobian(mapping, known):
+def test_jacobian(mapping, known, evaluated, derivatives, log_determinant):
     """Against the derivatives of any two invariants."""
-
-    def invariants(u):
-        return mapping.forward(u[:, None], known)[0][:, 0]
-
-    u = np.random.default_rng(1).uniform(0.01, 0.99, (20, 2))
-    derivatives = jax.jit(jax.vmap(jax.jacfwd(invariants)))(u)
-    _, log_jacobian = compiled(mapping.forward)(u.T, known)
+    u = np.random.default_rng(1).uniform(0.01, 0.99, (2, 20))
+    _, matrices = derivatives(lambda u: mapping.forward(u, known)[0], u)
+    _, log_jacobian = evaluated(mapping.forward, u, known)
     for pair in ([0, 1], [1, 2], [2, 0]):
-        expected = np.log(np.abs(np.linalg.det(np.array(derivatives)[:, pair])))
-        np.testing.assert_allclose(log_jacobian, expected, atol=1e-9)
+        np.testing.assert_allclose(log_jacobian, log_determinant(matrices[pair]), atol=1e-9)
 
 
 @each_case
-def test_area(mapping, known, massive_volume):
+def test_area(mapping, known, evaluated, massive_volume):
     """Three-body phase space is the area of the Dalitz plot/(128 pi^3 M^2) (PDG, Kinematics)."""
     nodes, weights = np.polynomial.legendre.leggauss(60)
     angle = (nodes + 1) * np.pi / 4  # the Jacobian's square roots at both ends become smooth
     u = np.stack([np.full(60, 0.5), np.sin(angle) ** 2])
     weights = weights * np.pi / 4 * np.sin(2 * angle)
-    _, log_jacobian = compiled(mapping.forward)(u, known)
+    _, log_jacobian = evaluated(mapping.forward, u, known)
     area = np.sum(weights * np.exp(log_jacobian))  # does not depend on u[0]
     total = float(known.sqrt_s)
     volume = massive_volume(total, [float(mass) for mass in known.masses])
@@ -84,10 +67,10 @@ def test_area(mapping, known, massive_volume):
 
 
 @each_case
-def test_the_border(mapping, known):
+def test_the_border(mapping, known, evaluated, piece):
     """Values and gradients are numbers, but for log 0 at the ends of the mass."""
     u = np.array([[0.0, 1.0, 0.0, 0.5, 1.0, 0.5], [0.3, 0.6, 0.0, 0.0, 1.0, 1.0]])
-    sigma, log_jacobian = compiled(mapping.forward)(u, known)
+    sigma, log_jacobian = evaluated(mapping.forward, u, known)
     assert np.all(np.isfinite(sigma))
     np.testing.assert_array_equal(np.isnan(log_jacobian), False)
     assert np.all(np.isfinite(log_jacobian[:2]))
@@ -96,16 +79,21 @@ def test_the_border(mapping, known):
         sigma, log_jacobian = mapping.forward(u, known)
         return jnp.sum(sigma) + jnp.sum(jnp.where(jnp.isfinite(log_jacobian), log_jacobian, 0.0))
 
-    assert not np.any(np.isnan(jax.jit(jax.grad(value))(u)))
+    assert not np.any(np.isnan(jax.grad(value)(jnp.asarray(piece(u)))))
 
 
 @pytest.mark.parametrize("known", [CASES["square"][1], CASES["massless"][1]])
-def test_momenta(known):
+def test_momenta(known, evaluated):
     mapping = DalitzMap((3, 1))
     rng = np.random.default_rng(2)
     u = np.concatenate([rng.uniform(0, 1, (2, 200)), rng.uniform(0, 1e-9, (2, 50))], axis=1)
-    sigma, _ = mapping.forward(u, known)
-    momenta = turn(decay_plane(sigma, known), rng.uniform(0, 1, (3, 250)))
+    angles = rng.uniform(0, 1, (3, 250))
+    sigma, _ = evaluated(mapping.forward, u, known)
+    (momenta,) = evaluated(
+        lambda x, known: (turn(decay_plane(x[:3], known), x[3:]),),
+        np.concatenate([sigma, angles]),
+        known,
+    )
     scale = float(known.sqrt_s)
     total = momenta.sum(axis=0)
     np.testing.assert_allclose(total[0], scale, rtol=1e-13)
