@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Propagator, flat_tree
 from fabgen.phasespace.mapping import kinematics
@@ -118,28 +120,33 @@ def test_round_trip(name, corners, evaluated, rounding_error, distance):
     At the worst points found the exact inverse (60 digits) of exact momenta rounded to float64 is
     off by 1e-11 (six, flat), by 4e-8 for three pairs that split off each other, and by 0.5 for the
     chain of six: in its corners masses fall below the rounding of the momenta, which then hold
-    nothing of the last azimuth. Where rounding costs more than 1e-5 the bound, which is linear,
-    says nothing, and nothing is asked. It is one of statistics: of two thousand other points of the
-    chain of six two exceed it, by up to a half.
+    nothing of the last azimuth. Where rounding costs more than 1e-7 the bound, which is linear,
+    says nothing, and nothing is asked: there five of ten thousand points of that chain exceed it,
+    and elsewhere the worst is at a third of it.
     """
     mapping, point = case(name)
     used = {b.propagator.resonance for b in mapping.drawn} - {None}
     width = min((RESONANCES[0][i] * RESONANCES[1][i] for i in used), default=math.inf)
     tolerance = 1e-9 + 1e-15 * E**2 / width
 
-    u = corners(0, (mapping.dim, 128))
-    momenta, log_jacobian = evaluated(mapping.forward, u, point)
-    again, log_inverse = evaluated(mapping.inverse, momenta, point)
-    error = rounding_error(mapping, point, u) if name in COLLINEAR else np.zeros_like(u)
-    known = np.max(error, axis=0) < 1e-5
-    off = distance(again, u, mapping.n_final)
-    assert np.all((off <= tolerance + 10 * error) | ~known)
-    allowed = 1e-8 + 100 * np.max(error, axis=0)
-    assert np.all((np.abs(log_inverse - log_jacobian) <= allowed) | ~known)
-    square = np.asarray(point.masses)[:, None] ** 2
-    assert np.all(np.abs(squares(momenta) - square) <= 1e-12 * E**2)
-    total = np.sum(momenta, axis=0) - np.array([E, 0, 0, 0])[:, None]
-    assert np.all(np.abs(total) <= 1e-12 * E)
+    @settings(max_examples=4)
+    @given(st.integers(0, 2**32 - 1))
+    def check(seed):
+        u = corners(seed, (mapping.dim, 128))
+        momenta, log_jacobian = evaluated(mapping.forward, u, point)
+        again, log_inverse = evaluated(mapping.inverse, momenta, point)
+        error = rounding_error(mapping, point, u) if name in COLLINEAR else np.zeros_like(u)
+        known = np.max(error, axis=0) < 1e-7
+        off = distance(again, u, mapping.n_final)
+        assert np.all((off <= tolerance + 10 * error) | ~known)
+        allowed = 1e-8 + 100 * np.max(error, axis=0)
+        assert np.all((np.abs(log_inverse - log_jacobian) <= allowed) | ~known)
+        square = np.asarray(point.masses)[:, None] ** 2
+        assert np.all(np.abs(squares(momenta) - square) <= 1e-12 * E**2)
+        total = np.sum(momenta, axis=0) - np.array([E, 0, 0, 0])[:, None]
+        assert np.all(np.abs(total) <= 1e-12 * E)
+
+    check()
 
 
 @each_case

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fabgen.phasespace.dalitz import DalitzMap, decay_plane, turn
 from fabgen.phasespace.invariants import BreitWignerTail
@@ -33,13 +35,18 @@ each_case = pytest.mark.parametrize(("mapping", "known"), CASES.values(), ids=CA
 
 @each_case
 def test_inverse(mapping, known, corners, evaluated):
-    u = corners(0, (2, 160))
-    sigma, log_jacobian = evaluated(mapping.forward, u, known)
-    again, log_inverse = evaluated(mapping.inverse, sigma, known)
-    np.testing.assert_allclose(again, u, atol=1e-8)
-    np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-7)
-    total = known.sqrt_s**2 + np.sum(np.square(known.masses))
-    np.testing.assert_allclose(sigma.sum(axis=0), total, rtol=1e-13)
+    @settings(max_examples=10)
+    @given(st.integers(0, 2**32 - 1))
+    def check(seed):
+        u = corners(seed, (2, 160))
+        sigma, log_jacobian = evaluated(mapping.forward, u, known)
+        again, log_inverse = evaluated(mapping.inverse, sigma, known)
+        np.testing.assert_allclose(again, u, atol=1e-8)
+        np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-7)
+        total = known.sqrt_s**2 + np.sum(np.square(known.masses))
+        np.testing.assert_allclose(sigma.sum(axis=0), total, rtol=1e-13)
+
+    check()
 
 
 @each_case

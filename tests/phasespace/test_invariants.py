@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fabgen.phasespace.invariants import BreitWigner, BreitWignerTail, Flat, Limits, Power
 
@@ -51,12 +53,18 @@ each_case = pytest.mark.parametrize(("block", "limits", "resonance"), CASES.valu
 def test_inverse(block, limits, resonance, corners, piece):
     mass, width = resonance
     tolerance = 1e-9 + (1e-15 * 1000**2 / (mass * width) if width else 0.0)
-    u = piece(corners(0, 500))
-    x, jacobian = block.forward(jnp.asarray(u), limits, *resonance)
-    again, inverse_jacobian = block.inverse(x, limits, *resonance)
-    assert np.all((np.asarray(x) >= 0.0) & (np.asarray(x) <= limits.span))
-    np.testing.assert_allclose(again, u, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(inverse_jacobian, jacobian, rtol=1e-7)
+
+    @settings(max_examples=10)
+    @given(st.integers(0, 2**32 - 1))
+    def check(seed):
+        u = piece(corners(seed, 500))
+        x, jacobian = block.forward(jnp.asarray(u), limits, *resonance)
+        again, inverse_jacobian = block.inverse(x, limits, *resonance)
+        assert np.all((np.asarray(x) >= 0.0) & (np.asarray(x) <= limits.span))
+        np.testing.assert_allclose(again, u, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(inverse_jacobian, jacobian, rtol=1e-7)
+
+    check()
 
 
 @each_case

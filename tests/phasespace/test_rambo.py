@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fabgen.phasespace.cascade import Leaf, flat_tree
 from fabgen.phasespace.kinematics import mass_squared
@@ -47,16 +49,21 @@ def test_round_trip(n, masses, corners, evaluated, rounding_error, distance):
     mapping, point = Rambo(n), kinematics(1000.0, MASSES[masses][:n])
     collinear = masses == "massless" and n > 4
 
-    u = corners(0, (mapping.dim, 256))
-    momenta, log_jacobian = evaluated(mapping.forward, u, point)
-    again, log_inverse = evaluated(mapping.inverse, momenta, point)
-    error = rounding_error(mapping, point, u) if collinear else np.zeros_like(u)
-    assert np.all(distance(again, u, n) <= 1e-9 + 10 * error)
-    np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-8)
-    square = np.asarray(point.masses)[:, None] ** 2
-    assert np.all(np.abs(mass_squared(momenta) - square) <= 1e-12 * 1000**2)
-    total = np.sum(momenta, axis=0) - np.array([1000.0, 0, 0, 0])[:, None]
-    assert np.all(np.abs(total) <= 1e-12 * 1000)
+    @settings(max_examples=4)
+    @given(st.integers(0, 2**32 - 1))
+    def check(seed):
+        u = corners(seed, (mapping.dim, 256))
+        momenta, log_jacobian = evaluated(mapping.forward, u, point)
+        again, log_inverse = evaluated(mapping.inverse, momenta, point)
+        error = rounding_error(mapping, point, u) if collinear else np.zeros_like(u)
+        assert np.all(distance(again, u, n) <= 1e-9 + 10 * error)
+        np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-8)
+        square = np.asarray(point.masses)[:, None] ** 2
+        assert np.all(np.abs(mass_squared(momenta) - square) <= 1e-12 * 1000**2)
+        total = np.sum(momenta, axis=0) - np.array([1000.0, 0, 0, 0])[:, None]
+        assert np.all(np.abs(total) <= 1e-12 * 1000)
+
+    check()
 
 
 @pytest.mark.parametrize("masses", MASSES)

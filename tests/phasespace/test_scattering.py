@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fabgen.phasespace.cascade import Branch, Cascade, Exchange, Leaf, Propagator
 from fabgen.phasespace.mapping import kinematics
@@ -136,15 +138,21 @@ def test_round_trip(name, corners, forward, inverse, distance):
     mapping, point = CASES[name][0], numbers(name)
     resonant = any(b.propagator.resonance is not None for b in mapping.drawn)
     tolerance = 1e-9 + (1e-15 * E**2 / (Z * 2.441) if resonant else 0.0)
-    u = corners(0, (mapping.dim, 320))
-    momenta, log_jacobian = forward(name, u)
-    again, log_inverse = inverse(name, momenta)
-    assert np.max(distance(again, u, mapping.n_final)) <= tolerance
-    np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-8)
-    square = np.asarray(point.masses)[:, None] ** 2
-    assert np.all(np.abs(mass_squared(momenta) - square) <= 1e-12 * E**2)
-    total = np.sum(momenta, axis=0) - np.array([E, 0, 0, 0])[:, None]
-    assert np.all(np.abs(total) <= 1e-12 * E)
+
+    @settings(max_examples=4)
+    @given(st.integers(0, 2**32 - 1))
+    def check(seed):
+        u = corners(seed, (mapping.dim, 80))
+        momenta, log_jacobian = forward(name, u)
+        again, log_inverse = inverse(name, momenta)
+        assert np.max(distance(again, u, mapping.n_final)) <= tolerance
+        np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-8)
+        square = np.asarray(point.masses)[:, None] ** 2
+        assert np.all(np.abs(mass_squared(momenta) - square) <= 1e-12 * E**2)
+        total = np.sum(momenta, axis=0) - np.array([E, 0, 0, 0])[:, None]
+        assert np.all(np.abs(total) <= 1e-12 * E)
+
+    check()
 
 
 def test_round_trip_of_six(forward, inverse, distance):
