@@ -20,16 +20,21 @@ SPREADS = np.array([0.9, 0.2, 0.0, 0.0])
 KEY = jax.random.key(3)
 
 
-def sampler(shares=(0.25,) * 4, block=1000):
-    def step(params, key, channel):
-        del params
-        u = jax.random.uniform(key, (block, 1))
-        w = jnp.asarray(INTEGRALS)[channel] * (
-            1.0 + jnp.asarray(SPREADS)[channel] * (2.0 * u[:, 0] - 1.0)
-        )
-        return u, jnp.log(w)
+BLOCK = 1000
 
-    return WeightedSampler(step, (), 1, block, shares)
+
+@jax.jit
+def step(params, key, channel):
+    del params
+    u = jax.random.uniform(key, (BLOCK, 1))
+    w = jnp.asarray(INTEGRALS)[channel] * (
+        1.0 + jnp.asarray(SPREADS)[channel] * (2.0 * u[:, 0] - 1.0)
+    )
+    return u, jnp.log(w)
+
+
+def sampler(shares=(0.25,) * 4):
+    return WeightedSampler(step, (), 1, BLOCK, shares)
 
 
 @pytest.mark.parametrize("shares", [(0.25,) * 4, (0.6, 0.3, 0.0, 0.1), (0.0, 1.0, 0.0, 0.0)])

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import jax
+import numpy as np
 import pytest
 
 import fabgen  # noqa: F401  (64-bit numbers)
 
 
-@pytest.fixture
-def perturb():
-    """A function that moves parameters away from the identity by normal noise."""
+@pytest.fixture(scope="session")
+def anywhere():
+    """Parameters of a surrogate far from its start: normal numbers, for which nothing is compiled.
 
-    def move(params, key=11, scale=0.3):
-        leaves, tree = jax.tree.flatten(params)
-        keys = jax.random.split(jax.random.key(key), len(leaves))
-        moved = [
-            leaf + scale * jax.random.normal(k, leaf.shape, leaf.dtype)
-            for leaf, k in zip(leaves, keys, strict=True)
-        ]
-        return jax.tree.unflatten(tree, moved)
+    A flow whose parameters are all zero is the identity.
+    """
 
-    return move
+    def parameters(surrogate, seed=11, scale=0.3):
+        rng = np.random.default_rng(seed)
+        return jax.tree.map(
+            lambda leaf: (scale * rng.normal(size=leaf.shape)).astype(leaf.dtype),
+            jax.eval_shape(surrogate.init, jax.random.key(0)),
+        )
+
+    return parameters

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import functools
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
 
 Q = VegasGrid(2, bins=(6, 4), strata=(3, 8))
+N = 100_000
 SAMPLE = jax.jit(Q.sample_and_log_prob, static_argnums=2)
 LOG_PROB = jax.jit(Q.log_prob)
 
@@ -18,17 +20,18 @@ def params():
     grid[0] = [0.0, 0.1, 0.15, 0.4, 0.7, 0.71, 1.0]
     grid[1, :5] = [0.0, 0.5, 0.6, 0.65, 1.0]
     points = np.random.default_rng(0).integers(2, 50, 24)
-    return VegasGridParams(jnp.asarray(grid), jnp.asarray(points, jnp.float64))
+    return VegasGridParams(grid, points.astype(float))
 
 
 def test_uniform_at_the_start():
-    u = jax.random.uniform(jax.random.key(0), (100, 2), jnp.float64)
+    u = np.random.default_rng(0).uniform(size=(100, 2))
     np.testing.assert_allclose(LOG_PROB(Q.init(jax.random.key(0)), u), 0.0, atol=1e-12)
 
 
 def test_density_is_what_the_construction_says(params):
     """Against the definition: share of the hypercube over its volume in u, per increment."""
-    u, log_q = SAMPLE(params, jax.random.key(1), 500)
+    u, log_q = SAMPLE(params, jax.random.key(1), N)
+    u, log_q = u[:500], log_q[:500]
     grid, points = np.asarray(params.grid), np.asarray(params.points)
     for point, log_density in zip(np.asarray(u), np.asarray(log_q), strict=True):
         y = [
@@ -47,7 +50,7 @@ def test_integrates_to_one(params):
     n = 1000
     axis = (np.arange(n) + 0.5) / n
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    assert np.exp(LOG_PROB(params, jnp.asarray(grid))).mean() == pytest.approx(1.0, abs=2e-3)
+    assert np.exp(LOG_PROB(params, grid)).mean() == pytest.approx(1.0, abs=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ def test_integrates_to_one(params):
 )
 def test_samples_follow_the_density(params, low, high):
     """The mean of 1/q over a box is its volume."""
-    u, log_q = map(np.asarray, SAMPLE(params, jax.random.key(2), 100_000))
+    u, log_q = map(np.asarray, SAMPLE(params, jax.random.key(2), N))
     assert u.dtype == log_q.dtype == float
     weights = np.all((u > low) & (u < high), axis=1) * np.exp(-log_q)
     error = weights.std() / np.sqrt(len(weights))
@@ -64,17 +67,24 @@ def test_samples_follow_the_density(params, low, high):
 
 
 def test_faces_outside_and_gradients(params):
-    u = jnp.array([[0.0, 0.0], [1.0, 1.0], [0.15, 0.5], [-1e-9, 0.5], [0.5, 1.1], [jnp.nan, 0.5]])
-    log_q = LOG_PROB(params, u)
+    u = np.array([[0.0, 0.0], [1.0, 1.0], [0.15, 0.5], [-1e-9, 0.5], [0.5, 1.1], [np.nan, 0.5]])
+
+    @jax.jit
+    @functools.partial(jax.grad, has_aux=True)
+    def gradient(u, params):
+        log_q = Q.log_prob(params, u)
+        return log_q.sum(), log_q
+
+    slope, log_q = map(np.asarray, gradient(u, params))
     assert np.all(np.isfinite(log_q[:3]))
-    assert np.all(log_q[3:] == -jnp.inf)
-    gradient = jax.grad(lambda u: LOG_PROB(params, u).sum())(u)
-    np.testing.assert_array_equal(gradient, 0.0)
+    assert np.all(log_q[3:] == -np.inf)
+    np.testing.assert_array_equal(slope, 0.0)
 
 
 def test_hypercubes_without_points_are_never_drawn(params):
-    params = params._replace(points=params.points.at[::2].set(0.0))
-    _, log_q = SAMPLE(params, jax.random.key(3), 10_000)
+    every_other = np.where(np.arange(24) % 2 == 0, 0.0, params.points)
+    params = params._replace(points=every_other)
+    _, log_q = SAMPLE(params, jax.random.key(3), N)
     assert np.all(np.isfinite(log_q))
 
 

@@ -114,7 +114,7 @@ def compiled_once(cache_folder):
     """One compilation for all runs of one training program."""
     settings = {
         "jax_compilation_cache_dir": cache_folder,
-        "jax_persistent_cache_min_compile_time_secs": 0.5,
+        "jax_persistent_cache_min_compile_time_secs": 0.1,
     }
     before = {name: getattr(jax.config, name) for name in settings}
     for values in (settings, before):

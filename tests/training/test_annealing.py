@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
 from fabgen.training import annealing
 from fabgen.training.target import evaluate
@@ -26,26 +27,27 @@ def anneal(target, surrogate, params, n, intermediate, step_size, leapfrog_steps
     return run(params, jax.random.key(0))
 
 
-def integral(target, power):
-    """int p^power over the square, midpoint rule (the reference density q is 1)."""
+def integral(width, cut, power):
+    """int p^power of a GaussianTarget over the square, midpoint rule (the reference q is 1)."""
     x = (np.arange(800) + 0.5) / 800
-    grid = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
-    return float(jnp.mean(jnp.exp(power * target.log_density(jnp.asarray(grid)))))
+    one = np.exp(-0.5 * power * ((x - 0.4) / width) ** 2)
+    return np.mean(one * (x > cut)) * np.mean(one)
 
 
 @pytest.mark.parametrize(
-    ("intermediate", "cut", "moves"), [(1, -1.0, 1), (2, 0.35, 1), (5, 0.35, 1), (2, 0.35, 3)]
+    ("intermediate", "cut", "moves"), [(1, -1.0, 1), (5, 0.35, 1), (2, 0.35, 3)]
 )
 def test_mean_weight_is_the_integral_of_p_squared_over_q(toys, intermediate, cut, moves):
     target = toys.GaussianTarget(width=0.2, cut=cut)
     surrogate = toys.Kumaraswamy(2)
     n = 20_000
     _, _, result = anneal(target, surrogate, surrogate.init(None), n, intermediate, 0.1, 3, moves)
-    w = jnp.exp(result.log_w)
-    error = jnp.std(w) / np.sqrt(n)
-    assert abs(jnp.mean(w) - integral(target, 2)) < 4.5 * error
-    assert error < 0.05 * jnp.mean(w)
-    assert jnp.all((result.acceptance > 0.2) & (result.acceptance <= 1.0))
+    w = np.exp(result.log_w)
+    error = np.std(w) / np.sqrt(n)
+    assert abs(np.mean(w) - integral(0.2, cut, 2)) < 4.5 * error
+    assert error < 0.05 * np.mean(w)
+    acceptance = np.asarray(result.acceptance)
+    assert np.all((acceptance > 0.2) & (acceptance <= 1.0))
 
 
 def test_annealed_samples_with_their_weights_follow_p_squared_over_q(toys):
@@ -53,8 +55,8 @@ def test_annealed_samples_with_their_weights_follow_p_squared_over_q(toys):
     target = toys.KumaraswamyTarget(((float(np.log(2.0)), 0.0),))  # f = 2 x
     surrogate = toys.Kumaraswamy(1)
     _, _, result = anneal(target, surrogate, surrogate.init(None), 40_000, 2, 0.2)
-    w = jnp.exp(result.log_w)
-    mean = jnp.sum(w * result.u[:, 0]) / jnp.sum(w)
+    w, u = np.exp(result.log_w), np.asarray(result.u)
+    mean = np.sum(w * u[:, 0]) / np.sum(w)
     assert abs(mean - 0.75) < 0.006  # density 3 x^2
 
 
@@ -63,9 +65,10 @@ def test_annealing_brings_the_weights_closer_together_than_plain_importance_samp
     _, _, result = anneal(target, surrogate, surrogate.init(None), 4000, 8, 0.03)
 
     def efficiency(log_w):
-        return jnp.exp(2 * jax.nn.logsumexp(log_w) - jax.nn.logsumexp(2 * log_w)) / log_w.size
+        return np.exp(2 * logsumexp(log_w) - logsumexp(2 * log_w)) / log_w.size
 
-    assert efficiency(result.log_w) > 2.0 * efficiency(2.0 * result.initial_log_w)
+    before, after = np.asarray(result.initial_log_w), np.asarray(result.log_w)
+    assert efficiency(after) > 2.0 * efficiency(2.0 * before)
 
 
 def test_perfect_surrogate_has_weights_of_one(toys):
@@ -77,16 +80,16 @@ def test_perfect_surrogate_has_weights_of_one(toys):
 
 def test_initial_weights_are_those_of_the_samples_and_log_q_belongs_to_the_end(toys):
     target, surrogate = toys.GaussianTarget(cut=0.2), toys.Kumaraswamy(2)
-    params = {"log_ab": jnp.asarray([[0.3, 0.1], [0.2, 0.4]])}
+    params = {"log_ab": np.asarray([[0.3, 0.1], [0.2, 0.4]])}
     u, log_q, result = anneal(target, surrogate, params, 300, 2, 0.1)
+    log_p = np.asarray(jax.jit(target.log_density)(u))
+    np.testing.assert_allclose(result.initial_log_w, log_p - log_q, rtol=1e-10, atol=1e-10)
+    moved = np.isfinite(result.log_w)
+    found, expected = result.log_q, jax.jit(surrogate.log_prob)(params, result.u)
     np.testing.assert_allclose(
-        result.initial_log_w, target.log_density(u) - log_q, rtol=1e-10, atol=1e-10
+        np.asarray(found)[moved], np.asarray(expected)[moved], rtol=1e-10, atol=1e-10
     )
-    moved = jnp.isfinite(result.log_w)
-    np.testing.assert_allclose(
-        result.log_q[moved], surrogate.log_prob(params, result.u)[moved], rtol=1e-10, atol=1e-10
-    )
-    assert jnp.any(~moved)  # chains that began below the cut have weight zero
+    assert np.any(~moved)  # chains that began below the cut have weight zero
 
 
 @pytest.mark.parametrize(

@@ -207,8 +207,8 @@ class Recorder:
     def __init__(self):
         self.lines = []
 
-    def run(self, toys, directory, kill_at=None, method="fab"):
-        checkpointer = Checkpointer(directory, {"method": method})
+    def run(self, toys, directory, kill_at=None):
+        checkpointer = Checkpointer(directory, {"method": "fab"})
         resume = checkpointer.resume_step or 0
         self.lines = [line for line in self.lines if line.step <= resume]
 
@@ -218,7 +218,7 @@ class Recorder:
                 raise Killed
 
         options = toys.options(
-            method=method, steps=STEPS, batch_size=16, log_every=LOG, checkpoint_every=CHECKPOINT
+            steps=STEPS, batch_size=16, log_every=LOG, checkpoint_every=CHECKPOINT
         )
         target = toys.KumaraswamyTarget(((0.8, 1.2), (0.3, -0.5)))
         return train(target, toys.Kumaraswamy(2), options, checkpointer=checkpointer, on_log=on_log)
@@ -226,37 +226,39 @@ class Recorder:
 
 @pytest.fixture(scope="module")
 def unbroken(toys, tmp_path_factory):
-    recorder = Recorder()
-    return recorder.run(toys, tmp_path_factory.mktemp("unbroken")), recorder.lines
+    """Its directory, result and log lines."""
+    recorder, directory = Recorder(), tmp_path_factory.mktemp("unbroken")
+    return directory, recorder.run(toys, directory), recorder.lines
 
 
-# Logs at 4, 8, 12, 16, 20, 24; checkpoints at 6, 12, 18, 24. Kills before the first checkpoint,
-# just after one, just before one (the log of the same step comes first), and twice in a row.
-@pytest.mark.parametrize("kills", [(4,), (8,), (12,), (8, 20), (24,)])
-def test_a_killed_run_resumes_bit_for_bit(toys, unbroken, tmp_path, kills):
+def test_a_killed_run_resumes_bit_for_bit(toys, unbroken, tmp_path):
+    """Killed again and again; every step of the training is in one of the pieces.
+
+    Logs at 4, 8, 12, 16, 20, 24; checkpoints at 6, 12, 18, 24. Kills before the first checkpoint,
+    just after one, just before one (the log of the same step comes first), and at the end.
+    """
     recorder = Recorder()
-    for kill_at in kills:
+    for kill_at, resume_step in ((4, None), (8, 6), (12, 6), (20, 18), (24, 18)):
         with pytest.raises(Killed):
             recorder.run(toys, tmp_path, kill_at)
+        assert Checkpointer(tmp_path, {"method": "fab"}).resume_step == resume_step
     resumed = recorder.run(toys, tmp_path)
-    checkpoints = [s for s in range(0, kills[-1], CHECKPOINT) if s > 0]
-    assert resumed.resumed_step == (checkpoints[-1] if checkpoints else None)
-    assert_same(resumed.state, unbroken[0].state)
-    assert recorder.lines == unbroken[1]
+    assert resumed.resumed_step == 18
+    assert_same(resumed.state, unbroken[1].state)
+    assert recorder.lines == unbroken[2]
 
 
-def test_a_finished_run_returns_at_once(toys, unbroken, tmp_path):
-    recorder = Recorder()
-    recorder.run(toys, tmp_path)
-    again = recorder.run(toys, tmp_path)
+def test_a_finished_run_returns_at_once(toys, unbroken):
+    directory, result, _ = unbroken
+    assert Checkpointer(directory, {"method": "fab"}).finished
+    again = Recorder().run(toys, directory)
     assert again.history == ()
     assert again.resumed_step == STEPS
     assert again.compile_seconds == 0.0
-    assert Checkpointer(tmp_path, {"method": "fab"}).finished
-    assert_same(again.state, unbroken[0].state)
+    assert_same(again.state, result.state)
 
 
-def test_the_surrogate_of_a_training_can_be_loaded_alone(toys, tmp_path):
-    result = Recorder().run(toys, tmp_path, method="rkld")
+def test_the_surrogate_of_a_training_can_be_loaded_alone(toys, unbroken):
+    directory, result, _ = unbroken
     template = jax.eval_shape(toys.Kumaraswamy(2).init, jax.random.key(0))
-    assert_same(load_surrogate(tmp_path, template), result.params)
+    assert_same(load_surrogate(directory, template), result.params)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +26,7 @@ class Power:
 
     dim = 1
 
-    def __init__(self, cut: float = 0.0):
+    def __init__(self, cut=0.0):
         self.cut = cut
 
     def log_prob(self, a, u):
@@ -38,47 +40,60 @@ class Power:
         return jnp.where(u[:, 0] > self.cut, 2.0 * jnp.log(u[:, 0]), -jnp.inf)
 
 
-def slope_of(objective, a):
-    @jax.jit
-    def slope(a, key):
-        memory, tally = objective.observe(a, objective.init(), Tally.zero(), key)
-        batch = objective.batch(memory, key)
-        return jax.grad(lambda a: objective.loss(a, batch, tally)[0])(a)
+@pytest.fixture(scope="module")
+def slope_of(toys):
+    """Mean and error of the gradient in 8 batches; all tests of a method share its program."""
 
-    found = [slope(jnp.asarray(a), jax.random.key(i)) for i in range(8)]
-    return np.mean(found), np.std(found) / np.sqrt(7)
+    @functools.cache
+    def program(method, **more):
+        options = toys.options(method=method, batch_size=20_000, **more)
+
+        @jax.jit
+        def slopes(a, cut, keys):
+            objective = objective_class(method)(Power(cut), Power(), options)
+
+            def slope(key):
+                memory, tally = objective.observe(a, objective.init(), Tally.zero(), key)
+                batch = objective.batch(memory, key)
+                return jax.grad(lambda a: objective.loss(a, batch, tally)[0])(a)
+
+            return jax.lax.map(slope, keys)
+
+        return slopes
+
+    def mean_and_error(method, a, cut=0.0, **more):
+        found = program(method, **more)(a, cut, jax.random.split(jax.random.key(0), 8))
+        return np.mean(found), np.std(found) / np.sqrt(7)
+
+    return mean_and_error
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.split("-")[0] in SLOPES])
-def test_gradient_of_the_closed_form(toys, method):
+def test_gradient_of_the_closed_form(slope_of, method):
     a = 2.0
-    options = toys.options(method=method, batch_size=20_000)
-    mean, error = slope_of(objective_class(method)(Power(), Power(), options), a)
+    mean, error = slope_of(method, a)
     exact = SLOPES[method.split("-")[0]](a)
     assert abs(mean - exact) < 4 * error + 2e-4  # the mean weight of a batch costs 1/n
     assert error < 0.1 * abs(exact)
 
 
 @pytest.mark.parametrize("method", ["variance-inverse", "kl-inverse", "rkld-forward"])
-def test_zeros_of_f_do_no_harm(toys, method):
-    options = toys.options(method=method, batch_size=64)
+def test_zeros_of_f_do_no_harm(slope_of, method):
     for cut in (0.5, 1.0):
-        mean, _ = slope_of(objective_class(method)(Power(cut), Power(), options), 2.0)
+        mean, _ = slope_of(method, 2.0, cut)
         assert np.isfinite(mean)
         assert (mean == 0.0) == (cut == 1.0)
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.split("-")[0] in SLOPES])
-def test_no_batch_moves_a_perfect_surrogate(toys, method):
+def test_no_batch_moves_a_perfect_surrogate(slope_of, method):
     """Not only on average: what single points would do cancels the score."""
-    objective = objective_class(method)(Power(), Power(), toys.options(method=method))
-    mean, error = slope_of(objective, 3.0)
+    mean, error = slope_of(method, 3.0)
     assert abs(mean) < 1e-9
     assert error < 1e-9
 
 
 @pytest.mark.parametrize("method", ["rkld", "kl-inverse"])
-def test_the_plain_gradient_is_the_same_on_average(toys, method):
-    options = toys.options(method=method, batch_size=20_000, path_gradient=False)
-    mean, error = slope_of(objective_class(method)(Power(), Power(), options), 2.0)
+def test_the_plain_gradient_is_the_same_on_average(slope_of, method):
+    mean, error = slope_of(method, 2.0, path_gradient=False)
     assert abs(mean - SLOPES[method.split("-")[0]](2.0)) < 4 * error + 2e-4
