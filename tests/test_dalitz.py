@@ -14,11 +14,28 @@ from fabgen.amplitude.dalitz import read_amplitude_model
 from fabgen.build import build_integrand
 from fabgen.build_dalitz import dalitz_integrand
 from fabgen.card import card_from_table, load_card
+from fabgen.dalitz import DalitzIntegrand
 from fabgen.errors import InputError
 from fabgen.events.reader import read_lhe
 from fabgen.run import generate
 
 PROCESS = "Lambda_c+ > p K- pi+"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _fractions_once():
+    """Maps along a resonance ask for the fit fractions: here once for every model."""
+    original, known = DalitzIntegrand.fit_fractions, {}
+
+    def fit_fractions(self, points=100):
+        key = (self.model.name, *sorted(self.external.items()), points)
+        if key not in known:
+            known[key] = original(self, points)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DalitzIntegrand, "fit_fractions", fit_fractions)
+        yield
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import functools
 import gzip
 import json
 import shutil
+import time
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,8 +21,11 @@ from fabgen import run as pipeline
 from fabgen.card import card_of_process
 from fabgen.errors import InputError
 from fabgen.events.record import EventTopology
+from fabgen.own_events import own_sample
 from fabgen.reporting import Silent, Stopwatch
 from fabgen.run import How
+from fabgen.rundir import open_run
+from fabgen.stages import Session
 
 SMALL = (
     "surrogate.layers=1",
@@ -283,17 +287,18 @@ def test_own_events_of_the_forward_divergence(how, tmp_path):
     assert events[0] == events[1]
 
 
-def test_a_grid_draws_the_events_where_it_is_worth_its_evaluations(how, tmp_path, monkeypatch):
+def test_a_grid_draws_the_events_where_it_is_worth_its_evaluations(tmp_path, monkeypatch):
+    """The sample alone: the test before this one trains with such a sample."""
     monkeypatch.setattr("fabgen.own_events.SURVEY_POINTS", 1000)
     grid = "surrogate.vegas={iterations = 5, evaluations = 2000, bins = 32}"
-    # Of the training itself only as much as there must be.
-    brief = ("training.fkld.epochs=1", "training.checkpoint_every=1000")
-    settings = (*FKLD, *brief, grid, "training.fkld.events=6000")
-    told = pipeline.train(card(*settings), tmp_path, how)["sample"]
-    assert told["source"] == "VEGAS+"
-    assert told["acceptance"] > 0.4
-    sample = sample_of(tmp_path)
-    mean = np.average(sample["u"], axis=0, weights=sample["weight"])
+    settings = card(*FKLD, grid, "training.fkld.events=6000")
+    watch = Stopwatch(time.perf_counter)
+    with open_run(tmp_path, settings) as run:
+        drawn = own_sample(Session(settings, run, ToyIntegrand(), Silent(), watch))
+    assert drawn.figures["source"] == "VEGAS+"
+    assert drawn.figures["acceptance"] > 0.4
+    assert drawn.u.shape == (6000, 2)
+    mean = np.average(drawn.u, axis=0, weights=drawn.weight)
     np.testing.assert_allclose(mean, [3 / 4, 5 / 9], atol=0.012)
 
 
