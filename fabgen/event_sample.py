@@ -54,7 +54,6 @@ def read_points(
     if not wanted or (directory is not None and (directory / "sample" / "manifest.json").exists()):
         return None
     import jax
-    import jax.numpy as jnp
     import numpy as np
 
     from fabgen.events.legs import event_weights, leg_momenta
@@ -67,10 +66,7 @@ def read_points(
         raise InputError("the event file has no events", file=path, key="training.fkld.data")
     weight = event_weights(events, path)
     topologies = integrand.topologies
-    centre = jnp.full(integrand.dim, 0.5)
-    beams = [integrand.momenta(centre, subprocess=k) for k in range(len(topologies))]
-    incoming = np.stack([np.asarray(p)[: topologies[0].n_initial] for p in beams])
-    legs = leg_momenta(events, topologies, incoming, path)
+    legs = leg_momenta(events, topologies, _incoming(integrand), path)
     u = np.full((len(events), integrand.dim), np.nan)
     for number in np.unique(legs.subprocess):
         inverse = jax.jit(lambda p, k=int(number): integrand.unit_cube(p, subprocess=k))
@@ -88,6 +84,25 @@ def read_points(
         outside_map=int(np.sum(positive & ~inside)),
         sha256=sha256,
     )
+
+
+def _incoming(integrand: AnyIntegrand) -> NDArray[np.float64]:
+    """Lab momenta of the incoming particles (subprocesses, n_initial, 4): the same at every u.
+
+    Compiled, of which no more is left than they need; the maps to all momenta take their time.
+    """
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    topologies = integrand.topologies
+
+    def incoming() -> jax.Array:
+        centre = jnp.full(integrand.dim, 0.5)
+        beams = [integrand.momenta(centre, subprocess=k) for k in range(len(topologies))]
+        return jnp.stack([momenta[: topologies[0].n_initial] for momenta in beams])
+
+    return np.asarray(jax.jit(incoming)())
 
 
 def file_sample(session: Session) -> Drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import jax
@@ -23,46 +24,54 @@ ALL = ("beams.energy=[250.0, 250.0]", "channels.use=all")
 PRIORS = ("flat", "densities", "propagators", "diagrams")
 
 
+@functools.cache
 def integrand_of(process, *settings):
     return build_integrand(card_of_process(process, [*ALL, *settings]))
 
 
-def estimate(integrand, n=30_000):
-    """Integral and error from as many points of every channel."""
-    k = integrand.n_channels
-    channel = jnp.arange(n) % k
-    u = jax.random.uniform(jax.random.key(1), (n, integrand.dim))
+def points(n, seed, margin=0.0):
+    return np.random.default_rng(seed).uniform(margin, 1.0 - margin, (n, 2))
+
+
+def estimates(*integrands, n=30_000):
+    """Integrals and their errors, from as many points of every channel of each.
+
+    One program for all of them: what they have in common is compiled and evaluated once.
+    """
 
     @jax.jit
     def log_weights(u, channel):
-        point = integrand.point(u, channel)
-        total = jnp.exp(point.log_prior).sum(axis=0)
-        return point.log_f + point.log_jacobian + own(point.log_prior, channel), total
+        made = [integrand.point(u, channel) for integrand in integrands]
+        return [
+            (p.log_f + p.log_jacobian + own(p.log_prior, channel), jnp.exp(p.log_prior).sum(axis=0))
+            for p in made
+        ]
 
-    log_w, total = map(np.asarray, log_weights(u, channel))
-    np.testing.assert_allclose(total, 1.0, rtol=1e-12)
-    w, channel = np.exp(log_w), np.asarray(channel)
-    parts = [w[channel == i] for i in range(k)]
-    return sum(p.mean() for p in parts), np.sqrt(sum(p.var() / len(p) for p in parts))
+    k = integrands[0].n_channels
+    channel = np.arange(n) % k
+    for log_w, total in log_weights(points(n, seed=1), channel):
+        np.testing.assert_allclose(total, 1.0, rtol=1e-12)
+        w = np.exp(np.asarray(log_w))
+        parts = [w[channel == i] for i in range(k)]
+        yield sum(p.mean() for p in parts), np.sqrt(sum(p.var() / len(p) for p in parts))
 
 
-@pytest.mark.parametrize("prior", PRIORS)
-def test_every_prior_gives_the_same_cross_section(prior):
+def test_every_prior_gives_the_same_cross_section():
     """7.1960 pb (tests/data); photon and Z in s, a neutrino in t."""
-    integrand = integrand_of(WW, f"channels.prior={prior}")
-    assert (integrand.n_channels, integrand.n_features) == (2, 3)
-    value, error = estimate(integrand)
-    assert error < 0.05 * value
-    assert abs(value - 7.1960) < 4 * error
+    integrands = [integrand_of(WW, f"channels.prior={prior}") for prior in PRIORS]
+    found = zip(PRIORS, integrands, estimates(*integrands), strict=True)
+    for prior, integrand, (value, error) in found:
+        assert (integrand.n_channels, integrand.n_features) == (2, 3), prior
+        assert error < 0.05 * value, prior
+        assert abs(value - 7.1960) < 4 * error, prior
 
 
 def test_mirrored_channels_of_identical_particles():
     integrand = integrand_of("e+ e- > a a", *PHOTONS, "channels.prior=densities")
     assert (integrand.n_channels, integrand.mirrors) == (2, (0, 0))
-    value, error = estimate(integrand)
+    [(value, error)] = estimates(integrand)
     one = integrand_of("e+ e- > a a", *PHOTONS, "channels.use=one")
-    u = jax.random.uniform(jax.random.key(2), (200_000, 2))
-    flat = np.exp(jax.jit(one.log_density)(u))
+    flat = np.exp(np.asarray(jax.jit(one.log_density)(points(200_000, seed=2))))
     assert error < 0.005 * value
     assert abs(value - flat.mean()) < 4 * np.hypot(error, flat.std() / np.sqrt(len(flat)))
 
@@ -73,71 +82,96 @@ def test_points_of_a_channel_have_the_masses_of_its_component():
         fabgen.card.card_from_table({"process": process, "channels": {"use": "all"}})
     )
     assert integrand.n_channels == 2
-    channel = jnp.asarray([0, 1, 1, 0, 1])
-    u = jax.random.uniform(jax.random.key(0), (5, 2))
-    point = jax.jit(integrand.point)(u, channel)
+    separate = [build_integrand(card_of_process(p, [])) for p in process]
+    channel, u = np.array([0, 1, 1, 0, 1]), points(5, seed=0)
+
+    @jax.jit
+    def evaluated(u, channel, key):
+        others = [other.log_density(u) for other in separate]
+        return integrand.point(u, channel), integrand.draw_events(u, key, channel), others
+
+    results = evaluated(u, channel, jax.random.key(3))
+    point, drawn, others = jax.tree.map(np.asarray, results)
     mass = np.sqrt(np.maximum(point.momenta[2, 0] ** 2 - (point.momenta[2, 1:] ** 2).sum(0), 0.0))
-    np.testing.assert_allclose(mass, 1.777 * np.asarray(channel), atol=1e-4)
-    np.testing.assert_allclose(np.exp(own(point.log_prior, channel)), 1.0)
-    assert np.all(np.isneginf(own(point.log_prior, 1 - channel)))
+    np.testing.assert_allclose(mass, 1.777 * channel, atol=1e-4)
+    np.testing.assert_allclose(np.exp(point.log_prior[channel, np.arange(5)]), 1.0)
+    assert np.all(np.isneginf(point.log_prior[1 - channel, np.arange(5)]))
     shares = np.exp(point.subprocess)
     np.testing.assert_allclose(shares, [channel == 0, channel == 1], atol=1e-12)
-    separate = [build_integrand(card_of_process(p, [])) for p in process]
-    for k, other in enumerate(separate):
-        mine = np.asarray(channel) == k
-        log_f = (point.log_f + point.log_jacobian)[mine]
-        np.testing.assert_allclose(log_f, jax.jit(other.log_density)(u[mine]), rtol=1e-12)
-    drawn = jax.jit(integrand.draw_events)(u, jax.random.key(3), channel)
+    for k, other in enumerate(others):
+        log_f = (point.log_f + point.log_jacobian)[channel == k]
+        np.testing.assert_allclose(log_f, other[channel == k], rtol=1e-12)
     np.testing.assert_array_equal(drawn["topology"], channel)
-    np.testing.assert_allclose(jnp.moveaxis(drawn["momenta"], 0, -1), point.momenta, rtol=1e-12)
+    np.testing.assert_allclose(np.moveaxis(drawn["momenta"], 0, -1), point.momenta, rtol=1e-12)
 
 
 def test_momenta_and_their_inverse_by_channel():
     integrand = integrand_of(WW)
-    u = jax.random.uniform(jax.random.key(5), (20, 2), minval=0.05, maxval=0.95)
-    channel = jnp.arange(20) % 2
-    point = jax.jit(integrand.point)(u, channel)
+    u, channel = points(20, seed=5, margin=0.05), np.arange(20) % 2
+
+    @jax.jit
+    def there_and_back(u, channel):
+        momenta = [integrand.momenta(u, k) for k in range(2)]
+        back = [integrand.unit_cube(p, k) for k, p in enumerate(momenta)]
+        return integrand.point(u, channel).momenta, momenta, back
+
+    of_points, momenta, back = jax.tree.map(np.asarray, there_and_back(u, channel))
     for k in range(2):
-        momenta = jax.jit(integrand.momenta, static_argnums=1)(u[k::2], k)
-        np.testing.assert_allclose(jnp.moveaxis(momenta, 0, -1), point.momenta[..., k::2])
-        back = jax.jit(integrand.unit_cube, static_argnums=1)(momenta, k)
-        np.testing.assert_allclose(back, u[k::2], atol=1e-12)
+        mine = np.moveaxis(momenta[k][k::2], 0, -1)
+        np.testing.assert_allclose(mine, of_points[..., k::2])
+        np.testing.assert_allclose(back[k], u, atol=1e-12)
     with pytest.raises(InputError, match="no such channel"):
         integrand.momenta(u, channel=2)
     with pytest.raises(InputError, match="2 channels"):
         integrand.log_density(u)
 
 
-@pytest.mark.parametrize("prior", ["densities", "diagrams"])
-def test_gradients_through_channel_weights(prior):
-    """Of log(alpha_i f J_i) in u against differences, outside of the cube finite."""
-    integrand = integrand_of(WW, f"channels.prior={prior}")
-    channel = jnp.arange(10) % 2
-    u = jax.random.uniform(jax.random.key(7), (10, 2), minval=0.1, maxval=0.9)
+def test_gradients_through_channel_weights():
+    """In u against differences, outside of the cube finite.
 
-    @jax.jit
-    def with_gradient(u):
-        def log_f(u):
-            point = integrand.point(u, channel)
-            log_f = point.log_f + point.log_jacobian + own(point.log_prior, channel)
-            return jnp.where(jnp.isfinite(log_f), log_f, 0.0)
+    Of log(alpha_i f J_i) for the weights that need all amplitudes, of log(alpha_i) for the others:
+    their f and J_i are the same.
+    """
+    diagrams, densities = (
+        integrand_of(WW, f"channels.prior={prior}") for prior in ("diagrams", "densities")
+    )
+    channel = np.arange(10) % 2
+    u = points(10, seed=7, margin=0.1)
 
-        value, pullback = jax.vjp(log_f, u)
-        return value, pullback(jnp.ones_like(value))[0]
+    def log_f(u):
+        point = diagrams.point(u, channel)
+        log_f = point.log_f + point.log_jacobian + own(point.log_prior, channel)
+        return jnp.where(jnp.isfinite(log_f), log_f, 0.0)
 
-    gradient = with_gradient(u)[1]
+    def log_alpha(u):
+        return own(densities.point(u, channel).log_prior, channel)
+
+    def with_gradient(function, u):
+        value, pullback = jax.vjp(function, u)
+        return value, *pullback(jnp.ones_like(value))
+
+    both = jax.jit(lambda u: [with_gradient(function, u) for function in (log_f, log_alpha)])
+
+    def at(u):
+        """Values (2, points) and gradients (2, points, 2)."""
+        return (np.array(parts) for parts in zip(*both(u), strict=True))
+
+    _, gradients = at(u)
     for axis in range(2):
-        step = 1e-6 * jnp.eye(2)[axis]
-        difference = (with_gradient(u + step)[0] - with_gradient(u - step)[0]) / 2e-6
-        np.testing.assert_allclose(gradient[:, axis], difference, rtol=1e-5, atol=1e-6)
-    border = u.at[:4].set(jnp.asarray([0.0, 1.0])).at[4].set(1.5)
-    assert np.all(np.isfinite(with_gradient(border)[1]))
+        step = 1e-6 * np.eye(2)[axis]
+        (up, _), (down, _) = at(u + step), at(u - step)
+        difference = (up - down) / 2e-6
+        np.testing.assert_allclose(gradients[..., axis], difference, rtol=1e-5, atol=1e-6)
+    assert np.all(np.any(np.abs(gradients) > 0.1, axis=(1, 2)))
+    border = u.copy()
+    border[:4], border[4] = [0.0, 1.0], 1.5
+    _, gradients = at(border)
+    assert np.all(np.isfinite(gradients))
 
 
 def test_squares_of_single_diagrams():
     """Those of the process without the other boson; together with their interference |M|^2."""
     process = "e+ e- > mu+ mu-"
-    card = card_of_process(process, [])
     from fabgen.amplitude.matrix_element import MatrixElement
     from fabgen.model import load_model
     from fabgen.process.graph import build_graph
@@ -150,11 +184,16 @@ def test_squares_of_single_diagrams():
     element = MatrixElement(model, graph, diagrams.identical_factor)
     names = [d.total for d in diagrams_of_closings(model, graph, diagrams.tree)]
     assert sorted(names) == ["a", "z"]
-    momenta = jnp.moveaxis(
-        build_integrand(card).momenta(jnp.asarray([[0.3, 0.2], [0.9, 0.5]])), 0, -1
-    )
-    total, squares = element.evaluate_diagrams(momenta, model.derive(model.external), np.eye(2))
-    batch = jnp.moveaxis(momenta, -1, 0)
+    integrand = build_integrand(card_of_process(process, []))
+
+    @jax.jit
+    def evaluated(u):
+        momenta = integrand.momenta(u)
+        derived = model.derive(model.external)
+        both = element.evaluate_diagrams(jnp.moveaxis(momenta, 0, -1), derived, np.eye(2))
+        return momenta, *both
+
+    batch, total, squares = evaluated(np.array([[0.3, 0.2], [0.9, 0.5]]))
     np.testing.assert_allclose(total, fabgen.matrix_element(process)(batch), rtol=1e-12)
     for name, square in zip(names, squares, strict=True):
         other = "z" if name == "a" else "a"

@@ -15,6 +15,7 @@ import pytest
 from fabgen import run as pipeline
 from fabgen.card import card_of_process
 from fabgen.errors import FabgenError, InputError
+from fabgen.plot import style
 from fabgen.process.topology import EventTopology, Resonance
 from fabgen.reporting import Silent
 from fabgen.run import How
@@ -134,26 +135,44 @@ def names(paths) -> list[str]:
     return [path.stem for path in paths]
 
 
-def test_pictures_of_a_trained_flow(how, trained):
+def test_pictures_of_a_trained_flow(how, trained, monkeypatch):
+    """The first of each kind as they are: the other distributions are drawn in the same way."""
+
+    def only(wanted):
+        """Arranges and writes these figures, by their number, and fills the other files."""
+        encode, number = style.encode, itertools.count()
+
+        def replaced(figure, file_format):
+            return encode(figure, file_format) if next(number) in wanted else b"picture"
+
+        return replaced
+
     def rest():
         files = [p for p in trained.rglob("*") if p.is_file() and p.parent.name != "plots"]
         return {p: p.read_bytes() for p in files if p.name != ".lock"}
 
     before, made_with = rest(), stored_card(trained)
-    paths = list(pipeline.plot(trained, how))
+    with monkeypatch.context() as patch:
+        patch.setattr(style, "encode", only({0, 1, 2, 3}))
+        plotting = pipeline.plot(trained, how)
+        paths = list(itertools.islice(plotting, 4))
+        patch.setattr("fabgen.plot.distributions.legend_above", lambda axes: 1.0)
+        paths += plotting
     # The mass of the pair is the same in all events: there is nothing to see.
     assert names(paths) == ["training", "weights", "hypercube", *FINAL_OF_W]
-    for path in paths:
-        assert path.parent == trained / "plots"
+    assert {path.parent for path in paths} == {trained / "plots"}
+    for path in paths[:4]:
         assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         assert path.stat().st_size > 10_000
     assert sorted(p.name for p in (trained / "plots").iterdir()) == sorted(p.name for p in paths)
     # Plotting changes nothing else, and the same run gives the same pictures.
     assert rest() == before
     assert stored_card(trained) == made_with
-    training, weights = (path.read_bytes() for path in paths[:2])
-    again = itertools.islice(pipeline.plot(trained, how), 2)
-    assert [path.read_bytes() for path in again] == [training, weights]
+    weights = paths[1].read_bytes()
+    monkeypatch.setattr(style, "encode", only({1}))
+    _, again = itertools.islice(pipeline.plot(trained, how), 2)
+    assert again == paths[1]
+    assert again.read_bytes() == weights
 
 
 class Notes(Silent):

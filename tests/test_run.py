@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gzip
 import json
+import shutil
+import time
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,8 +21,11 @@ from fabgen import run as pipeline
 from fabgen.card import card_of_process
 from fabgen.errors import InputError
 from fabgen.events.record import EventTopology
+from fabgen.own_events import own_sample
 from fabgen.reporting import Silent, Stopwatch
 from fabgen.run import How
+from fabgen.rundir import open_run
+from fabgen.stages import Session
 
 SMALL = (
     "surrogate.layers=1",
@@ -105,11 +111,47 @@ def card(*settings: str):
     return card_of_process("e+ e- > mu+ mu-", (*SMALL, *settings))
 
 
+@pytest.fixture(scope="module")
+def finished(how, tmp_path_factory):
+    """kind of surrogate -> the directory and the report of a run with events, made once.
+
+    Nothing may change it: what goes on with it takes a copy.
+    """
+
+    @functools.cache
+    def run(kind: str) -> tuple[Path, dict]:
+        directory = tmp_path_factory.mktemp(kind)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("fabgen.build.build_integrand", lambda card: ToyIntegrand())
+            pipeline.train(card(f"surrogate.kind={kind}"), directory, how)
+            return directory, pipeline.generate(card(f"surrogate.kind={kind}"), directory, how)
+
+    return run
+
+
+@pytest.fixture
+def copy_of(finished, tmp_path):
+    """kind of surrogate -> such a run of one's own, and its report."""
+
+    def copy(kind: str) -> tuple[Path, dict]:
+        directory, report = finished(kind)
+        return shutil.copytree(directory, tmp_path / kind), report
+
+    return copy
+
+
 def report_of(directory: Path) -> dict:
     def refuse(constant):
         raise AssertionError(f"{constant} is not JSON")
 
     return json.loads((directory / "report.json").read_text(), parse_constant=refuse)
+
+
+def events_of(directory: Path) -> str:
+    """The file without its head, which holds the card."""
+    text = gzip.decompress((directory / "events.lhe.gz").read_bytes()).decode()
+    assert text.count("<event>") == 200
+    return text[text.index("<event>") :]
 
 
 def steps_of(directory: Path) -> list[int]:
@@ -133,9 +175,9 @@ class Killer(Silent):
 
 
 @pytest.mark.parametrize("kind", ["flow", "vegas", "uniform"])
-def test_events_and_report_of_every_surrogate(how, tmp_path, kind):
-    report = pipeline.generate(card(f"surrogate.kind={kind}"), tmp_path, how)
-    assert report == report_of(tmp_path)
+def test_events_and_report_of_every_surrogate(finished, kind):
+    directory, report = finished(kind)
+    assert report == report_of(directory)
     assert abs(report["integral"] - 1.0) < 5.0 * report["integral_error"]
     assert abs(report["untrained"]["integral"] - 1.0) < 5.0 * report["untrained"]["integral_error"]
     assert report["cross_section_pb"] == report["integral"]
@@ -146,33 +188,58 @@ def test_events_and_report_of_every_surrogate(how, tmp_path, kind):
     assert calls["generation"] > 0
     if kind == "flow":
         assert calls["training"] == gradients["training"] == 40 * 32
-        assert steps_of(tmp_path) == [10, 20, 30, 40]
+        assert steps_of(directory) == [10, 20, 30, 40]
     if kind == "vegas":
         assert report["sampling_efficiency"] > report["untrained"]["sampling_efficiency"]
         assert 0 < calls["training"] <= 3 * 1000
-        assert steps_of(tmp_path) == [1, 2, 3]
+        assert steps_of(directory) == [1, 2, 3]
     if kind == "uniform":
         assert report["untrained"]["integral"] == report["integral"]
         assert calls["training"] == 0
-    text = gzip.decompress((tmp_path / "events.lhe.gz").read_bytes()).decode()
+    text = gzip.decompress((directory / "events.lhe.gz").read_bytes()).decode()
     assert text.count("<event>") == 200
     assert 'process = "e+ e- &gt; mu+ mu-"' in text or 'process = "e+ e- > mu+ mu-"' in text
 
 
-def test_a_killed_training_goes_on_where_it_was(how, tmp_path):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    pipeline.train(card(), whole, how)
+def metrics_of(directory: Path) -> list[dict]:
+    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+
+
+def logs_of(directory: Path) -> list[dict]:
+    lines = (directory / "training.jsonl").read_text().splitlines()
+    return [json.loads(line) | {"seconds": 0} for line in lines]
+
+
+def test_neither_a_kill_nor_metrics_along_the_training_change_it(how, finished, tmp_path):
+    """A training without either, one with metrics, and one with metrics that is killed."""
+    along = ("evaluation.along_training=4", "evaluation.along_samples=1000")
+    watched, broken = tmp_path / "watched", tmp_path / "broken"
+    plain, expected = finished("flow")
+    figures = pipeline.train(card(*along), watched, how)
+    assert figures["target_evaluations"] == expected["target_evaluations"]["training"] == 40 * 32
+    assert logs_of(watched) == logs_of(plain)
+    records = metrics_of(watched)
+    assert [r["step"] for r in records] == [1, 3, 12, 40]
+    assert [r["target_evaluations"] for r in records] == [32 * r["step"] for r in records]
+    assert all(r["evaluations"] == 16384 and r["n"] == 1000 for r in records)
+    assert abs(records[-1]["integral"] - 1.0) < 5.0 * records[-1]["integral_error"]
+    assert records[0]["forward_kl"] > records[-1]["forward_kl"] > 0.0
     with pytest.raises(KeyboardInterrupt):
-        pipeline.train(card(), broken, dataclasses.replace(how, reporter=Killer(36)))
+        pipeline.train(card(*along), broken, dataclasses.replace(how, reporter=Killer(36)))
     assert steps_of(broken)[-1] == 30
-    figures = pipeline.train(card(), broken, how)
-    assert figures["resumed_step"] == 20
-    assert steps_of(broken) == steps_of(whole) == [10, 20, 30, 40]
-    assert figures["target_evaluations"] == 40 * 32
-    results = [pipeline.generate(card(), directory, how) for directory in (whole, broken)]
-    assert results[0]["integral"] == results[1]["integral"]
-    events = [(directory / "events.lhe.gz").read_bytes() for directory in (whole, broken)]
-    assert events[0] == events[1]
+    report = pipeline.generate(card(*along), broken, how)
+    assert report["training"]["resumed_step"] == 20
+    assert steps_of(broken) == steps_of(plain) == [10, 20, 30, 40]
+    assert report["target_evaluations"]["training"] == 40 * 32
+    kept = [{**r, "seconds": 0} for r in metrics_of(broken)]
+    assert kept == [{**r, "seconds": 0} for r in records]
+    assert report["integral"] == expected["integral"]
+    assert events_of(broken) == events_of(plain)
+    calls = [r["target_evaluations"]["evaluation"] for r in (expected, report)]
+    assert calls[1] - calls[0] == 4 * 16384
+    for found in (expected, report):
+        assert found["forward_kl"] <= -np.log(found["sampling_efficiency"])
+        assert found["unweighting_efficiency_999"] >= found["unweighting_efficiency"]
 
 
 FKLD = (
@@ -196,12 +263,13 @@ def sample_of(directory: Path) -> dict:
 def test_own_events_of_the_forward_divergence(how, tmp_path):
     """The sample is counted as training, once, and follows f = 2 u1^2 (1 + u2)."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    figures = pipeline.train(card(*FKLD), whole, how)
+    expected = pipeline.generate(card(*FKLD), whole, how)
+    figures, spent = expected["training"], expected["target_evaluations"]["training"]
     told = figures["sample"]
     assert figures["steps"] == 2 * (900 // 50)
     assert told["source"] == "the untrained map"
-    assert figures["target_evaluations"] == told["target_evaluations"] >= 65_536 + 4 * 1000
-    assert figures["gradient_evaluations"] == 0
+    assert spent == told["target_evaluations"] >= 65_536 + 4 * 1000
+    assert expected["gradient_evaluations"]["training"] == 0
     sample = sample_of(whole)
     assert sample["u"].shape == (1000, 2)
     mean = np.average(sample["u"], axis=0, weights=sample["weight"])
@@ -209,25 +277,28 @@ def test_own_events_of_the_forward_divergence(how, tmp_path):
     assert steps_of(whole) == [6, 12, 18, 24, 30, 36]
     with pytest.raises(KeyboardInterrupt):
         pipeline.train(card(*FKLD), broken, dataclasses.replace(how, reporter=Killer(26)))
-    again = pipeline.train(card(*FKLD), broken, how)
-    assert again["resumed_step"] == 20
-    assert again["target_evaluations"] == figures["target_evaluations"]
+    report = pipeline.generate(card(*FKLD), broken, how)
+    assert report["training"]["resumed_step"] == 20
+    assert report["target_evaluations"]["training"] == spent
     assert steps_of(broken) == steps_of(whole)
-    results = [pipeline.generate(card(*FKLD), directory, how) for directory in (whole, broken)]
-    assert results[0]["integral"] == results[1]["integral"]
-    assert results[0]["training"]["validation_loss"] == results[1]["training"]["validation_loss"]
+    assert report["integral"] == expected["integral"]
+    assert report["training"]["validation_loss"] == figures["validation_loss"]
     events = [(directory / "events.lhe.gz").read_bytes() for directory in (whole, broken)]
     assert events[0] == events[1]
 
 
-def test_a_grid_draws_the_events_where_it_is_worth_its_evaluations(how, tmp_path, monkeypatch):
+def test_a_grid_draws_the_events_where_it_is_worth_its_evaluations(tmp_path, monkeypatch):
+    """The sample alone: the test before this one trains with such a sample."""
     monkeypatch.setattr("fabgen.own_events.SURVEY_POINTS", 1000)
     grid = "surrogate.vegas={iterations = 5, evaluations = 2000, bins = 32}"
-    told = pipeline.train(card(*FKLD, grid, "training.fkld.events=6000"), tmp_path, how)["sample"]
-    assert told["source"] == "VEGAS+"
-    assert told["acceptance"] > 0.4
-    sample = sample_of(tmp_path)
-    mean = np.average(sample["u"], axis=0, weights=sample["weight"])
+    settings = card(*FKLD, grid, "training.fkld.events=6000")
+    watch = Stopwatch(time.perf_counter)
+    with open_run(tmp_path, settings) as run:
+        drawn = own_sample(Session(settings, run, ToyIntegrand(), Silent(), watch))
+    assert drawn.figures["source"] == "VEGAS+"
+    assert drawn.figures["acceptance"] > 0.4
+    assert drawn.u.shape == (6000, 2)
+    mean = np.average(drawn.u, axis=0, weights=drawn.weight)
     np.testing.assert_allclose(mean, [3 / 4, 5 / 9], atol=0.012)
 
 
@@ -268,84 +339,48 @@ def test_a_wrong_event_file_leaves_no_run_directory(how, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def metrics_of(directory: Path) -> list[dict]:
-    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-
-
-def test_metrics_along_the_training_change_nothing_of_it(how, tmp_path):
-    along = ("evaluation.along_training=4", "evaluation.along_samples=1000")
-    plain, watched, broken = (tmp_path / name for name in ("plain", "watched", "broken"))
-    first = pipeline.train(card(), plain, how)
-    second = pipeline.train(card(*along), watched, how)
-    assert first["target_evaluations"] == second["target_evaluations"]
-    logs = [(d / "training.jsonl").read_text().splitlines() for d in (plain, watched)]
-    for a, b in zip(*logs, strict=True):
-        assert json.loads(a) | {"seconds": 0} == json.loads(b) | {"seconds": 0}
-    records = metrics_of(watched)
-    assert [r["step"] for r in records] == [1, 3, 12, 40]
-    assert [r["target_evaluations"] for r in records] == [32 * r["step"] for r in records]
-    assert all(r["evaluations"] == 16384 and r["n"] == 1000 for r in records)
-    assert abs(records[-1]["integral"] - 1.0) < 5.0 * records[-1]["integral_error"]
-    assert records[0]["forward_kl"] > records[-1]["forward_kl"] > 0.0
-    reports = [pipeline.integrate(card(*s), d, how) for s, d in (((), plain), (along, watched))]
-    assert reports[0]["integral"] == reports[1]["integral"]
-    calls = [report["target_evaluations"]["evaluation"] for report in reports]
-    assert calls[1] - calls[0] == 4 * 16384
-    for report in reports:
-        assert report["forward_kl"] <= -np.log(report["sampling_efficiency"])
-        assert report["unweighting_efficiency_999"] >= report["unweighting_efficiency"]
-    with pytest.raises(KeyboardInterrupt):
-        pipeline.train(card(*along), broken, dataclasses.replace(how, reporter=Killer(36)))
-    pipeline.train(card(*along), broken, how)
-    kept = [{**r, "seconds": 0} for r in metrics_of(broken)]
-    assert kept == [{**r, "seconds": 0} for r in records]
-
-
-def test_a_finished_surrogate_is_used_again(how, tmp_path):
-    vegas = card("surrogate.kind=vegas")
-    first = pipeline.generate(vegas, tmp_path, how)
-    log = (tmp_path / "training.jsonl").read_bytes()
-    again = pipeline.generate(vegas, tmp_path, how)
-    assert (tmp_path / "training.jsonl").read_bytes() == log
+def test_a_finished_surrogate_is_used_again(how, copy_of):
+    run, first = copy_of("vegas")
+    log = (run / "training.jsonl").read_bytes()
+    again = pipeline.generate(card("surrogate.kind=vegas"), run, how)
+    assert (run / "training.jsonl").read_bytes() == log
     for key in ("integral", "target_evaluations", "overweight"):
         assert first[key] == again[key]
+    other = card("surrogate.kind=vegas", "training.seed=2")
     with pytest.raises(InputError, match=r"training\.seed"):
-        pipeline.generate(card("surrogate.kind=vegas", "training.seed=2"), tmp_path, how)
-    restarted = card("surrogate.kind=vegas", "training.seed=2")
-    assert (
-        pipeline.generate(restarted, tmp_path, dataclasses.replace(how, restart=True))["seed"] == 2
-    )
+        pipeline.generate(other, run, how)
+    assert pipeline.generate(other, run, dataclasses.replace(how, restart=True))["seed"] == 2
 
 
-def test_the_seed_of_the_generation_changes_events_only(how, tmp_path):
+def test_the_seed_of_the_generation_changes_events_only(how, copy_of, tmp_path):
     flat = card("surrogate.kind=uniform")
-    pipeline.generate(flat, tmp_path, how)
-    first = (tmp_path / "events.lhe.gz").read_bytes()
+    run, _ = copy_of("uniform")
+    first = (run / "events.lhe.gz").read_bytes()
     other = dataclasses.replace(flat, generation=dataclasses.replace(flat.generation, seed=7))
     other = dataclasses.replace(other, training=dataclasses.replace(other.training, seed=7))
-    other = pipeline.adopt_seed(other, tmp_path)
+    other = pipeline.adopt_seed(other, run)
     assert other.training.seed == 1
-    report = pipeline.generate(other, tmp_path, how)
+    report = pipeline.generate(other, run, how)
     assert (report["seed"], report["generation_seed"]) == (1, 7)
-    assert (tmp_path / "events.lhe.gz").read_bytes() != first
-    pipeline.generate(flat, tmp_path, how)
-    assert (tmp_path / "events.lhe.gz").read_bytes() == first
+    assert (run / "events.lhe.gz").read_bytes() != first
+    pipeline.generate(flat, run, how)
+    assert (run / "events.lhe.gz").read_bytes() == first
     assert pipeline.adopt_seed(other, tmp_path / "new") == other
 
 
-def test_integrate_leaves_the_report_of_events_alone(how, tmp_path):
-    flat = card("surrogate.kind=uniform")
-    report = pipeline.integrate(flat, tmp_path, how, vegas=True)
-    assert report == report_of(tmp_path)
+def test_integrate_leaves_the_report_of_events_alone(how, copy_of, tmp_path):
+    flat, alone = card("surrogate.kind=uniform"), tmp_path / "alone"
+    report = pipeline.integrate(flat, alone, how, vegas=True)
+    assert report == report_of(alone)
     assert report["events"] == 0
     assert report["training"]["method"] == "vegas"
     package = report["training"]
     assert abs(package["vegas_integral"] - 1.0) < 5.0 * package["vegas_integral_error"]
-    assert not (tmp_path / "surrogate").exists()
-    pipeline.generate(flat, tmp_path, how)
-    stored = report_of(tmp_path)
-    pipeline.integrate(flat, tmp_path, how, vegas=True)
-    assert report_of(tmp_path) == stored
+    assert not (alone / "surrogate").exists()
+    with_events, _ = copy_of("uniform")
+    stored = report_of(with_events)
+    pipeline.integrate(flat, with_events, how, vegas=True)
+    assert report_of(with_events) == stored
 
 
 def test_weighted_events_in_plain_text(how, tmp_path):
@@ -365,18 +400,17 @@ def test_a_wrong_card_leaves_no_run_directory(how, tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_failed_generation_leaves_the_old_events(how, tmp_path, monkeypatch):
-    flat = card("surrogate.kind=uniform")
-    pipeline.generate(flat, tmp_path, how)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+def test_a_failed_generation_leaves_the_old_events(how, copy_of, monkeypatch):
+    run, _ = copy_of("uniform")
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
 
     def fail(*arguments, **keywords):
         raise RuntimeError("disk on fire")
 
     monkeypatch.setattr("fabgen.events.assemble.assemble", fail)
     with pytest.raises(RuntimeError, match="fire"):
-        pipeline.generate(flat, tmp_path, how)
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+        pipeline.generate(card("surrogate.kind=uniform"), run, how)
+    assert {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()} == before
 
 
 def test_stopwatch():

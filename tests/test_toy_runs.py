@@ -25,8 +25,9 @@ TABLE = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """Figures are made, but not written as they are."""
+    """Figures are made, but neither arranged nor written as they are."""
     monkeypatch.setattr("fabgen.plot.style.encode", lambda figure, file_format: b"picture")
+    monkeypatch.setattr("fabgen.plot.weights.legend_above", lambda axes: 1.0)
 
 
 def test_a_toy_is_trained_from_vegas_grids_and_drawn(tmp_path):

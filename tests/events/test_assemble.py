@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax
@@ -16,25 +17,32 @@ from fabgen.sampling.sampler import weighted_sampler
 from fabgen.sampling.unweight import unweight, weighted
 
 
-@pytest.fixture(name="sampler")
-def sampler_fixture(two_fermions, flat):
-    return weighted_sampler(two_fermions, flat, (), block=1000)
-
-
-def events(two_fermions, sampler, n, method=unweight, block=256):
-    key = jax.random.key(4)
+@functools.cache
+def compiled(two_fermions, flat):
+    """What draws the events, what samples points, and a survey of them: for all tests here."""
+    sampler = weighted_sampler(two_fermions, flat, (), block=1000)
     survey = integrate(sampler, 5000, jax.random.key(1))
-    drawer = event_drawer(two_fermions, block=block)
-    return list(assemble(drawer, method(sampler, survey, n, key), key))
+    return event_drawer(two_fermions, block=256), sampler, survey
 
 
-def test_batches_have_one_size(two_fermions, sampler) -> None:
-    assert [len(b) for b in events(two_fermions, sampler, 700)] == [256, 256, 188]
-    assert events(two_fermions, sampler, 0) == []
+@pytest.fixture
+def events(two_fermions, flat):
+    drawer, sampler, survey = compiled(two_fermions, flat)
+    key = jax.random.key(4)
+
+    def batches(n, method=unweight):
+        return list(assemble(drawer, method(sampler, survey, n, key), key))
+
+    return batches
 
 
-def test_first_events_of_a_longer_run_are_the_same(two_fermions, sampler) -> None:
-    long, short = (events(two_fermions, sampler, n) for n in (700, 300))
+def test_batches_have_one_size(events) -> None:
+    assert [len(b) for b in events(700)] == [256, 256, 188]
+    assert events(0) == []
+
+
+def test_first_events_of_a_longer_run_are_the_same(events) -> None:
+    long, short = (events(n) for n in (700, 300))
     for name in ("momenta", "topology", "weight"):
         first, again = (np.concatenate([getattr(b, name) for b in bs]) for bs in (long, short))
         assert np.array_equal(first[:300], again)
@@ -42,11 +50,11 @@ def test_first_events_of_a_longer_run_are_the_same(two_fermions, sampler) -> Non
 
 @pytest.mark.parametrize("method", [unweight, weighted])
 def test_file_has_the_cross_section_as_mean_weight(
-    tmp_path, file_info, two_fermions, sampler, method
+    tmp_path, file_info, two_fermions, events, method
 ) -> None:
     """The whole way to the file; <cos^2> = 2/5 of 1 + cos^2, both from the written numbers."""
     n = 5000
-    batches = events(two_fermions, sampler, n, method)
+    batches = events(n, method)
     write_lhe(tmp_path / "e.lhe.gz", file_info(), two_fermions.topologies, batches)
     weight, square, ids = [], [], set()
     for event in pylhe.LHEFile.fromfile(tmp_path / "e.lhe.gz").events:

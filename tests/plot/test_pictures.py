@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import replace
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.text import Text
@@ -76,14 +78,20 @@ PICTURES = {
 }
 
 
-@pytest.fixture(scope="module", params=PICTURES)
-def picture(request, samples):
-    """A figure as drawn, its size in inches, its file."""
-    draw, width, height = PICTURES[request.param]
+@functools.cache
+def picture_of(name):
+    """A figure as drawn, its size in inches, its file; whether matplotlib is what it was."""
+    before = dict(matplotlib.rcParams)
+    draw, width, height = PICTURES[name]
     with style.style():
-        figure = draw(samples)
-        figure.draw_without_rendering()
-        return figure, (width, height), style.encode(figure, "png")
+        figure = draw(make_samples())
+        file = style.encode(figure, "png")
+    return figure, (width, height), file, dict(matplotlib.rcParams) == before
+
+
+@pytest.fixture(params=PICTURES)
+def picture(request):
+    return picture_of(request.param)
 
 
 def size_of(png: bytes) -> tuple[int, int]:
@@ -96,20 +104,20 @@ def texts(figure) -> list[Text]:
 
 
 def test_pictures_have_the_size_of_a_column_or_a_page(picture):
-    figure, (width, height), png = picture
+    figure, (width, height), png, _ = picture
     assert figure.get_size_inches() == pytest.approx((width, height))
     assert size_of(png) == (round(300 * width), round(300 * height))
     assert len(png) > 10_000
 
 
 def test_letters_have_seven_points_at_least(picture):
-    figure, _, _ = picture
+    figure, *_ = picture
     assert texts(figure)
     assert min(text.get_fontsize() for text in texts(figure)) >= 7.0
 
 
 def test_no_text_leaves_the_picture(picture):
-    figure, _, _ = picture
+    figure, *_ = picture
     drawn = figure.bbox.padded(1.0)
     unseen = {
         text
@@ -126,7 +134,7 @@ def test_no_text_leaves_the_picture(picture):
 
 
 def test_numbers_of_an_axis_do_not_touch(picture):
-    figure, _, _ = picture
+    figure, *_ = picture
     for axis in axes_of(figure):
         boxes = [text.get_window_extent() for text in numbers(axis)]
         ends = sorted((b.x0, b.x1) if axis.axis_name == "x" else (b.y0, b.y1) for b in boxes)
@@ -162,23 +170,18 @@ def test_the_same_figure_gives_the_same_file():
             assert files[0].startswith(head)
 
 
-def test_the_legend_covers_no_data(samples):
-    with style.style():
-        figure = distribution_of(samples)
-        main = figure.axes[0]
-        figure.draw_without_rendering()
-        legend = main.get_legend().get_window_extent()
-        for line in main.lines:
-            points = main.transData.transform(line.get_xydata())
-            assert not legend.count_contains(points)
+def test_the_legend_covers_no_data():
+    figure, *_ = picture_of("mass")
+    main = figure.axes[0]
+    legend = main.get_legend().get_window_extent()
+    for line in main.lines:
+        points = main.transData.transform(line.get_xydata())
+        assert not legend.count_contains(points)
 
 
-def test_drawing_leaves_matplotlib_as_it_was(samples):
-    import matplotlib
+def test_drawing_leaves_matplotlib_as_it_was(picture):
     from matplotlib import pyplot
 
-    before = dict(matplotlib.rcParams)
-    with style.style():
-        style.encode(distribution_of(samples), "png")
-    assert dict(matplotlib.rcParams) == before
+    *_, unchanged = picture
+    assert unchanged
     assert pyplot.get_fignums() == []
