@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -24,7 +25,14 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InputError("the card does not exist", file=path, allowed="a TOML file") from None
+        # A process in the place of its card, as `fabgen show` takes it.
+        hint = f"a card with this process is the line: process = {json.dumps(str(path))}"
+        raise InputError(
+            "the card does not exist",
+            file=path,
+            allowed="a TOML file",
+            hint=hint if ">" in str(path) else None,
+        ) from None
     except IsADirectoryError:
         raise InputError(
             "the card is a directory",

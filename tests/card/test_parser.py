@@ -282,7 +282,11 @@ def test_files_that_are_no_cards(tmp_path, data, message):
 
 
 def test_missing_file_and_directory(tmp_path):
-    assert "does not exist" in str(error_of(tmp_path / "none.toml"))
+    error = error_of(tmp_path / "none.toml")
+    assert "does not exist" in str(error)
+    assert error.hint is None
+    error = error_of(Path("e+ e- > mu+ mu-"))
+    assert error.hint.endswith('process = "e+ e- > mu+ mu-"')
     assert "directory" in str(error_of(tmp_path))
 
 
