@@ -76,14 +76,15 @@ PROCESSES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, float] | None]]
         None,
     ),
 }
-_ALL, _FLOW = "channels.use=all", "surrogate={layers = 4, bins = 8, hidden = [32, 32]}"
+_ONE, _ALL = "channels.use=one", "channels.use=all"
+_FLOW = "surrogate={layers = 4, bins = 8, hidden = [32, 32]}"
 _RAMBO, _UNIFORM = "phase_space.mapping=rambo", "surrogate.kind=uniform"
 #: Settings of each way to integrate.
 WAYS: Mapping[str, tuple[str, ...]] = {
     "RAMBO": (_RAMBO, _UNIFORM),
-    "one channel": (_UNIFORM,),
+    "one channel": (_ONE, _UNIFORM),
     "channels": (_ALL, _UNIFORM),
-    "VEGAS+": ("surrogate.kind=vegas",),
+    "VEGAS+": (_ONE, "surrogate.kind=vegas"),
     "VEGAS channels": (_ALL, "surrogate.kind=vegas"),
     "variance": (_ALL, _FLOW, "training.method=variance"),
     "kl": (_ALL, _FLOW, "training.method=kl"),

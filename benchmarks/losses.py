@@ -69,6 +69,7 @@ def trained(method: str, seed: int, options: argparse.Namespace) -> Record:
     process, settings, _ = PROCESSES["www"]
     asked = [
         *settings,
+        "channels.use=one",
         f"training.method={method}",
         f"training.steps={options.steps}",
         f"training.batch_size={options.batch}",

@@ -137,8 +137,8 @@ class _Builder:
 
     @property
     def _single(self) -> bool:
-        """Whether the card asks for one channel."""
-        return self.card.phase_space.mapping == "rambo" or self.card.channels.use == "one"
+        """Whether one channel is built: "auto" is all in a run only (fabgen.card.with_channels)."""
+        return self.card.phase_space.mapping == "rambo" or self.card.channels.use != "all"
 
     def _components(self) -> tuple[Component, ...]:
         """Subprocesses by the masses of their particles and their decays, then by equal values."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
 from fabgen.auto import Goal, automatic_surrogate, has_chosen
-from fabgen.card import Card
+from fabgen.card import Card, with_channels
 from fabgen.card.auto import is_automatic
 from fabgen.card.toys import is_toy
 from fabgen.errors import InputError, not_available
@@ -56,7 +56,7 @@ class How:
 
 def train(card: Card, directory: Path, how: How = How()) -> dict[str, Any]:
     """Trains the surrogate of the card, or finishes its training. Returns the figures of it."""
-    with _session(card, directory, how) as session:
+    with _session(with_channels(card), directory, how) as session:
         trained = _trained(session)
         return {
             **trained.figures,
@@ -74,6 +74,7 @@ def integrate(
 
     It is stored unless the run has events: then the report describes those.
     """
+    card = with_channels(card)
     with _session(card, directory, how, trains=not vegas) as session:
         if vegas:
             trained = trained_surrogate(session, "vegas", store=False)
@@ -97,6 +98,7 @@ def generate(
             found=card.process[0],
             allowed="fabgen train, integrate or plot",
         )
+    card = with_channels(card)
     with _session(card, directory, how) as session:
         trained = _trained(session)
         evaluated = evaluate(session, trained)

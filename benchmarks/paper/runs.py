@@ -19,7 +19,7 @@ from records import read_records
 
 from fabgen import __version__, run
 from fabgen.build import build_integrand
-from fabgen.card import Card
+from fabgen.card import Card, with_channels
 from fabgen.errors import FabgenError, InputError
 from fabgen.evaluation import samplers
 from fabgen.files import write_atomic
@@ -136,6 +136,7 @@ def _perform(experiment: Experiment, out: Path) -> tuple[dict[str, Any], dict[st
     train_seconds = time.perf_counter() - start
     spent["training"] = figures["target_evaluations"]
 
+    card = with_channels(card)
     integrand = build_integrand(card)
     session = Session(card, RunDirectory(directory), integrand, Silent(), Stopwatch())
     trained = trained_surrogate(session, card.surrogate.kind, store=True)

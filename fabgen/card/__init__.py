@@ -1,5 +1,6 @@
 """Process cards: schema, parser and writer."""
 
+from fabgen.card.channels import with_channels
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS, CutKey
 from fabgen.card.parser import card_from_table, card_of_process, load_card
 from fabgen.card.schema import (
@@ -45,4 +46,5 @@ __all__ = [
     "diff_cards",
     "dump_card",
     "load_card",
+    "with_channels",
 ]

@@ -97,9 +97,10 @@ class Channels:
     """Several channels: their weights and their flows."""
 
     use: str = option(
-        "one",
-        doc="one: the map of the most resonant diagram; all: a channel for every diagram",
-        choices=("one", "all"),
+        "auto",
+        doc="one: the map of the most resonant diagram; all: a channel for every diagram; "
+        "auto: all in runs by auto, variance, kl or rkld-forward, where diagrams have maps",
+        choices=("auto", "one", "all"),
     )
     prior: str = option(
         "diagrams",

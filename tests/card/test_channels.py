@@ -1,0 +1,38 @@
+"""channels.use = "auto": which runs have a channel for every diagram."""
+
+from __future__ import annotations
+
+import pytest
+
+from fabgen.card import card_from_table, with_channels
+
+
+def use(**tables) -> str:
+    card = card_from_table({"process": "e+ e- > w+ w-", **tables})
+    return with_channels(card).channels.use
+
+
+def test_runs_that_train_weights_or_adapt_grids_have_all():
+    assert use() == "all"
+    assert use(surrogate={"kind": "vegas"}) == "all"
+    for method in ("variance", "kl", "rkld-forward"):
+        assert use(training={"method": method}) == "all"
+
+
+@pytest.mark.parametrize("method", ["fab", "fab-nobuffer", "rkld", "fkld", "variance-inverse"])
+def test_other_methods_keep_one(method):
+    assert use(training={"method": method}) == "one"
+
+
+def test_without_maps_of_diagrams_there_is_one():
+    assert use(phase_space={"mapping": "rambo"}) == "one"
+    assert use(process="toy:camel-back") == "one"
+    dalitz = {"mapping": "dalitz"}
+    decay = "Lambda_c+ > p K- pi+"
+    assert use(process=decay, model="lc2pkpi", phase_space=dalitz) == "one"
+    assert use(process=decay, model="lc2pkpi") == "one"
+
+
+def test_what_the_card_says_stays():
+    assert use(channels={"use": "one"}) == "one"
+    assert use(channels={"use": "all"}, training={"method": "rkld"}) == "all"
