@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import jax
 import numpy as np
 from jax.scipy.stats import chi2, norm
-from records import Record, read_records, write_records
+from records import Record, known_records, write_records
 
 from fabgen import __version__, run
 from fabgen.build import build_integrand
@@ -122,27 +122,21 @@ def main() -> None:
             asked = {"events": options.events, "steps": options.steps}
             make = functools.partial(spectra, name, options)
             once(f"spectra-{name}", asked, make, options.out)
-            print(spectra_table(stored(options.out), [name]), flush=True)
+            print(spectra_table(known_records(options.out, KEPT), [name]), flush=True)
         else:
             for way in options.ways:
                 asked = {"samples": options.samples, "steps": options.steps}
                 make = functools.partial(estimate, name, way, options)
                 once(f"{name}-{way.replace(' ', '_')}", asked, make, options.out)
-            print(estimates_table(Estimates(stored(options.out), name)), flush=True)
+            print(estimates_table(Estimates(known_records(options.out, KEPT), name)), flush=True)
     if options.report:
-        write_records(KEPT, stored(options.out))
+        write_records(KEPT, known_records(options.out, KEPT))
         write_atomic(RESULTS / "closure.md", document(options))
-
-
-def stored(out: Path) -> dict[str, Record]:
-    """Name of a run -> its record: those of a folder, and what else the repository keeps."""
-    own = {file.stem: json.loads(file.read_text()) for file in sorted(out.glob("*.json"))}
-    return read_records(KEPT) | own
 
 
 def once(name: str, asked: Record, make: Callable[[], Record], out: Path) -> None:
     """Makes the record of a run, unless one is there that was asked for alike."""
-    if asked.items() <= stored(out).get(name, {}).items():
+    if asked.items() <= known_records(out, KEPT).get(name, {}).items():
         return
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     found = {**asked, **make(), "date": today, "jax": jax.__version__, "cores": os.cpu_count()}
@@ -273,7 +267,7 @@ def spectra_table(records: Mapping[str, Record], names: Sequence[str]) -> str:
 
 def document(options: argparse.Namespace) -> str:
     """Both tables and what they depend on."""
-    records = stored(options.out)
+    records = known_records(options.out, KEPT)
     found = [e for e in (Estimates(records, name) for name in PROCESSES) if e.pulls]
     pulls = np.array([pull for e in found for pull in e.pulls.values()])
     largest = norm.isf(0.25 / max(len(pulls), 1))  # of as many, larger in every other case

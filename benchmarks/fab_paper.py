@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from paper.published import ALL_METHODS, METHODS
 from paper.report import write_report
-from paper.runs import KEPT, result, stored_results
+from paper.runs import KEPT, result
 from paper.settings import MAPPINGS, Experiment
-from records import write_records
+from records import known_records, write_records
 
 from fabgen.errors import InputError
 
@@ -72,7 +72,7 @@ def main() -> None:
                         print(f"{experiment.name}: {error}", file=sys.stderr)
                         sys.exit(2)
     if options.report:
-        write_records(KEPT, stored_results(options.out))
+        write_records(KEPT, known_records(options.out, KEPT))
     file = write_report(options.out, KEPT.parent if options.report else options.out / "report")
     print(file.read_text())
     print(f"({file})", file=sys.stderr)

@@ -7,8 +7,9 @@
 Trains channel weights and flows on the camel backs and the crossed ring and states the relative
 error of the integral at 10^4 events next to the published one. Every training is one file in
 --out (and a run below --out/runs): an interrupted benchmark goes on where it was, a training that
-is there already with the same settings is used again. Ends with the tables of all trainings in
---out, as Markdown, CSV and pictures there; --report writes these to benchmarks/results.
+is there already with the same settings is used again. Ends with the tables of all trainings, as
+Markdown, CSV and pictures in --out; --report writes these to benchmarks/results, with the trainings
+themselves (madnis_paper.jsonl): they are used again from there, too.
 --fraction takes so much of the paper's number of steps, --quick only enough to see that it works.
 """
 
@@ -21,11 +22,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from madnis.report import write_report
-from madnis.runs import result
+from madnis.runs import KEPT, result
 from madnis.settings import experiments
+from records import known_records, write_records
 
 PARTS = ("camel", "ring", "buffered")
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
@@ -46,7 +47,9 @@ def main() -> None:
         for experiment in experiments(part, options.trainings, fraction):
             if not options.rows or experiment.row in options.rows:
                 result(experiment, options.out)
-    target = RESULTS if options.report else options.out / "report"
+    if options.report:
+        write_records(KEPT, known_records(options.out, KEPT))
+    target = KEPT.parent if options.report else options.out / "report"
     file = write_report(options.out, target, fraction)
     print(file.read_text())
     print(f"({file})", file=sys.stderr)

@@ -6,14 +6,23 @@ runs of its own folder.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fabgen.card import Card, dump_card
 from fabgen.files import write_atomic
 
 Record = dict[str, Any]
+
+
+def digest(*cards: Card) -> str:
+    """A hash of the values of all keys of cards; not of the comments, which are for readers."""
+    values = [tomllib.loads(dump_card(card)) for card in cards]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def read_records(file: Path) -> dict[str, Record]:
@@ -22,6 +31,12 @@ def read_records(file: Path) -> dict[str, Record]:
         return {}
     lines = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
     return {line.pop("run"): line for line in lines}
+
+
+def known_records(out: Path, kept: Path) -> dict[str, Record]:
+    """Name of a run -> its record: the files of a folder, and what else the repository keeps."""
+    own = {file.stem: json.loads(file.read_text()) for file in sorted(out.glob("*.json"))}
+    return read_records(kept) | own
 
 
 def write_records(file: Path, records: Mapping[str, Record]) -> None:

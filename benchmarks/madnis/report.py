@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from paper.runs import stored_results
+from records import known_records
 
 from fabgen.files import write_atomic
 from fabgen.pictures import draw_channels
 from fabgen.plot.style import REFERENCE, SURROGATE, TARGET, encode, new_figure, style
 from madnis.published import PUBLISHED
-from madnis.runs import stored_arrays, trained_of
+from madnis.runs import KEPT, stored_arrays, trained_of
 from madnis.settings import BUFFERED, CAMEL_ROWS, COUPLINGS, RING_ROWS, Experiment
 
 Record = dict[str, Any]
@@ -53,9 +53,11 @@ What differs from the paper:
 def write_report(out: Path, target: Path, fraction: float) -> Path:
     """Writes madnis_paper.md, .csv and the pictures into `target`; returns the Markdown file.
 
-    Of the trainings with this fraction of the paper's steps.
+    Of the trainings with this fraction of the paper's steps. Pictures of trainings that are not in
+    `out` any more stay as they are in `target`.
     """
-    records = [r for r in stored_results(out) if r["experiment"]["fraction"] == fraction]
+    results = sorted(known_records(out, KEPT).items())
+    records = [r for _, r in results if r["experiment"]["fraction"] == fraction]
     groups: dict[tuple[str, str, str, int], list[Record]] = defaultdict(list)
     for record in records:
         e = record["experiment"]
@@ -75,7 +77,10 @@ def write_report(out: Path, target: Path, fraction: float) -> Path:
     parts += _buffered(groups)
     with style():
         for name, caption, figure in _pictures(groups, out):
-            write_atomic(target / f"{name}.png", encode(figure, "png"))
+            if figure is not None:
+                write_atomic(target / f"{name}.png", encode(figure, "png"))
+            if not (target / f"{name}.png").exists():
+                continue
             parts.append(f"![{caption}]({name}.png)\n")
     parts.append(_small_print(records))
     write_atomic(target / "madnis_paper.csv", _csv(records))
@@ -156,14 +161,27 @@ def _pictures(groups: dict[tuple[str, str, str, int], list[Record]], out: Path):
     for (toy, row, variant, gain), records in groups.items():
         if (toy, variant, gain) == ("crossed-ring", "affine", 1) and ", " in row:
             best = min(records, key=lambda record: record["optimal"])
-            session, trained = trained_of(Experiment(**best["experiment"]), out)
-            name = "madnis_paper-ring-" + Experiment(**best["experiment"]).name.split("--")[1]
+            experiment = Experiment(**best["experiment"])
+            name = "madnis_paper-ring-" + experiment.name.split("--")[1]
+            caption = f"channels {row} of the best affine training"
+            if not (out / "runs" / experiment.name).exists():
+                yield name, caption, None
+                continue
+            session, trained = trained_of(experiment, out)
             for _, figure in draw_channels(session, trained, 50_000):
-                yield name, f"channels {row} of the best affine training", figure
+                yield name, caption, figure
 
 
-def _weights(groups: dict[tuple[str, str, str, int], list[Record]], toy: str, out: Path) -> Figure:
-    """Figures 6 and 7: the weights of all trainings, dotted the fixed ones they start from."""
+def _weights(
+    groups: dict[tuple[str, str, str, int], list[Record]], toy: str, out: Path
+) -> Figure | None:
+    """Figures 6 and 7: the weights of all trainings, dotted the fixed ones they start from.
+
+    None without the curves of all of them.
+    """
+    own = [r for key, records in groups.items() if key[0] == toy and key[3] == 1 for r in records]
+    if not all(stored_arrays(record, out) for record in own):
+        return None
     figure = new_figure(2.6, 6.8)
     panels = figure.subplots(1, 2, sharey=True)
     starts = {"learned, flat prior": "uniform", "learned, optimal prior": "optimal"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from paper.runs import store
+from records import known_records
 
 from fabgen import run
 from fabgen.build import build_integrand
@@ -21,6 +21,8 @@ from fabgen.stages import Session, Trained, trained_surrogate
 from fabgen.surrogate.multichannel import in_channels, own, values_in_channels
 from madnis.settings import Experiment, card_of, settings_hash
 
+#: The results that the repository keeps; their curves and runs stay where they were made.
+KEPT = Path(__file__).parents[1] / "results" / "madnis_paper.jsonl"
 EVENTS = 10_000
 #: Midpoints per axis, by the dimension: powers of 2, as many as whole blocks.
 _SIDE = {1: 2**18, 2: 2**10}
@@ -30,12 +32,11 @@ _CURVE = 600
 
 
 def result(experiment: Experiment, out: Path, say=print) -> dict[str, Any]:
-    """The result of an experiment: of `out` if it has one of the same settings, else new."""
+    """The result of an experiment: one that is there with the same settings, else new."""
     file, digest = out / f"{experiment.name}.json", settings_hash(experiment)
-    if file.exists():
-        stored = json.loads(file.read_text())
-        if stored["settings_hash"] == digest:
-            return stored
+    stored = known_records(out, KEPT).get(experiment.name)
+    if stored and stored["settings_hash"] == digest:
+        return stored
     start = time.perf_counter()
     found, arrays = _perform(experiment, out)
     seconds = time.perf_counter() - start
@@ -51,7 +52,11 @@ def result(experiment: Experiment, out: Path, say=print) -> dict[str, Any]:
 
 
 def stored_arrays(record: dict[str, Any], out: Path) -> dict[str, np.ndarray]:
-    with np.load(out / f"{Experiment(**record['experiment']).name}.npz") as arrays:
+    """The curves of a training; none if it was not made in this folder."""
+    file = out / f"{Experiment(**record['experiment']).name}.npz"
+    if not file.exists():
+        return {}
+    with np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
 
 

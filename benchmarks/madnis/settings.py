@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from fabgen.card import Card, card_from_table, dump_card
+from records import digest
+
+from fabgen.card import Card, card_from_table, with_channels
 
 Table = dict[str, Any]
 
@@ -71,7 +72,7 @@ def card_of(experiment: Experiment) -> Card:
         "checkpoint_every": max(steps // 10, 1),
     }
     training["madnis"] |= {"buffer_gain": experiment.gain, "vegas_pretraining": False}
-    return card_from_table({"process": f"toy:{experiment.toy}", **table})
+    return with_channels(card_from_table({"process": f"toy:{experiment.toy}", **table}))
 
 
 def _camel(experiment: Experiment) -> Table:
@@ -127,4 +128,4 @@ def experiments(part: str, trainings: int, fraction: float) -> list[Experiment]:
 
 def settings_hash(experiment: Experiment) -> str:
     """A hash of all that a result depends on, but for the versions of the programs."""
-    return hashlib.sha256(dump_card(card_of(experiment)).encode()).hexdigest()
+    return digest(card_of(experiment))

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from records import known_records
 
 from fabgen.files import write_atomic
 from fabgen.plot.style import encode, style
 from paper import figures
 from paper.published import ALL_METHODS, INTEGRALS, METHODS, PUBLISHED
-from paper.runs import stored_arrays, stored_results
+from paper.runs import KEPT, stored_arrays
 from paper.table import Group, Record, group_of, single_runs, table
 
 _LABELS = {
@@ -61,7 +62,7 @@ def write_report(out: Path, target: Path) -> Path:
 
     Pictures of histograms that are not in `out` any more stay as they are in `target`.
     """
-    results = stored_results(out)
+    results = known_records(out, KEPT)
     records = [results[name] for name in sorted(results)]
     groups: dict[Group, list[Record]] = defaultdict(list)
     for record in records:

@@ -15,11 +15,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from records import read_records
+from records import known_records
 
 from fabgen import __version__, run
 from fabgen.build import build_integrand
-from fabgen.card import Card, with_channels
+from fabgen.card import Card
 from fabgen.errors import FabgenError, InputError
 from fabgen.evaluation import samplers
 from fabgen.files import write_atomic
@@ -55,7 +55,7 @@ def paper_normalization(dim: int) -> float:
 def result(experiment: Experiment, out: Path, say=print) -> dict[str, Any]:
     """The result of an experiment: one that is there with the same settings, else new."""
     file, digest = out / f"{experiment.name}.json", settings_hash(experiment)
-    stored = stored_results(out).get(experiment.name)
+    stored = known_records(out, KEPT).get(experiment.name)
     if stored and stored["settings_hash"] == digest:
         say(f"{experiment.name}: there already", flush=True)
         return stored
@@ -98,12 +98,6 @@ def versions() -> dict[str, str]:
     return {"fabgen": __version__, "python": platform.python_version(), **packages}
 
 
-def stored_results(out: Path) -> dict[str, dict[str, Any]]:
-    """Name -> result: those that the repository keeps, and before them those of a folder."""
-    own = {file.stem: json.loads(file.read_text()) for file in sorted(out.glob("*.json"))}
-    return read_records(KEPT) | own
-
-
 def stored_arrays(record: dict[str, Any], out: Path) -> dict[str, np.ndarray]:
     """The histograms of a result."""
     file = out / f"{Experiment(**record['experiment']).name}.npz"
@@ -136,7 +130,6 @@ def _perform(experiment: Experiment, out: Path) -> tuple[dict[str, Any], dict[st
     train_seconds = time.perf_counter() - start
     spent["training"] = figures["target_evaluations"]
 
-    card = with_channels(card)
     integrand = build_integrand(card)
     session = Session(card, RunDirectory(directory), integrand, Silent(), Stopwatch())
     trained = trained_surrogate(session, card.surrogate.kind, store=True)

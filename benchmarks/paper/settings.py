@@ -6,13 +6,13 @@ of VEGAS+, and all that drawing the own events of fkld takes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fabgen.card import Card, card_from_table, dump_card
+from records import digest
+
+from fabgen.card import Card, card_from_table, with_channels
 from fabgen.errors import InputError
 
 Table = dict[str, Any]
@@ -141,6 +141,10 @@ def _settings(experiment: Experiment) -> Table:
 
 def card_of(experiment: Experiment, data: str = "", events: int = 0) -> Card:
     """The card of an experiment. fkld: `data` is the file of its `events` own events."""
+    return with_channels(card_from_table(_table(experiment, data, events)))
+
+
+def _table(experiment: Experiment, data: str, events: int) -> Table:
     method, budget = experiment.method, experiment.budget
     flow = method if method != "vegas" else "rkld"
     common: Table = {
@@ -157,9 +161,7 @@ def card_of(experiment: Experiment, data: str = "", events: int = 0) -> Card:
     if method == "vegas":
         old = defaults.surrogate.vegas
         points = vegas_points(budget, old.iterations, old.warmup_iterations, old.warmup_evaluations)
-        return card_from_table(
-            _merge(base, {"surrogate": {"kind": "vegas", "vegas": {"evaluations": points}}})
-        )
+        return _merge(base, {"surrogate": {"kind": "vegas", "vegas": {"evaluations": points}}})
     batch, fab = training.batch_size, asdict(training.fab)
     own: Table
     steps = gradient_steps(budget, batch)
@@ -175,7 +177,7 @@ def card_of(experiment: Experiment, data: str = "", events: int = 0) -> Card:
     if training.schedule == "warmup-cosine":
         own["warmup_steps"] = min(training.warmup_steps or 1000, steps // 10)
     own |= {"log_every": max(steps // 200, 1), "checkpoint_every": max(steps // 10, 1)}
-    return card_from_table(_merge(base, {"training": own}))
+    return _merge(base, {"training": own})
 
 
 def events_card(experiment: Experiment, events: int) -> Card:
@@ -196,7 +198,7 @@ def events_card(experiment: Experiment, events: int) -> Card:
 
 def settings_hash(experiment: Experiment) -> str:
     """A hash of all that a result depends on, but for the versions of the programs."""
-    text = json.dumps(asdict(experiment), sort_keys=True) + dump_card(card_of(experiment))
+    cards = [card_of(experiment)]
     if experiment.method == "fkld":
-        text += dump_card(events_card(experiment, 1))
-    return hashlib.sha256(text.encode()).hexdigest()
+        cards.append(events_card(experiment, 1))
+    return digest(*cards)
