@@ -118,6 +118,7 @@ def _channels(card: Card) -> Iterator[str]:
         if error.allowed:
             yield f"{'':<14}{error.allowed}"
         return
+    start = 0  # channels are counted in one row, as in reports
     for place, (component, (channels, drawn)) in enumerate(
         zip(integrand.components, sets, strict=True)
     ):
@@ -134,9 +135,12 @@ def _channels(card: Card) -> Iterator[str]:
         for number in own[:_MOST]:
             channel = channels[number]
             yield ""
-            yield f"  {number + 1:>5}  {_propagators(channel, external[integrand.n_initial :])}"
+            blocks = _propagators(channel, external[integrand.n_initial :])
+            yield f"  {start + number + 1:>5}  {blocks}"
             images = [
-                n for n, c in enumerate(channels, 1) if c.mirror and c.mirror.original == number
+                start + n
+                for n, c in enumerate(channels, 1)
+                if c.mirror and c.mirror.original == number
             ]
             if images:
                 shown = " ".join(map(str, images[:_MOST])) + (" ..." if len(images) > _MOST else "")
@@ -146,6 +150,7 @@ def _channels(card: Card) -> Iterator[str]:
         if len(own) > _MOST:
             yield ""
             yield f"         ... {len(own) - _MOST} more"
+        start += len(channels)
 
 
 def _external(integrand: Integrand, component: Component) -> list[str]:

@@ -20,7 +20,8 @@ from fabgen.card.auto import is_automatic
 from fabgen.card.toys import is_toy
 from fabgen.errors import InputError, not_available
 from fabgen.evaluation import Evaluated, evaluate
-from fabgen.pictures import draw_channels, draw_samples, pictures, refuse_without_course
+from fabgen.picture_samples import draw_samples
+from fabgen.pictures import draw_channels, pictures, refuse_without_course
 from fabgen.reporting import Reporter, Silent, Stopwatch
 from fabgen.rundir import RunDirectory, check_run, open_run, stored_card
 from fabgen.stages import (

@@ -77,7 +77,7 @@ def test_maps():
     assert "channel RAMBO on diet: z h" in shown("e+ e- > z h", phase_space={"mapping": "rambo"})
     lines = shown("e+ e- > mu+ mu-", "e+ e- > t t~")
     assert lines.count("channels 1") == 2
-    assert "1 mu+ mu-" in lines and "1 t t~" in lines
+    assert "1 mu+ mu-" in lines and "2 t t~" in lines
 
 
 def test_amplitude_models(cards):

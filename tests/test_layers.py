@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *(
             "run",
             "pictures",
+            "picture_samples",
             "stages",
             "along_training",
             "training_sample",

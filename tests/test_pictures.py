@@ -15,11 +15,16 @@ import pytest
 from fabgen import run as pipeline
 from fabgen.card import card_of_process
 from fabgen.errors import FabgenError, InputError
+from fabgen.integrand import Point
+from fabgen.picture_samples import draw_samples
+from fabgen.pictures import pictures
 from fabgen.plot import style
 from fabgen.process.topology import EventTopology, Resonance
-from fabgen.reporting import Silent
+from fabgen.reporting import Silent, Stopwatch
 from fabgen.run import How
 from fabgen.rundir import open_run, stored_card
+from fabgen.stages import Session, Trained
+from fabgen.surrogate import ChannelWeights, MultiChannel, Uniform, untrained_surrogate
 
 SMALL = (
     "surrogate.layers=1",
@@ -87,6 +92,29 @@ class ThreeBody(TwoBody):
         a = jnp.stack([pair, pair * 0, pair * 0, pair], axis=-1)
         two = TwoBody.momenta(self, u)
         return {"momenta": jnp.concatenate([two, a[:, None]], axis=1)}
+
+
+class TwoChannels(TwoBody):
+    """The same f on two cubes, x = u and x1 = sqrt(u1), with the densities 1 and 2 x1."""
+
+    n_channels = 2
+    n_features = 2
+    mirrors = (0, 1)
+    log_density = momenta = None
+
+    def point(self, u, channel):
+        second = jnp.broadcast_to(jnp.asarray(channel), u.shape[:1]) == 1
+        x = u.at[:, 0].set(jnp.where(second, jnp.sqrt(u[:, 0]), u[:, 0]))
+        log_g = jnp.stack([jnp.zeros(len(u)), jnp.log(2.0 * x[:, 0])])
+        return Point(
+            log_f=TwoBody.log_density(self, x),
+            log_jacobian=jnp.where(second, -log_g[1], 0.0),
+            log_prior=jax.nn.log_softmax(log_g, axis=0),
+            features=x.T,
+            momenta=jnp.moveaxis(TwoBody.momenta(self, x), 0, -1),
+            subprocess=jnp.zeros((1, len(u))),
+            scales=jnp.full((2, len(u)), -1.0),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +273,62 @@ def test_an_integrand_that_vanishes_fails(how, trained, monkeypatch):
     monkeypatch.setattr("fabgen.build.build_integrand", lambda card: Nothing())
     with pytest.raises(FabgenError, match="vanishes at all 2000 points"):
         list(pipeline.plot(trained, how))
+
+
+@pytest.fixture(scope="module")
+def of_channels():
+    """A session of two channels, a surrogate of grids with trained weights, and its samples."""
+    settings = ("surrogate.kind=vegas", "evaluation.samples=16000")
+    session = Session(card(*settings), None, TwoChannels(), Silent(), Stopwatch())
+    surrogate = MultiChannel(Uniform(2), 2, (0, 0), weights=ChannelWeights(2, 2, (4,)), grid_bins=4)
+    params = surrogate.init(jax.random.key(1))
+    trained = Trained(
+        surrogate,
+        params._replace(
+            grid=params.grid ** jnp.asarray([0.5, 0.8])[:, None, None],
+            weights=jax.tree.map(
+                lambda a: a + jnp.full(a.shape, 0.2).at[..., 0].set(0.0), params.weights
+            ),
+        ),
+    )
+    return session, trained, draw_samples(session, trained, 16_000)
+
+
+def test_all_samples_of_several_channels_estimate_one_integral(of_channels):
+    """1 GeV; and the mean of cos(theta) = 2 x1 - 1, of which the momenta know, is 1/2."""
+    *_, samples = of_channels
+    both = np.concatenate(samples.reference_weights()), np.concatenate(samples.target())
+    weights = [*(part.weights for part in samples.parts), np.exp(samples.untrained), *both]
+    cosines = [part.momenta[:, 1, 3] / 40.0 for part in samples.parts]
+    cosines = [*cosines, None, np.concatenate(cosines[1:]), np.concatenate(cosines)]
+    for w, cosine in zip(weights, cosines, strict=True):
+        for values, expected in ((w, 1.0), (w * cosine if cosine is not None else w / 2, 0.5)):
+            error = np.std(values) / np.sqrt(len(values))
+            assert 0.0 < error < 0.02
+            assert abs(np.mean(values) - expected) < 4.0 * error
+    surrogate, again, flat = samples.parts
+    assert len(np.unique(np.concatenate([surrogate.u, again.u, flat.u]), axis=0)) == 48_000
+    counts = [np.bincount(part.channel) for part in samples.parts]
+    assert min(counts[0]) > 3000
+    np.testing.assert_allclose(counts, [counts[0]] * 3, atol=50)  # the same probabilities
+
+
+def test_the_hypercube_of_several_channels_is_that_of_the_largest(of_channels, monkeypatch):
+    session, trained, samples = of_channels
+    drawn = []
+    monkeypatch.setattr("fabgen.plot.cube.corner_plot", lambda *given: drawn.append(given))
+    found = dict(itertools.islice(pictures(session, [], samples, trained), 2))
+    assert list(found) == ["weights", "hypercube"]
+    [(cubes, title, _)] = drawn
+    integrals = [np.sum(samples.surrogate.weights[samples.surrogate.channel == i]) for i in (0, 1)]
+    largest = np.argmax(integrals)
+    assert title.endswith(f"\nchannel {largest + 1} of 2")
+    assert all(np.all(part.channel == largest) and len(part) > 1000 for part in cubes.parts)
+
+
+def test_several_channels_without_training_have_no_reference(of_channels):
+    session, *_ = of_channels
+    flat = untrained_surrogate(2, 2)
+    samples = draw_samples(session, Trained(flat, flat.init(jax.random.key(1))), 1000)
+    assert samples.reference is None
+    assert samples.untrained is None

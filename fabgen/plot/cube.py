@@ -126,9 +126,11 @@ def corner_plot(samples: Samples, title: str, label: str, most: int = MOST) -> F
                     centres, centres, whole, levels, colors=color, linestyles=style, linewidths=0.8
                 )
     _arrange(figure, grid)
-    _explain(figure, grid, title, ["target, weighted", label], len(dims), u.shape[1])
+    if len(dims) < u.shape[1]:
+        title = f"{title}\n{len(dims)} of {u.shape[1]} dimensions: those that vary most"
+    _explain(figure, grid, title, ["target, weighted", label])
     if mesh is not None:
-        _colour_scale(figure, mesh)
+        _colour_scale(figure, mesh, lines=title.count("\n") + 1)
     return figure
 
 
@@ -159,14 +161,10 @@ def _arrange(figure: Figure, grid: NDArray[np.object_]) -> None:
             axes.yaxis.set_label_coords(-0.26 / panel, 0.5)
 
 
-def _explain(
-    figure: Figure, grid: NDArray[np.object_], title: str, names: list[str], shown: int, dim: int
-) -> None:
+def _explain(figure: Figure, grid: NDArray[np.object_], title: str, names: list[str]) -> None:
     """The legend, in the free corner."""
     lines = [Line2D([], [], color=TARGET), Line2D([], [], color=SURROGATE, ls="--")]
-    if shown < dim:
-        title = f"{title}\n{shown} of {dim} dimensions: those that vary most"
-    if shown == 1:
+    if len(grid) == 1:
         axes = grid[0, 0]
         axes.set_ylim(0.0, 1.5 * axes.get_ylim()[1])
         axes.legend(lines, names, title=title, loc="upper right", alignment="right")
@@ -176,10 +174,11 @@ def _explain(
     )
 
 
-def _colour_scale(figure: Figure, mesh: QuadMesh) -> None:
-    """The scale of the colours, below the legend in the free corner."""
+def _colour_scale(figure: Figure, mesh: QuadMesh, lines: int) -> None:
+    """The scale of the colours, below the legend with so many lines of title in the free corner."""
     size = figure.get_size_inches()[0]
-    width, height, right, top = 1.2 / size, 0.07 / size, 0.16 / size, 0.85 / size
+    width, height, right = 1.2 / size, 0.07 / size, 0.16 / size
+    top = (0.71 + 0.14 * lines) / size
     scale = figure.add_axes((1.0 - right - width, 1.0 - top, width, height))
     figure.colorbar(mesh, cax=scale, orientation="horizontal")
     log_ticks(scale.xaxis, *scale.get_xlim())

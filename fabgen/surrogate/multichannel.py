@@ -17,6 +17,7 @@ from fabgen.surrogate.axis_grid import from_grid, to_grid, uniform_grid
 from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.channel_weights import ChannelWeights, log_alpha
 from fabgen.surrogate.flow import Flow
+from fabgen.surrogate.uniform import Uniform
 
 
 class MultiChannelParams(NamedTuple):
@@ -56,6 +57,11 @@ class MultiChannel:
     @property
     def dim(self) -> int:
         return self.density.dim
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether q_i is 1 in every channel."""
+        return isinstance(self.density, Uniform) and not self.grid_bins
 
     def init(self, key: jax.Array) -> MultiChannelParams:
         density_key, weights_key = jax.random.split(key)
@@ -151,10 +157,15 @@ class OneChannel:
     density: Any
 
     n_channels = 1
+    weights = None
 
     @property
     def dim(self) -> int:
         return self.density.dim
+
+    @property
+    def is_flat(self) -> bool:
+        return isinstance(self.density, Uniform)
 
     def init(self, key: jax.Array) -> Params:
         return self.density.init(key)

@@ -52,7 +52,8 @@ def make_samples(n=4000, seed=0, masses=(2.0, 0.5, 0.3, 0.2), reference=True):
         log_f = np.log(3.0 * u[:, 0])
         log_f[::50] = -np.inf
         log_drawn = log_q if of_surrogate else np.zeros(n)
-        return Sample(u, log_f, log_drawn, log_q, momenta_of_decay(rng, n, masses))
+        momenta = momenta_of_decay(rng, n, masses)
+        return Sample(u, log_f, log_drawn, log_q, momenta, np.zeros(n, int))
 
     return Samples(sample(True), (sample(True), sample(False)) if reference else None)
 

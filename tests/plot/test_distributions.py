@@ -43,14 +43,14 @@ def test_both_weighted_samples_estimate_f_and_the_surrogate_has_its_integral():
 def test_the_reference_shows_what_the_surrogate_leaves_out():
     """f = 1; the surrogate lives on the lower half."""
     rng, n = np.random.default_rng(3), 20_000
-    zeros, momenta = np.zeros(n), np.zeros((n, 3, 4))
+    zeros, rest = np.zeros(n), (np.zeros((n, 3, 4)), np.zeros(n, int))
 
     def half():
-        return Sample(rng.uniform(0.0, 0.5, (n, 1)), zeros, np.log(2.0) + zeros, ln2, momenta)
+        return Sample(rng.uniform(0.0, 0.5, (n, 1)), zeros, np.log(2.0) + zeros, ln2, *rest)
 
     ln2, flat = np.full(n, np.log(2.0)), rng.uniform(size=(n, 1))
     log_q = np.where(flat[:, 0] < 0.5, np.log(2.0), -np.inf)
-    samples = Samples(half(), (half(), Sample(flat, zeros, zeros, log_q, momenta)))
+    samples = Samples(half(), (half(), Sample(flat, zeros, zeros, log_q, *rest)))
     found = spectra(samples, first_coordinate(samples), EDGES)
     np.testing.assert_allclose(found.reference.value, 1.0, atol=0.1)
     np.testing.assert_array_equal(found.weighted.value[5:], 0.0)
@@ -64,7 +64,9 @@ def peaked(rng, n=500):
     def sample(u, flat):
         log_f = np.where(u < 1e-4, np.log(1e4), 0.0)
         log_q = log_f - np.log(norm)
-        return Sample(u[:, None], log_f, 0.0 * log_q if flat else log_q, log_q, np.zeros((n, 3, 4)))
+        log_drawn = 0.0 * log_q if flat else log_q
+        rest = np.zeros((n, 3, 4)), np.zeros(n, int)
+        return Sample(u[:, None], log_f, log_drawn, log_q, *rest)
 
     def surrogate():
         peak = rng.uniform(size=n) < 1.0 / norm

@@ -58,14 +58,12 @@ PICTURES = {
     "training alone": (lambda s: training_curve(FLOW[:1], TITLE, "pb"), 3.4, 3.0),
     "training of a grid": (lambda s: training_curve(GRID, TITLE, "pb"), 3.4, 3.0),
     "weights": (
-        lambda s: weight_picture(
-            s.surrogate.log_weights, s.untrained.log_weights, 0.001, TITLE, LABEL
-        ),
+        lambda s: weight_picture(s.surrogate.log_weights, s.untrained, 0.001, TITLE, LABEL),
         3.4,
         2.6,
     ),
     "equal weights": (lambda s: weight_picture(np.zeros(999), None, 0.001, TITLE, LABEL), 3.4, 2.6),
-    "hypercube": (lambda s: corner_plot(s, TITLE, LABEL), 3.4, 3.4),
+    "hypercube": (lambda s: corner_plot(s, f"{TITLE}\nchannel 2 of 12", LABEL), 3.4, 3.4),
     "line": (lambda s: corner_of(lambda u: u[:, :1]), 3.4, 3.4),
     "six dimensions": (lambda s: corner_of(lambda u: np.tile(u, 3), most=4), 7.0, 7.0),
     "dalitz": (lambda s: dalitz_plot(s, TOPOLOGIES, "", TITLE, LABEL), 3.4, 3.4),
