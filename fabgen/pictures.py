@@ -66,6 +66,7 @@ def pictures(
     chosen = trained.choice["chosen"] if trained and trained.choice else card.surrogate.kind
     label = LABELS.get(chosen, "")
     unit = session.integrand.unit.replace("none", "")
+    n_channels = session.integrand.n_channels
     after = None
     if samples is not None:
         weighted, flat = samples.surrogate.log_weights, samples.untrained
@@ -85,9 +86,10 @@ def pictures(
             card.generation.max_overweight,
             title,
             label,
+            several=n_channels > 1,
         ),
     )
-    cubes, name, n_channels = samples, title, session.integrand.n_channels
+    cubes, name = samples, title
     if n_channels > 1:  # each has a cube of its own
         largest = samples.largest_channel
         cubes, name = samples.of_channel(largest), f"{title}\nchannel {largest + 1} of {n_channels}"

@@ -92,8 +92,14 @@ def weight_picture(
     title: str,
     label: str,
     bins: int = 80,
+    *,
+    several: bool = False,
 ) -> Figure:
-    """The weights (as natural logarithms) of the surrogate, beside those of the untrained map."""
+    """The weights (as natural logarithms) of the surrogate, beside those of the untrained map.
+
+    several: they are those of a mixture of channels. Events are unweighted channel by channel, each
+    with a maximum of its own: w_max is then only a mark, and no unweighting efficiency is told.
+    """
     samples = [surrogate] if untrained is None else [surrogate, untrained]
     edges = log_spaced(*weight_range(samples), bins)
     main = weight_distribution(surrogate, edges, max_overweight)
@@ -104,10 +110,10 @@ def weight_picture(
     if untrained is not None:
         flat = weight_distribution(untrained, edges, max_overweight)
         shown.append(flat)
-        name = _label("untrained map", flat)
+        name = _label("untrained map", flat, several)
         axes.stairs(flat.density, edges, color=UNTRAINED, lw=0.8, label=name)
         axes.axvline(flat.w_max, color=UNTRAINED, ls=":", lw=0.8)
-    axes.stairs(main.density, edges, color=SURROGATE, label=_label(label, main))
+    axes.stairs(main.density, edges, color=SURROGATE, label=_label(label, main, several))
     above = edges > main.w_max
     cut = np.concatenate([[main.w_max], edges[above]])
     over = main.density[len(edges) - len(cut) :]
@@ -129,12 +135,14 @@ def weight_picture(
     return figure
 
 
-def _label(name: str, weights: WeightDistribution) -> str:
+def _label(name: str, weights: WeightDistribution, several: bool) -> str:
     m = weights.metrics
-    eps = rf"$\varepsilon = {m.sampling_efficiency:#.3g}$"
-    unweighting = rf"$\varepsilon_\mathrm{{uw}} = {m.unweighting_efficiency:#.2g}$"
-    zero = f", {_percent(weights.zero_share)} zero" if weights.zero_share > 0.0 else ""
-    return f"{name}: {eps}, {unweighting}{zero}"
+    parts = [rf"$\varepsilon = {m.sampling_efficiency:#.3g}$"]
+    if not several:
+        parts.append(rf"$\varepsilon_\mathrm{{uw}} = {m.unweighting_efficiency:#.2g}$")
+    if weights.zero_share > 0.0:
+        parts.append(f"{_percent(weights.zero_share)} zero")
+    return f"{name}: {', '.join(parts)}"
 
 
 def _percent(share: float) -> str:

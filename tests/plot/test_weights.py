@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fabgen.plot.weights import log_spaced, weight_distribution, weight_range
+from fabgen.plot.weights import log_spaced, weight_distribution, weight_picture, weight_range
 
 
 def test_edges_are_evenly_spaced_in_the_logarithm():
@@ -49,3 +49,12 @@ def test_the_range_holds_the_largest_weight_and_is_never_empty():
     low, high = weight_range([np.zeros(100)])
     assert low < 0.8 < 1.25 < high
     assert weight_range([np.append(np.zeros(10), [-1e3] * 10)])[0] > 1e-7
+
+
+def test_a_mixture_of_channels_has_no_unweighting_efficiency_of_its_own():
+    log_w = np.random.default_rng(1).normal(0.0, 0.1, 1000)
+    for several in (False, True):
+        figure = weight_picture(log_w, log_w, 0.001, "title", "flow", several=several)
+        texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+        assert sum("varepsilon =" in text for text in texts) == 2
+        assert any("uw" in text for text in texts) != several
