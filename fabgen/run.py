@@ -200,7 +200,7 @@ def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> I
 
         if how.compilation_cache is not None:
             jax.config.update("jax_compilation_cache_dir", str(how.compilation_cache))
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.devices()
     with watch("compile"):
         integrand = build_integrand(card)
