@@ -60,6 +60,8 @@ TRAINING = (
 )
 #: The record of a run, in its folder.
 RECORD = "benchmark.json"
+#: Of the flows: what they have missed far out in the tails is not worth a large maximum.
+FLOOR = "evaluation.floor=0.02"
 SURROGATES = {"none": "uniform", "vegas": "vegas", "flow": "flow"}
 COLUMNS = (
     *("process", "surrogate", "sampling eff. (%)", "unweighting eff. (%)", "pb"),
@@ -99,6 +101,8 @@ def result(name: str, surrogate: str, seed: int, options: argparse.Namespace) ->
     """The report of one training, of --out if it is there."""
     process, settings, _ = PROCESSES[name]
     asked = [*TRAINING, *settings, *options.set, f"surrogate.kind={SURROGATES[surrogate]}"]
+    if surrogate == "flow":
+        asked.append(FLOOR)
     if surrogate == "none":
         asked.append("channels.trained_weights=false")  # nothing is trained, not even those
     known = {"name": name, "surrogate": surrogate, "seed": seed, "settings": asked}

@@ -40,7 +40,7 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
         from fabgen.surrogate import untrained_surrogate
     flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
     surrogates = {trained.surrogate: trained.params, flat: flat.init(session.key(UNTRAINED))}
-    trained_sampler, *flat_sampler = samplers(session, surrogates)
+    trained_sampler, *flat_sampler = samplers(session, surrogates, session.card.evaluation.floor)
     trained_sampler, calls = _balanced(session, trained_sampler, PILOT)
     survey = _survey(session, "evaluate", trained_sampler, EVALUATION)
     calls += survey.target_evaluations
@@ -58,38 +58,57 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
     return Evaluated(trained_sampler, survey, untrained, calls + trained.evaluations_along)
 
 
-def samplers(session: Session, surrogates: Mapping[Any, Any]) -> list[WeightedSampler]:
-    """Samplers of w = f/q that share one compiled f; several channels all have the same share."""
+def samplers(
+    session: Session, surrogates: Mapping[Any, Any], floor: float = 0.0
+) -> list[WeightedSampler]:
+    """Samplers of w = f/q that share one compiled f; several channels all have the same share.
+
+    floor: share of the points that are uniform instead; none of a surrogate that is.
+    """
     several = session.integrand.n_channels > 1
     make = _sampler_of_channels if several else _sampler
-    return [make(session, surrogate, params) for surrogate, params in surrogates.items()]
+    return [make(session, surrogate, params, floor) for surrogate, params in surrogates.items()]
 
 
-def drawing(session: Session, surrogate: Any, params: Any) -> Callable[..., Any]:
+def drawing(
+    session: Session, surrogate: Any, params: Any, floor: float = 0.0
+) -> Callable[..., Any]:
     """The compiled drawing of a block of points: (params, key) -> u (block, dim) and log q (block,)
     for one channel, (params, key, channel (block,)) for several; compiled once for a session."""
     import jax
 
     from fabgen.sampling.sampler import DEFAULT_BLOCK
+    from fabgen.surrogate.floor import sample_above_floor
+    from fabgen.surrogate.multichannel import in_channels
 
-    if surrogate not in session.programs:
+    view = in_channels(surrogate)
+    floor = 0.0 if view.is_flat else floor
+
+    def draw(params: Any, key: jax.Array, channel: Any) -> Any:
+        if floor > 0.0:
+            return sample_above_floor(view, floor, params, key, channel)
+        return view.sample_and_log_prob(params, key, channel)
+
+    def draw_one(params: Any, key: jax.Array) -> Any:
+        return draw(params, key, jax.numpy.zeros(DEFAULT_BLOCK, "int32"))
+
+    if (surrogate, floor) not in session.programs:
         key = jax.random.key(0)
         with session.watch("compile"):
             if session.integrand.n_channels > 1:
                 channels = jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
-                lowered = jax.jit(surrogate.sample_and_log_prob).lower(params, key, channels)
+                lowered = jax.jit(draw).lower(params, key, channels)
             else:
-                draw = jax.jit(surrogate.sample_and_log_prob, static_argnums=2)
-                lowered = draw.lower(params, key, DEFAULT_BLOCK)
-            session.programs[surrogate] = lowered.compile()
-    return session.programs[surrogate]
+                lowered = jax.jit(draw_one).lower(params, key)
+            session.programs[surrogate, floor] = lowered.compile()
+    return session.programs[surrogate, floor]
 
 
-def _sampler(session: Session, surrogate: Surrogate, params: Any) -> WeightedSampler:
+def _sampler(session: Session, surrogate: Surrogate, params: Any, floor: float) -> WeightedSampler:
     from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
 
     block, dim, density = DEFAULT_BLOCK, session.integrand.dim, session.log_density
-    compiled = drawing(session, surrogate, params)
+    compiled = drawing(session, surrogate, params, floor)
 
     def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
         u, log_q = compiled(params, key)
@@ -98,7 +117,9 @@ def _sampler(session: Session, surrogate: Surrogate, params: Any) -> WeightedSam
     return WeightedSampler(step, params, dim, block)
 
 
-def _sampler_of_channels(session: Session, surrogate: MultiChannel, params: Any) -> WeightedSampler:
+def _sampler_of_channels(
+    session: Session, surrogate: MultiChannel, params: Any, floor: float
+) -> WeightedSampler:
     import jax
     import numpy as np
 
@@ -106,7 +127,7 @@ def _sampler_of_channels(session: Session, surrogate: MultiChannel, params: Any)
     from fabgen.surrogate.multichannel import ChannelValues, own
 
     block, dim, f = DEFAULT_BLOCK, session.integrand.dim, session.channel_values
-    sample = drawing(session, surrogate, params)
+    sample = drawing(session, surrogate, params, floor)
 
     @jax.jit
     def weigh(params: Any, values: ChannelValues, log_q: jax.Array, channel: jax.Array):
@@ -125,7 +146,8 @@ def balanced_sampler(
     session: Session, trained: Trained, stream: int
 ) -> tuple[WeightedSampler, int]:
     """The sampler of a surrogate with its best shares, and the calls of f that they took."""
-    (sampler,) = samplers(session, {trained.surrogate: trained.params})
+    surrogate = {trained.surrogate: trained.params}
+    (sampler,) = samplers(session, surrogate, session.card.evaluation.floor)
     return _balanced(session, sampler, stream)
 
 

@@ -328,6 +328,12 @@ class Evaluation:
     samples: int = option(
         100_000, doc="fresh samples of the surrogate", at_least=100, at_most=10**12
     )
+    floor: float = option(
+        0.0,
+        doc="share of points and events drawn from the untrained map instead; bounds weights",
+        at_least=0.0,
+        at_most=0.5,
+    )
     along_training: int = option(
         0, doc="log-spaced steps of the training at which it is evaluated, too", at_least=0
     )
