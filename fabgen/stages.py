@@ -305,10 +305,9 @@ def _trained_grids(session: Session, store: bool) -> Trained:
 
 def describe_training(card: Card) -> dict[str, str]:
     """What a checkpoint belongs to: a hash of all that the training depends on."""
-    free = Card(process=())
-    kept = dataclasses.replace(card, evaluation=free.evaluation, generation=free.generation)
-    values = tomllib.loads(dump_card(kept))  # without the comments, which are for readers
-    text = json.dumps(values, sort_keys=True)
+    values = tomllib.loads(dump_card(card))  # without the comments, which are for readers
+    used = {key: values[key] for key in values if key not in ("evaluation", "generation")}
+    text = json.dumps(used, sort_keys=True)
     return {"card": hashlib.sha256(text.encode()).hexdigest()}
 
 
