@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fabgen.card import Card, dump_card
+from fabgen.card import Card, diff_cards
 from fabgen.files import write_atomic
 
 Record = dict[str, Any]
 
 
 def digest(*cards: Card) -> str:
-    """A hash of the values of all keys of cards; not of the comments, which are for readers."""
-    values = [tomllib.loads(dump_card(card)) for card in cards]
+    """A hash of the keys of some cards that do not have their defaults.
+
+    A new key leaves old results alone. A change of a default does, too, as any other change of the
+    program: their versions and dates tell.
+    """
+    values = [[(d.key, repr(d.new)) for d in diff_cards(Card(process=()), card)] for card in cards]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
