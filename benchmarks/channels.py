@@ -38,7 +38,10 @@ BEAMS_500, BEAMS_250 = "beams.energy=[500.0, 500.0]", "beams.energy=[250.0, 250.
 PROCESSES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, float, float]]] = {
     "tops": (
         "e+ e- > t t~, t > w+ b, t~ > w- b~",
-        (BEAMS_500, "phase_space.bw_cutoff=inf", "training.steps=2300"),
+        (
+            *(BEAMS_500, "phase_space.bw_cutoff=inf", "training.steps=2300"),
+            *("surrogate.bins=16", "training.madnis.buffer_gain=4"),
+        ),
         (99.5, 50.0, 5e6),
     ),
     "wbwb": ("e+ e- > w+ b w- b~", (BEAMS_500, "training.steps=4700"), (95.0, 20.0, 1e7)),
