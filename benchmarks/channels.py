@@ -64,7 +64,7 @@ TRAINING = (
 #: The record of a run, in its folder.
 RECORD = "benchmark.json"
 #: Of the flows: what they have missed far out in the tails is not worth a large maximum.
-FLOOR = "evaluation.floor=0.02"
+FLOOR = "evaluation.floor=0.04"
 SURROGATES = {"none": "uniform", "vegas": "vegas", "flow": "flow"}
 COLUMNS = (
     *("process", "surrogate", "sampling eff. (%)", "unweighting eff. (%)", "pb"),
