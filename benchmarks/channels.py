@@ -44,15 +44,25 @@ PROCESSES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, float, float]]]
         ),
         (99.5, 50.0, 5e6),
     ),
-    "wbwb": ("e+ e- > w+ b w- b~", (BEAMS_500, "training.steps=4700"), (95.0, 20.0, 1e7)),
+    "wbwb": (
+        "e+ e- > w+ b w- b~",
+        (BEAMS_500, "training.steps=4700", "channels.prior=densities"),
+        (95.0, 20.0, 1e7),
+    ),
     "mumubb": (
         "e+ e- > mu+ mu- b b~",
-        (BEAMS_250, "cuts={mmll = 10.0, mmbb = 10.0}", "training.steps=4700"),
+        (
+            *(BEAMS_250, "cuts={mmll = 10.0, mmbb = 10.0}", "training.steps=4700"),
+            "channels.prior=densities",
+        ),
         (95.0, 15.0, 1e7),
     ),
     "eemumu": (
         "e+ e- > e+ e- mu+ mu-",
-        (BEAMS_250, "cuts={ptl = 10.0, etal = 2.5, mmll = 10.0}", "training.steps=4700"),
+        (
+            *(BEAMS_250, "cuts={ptl = 10.0, etal = 2.5, mmll = 10.0}", "training.steps=4700"),
+            "channels.prior=densities",
+        ),
         (85.0, 5.0, 1e7),
     ),
     "www": ("u d~ > w+ w+ w-", (BEAMS_500, "training.steps=4700"), (99.0, 40.0, 1e7)),
@@ -174,7 +184,8 @@ def document(records: Sequence[Record]) -> str:
     start = ["# Several channels", ""]
     if records:
         start += [made("python benchmarks/channels.py --report", records[-1]), ""]
-    return "\n".join([*start, *aims, "", head(COLUMNS), *rows, ""])
+    common = f"All with {', '.join(TRAINING)}; flows with {FLOOR}."
+    return "\n".join([*start, common, "", *aims, "", head(COLUMNS), *rows, ""])
 
 
 if __name__ == "__main__":
