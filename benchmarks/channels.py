@@ -113,9 +113,9 @@ def main() -> None:
 def result(name: str, surrogate: str, seed: int, options: argparse.Namespace) -> Record:
     """The report of one training, of --out if it is there."""
     process, settings, _ = PROCESSES[name]
-    asked = [*TRAINING, *settings, *options.set, f"surrogate.kind={SURROGATES[surrogate]}"]
-    if surrogate == "flow":
-        asked.append(FLOOR)
+    floor = [FLOOR] if surrogate == "flow" else []
+    kind = f"surrogate.kind={SURROGATES[surrogate]}"
+    asked = [*TRAINING, *settings, *floor, *options.set, kind]
     if surrogate == "none":
         asked.append("channels.trained_weights=false")  # nothing is trained, not even those
     known = {"name": name, "surrogate": surrogate, "seed": seed, "settings": asked}
