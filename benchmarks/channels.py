@@ -24,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import jax
-from records import Record, read_records, write_records
+from records import Record, read_record, read_records, write_records
 from tables import head, made, mean
 
 from fabgen import run
@@ -150,7 +150,7 @@ def integrated(
 
 def stored(out: Path, kept: Path) -> dict[str, Record]:
     """Name of a run -> its record: those of `out`, and what else the repository keeps."""
-    own = {f.parent.name: json.loads(f.read_text()) for f in sorted(out.glob(f"*/{RECORD}"))}
+    own = {f.parent.name: read_record(f, out) for f in sorted(out.glob(f"*/{RECORD}"))}
     return read_records(kept) | own
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,24 @@ def read_records(file: Path) -> dict[str, Record]:
 
 def known_records(out: Path, kept: Path) -> dict[str, Record]:
     """Name of a run -> its record: the files of a folder, and what else the repository keeps."""
-    own = {file.stem: json.loads(file.read_text()) for file in sorted(out.glob("*.json"))}
+    own = {file.stem: read_record(file, out) for file in sorted(out.glob("*.json"))}
     return read_records(kept) | own
+
+
+def read_record(file: Path, out: Path) -> Record:
+    """The record of a run; paths in it are relative to the folder of the runs."""
+    record = json.loads(file.read_text(encoding="utf-8"))
+    return _relative(record, (f"{out.resolve()}/", f"{out}/"))
+
+
+def _relative(value: Any, folders: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for folder in folders:
+            value = value.replace(folder, "")
+        return value
+    if isinstance(value, dict):
+        return {key: _relative(inner, folders) for key, inner in value.items()}
+    return [_relative(inner, folders) for inner in value] if isinstance(value, list) else value
 
 
 def write_records(file: Path, records: Mapping[str, Record]) -> None:
