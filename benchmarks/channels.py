@@ -65,7 +65,11 @@ PROCESSES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, float, float]]]
         ),
         (85.0, 5.0, 1e7),
     ),
-    "www": ("u d~ > w+ w+ w-", (BEAMS_500, "training.steps=4700"), (99.0, 40.0, 1e7)),
+    "www": (
+        "u d~ > w+ w+ w-",
+        (BEAMS_500, "training.steps=4700", "channels.prior=densities"),
+        (99.0, 40.0, 1e7),
+    ),
 }
 TRAINING = (
     *("training.method=variance", "training.batch_size=2048", "training.madnis.buffer_gain=2"),
