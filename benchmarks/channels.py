@@ -24,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import jax
-from records import Record, read_record, read_records, write_records
+from records import Record, how_to_run, read_record, read_records, write_records
 from tables import head, made, mean
 
 from fabgen import run
@@ -140,10 +140,9 @@ def integrated(
         return old
     sizes = (f"training.seed={known['seed']}", f"evaluation.samples={options.samples}")
     card = card_of_process(process, [*asked, *sizes])
-    how = run.How(compilation_cache=options.out / "compiled")
     record = {
         **known,
-        **run.integrate(card, directory, how),
+        **run.integrate(card, directory, how_to_run(card, directory, options.out)),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "jax": jax.__version__,
         "cores": os.cpu_count(),

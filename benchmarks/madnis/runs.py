@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from paper.runs import store
-from records import known_records
+from records import how_to_run, known_records
 
 from fabgen import run
 from fabgen.build import build_integrand
 from fabgen.reporting import Silent, Stopwatch
-from fabgen.rundir import RunDirectory, conflicting_keys, open_run, stored_card
+from fabgen.rundir import RunDirectory, open_run
 from fabgen.stages import Session, Trained, trained_surrogate
 from fabgen.surrogate.multichannel import in_channels, own, values_in_channels
 from madnis.settings import Experiment, card_of, settings_hash
@@ -64,9 +64,7 @@ def trained_of(experiment: Experiment, out: Path) -> tuple[Session, Trained]:
     """The session of a run that is trained now, or was before."""
     card, directory = card_of(experiment), out / "runs" / experiment.name
     if card.channels.trained_weights or card.surrogate.kind != "uniform":
-        old = stored_card(directory)
-        restart = old is not None and bool(conflicting_keys(old, card))
-        run.train(card, directory, run.How(restart=restart, compilation_cache=out / "compiled"))
+        run.train(card, directory, how_to_run(card, directory, out))
     with open_run(directory, card):
         session = Session(
             card, RunDirectory(directory), build_integrand(card), Silent(), Stopwatch()

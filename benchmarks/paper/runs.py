@@ -15,7 +15,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from records import known_records
+from records import how_to_run, known_records
 
 from fabgen import __version__, run
 from fabgen.build import build_integrand
@@ -24,7 +24,7 @@ from fabgen.errors import FabgenError, InputError
 from fabgen.evaluation import samplers
 from fabgen.files import write_atomic
 from fabgen.reporting import Silent, Stopwatch
-from fabgen.rundir import RunDirectory, conflicting_keys, stored_card
+from fabgen.rundir import RunDirectory
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import DEFAULT_BLOCK
 from fabgen.stages import Session, trained_surrogate
@@ -126,7 +126,7 @@ def _perform(experiment: Experiment, out: Path) -> tuple[dict[str, Any], dict[st
         card, spent["events"] = _own_events(experiment, out, how)
     directory = out / "runs" / experiment.name
     start = time.perf_counter()
-    figures = run.train(card, directory, _fresh_if_changed(how, card, directory))
+    figures = run.train(card, directory, how_to_run(card, directory, out))
     train_seconds = time.perf_counter() - start
     spent["training"] = figures["target_evaluations"]
 
@@ -172,9 +172,3 @@ def _own_events(experiment: Experiment, out: Path, how: run.How) -> tuple[Card, 
     calls = report["target_evaluations"]
     spent = planned["target_evaluations"]["evaluation"] + sum(calls.values())
     return card_of(experiment, str(directory / "events.lhe.gz"), n), spent
-
-
-def _fresh_if_changed(how: run.How, card: Card, directory: Path) -> run.How:
-    """A run of other settings is done again; one that was interrupted is resumed."""
-    old = stored_card(directory)
-    return replace(how, restart=old is not None and bool(conflicting_keys(old, card)))
