@@ -12,10 +12,10 @@ from fabgen.errors import FabgenError
 
 if TYPE_CHECKING:
     from fabgen.sampling.sampler import WeightedSampler
-    from fabgen.stages import Session
+    from fabgen.session import Session
     from fabgen.training import Snapshot
 
-#: A stream of random numbers below the seed of the generation, see `stages`.
+#: A stream of random numbers below the seed of the generation, see `session`.
 _ALONG = 0x46414210
 
 

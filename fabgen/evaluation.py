@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
-from fabgen.stages import EVALUATION, PILOT, UNTRAINED, UNTRAINED_PILOT, Session, Trained
+from fabgen.session import EVALUATION, PILOT, UNTRAINED, UNTRAINED_PILOT, Session, Trained
 
 if TYPE_CHECKING:
     import jax

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fabgen.interface import AnyIntegrand
-    from fabgen.stages import Session
+    from fabgen.session import Session
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +57,7 @@ def read_points(
 
     from fabgen.events.legs import event_weights, leg_momenta
     from fabgen.events.reader import read_lhe
+    from fabgen.sampling.blocks import in_blocks
 
     reporter.note(f"reading the events of {path}")
     sha256 = _sha256(path)
@@ -71,8 +71,9 @@ def read_points(
     for number in np.unique(legs.subprocess):
         inverse = jax.jit(lambda p, k=int(number): integrand.unit_cube(p, subprocess=k))
         chosen = np.flatnonzero(legs.subprocess == number)
-        for part, momenta in _blocks(chosen, legs.momenta):
-            u[part] = np.asarray(inverse(momenta))[: len(part)]
+        for part, filled in in_blocks(len(chosen)):
+            found = inverse(legs.momenta[chosen[filled]])
+            u[chosen[part]] = np.asarray(found)[: part.stop - part.start]
     inside = np.all(np.isfinite(u) & (u >= 0.0) & (u <= 1.0), axis=1)
     positive = weight > 0.0
     kept = inside & positive
@@ -109,15 +110,18 @@ def file_sample(session: Session) -> Drawn:
     """The points of the event file at which f > 0."""
     import numpy as np
 
+    from fabgen.sampling.blocks import in_blocks
+
     points, path = session.points, session.card.training.fkld.data
     if points is None:
         raise InputError("the run has lost its sample", file=session.run.sample, hint="--restart")
     n = len(points.u)
     log_f = np.empty(n)
     with session.reporter.stage("sample", n, "events") as show:
-        for part, u in _blocks(np.arange(n), points.u):
-            log_f[part] = np.asarray(session.log_density(u))[: len(part)]
-            show(int(part[-1]) + 1)
+        for part, filled in in_blocks(n):
+            found = session.log_density(points.u[filled])
+            log_f[part] = np.asarray(found)[: part.stop - part.start]
+            show(part.stop)
     zero, finite = np.isneginf(log_f), np.isfinite(log_f)
     figures = {
         "source": path,
@@ -148,20 +152,6 @@ def refuse_changed(path: str, sha256: str) -> None:
             allowed=f"SHA-256 {sha256}",
             hint="--restart trains anew, --run DIR uses another directory",
         )
-
-
-def _blocks(
-    places: NDArray[np.intp], values: NDArray[np.float64]
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-    """The values at the places in blocks of one size, the last one filled up with its last row."""
-    import numpy as np
-
-    from fabgen.sampling.sampler import DEFAULT_BLOCK
-
-    for start in range(0, len(places), DEFAULT_BLOCK):
-        part = places[start : start + DEFAULT_BLOCK]
-        filled = np.append(part, np.full(DEFAULT_BLOCK - len(part), part[-1]))
-        yield part, values[filled]
 
 
 def _sha256(path: str | os.PathLike[str]) -> str:

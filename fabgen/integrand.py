@@ -45,6 +45,17 @@ class Point(NamedTuple):
     scales: Array
 
 
+class Placed(NamedTuple):
+    """Points of several channels in phase space; what follows no longer depends on their maps.
+
+    final (n_final, 4, events): momenta in the rest frame of the beams, GeV. log_jacobian (events,):
+    log(dPhi/du); -inf where a point is outside of the cube or its map closed.
+    """
+
+    final: Array
+    log_jacobian: Array
+
+
 class _Sampled(NamedTuple):
     """One component at points u: momenta in the rest frame and the lab, values of its terms."""
 
@@ -166,9 +177,9 @@ class Integrand:
         ones. One channel with subprocesses of different masses: the Jacobian is that of the first.
         """
         del map_parameters
-        _, u, derived = self._prepare(u, parameters)
         if not self.single:
-            return self._point_in_channels(u, channel, derived)
+            return self.point_at(self.place(u, channel, parameters), channel, parameters)
+        _, u, derived = self._prepare(u, parameters)
         sampled = [self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components]
         log_total = safe_log(_sum(sampled, u))
         log_jacobian = sampled[0].log_jacobian
@@ -182,23 +193,30 @@ class Integrand:
             scales=self._scales(u.shape[-1]),
         )
 
-    def _point_in_channels(
-        self, u: Array, channel: Array | int, derived: Mapping[str, Array]
-    ) -> Point:
-        setup = self._setup(derived)
+    def place(
+        self, u: Array, channel: Array | int, parameters: Mapping[str, Any] | None = None
+    ) -> Placed:
+        """Where the points u (events, dim) of several channels lie."""
+        _, u, derived = self._prepare(u, parameters)
         inside = jnp.all((u >= 0) & (u <= 1), axis=0)
-        final, log_jacobian = momenta_of(jnp.clip(u, 0.0, 1.0), channel, setup)
-        values = values_at(final, channel, setup)
-        is_open = inside & jnp.isfinite(log_jacobian)
+        final, log_jacobian = momenta_of(jnp.clip(u, 0.0, 1.0), channel, self._setup(derived))
+        return Placed(final, jnp.where(inside, log_jacobian, -jnp.inf))
+
+    def point_at(
+        self, placed: Placed, channel: Array | int, parameters: Mapping[str, Any] | None = None
+    ) -> Point:
+        """Everything about points that `place` has placed."""
+        values = values_at(placed.final, channel, self._setup(self._derived(parameters)))
+        is_open = jnp.isfinite(placed.log_jacobian)
         log_f = jnp.where(is_open, safe_log(values.total), -jnp.inf)
         return Point(
             log_f=log_f,
-            log_jacobian=jnp.where(is_open, log_jacobian, 0.0),
+            log_jacobian=jnp.where(is_open, placed.log_jacobian, 0.0),
             log_prior=values.log_prior,
             features=values.features,
             momenta=values.lab,
             subprocess=jnp.log(values.shares) - jnp.log(values.shares.sum(axis=0)),
-            scales=self._scales(u.shape[-1]),
+            scales=self._scales(placed.final.shape[-1]),
         )
 
     def _setup(self, derived: Mapping[str, Array]) -> Setup:
@@ -226,10 +244,11 @@ class Integrand:
         u = jnp.asarray(u, dtype=jnp.float64)
         if u.ndim == 0 or u.shape[-1] != self.dim:
             raise InputError("u has the wrong shape", found=u.shape, allowed=f"(..., {self.dim})")
-        derived: dict[str, Any] = self.derived
-        if parameters:
-            derived = self.model.derive(self._with_external(parameters))
-        return u.shape[:-1], u.reshape(-1, self.dim).T, derived
+        return u.shape[:-1], u.reshape(-1, self.dim).T, self._derived(parameters)
+
+    def _derived(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The derived parameters, with external ones replaced."""
+        return self.model.derive(self._with_external(parameters)) if parameters else self.derived
 
     def _with_external(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         self.model.parameters(parameters)  # refuses unknown names
@@ -321,10 +340,25 @@ class Integrand:
         Subprocesses are drawn in proportion to their part of f, colour flows in proportion to their
         squared partial amplitudes.
         """
+        if not self.single:
+            return self.draw_at(self.place(u, channel), key, channel)
         _, u, derived = self._prepare(u, None)
-        n_events = u.shape[-1]
+        return self._draw([self._sample(c, u, derived) for c in self.components], key)
+
+    def draw_at(self, placed: Placed, key: Array, channel: Array | int) -> dict[str, Array]:
+        """The events at points that `place` has placed."""
+        owner = jnp.array([row.component for row in rows(self.components)])[channel]
+        sampled = []
+        for number, component in enumerate(self.components):
+            made = self._at(component, *placed, self.derived)
+            values = jnp.where(owner == number, made.values, 0.0)
+            sampled.append(made._replace(values=values))
+        return self._draw(sampled, key)
+
+    def _draw(self, sampled: list[_Sampled], key: Array) -> dict[str, Array]:
+        """Events out of every component at the same points."""
+        n_events = sampled[0].momenta.shape[-1]
         key_term, key_same, key_flow = jax.random.split(key, 3)
-        sampled = self._sampled(u, channel, derived)
         terms = [term for component in self.components for term in component.terms]
         owner = np.repeat(np.arange(len(sampled)), [len(c.terms) for c in self.components])
         term = jnp.zeros(n_events, dtype=int)
@@ -340,27 +374,11 @@ class Integrand:
         return {
             "momenta": jnp.moveaxis(lab, -1, 0),
             "topology": draw_subprocess(terms, term, key_same),
-            "flow": draw_flow(terms, term, momenta, derived, key_flow),
+            "flow": draw_flow(terms, term, momenta, self.derived, key_flow),
             "scale": self.factorization_scale * ones,
-            "aqed": ones / derived["aEWM1"],
-            "aqcd": ones * derived["aS"],
+            "aqed": ones / self.derived["aEWM1"],
+            "aqcd": ones * self.derived["aS"],
         }
-
-    def _sampled(
-        self, u: Array, channel: Array | int, derived: Mapping[str, Array]
-    ) -> list[_Sampled]:
-        """Every component at u (dim, events); with several channels, at the points of its own."""
-        if self.single:
-            return [self._sample(component, u, derived) for component in self.components]
-        setup = self._setup(derived)
-        final, log_jacobian = momenta_of(u, channel, setup)
-        owner = jnp.array([row.component for row in rows(self.components)])[channel]
-        result = []
-        for number, component in enumerate(self.components):
-            made = self._at(component, final, log_jacobian, derived)
-            values = jnp.where(owner == number, made.values, 0.0)
-            result.append(made._replace(values=values))
-        return result
 
 
 def _sum(sampled: list[_Sampled], u: Array) -> Array:

@@ -14,7 +14,7 @@ from jax import Array
 from fabgen.process.topology import EventTopology
 
 if TYPE_CHECKING:
-    from fabgen.integrand import Point
+    from fabgen.integrand import Placed, Point
 
 
 class AnyIntegrand(Protocol):
@@ -90,3 +90,20 @@ class AnyIntegrand(Protocol):
 
     def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> Mapping[str, Array]:
         """The events at u (events, dim) of channels; the key draws what u leaves open."""
+
+
+class InChannels(AnyIntegrand, Protocol):
+    """What an integrand of several channels offers besides: its points in two steps.
+
+    The maps of all channels are most of the program: with what follows apart, sampling, VEGAS and
+    the drawing of events share them compiled.
+    """
+
+    def place(self, u: Array, channel: Array | int) -> Placed:
+        """Where the points u (events, dim) of the channels lie."""
+
+    def point_at(self, placed: Placed, channel: Array | int) -> Point:
+        """`point` of what `place` has placed."""
+
+    def draw_at(self, placed: Placed, key: Array, channel: Array | int) -> Mapping[str, Array]:
+        """`draw_events` of what `place` has placed."""

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.sampler import WeightedSampler
-    from fabgen.stages import Session
+    from fabgen.session import Session
     from fabgen.surrogate.base import Surrogate
     from fabgen.surrogate.vegas import VegasResult
 
-#: Streams of random numbers below the seed of the training, see `stages`.
+#: Streams of random numbers below the seed of the training, see `session`.
 _SURVEYS, _POINTS = range(0x46414220, 0x46414222)
 #: Points of a survey that decides how events are drawn.
 SURVEY_POINTS = 65_536

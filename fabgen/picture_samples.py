@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
 from fabgen.evaluation import balanced_sampler, drawing
-from fabgen.stages import (
+from fabgen.session import (
     PLOT,
     PLOT_CHANNELS,
     PLOT_EVENTS,
@@ -33,6 +33,7 @@ from fabgen.stages import (
 if TYPE_CHECKING:
     import jax
 
+    from fabgen.integrand import Placed
     from fabgen.plot.sample import Floats, Sample, Samples
 
 
@@ -82,7 +83,7 @@ def _drawer(session: Session, trained: Trained) -> Callable[[str, Trained, int, 
     sampler = balanced_sampler(session, trained, PLOT_PILOT)[0] if several else None
     shares = jnp.asarray(sampler.shares if sampler else (1.0,))
     f = session.channel_values
-    momenta_of, log_prob = jax.jit(_momenta(session)), jax.jit(surrogate.log_prob)
+    momenta_of, log_prob = _momenta(session), jax.jit(surrogate.log_prob)
 
     @jax.jit
     def log_target(params: Any, values: ChannelValues, channel: jax.Array) -> jax.Array:
@@ -138,13 +139,20 @@ def _momenta(session: Session) -> Callable[[jax.Array, jax.Array, jax.Array], ja
 
     The key draws the subprocess if there are more, of different masses on the cube of one channel.
     """
+    import jax
     import jax.numpy as jnp
 
     integrand = session.integrand
     if not integrand.topologies:
         return lambda u, key, channel: jnp.zeros((u.shape[0], 0, 4))
     if integrand.n_channels > 1:
-        return lambda u, key, channel: jnp.moveaxis(integrand.point(u, channel).momenta, -1, 0)
+        place, several = session.place, session.in_channels
+
+        @jax.jit
+        def lab(placed: Placed, channel: jax.Array) -> jax.Array:
+            return jnp.moveaxis(several.point_at(placed, channel).momenta, -1, 0)
+
+        return lambda u, key, channel: lab(place(u, channel), channel)
     if len(integrand.topologies) == 1:
-        return lambda u, key, channel: integrand.momenta(u)
-    return lambda u, key, channel: integrand.draw_events(u, key)["momenta"]
+        return jax.jit(lambda u, key, channel: integrand.momenta(u))
+    return jax.jit(lambda u, key, channel: integrand.draw_events(u, key)["momenta"])

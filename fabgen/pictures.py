@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import InputError
 from fabgen.rundir import RunDirectory
-from fabgen.stages import PLOT, Session, Trained
+from fabgen.session import PLOT, Session, Trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -24,13 +24,8 @@ from fabgen.picture_samples import draw_samples
 from fabgen.pictures import draw_channels, pictures, refuse_without_course
 from fabgen.reporting import Reporter, Silent, Stopwatch
 from fabgen.rundir import RunDirectory, check_run, open_run, stored_card
-from fabgen.stages import (
-    Session,
-    Trained,
-    has_finished_surrogate,
-    trained_surrogate,
-    write_events,
-)
+from fabgen.session import Session, Trained
+from fabgen.stages import has_finished_surrogate, trained_surrogate, write_events
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
 import tomllib
@@ -17,87 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
 from fabgen.card import Card, dump_card
-from fabgen.reporting import Reporter, Silent, Stopwatch
-from fabgen.rundir import RunDirectory
-from fabgen.surrogates import has_training, start_of_training, surrogate_of
+from fabgen.channel_grids import channel_grids
+from fabgen.reporting import Silent
+from fabgen.session import EVENTS, GENERATION, GRID, Session, Trained
+from fabgen.surrogates import has_training, pretrains, surrogate_of
 
 if TYPE_CHECKING:
-    import jax
-
     from fabgen.evaluation import Evaluated
-    from fabgen.event_sample import FilePoints
     from fabgen.events.lhe import FileInfo
-    from fabgen.interface import AnyIntegrand
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.unweight import Totals
-    from fabgen.surrogate.multichannel import ChannelValues
     from fabgen.training import Snapshot
-
-# Streams of random numbers: their keys are folded from generation.seed with numbers that nothing
-# else uses. Small ones would not do: jax.random.split(key, n)[i] is fold_in(key, i), and the
-# training splits the key of a seed that is most often the same.
-EVALUATION, UNTRAINED, _GENERATION, _EVENTS, _GRID = range(0x46414200, 0x46414205)
-PILOT, UNTRAINED_PILOT = range(0x46414211, 0x46414213)
-PLOT, PLOT_REFERENCE, PLOT_UNTRAINED, PLOT_EVENTS = range(0x46414205, 0x46414209)
-PLOT_PILOT, PLOT_CHANNELS = range(0x46414213, 0x46414215)
-PLOT_UNTRAINED_PILOT, PLOT_UNTRAINED_WEIGHTS = range(0x46414215, 0x46414217)
-
-
-@dataclasses.dataclass(frozen=True)
-class Session:
-    """One command at work on one run."""
-
-    card: Card
-    run: RunDirectory
-    integrand: AnyIntegrand
-    reporter: Reporter
-    watch: Stopwatch
-    points: FilePoints | None = None  # of an event file that this session trains on
-    programs: dict[Any, Any] = dataclasses.field(default_factory=dict)  # `evaluation.drawing`
-
-    @functools.cached_property
-    def log_density(self) -> Callable[[Any], jax.Array]:
-        """log f at u (DEFAULT_BLOCK, dim), compiled once: that takes far longer than any q."""
-        import jax
-
-        from fabgen.sampling.sampler import DEFAULT_BLOCK
-
-        points = jax.ShapeDtypeStruct((DEFAULT_BLOCK, self.integrand.dim), "float64")
-        with self.watch("compile"):
-            return jax.jit(self.integrand.log_density).lower(points).compile()
-
-    @functools.cached_property
-    def channel_values(self) -> Callable[[Any, Any], ChannelValues]:
-        """f at u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once."""
-        import jax
-
-        from fabgen.sampling.sampler import DEFAULT_BLOCK
-        from fabgen.surrogate.multichannel import values_in_channels
-
-        points = jax.ShapeDtypeStruct((DEFAULT_BLOCK, self.integrand.dim), "float64")
-        channels = jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
-        with self.watch("compile"):
-            function = functools.partial(values_in_channels, self.integrand)
-            return jax.jit(function).lower(points, channels).compile()
-
-    def key(self, stream: int) -> jax.Array:
-        """The random key of one stream of numbers."""
-        import jax
-
-        return jax.random.fold_in(jax.random.key(self.card.generation_seed), stream)
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """A surrogate with its parameters, what f was called for it, and what else is worth telling."""
-
-    surrogate: Any  # a Surrogate, or a MultiChannel
-    params: Any
-    target_evaluations: int = 0
-    gradient_evaluations: int = 0
-    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
-    evaluations_along: int = 0  # calls of f to evaluate the surrogate along the training
-    choice: dict[str, Any] | None = None  # training.method = "auto": what was chosen, and why
 
 
 def has_finished_surrogate(session: Session) -> bool:
@@ -118,11 +47,11 @@ def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
         surrogate = surrogate_of(session.card, session.integrand)
     trains = has_training(session.card, session.integrand)
     if trains:
-        card, integrand, reporter = session.card, session.integrand, session.reporter
+        starts = pretrains(session.card)
         return train_flow(
-            session, surrogate, card, lambda: start_of_training(card, integrand, reporter)
+            session, surrogate, session.card, lambda: channel_grids(session) if starts else None
         )
-    return Trained(surrogate, surrogate.init(session.key(_GRID)))
+    return Trained(surrogate, surrogate.init(session.key(GRID)))
 
 
 def train_flow(
@@ -234,7 +163,7 @@ def _trained_grid(session: Session, store: bool) -> Trained:
     if store and Checkpointer(run.surrogate, description).finished:
         session.reporter.note("using the finished surrogate of the run")
         grid = vegas_grid(dim, options)
-        template = {"grid": grid.init(session.key(_GRID)), "evaluations": np.int64(0)}
+        template = {"grid": grid.init(session.key(GRID)), "evaluations": np.int64(0)}
         stored = load_surrogate(run.surrogate, template, description)
         return Trained(grid, stored["grid"], int(stored["evaluations"]), 0, {"method": "vegas"})
     if store:
@@ -275,11 +204,10 @@ def _trained_grids(session: Session, store: bool) -> Trained:
 
         from fabgen.surrogate import gridded_channels
         from fabgen.training import Checkpointer, load_surrogate, save_surrogate
-        from fabgen.training.pretraining import pretrain
     card, run, integrand = session.card, session.run, session.integrand
     options, description = card.surrogate.vegas, describe_training(card)
     surrogate = gridded_channels(integrand.dim, integrand.n_channels, options.bins)
-    params = surrogate.init(session.key(_GRID))
+    params = surrogate.init(session.key(GRID))
     if store and Checkpointer(run.surrogate, description).finished:
         session.reporter.note("using the finished surrogate of the run")
         template = {"grid": params, "evaluations": np.int64(0)}
@@ -288,14 +216,8 @@ def _trained_grids(session: Session, store: bool) -> Trained:
         return Trained(surrogate, params, calls, 0, {"method": "vegas"})
     if store:
         run.truncate_logs(None)
-    n = integrand.n_channels
-    with session.watch("train"), session.reporter.stage("vegas", n, "channels") as show:
-        made = pretrain(
-            integrand,
-            options,
-            card.training.seed,
-            lambda channel, evaluations: show(channel + 1, evaluations=evaluations),
-        )
+    with session.watch("train"):
+        made = channel_grids(session)
     params, calls = params._replace(grid=made.grid), int(made.target_evaluations)
     if store:
         stored = {"grid": params, "evaluations": np.int64(calls)}
@@ -314,13 +236,18 @@ def describe_training(card: Card) -> dict[str, str]:
 def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: bool) -> Totals:
     """Generates the events and writes them to `path`, block by block."""
     with session.watch("import"):
-        from fabgen.events.assemble import assemble, event_drawer
+        from fabgen.events.assemble import assemble, drawer_of_placed, event_drawer
         from fabgen.events.lhe import write_lhe
         from fabgen.sampling import unweight
+        from fabgen.sampling.sampler import DEFAULT_BLOCK
     watch, n = session.watch, session.card.generation.events
     integrand = session.integrand
+    place = session.place if integrand.n_channels > 1 else None
     with watch("compile"):
-        drawer = event_drawer(integrand)
+        if place is None:
+            drawer = event_drawer(integrand)
+        else:
+            drawer = drawer_of_placed(session.in_channels, place, DEFAULT_BLOCK)
     totals = unweight.Totals()
     drawn = 0
 
@@ -331,8 +258,8 @@ def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: b
             yield block
 
     select = unweight.weighted if weighted else unweight.unweight
-    accepted = counted(select(evaluated.sampler, evaluated.survey, n, session.key(_GENERATION)))
-    batches = iter(assemble(drawer, accepted, session.key(_EVENTS)))
+    accepted = counted(select(evaluated.sampler, evaluated.survey, n, session.key(GENERATION)))
+    batches = iter(assemble(drawer, accepted, session.key(EVENTS)))
 
     def timed() -> Iterator[Any]:
         nonlocal drawn

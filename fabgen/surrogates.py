@@ -1,4 +1,4 @@
-"""The surrogate that a card asks for, of as many channels as its integrand has, and its start."""
+"""The surrogate that a card asks for, of as many channels as its integrand has."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from fabgen.card.channels import MADNIS_METHODS
 
 if TYPE_CHECKING:
     from fabgen.interface import AnyIntegrand
-    from fabgen.reporting import Reporter
-    from fabgen.training.madnis import Pretrained
 
 
 def surrogate_of(card: Card, integrand: AnyIntegrand) -> Any:
@@ -32,23 +30,6 @@ def has_training(card: Card, integrand: AnyIntegrand) -> bool:
     """Whether there is anything to train: a flow, a grid, or the weights of several channels."""
     weights = card.channels.trained_weights and card.training.method in MADNIS_METHODS
     return card.surrogate.kind != "uniform" or (weights and integrand.n_channels > 1)
-
-
-def start_of_training(card: Card, integrand: AnyIntegrand, reporter: Reporter) -> Any:
-    """The VEGAS grids that a new training starts from; None where it starts from nothing."""
-    return channel_grids(card, integrand, reporter) if pretrains(card) else None
-
-
-def channel_grids(card: Card, integrand: AnyIntegrand, reporter: Reporter) -> Pretrained:
-    """A VEGAS grid for every channel, as surrogate.vegas says."""
-    from fabgen.training.pretraining import pretrain
-
-    with reporter.stage("vegas", integrand.n_channels, "channels") as show:
-
-        def report(channel: int, evaluations: int) -> None:
-            show(channel + 1, evaluations=evaluations)
-
-        return pretrain(integrand, card.surrogate.vegas, card.training.seed, report)
 
 
 def pretrains(card: Card) -> bool:

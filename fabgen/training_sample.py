@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fabgen.stages import Session
+    from fabgen.session import Session
     from fabgen.training import Sample
 
 _COUNTS = ("target_evaluations", "zero_values", "nonfinite_values")

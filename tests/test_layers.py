@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "run",
             "pictures",
             "picture_samples",
+            "session",
             "stages",
             "along_training",
             "training_sample",
@@ -40,7 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "own_events",
         ),
         *("rundir", "reporting", "describe", "describe_dalitz", "draw", "evaluation"),
-        *("surrogates", "toy_pictures", "auto"),
+        *("surrogates", "channel_grids", "toy_pictures", "auto"),
     ),
     ("cli", "terminal", "__main__"),
 )

@@ -15,7 +15,7 @@ import pytest
 from fabgen import run as pipeline
 from fabgen.card import card_of_process
 from fabgen.errors import FabgenError, InputError
-from fabgen.integrand import Point
+from fabgen.integrand import Placed, Point
 from fabgen.picture_samples import draw_samples
 from fabgen.pictures import pictures
 from fabgen.plot import style
@@ -23,7 +23,7 @@ from fabgen.process.topology import EventTopology, Resonance
 from fabgen.reporting import Silent, Stopwatch
 from fabgen.run import How
 from fabgen.rundir import open_run, stored_card
-from fabgen.stages import Session, Trained
+from fabgen.session import Session, Trained
 from fabgen.surrogate import ChannelWeights, MultiChannel, Uniform, untrained_surrogate
 
 SMALL = (
@@ -103,17 +103,24 @@ class TwoChannels(TwoBody):
     log_density = momenta = None
 
     def point(self, u, channel):
+        return self.point_at(self.place(u, channel), channel)
+
+    def place(self, u, channel):
         second = jnp.broadcast_to(jnp.asarray(channel), u.shape[:1]) == 1
         x = u.at[:, 0].set(jnp.where(second, jnp.sqrt(u[:, 0]), u[:, 0]))
-        log_g = jnp.stack([jnp.zeros(len(u)), jnp.log(2.0 * x[:, 0])])
+        return Placed(x, jnp.where(second, -jnp.log(2.0 * x[:, 0]), 0.0))
+
+    def point_at(self, placed, channel):
+        x, log_jacobian = placed
+        log_g = jnp.stack([jnp.zeros(len(x)), jnp.log(2.0 * x[:, 0])])
         return Point(
             log_f=TwoBody.log_density(self, x),
-            log_jacobian=jnp.where(second, -log_g[1], 0.0),
+            log_jacobian=log_jacobian,
             log_prior=jax.nn.log_softmax(log_g, axis=0),
             features=x.T,
             momenta=jnp.moveaxis(TwoBody.momenta(self, x), 0, -1),
-            subprocess=jnp.zeros((1, len(u))),
-            scales=jnp.full((2, len(u)), -1.0),
+            subprocess=jnp.zeros((1, len(x))),
+            scales=jnp.full((2, len(x)), -1.0),
         )
 
 

@@ -25,7 +25,7 @@ from fabgen.own_events import own_sample
 from fabgen.reporting import Silent, Stopwatch
 from fabgen.run import How
 from fabgen.rundir import open_run
-from fabgen.stages import Session
+from fabgen.session import Session
 
 SMALL = (
     "surrogate.layers=1",

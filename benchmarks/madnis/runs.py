@@ -17,7 +17,8 @@ from fabgen import run
 from fabgen.build import build_integrand
 from fabgen.reporting import Silent, Stopwatch
 from fabgen.rundir import RunDirectory, open_run
-from fabgen.stages import Session, Trained, trained_surrogate
+from fabgen.session import Session, Trained
+from fabgen.stages import trained_surrogate
 from fabgen.surrogate.multichannel import in_channels, own, values_in_channels
 from madnis.settings import Experiment, card_of, settings_hash
 

@@ -27,7 +27,8 @@ from fabgen.reporting import Silent, Stopwatch
 from fabgen.rundir import RunDirectory
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import DEFAULT_BLOCK
-from fabgen.stages import Session, trained_surrogate
+from fabgen.session import Session
+from fabgen.stages import trained_surrogate
 from fabgen.units import PB_GEV2
 from paper.figures import arrays_of
 from paper.published import INTEGRALS

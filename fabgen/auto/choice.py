@@ -13,7 +13,8 @@ from fabgen.auto.record import FLOW, FLOWS, SMALL_FLOW, UNIFORM, VEGAS, Choice, 
 from fabgen.card import Card
 from fabgen.card.auto import round_ends
 from fabgen.errors import FabgenError
-from fabgen.stages import Session, Trained, describe_training, train_flow
+from fabgen.session import Session, Trained
+from fabgen.stages import describe_training, train_flow
 from fabgen.surrogates import pretrains, surrogate_of
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from fabgen.auto.record import GRID, VEGAS
+from fabgen.channel_grids import channel_grids
 from fabgen.errors import FabgenError
-from fabgen.stages import Session
-from fabgen.surrogates import channel_grids
+from fabgen.session import Session
 
 if TYPE_CHECKING:
     from fabgen.training.madnis import Pretrained
@@ -109,7 +109,7 @@ def _of_one_channel(session: Session) -> Grids:
 
 
 def _of_channels(session: Session) -> Grids:
-    made = channel_grids(session.card, session.integrand, session.reporter)
+    made = channel_grids(session)
     grid, params = template(session, GRID)
     surrogates = {GRID: (grid, params._replace(grid=made.grid))}
     return Grids(surrogates, made, {"steps": session.card.surrogate.vegas.iterations})

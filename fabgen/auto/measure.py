@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.auto.goal import Measured
 from fabgen.errors import FabgenError
-from fabgen.stages import Session
+from fabgen.session import Session
 
 if TYPE_CHECKING:
     import jax
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Blocks of points of a measurement, and of one where f is so slow that a block takes SLOW seconds.
 BLOCKS = 4
 SLOW = 4.0
-#: A stream of random numbers below the seed of the training, see `stages`.
+#: A stream of random numbers below the seed of the training, see `session`.
 _STREAM = 0x46414230
 
 

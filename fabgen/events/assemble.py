@@ -46,6 +46,21 @@ class EventSource(Protocol):
         """
 
 
+class PlacedSource(Protocol):
+    """What they need of an integrand of several channels, whose maps are compiled already."""
+
+    @property
+    def dim(self) -> int: ...
+
+    def place(self, u: jax.Array, channel: jax.Array | int) -> Any:
+        """Where the points u (n, dim) lie, whatever their channel."""
+
+    def draw_at(
+        self, placed: Any, key: jax.Array, channel: jax.Array | int
+    ) -> Mapping[str, jax.Array]:
+        """draw_events of what `place` has placed."""
+
+
 @dataclass(frozen=True)
 class EventDrawer:
     """EventSource.draw_events for blocks of one compiled size."""
@@ -78,6 +93,17 @@ def event_drawer(source: EventSource, block: int = DEFAULT_BLOCK) -> EventDrawer
     channel = jax.ShapeDtypeStruct((block,), np.int32)
     step = jax.jit(source.draw_events).lower(u, jax.random.key(0), channel).compile()
     return EventDrawer(step, block)
+
+
+def drawer_of_placed(
+    source: PlacedSource, place: Callable[[Any, Any], Any], block: int
+) -> EventDrawer:
+    """The same for several channels, with source.place compiled before for blocks of this size."""
+    u = jax.ShapeDtypeStruct((block, source.dim), np.float64)
+    channel = jax.ShapeDtypeStruct((block,), np.int32)
+    placed = jax.eval_shape(source.place, u, channel)
+    draw = jax.jit(source.draw_at).lower(placed, jax.random.key(0), channel).compile()
+    return EventDrawer(lambda u, key, channel: draw(place(u, channel), key, channel), block)
 
 
 def assemble(

@@ -220,7 +220,11 @@ def values_in_channels(target: Any, u: jax.Array, channel: jax.Array | int) -> C
     n = u.shape[0]
     if n_channels_of(target) == 1:
         return ChannelValues(target.log_density(u), jnp.zeros((1, n)), jnp.zeros((0, n)))
-    point = target.point(u, channel)
+    return channel_values(target.point(u, channel))
+
+
+def channel_values(point: Any) -> ChannelValues:
+    """Those of a `Point` of an integrand of several channels."""
     return ChannelValues(point.log_f + point.log_jacobian, point.log_prior, point.features)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import jax
@@ -17,9 +16,6 @@ from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
 
 LogDensity = Callable[[jax.Array], jax.Array]
 """log f: u (n, dim) -> (n,), natural logarithm, -inf where f = 0."""
-
-FEWEST_EVALUATIONS = 1000
-"""Of one of several channels in an iteration, unless the card asks for fewer."""
 
 BLOCK = 2048
 """Points per call of log f. The last block of a batch is filled up: one compiled shape."""
@@ -145,41 +141,6 @@ def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndar
     return np.stack([np.interp(even, np.linspace(0, 1, n + 1), row[: n + 1]) for n, row in rows])
 
 
-def vegas_borders(
-    density: Callable[..., jax.Array],
-    channels: Sequence[int],
-    dim: int,
-    options: VegasSettings,
-    seed: int,
-    report: Callable[[int, int], None] | None = None,
-) -> tuple[np.ndarray, int, int]:
-    """Maps of the axes alone, of several densities: borders (channels, dim, options.bins + 1),
-    and how many evaluations they took, and how many of these were not finite.
-
-    density(u (BLOCK, dim), channel) -> f_i, compiled. The channels share the evaluations of an
-    iteration evenly, down to FEWEST_EVALUATIONS; `report` gets how many are done and the
-    evaluations so far. A density that is zero at all points keeps the uniform map.
-    """
-    borders = np.tile(np.linspace(0.0, 1.0, options.bins + 1), (len(channels), dim, 1))
-    evaluations = nonfinite = 0
-    for place, channel in enumerate(channels):
-        batch = _Batch(functools.partial(density, channel=channel))
-        integrator = _integrator(dim, options, (seed, channel))
-        share = max(options.evaluations // len(channels), FEWEST_EVALUATIONS)
-        integrator.set(neval=min(share, options.evaluations))
-        try:
-            _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations)
-            _run(integrator, batch, None)
-        except FabgenError:
-            pass  # it has no points: others may hold all of f
-        else:
-            borders[place] = axis_borders(_grid(integrator), _params(integrator), options.bins)
-        evaluations, nonfinite = evaluations + batch.evaluations, nonfinite + batch.nonfinite
-        if report is not None:
-            report(place, evaluations)
-    return borders, evaluations, nonfinite
-
-
 def vegas_integrate(
     log_density: LogDensity,
     dim: int,
@@ -209,7 +170,7 @@ def _compiled(log_density: LogDensity) -> Callable[[np.ndarray], jax.Array]:
     return jax.jit(lambda u: jnp.exp(log_density(u)))
 
 
-def _integrator(dim: int, options: VegasSettings, seed: int | tuple[int, ...]) -> vegas.Integrator:
+def _integrator(dim: int, options: VegasSettings, seed: int) -> vegas.Integrator:
     """The generator is private: the package's default is a global one."""
     return vegas.Integrator(
         dim * [[0.0, 1.0]],

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from fabgen.errors import InputError
-from fabgen.integrand import Point
+from fabgen.integrand import Placed, Point
 from fabgen.process.topology import EventTopology
 from fabgen.toys.densities import ToyDensity
 from fabgen.toys.maps import ToyMap
@@ -88,12 +88,27 @@ class ToyIntegrand:
     ) -> Point:
         """Everything about the points u (events, dim) drawn with the channels `channel`."""
         del map_parameters
-        density = self._with(parameters)
-        x, log_jacobian = self._forward(density, jnp.asarray(u, jnp.float64).T, channel)
-        inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
-        there = self._at(density, x)
+        return self.point_at(self.place(u, channel, parameters), channel, parameters)
+
+    def place(
+        self, u: Array, channel: Array | int, parameters: Mapping[str, Any] | None = None
+    ) -> Placed:
+        """x (dim, events) at the points u (events, dim), as the `final` of any integrand."""
+        u = jnp.asarray(u, jnp.float64).T
+        x, log_jacobian = self._forward(self._with(parameters), u, channel)
+        inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=0)
+        return Placed(x, jnp.where(inside, log_jacobian, -jnp.inf))
+
+    def point_at(
+        self, placed: Placed, channel: Array | int, parameters: Mapping[str, Any] | None = None
+    ) -> Point:
+        """Everything about points that `place` has placed."""
+        del channel
+        there = self._at(self._with(parameters), placed.final)
+        inside = jnp.isfinite(placed.log_jacobian)
         return there._replace(
-            log_f=jnp.where(inside, there.log_f, -jnp.inf), log_jacobian=log_jacobian
+            log_f=jnp.where(inside, there.log_f, -jnp.inf),
+            log_jacobian=jnp.where(inside, placed.log_jacobian, 0.0),
         )
 
     def at(self, x: Array) -> Point:
@@ -148,6 +163,9 @@ class ToyIntegrand:
         raise self._no_particles()
 
     def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> dict[str, Array]:
+        raise self._no_particles()
+
+    def draw_at(self, placed: Placed, key: Array, channel: Array | int) -> dict[str, Array]:
         raise self._no_particles()
 
     def _no_particles(self) -> InputError:

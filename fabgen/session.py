@@ -1,0 +1,120 @@
+"""One command at work on one run: its card, its integrand, what is compiled of it, its randomness.
+
+Heavy packages are imported by the functions that need them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from fabgen.card import Card
+from fabgen.reporting import Reporter, Stopwatch
+from fabgen.rundir import RunDirectory
+
+if TYPE_CHECKING:
+    import jax
+
+    from fabgen.event_sample import FilePoints
+    from fabgen.integrand import Placed
+    from fabgen.interface import AnyIntegrand, InChannels
+    from fabgen.surrogate.multichannel import ChannelValues
+
+# Streams of random numbers: their keys are folded from generation.seed with numbers that nothing
+# else uses. Small ones would not do: jax.random.split(key, n)[i] is fold_in(key, i), and the
+# training splits the key of a seed that is most often the same.
+EVALUATION, UNTRAINED, GENERATION, EVENTS, GRID = range(0x46414200, 0x46414205)
+PILOT, UNTRAINED_PILOT = range(0x46414211, 0x46414213)
+PLOT, PLOT_REFERENCE, PLOT_UNTRAINED, PLOT_EVENTS = range(0x46414205, 0x46414209)
+PLOT_PILOT, PLOT_CHANNELS = range(0x46414213, 0x46414215)
+PLOT_UNTRAINED_PILOT, PLOT_UNTRAINED_WEIGHTS = range(0x46414215, 0x46414217)
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """One command at work on one run."""
+
+    card: Card
+    run: RunDirectory
+    integrand: AnyIntegrand
+    reporter: Reporter
+    watch: Stopwatch
+    points: FilePoints | None = None  # of an event file that this session trains on
+    programs: dict[Any, Any] = dataclasses.field(default_factory=dict)  # `evaluation.drawing`
+
+    @functools.cached_property
+    def log_density(self) -> Callable[[Any], jax.Array]:
+        """log f at u (DEFAULT_BLOCK, dim), compiled once: that takes far longer than any q."""
+        import jax
+
+        points, _ = self._block()
+        with self.watch("compile"):
+            return jax.jit(self.integrand.log_density).lower(points).compile()
+
+    @functools.cached_property
+    def place(self) -> Callable[[Any, Any], Placed]:
+        """Integrand.place of u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once:
+        of many channels nothing takes longer."""
+        import jax
+
+        points, channels = self._block()
+        with self.watch("compile"):
+            return jax.jit(self.in_channels.place).lower(points, channels).compile()
+
+    @functools.cached_property
+    def channel_values(self) -> Callable[[Any, Any], ChannelValues]:
+        """f at u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once."""
+        import jax
+        import jax.numpy as jnp
+
+        from fabgen.surrogate.multichannel import ChannelValues, channel_values
+
+        points, channels = self._block()
+        if self.integrand.n_channels == 1:
+            n, log_density = len(channels), self.log_density
+            rest = jnp.zeros((1, n)), jnp.zeros((0, n))
+            return lambda u, channel: ChannelValues(log_density(u), *rest)
+        place, integrand = self.place, self.in_channels
+
+        def values_at(placed: Placed, channel: jax.Array) -> ChannelValues:
+            return channel_values(integrand.point_at(placed, channel))
+
+        placed = jax.eval_shape(integrand.place, points, channels)
+        with self.watch("compile"):
+            values = jax.jit(values_at).lower(placed, channels).compile()
+        return lambda u, channel: values(place(u, channel), channel)
+
+    @property
+    def in_channels(self) -> InChannels:
+        """The integrand, if it has several channels."""
+        return cast("InChannels", self.integrand)
+
+    def _block(self) -> tuple[Any, Any]:
+        """Shapes of the points of a block and of their channels."""
+        import jax
+
+        from fabgen.sampling.sampler import DEFAULT_BLOCK
+
+        points = jax.ShapeDtypeStruct((DEFAULT_BLOCK, self.integrand.dim), "float64")
+        return points, jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
+
+    def key(self, stream: int) -> jax.Array:
+        """The random key of one stream of numbers."""
+        import jax
+
+        return jax.random.fold_in(jax.random.key(self.card.generation_seed), stream)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A surrogate with its parameters, what f was called for it, and what else is worth telling."""
+
+    surrogate: Any  # a Surrogate, or a MultiChannel
+    params: Any
+    target_evaluations: int = 0
+    gradient_evaluations: int = 0
+    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+    evaluations_along: int = 0  # calls of f to evaluate the surrogate along the training
+    choice: dict[str, Any] | None = None  # training.method = "auto": what was chosen, and why
