@@ -138,7 +138,7 @@ def _sampler_of_channels(
         u, log_q = sample(params, key, channel)
         return u, weigh(params, f(u, channel), log_q, channel)
 
-    active = np.asarray(params.active, float)
+    active = np.asarray(params.factors > 0.0, float)
     return WeightedSampler(step, params, dim, block, tuple((active / active.sum()).tolist()))
 
 

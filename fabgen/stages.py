@@ -218,7 +218,8 @@ def _trained_grids(session: Session, store: bool) -> Trained:
         run.truncate_logs(None)
     with session.watch("train"):
         made = channel_grids(session)
-    params, calls = params._replace(grid=made.grid), int(made.target_evaluations)
+    params = params._replace(grid=made.grid, factors=made.factors)
+    calls = int(made.target_evaluations)
     if store:
         stored = {"grid": params, "evaluations": np.int64(calls)}
         save_surrogate(run.surrogate, stored, description)

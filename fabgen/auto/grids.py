@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from fabgen.auto.record import GRID, VEGAS
-from fabgen.channel_grids import channel_grids
+from fabgen.channel_grids import channel_grids, n_pilot_points
 from fabgen.errors import FabgenError
 from fabgen.session import Session
 
@@ -38,7 +38,8 @@ def planned_evaluations(session: Session) -> int:
     """How many evaluations of f an adaptation takes, about."""
     vegas = session.card.surrogate.vegas
     warm_up = vegas.warmup_iterations * vegas.warmup_evaluations
-    return warm_up + vegas.iterations * vegas.evaluations
+    adapting = warm_up + vegas.iterations * vegas.evaluations
+    return adapting + n_pilot_points(session)
 
 
 def adapt(session: Session) -> Grids:
@@ -102,7 +103,7 @@ def _of_one_channel(session: Session) -> Grids:
     }
     return Grids(
         {GRID: (grid, axes._replace(grid=borders)), VEGAS: (strata, params)},
-        Pretrained(borders[None], result.evaluations, result.nonfinite),
+        Pretrained(borders[None], jnp.ones(1), result.evaluations, result.nonfinite),
         figures,
         tuple(log),
     )
@@ -111,7 +112,7 @@ def _of_one_channel(session: Session) -> Grids:
 def _of_channels(session: Session) -> Grids:
     made = channel_grids(session)
     grid, params = template(session, GRID)
-    surrogates = {GRID: (grid, params._replace(grid=made.grid))}
+    surrogates = {GRID: (grid, params._replace(grid=made.grid, factors=made.factors))}
     return Grids(surrogates, made, {"steps": session.card.surrogate.vegas.iterations})
 
 

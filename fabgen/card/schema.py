@@ -103,7 +103,7 @@ class Channels:
         choices=("auto", "one", "all"),
     )
     prior: str = option(
-        "diagrams",
+        "densities",
         doc="channel weights before training",
         choices=("flat", "densities", "diagrams", "propagators"),
     )

@@ -36,16 +36,21 @@ class ChannelWeights:
         return apply_perceptron(params, h).astype(jnp.float64)
 
 
-def log_alpha(log_prior: jax.Array, active: jax.Array, correction: jax.Array | float) -> jax.Array:
+def log_alpha(
+    log_prior: jax.Array, factors: jax.Array, correction: jax.Array | float = 0.0
+) -> jax.Array:
     """log of the channel weights (n_channels, n); they add up to 1 at every point.
 
-    log_prior (n_channels, n), where -inf stays -inf; active (n_channels,): 0 for dropped channels,
-    whose weight goes to the others in proportion. Where no active channel has a prior weight, the
-    active ones share alike: f is never lost as long as their densities reach the point.
+    log_prior (n_channels, n), where -inf stays -inf; factors (n_channels,): of the prior weights, 0
+    for dropped channels, whose weight goes to the others in proportion. Where no channel that is
+    not dropped has a prior weight, those share alike: f is never lost as long as their densities
+    reach the point.
     """
-    alive = active[:, None] > 0.0
+    alive = factors[:, None] > 0.0
     known = alive & jnp.isfinite(log_prior)
     nowhere = ~jnp.any(known, axis=0)
-    score = jnp.where(known, jnp.where(known, log_prior, 0.0) + correction, -jnp.inf)
+    log_factors = jnp.log(jnp.where(alive, factors[:, None], 1.0))
+    score = jnp.where(known, log_prior, 0.0) + log_factors + correction
+    score = jnp.where(known, score, -jnp.inf)
     score = jnp.where(nowhere & alive, 0.0, score)
     return jax.nn.log_softmax(score, axis=0)

@@ -25,14 +25,15 @@ class MultiChannelParams(NamedTuple):
 
     weights: of the network of the channel weights, () without one. grid (n_channels, dim,
     bins + 1): a fixed map of each axis behind the flow, () without one. log_shares (n_channels,):
-    log a_i. active (n_channels,): 1, and 0 for dropped channels. No gradient trains the last three.
+    log a_i. factors (n_channels,): beta_i, what the prior weights are multiplied with before they
+    are normalized; 0 for dropped channels. No gradient trains the last three.
     """
 
     density: Params
     weights: Params
     grid: Any
     log_shares: jax.Array
-    active: jax.Array
+    factors: jax.Array
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class MultiChannel:
         correction: jax.Array | float = 0.0
         if self.weights is not None:
             correction = self.weights.correction(params.weights, features)
-        return log_alpha(log_prior, params.active, correction)
+        return log_alpha(log_prior, jax.lax.stop_gradient(params.factors), correction)
 
     def _of(self, stacked: Params, channel: jax.Array | int) -> Params:
         """The parameters of the flow of one channel."""

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from fabgen.surrogate.build import VegasSettings
 
 Floats = NDArray[np.float64]
-Density = Callable[[Floats, NDArray[np.int32]], Floats]
+Channels = NDArray[np.int32]
+Density = Callable[[Floats, Channels], Floats]
 """f_i: u (n, dim) and channels (n,) -> (n,); any n."""
 
 FEWEST_EVALUATIONS = 1000
@@ -55,7 +56,7 @@ def adapt_axes(
     maps = [vegas.AdaptiveMap(dim * [[0.0, 1.0]], ninc=1) for _ in channels]
     evaluations = nonfinite = 0
     for iteration, total in enumerate(_iterations(options), start=1):
-        n = min(max(total // len(channels), FEWEST_EVALUATIONS), total)
+        n = points_of_each(total, len(channels))
         bins = int(np.clip(n // _POINTS_PER_BIN, 1, options.bins))
         y = _even_points(random, len(channels), n, dim)
         x, jacobian = np.empty_like(y), np.empty(y.shape[:2])
@@ -74,6 +75,11 @@ def adapt_axes(
         if report is not None:
             report(iteration, evaluations)
     return Axes(np.stack([_borders(axes, options.bins) for axes in maps]), evaluations, nonfinite)
+
+
+def points_of_each(total: int, n_densities: int) -> int:
+    """The points of each density in an iteration of `total` evaluations."""
+    return min(max(total // n_densities, FEWEST_EVALUATIONS), total)
 
 
 def n_iterations(options: VegasSettings) -> int:

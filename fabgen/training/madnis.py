@@ -118,9 +118,13 @@ class Terms(NamedTuple):
 
 
 class Pretrained(NamedTuple):
-    """VEGAS grids (n_channels, dim, bins + 1) to start from, and what they took."""
+    """What a training starts from, and what that took.
+
+    VEGAS grids (n_channels, dim, bins + 1), and factors (n_channels,) of the prior weights.
+    """
 
     grid: Array
+    factors: Array
     target_evaluations: Array | int = 0
     nonfinite_values: Array | int = 0
 
@@ -161,12 +165,13 @@ class Madnis(Objective):
         )
 
     def start(self, params: Params) -> Params:
-        """With the VEGAS grids in their places."""
+        """With the VEGAS grids and the factors in their places."""
         if self.data is None:
             return params
-        grid = jnp.asarray(self.data.grid)
-        one_channel = not isinstance(self.surrogate, MultiChannel)
-        return params._replace(grid=grid[0] if one_channel else grid)
+        grid, factors = jnp.asarray(self.data.grid), jnp.asarray(self.data.factors)
+        if not isinstance(self.surrogate, MultiChannel):
+            return params._replace(grid=grid[0])
+        return params._replace(grid=grid, factors=factors)
 
     def init(self) -> MadnisMemory:
         n, n_channels = self.options.batch_size, self._n_channels
@@ -201,7 +206,7 @@ class Madnis(Objective):
 
     def _active(self, params: Params) -> Array:
         if isinstance(self.surrogate, MultiChannel):
-            return params.active
+            return (params.factors > 0.0).astype(float)
         return jnp.ones(1)
 
     def observe(
@@ -249,11 +254,11 @@ class Madnis(Objective):
         """
         if not isinstance(self.surrogate, MultiChannel) or not self.surrogate.drop_below:
             return params
-        integrals = memory.statistics.integrals * params.active
+        integrals = memory.statistics.integrals * self._active(params)
         share = integrals / jnp.maximum(jnp.sum(integrals), jnp.finfo(integrals.dtype).tiny)
         small = (share < self.surrogate.drop_below) & (share < jnp.max(share))
         late = 2 * memory.steps > self.options.steps
-        return params._replace(active=jnp.where(late & small, 0.0, params.active))
+        return params._replace(factors=jnp.where(late & small, 0.0, params.factors))
 
     def batch(self, memory: MadnisMemory, key: Array) -> MadnisBatch:
         """The fresh batch first, then any of the buffer."""
@@ -307,8 +312,9 @@ class Madnis(Objective):
         """Sets the shares a_i of the mixture, in proportion to sqrt(<w^2>): largest eps."""
         if not isinstance(self.surrogate, MultiChannel):
             return params, memory
-        size = jnp.sqrt(memory.statistics.second_moments) * params.active
-        flat = params.active / jnp.sum(params.active)
+        active = self._active(params)
+        size = jnp.sqrt(memory.statistics.second_moments) * active
+        flat = active / jnp.sum(active)
         known = jnp.sum(size) > 0.0
         share = jnp.where(known, size / jnp.where(known, jnp.sum(size), 1.0), flat)
         return params._replace(log_shares=jnp.log(share)), memory

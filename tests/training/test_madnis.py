@@ -249,6 +249,7 @@ def test_flows_and_weights_together(camel, method, conditioned):
     assert result.history[0].eps < result.history[-1].eps
     assert result.history[-1].eps > 0.92
     np.testing.assert_allclose(np.exp(result.params.log_shares).sum(), 1.0, rtol=1e-12)
+    np.testing.assert_array_equal(result.params.factors, 1.0)  # not what is trained
 
 
 def test_small_channels_are_dropped_and_the_integral_stays(camel):
@@ -256,7 +257,7 @@ def test_small_channels_are_dropped_and_the_integral_stays(camel):
     surrogate = MultiChannel(Uniform(1), 2, TWO, drop_below=0.4)
     prior = dataclasses.replace(camel, prior="densities")
     result = train(prior, surrogate, options(method="variance", steps=20))
-    np.testing.assert_array_equal(result.params.active, [0.0, 1.0])
+    np.testing.assert_array_equal(result.params.factors, [0.0, 1.0])
     np.testing.assert_allclose(np.exp(result.params.log_shares), [0.0, 1.0], rtol=1e-12)
     log_prior = np.asarray([[0.0], [-np.inf]])
     log_alpha = np.asarray(jax.jit(surrogate.log_alpha)(result.params, log_prior, None))
@@ -266,7 +267,9 @@ def test_small_channels_are_dropped_and_the_integral_stays(camel):
 def test_a_training_starts_from_grids(camel):
     surrogate = MultiChannel(Flow(1, bins=4, hidden=(4,)), 2, TWO, grid_bins=4)
     grid = np.asarray([[[0.0, 0.1, 0.3, 0.6, 1.0]], [[0.0, 0.4, 0.5, 0.6, 1.0]]])
-    objective = Variance(camel, surrogate, options(), Pretrained(jnp.asarray(grid), 500, 1))
+    objective = Variance(
+        camel, surrogate, options(), Pretrained(jnp.asarray(grid), jnp.asarray([1.0, 0.3]), 500, 1)
+    )
     assert objective.counters().target_evaluations == 500
     channel = np.asarray([0, 1, 1, 0])
 
@@ -274,10 +277,13 @@ def test_a_training_starts_from_grids(camel):
     def both_ways(key, channel):
         start = objective.start(surrogate.init(key))
         u, log_q = surrogate.sample_and_log_prob(start, key, channel)
-        return start.grid, u, log_q, surrogate.log_prob(start, u, channel)
+        # alike before, so that the ratio of both weights is that of the factors
+        log_alpha = surrogate.log_alpha(start, jnp.zeros((2, 1)), jnp.zeros((1, 1)))
+        return start.grid, log_alpha, u, log_q, surrogate.log_prob(start, u, channel)
 
-    found, u, log_q, log_prob = map(np.asarray, both_ways(jax.random.key(1), channel))
+    found, log_alpha, u, log_q, log_prob = map(np.asarray, both_ways(jax.random.key(1), channel))
     np.testing.assert_array_equal(found, grid)
+    np.testing.assert_allclose(np.exp(log_alpha[:, 0]), [1.0 / 1.3, 0.3 / 1.3], rtol=1e-12)
     np.testing.assert_allclose(log_prob, log_q, atol=1e-12)
     borders = grid[channel, 0]
     k = np.sum(u >= borders[:, 1:-1], axis=1)
