@@ -7,6 +7,7 @@ event, and the channel of a block is one number: lax.switch takes one branch, an
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from jax import Array
 #: Blocks that hold this many times the channels waste at most a fifth of their places.
 _BLOCKS_PER_CHANNEL = 4
 _SMALLEST_BLOCK = 16
+#: Blocks of this size keep a core busy, one after the other, and stay in its cache.
+_LARGE_BLOCK = 128
 
 
 def by_channel(
@@ -25,6 +28,7 @@ def by_channel(
     n_channels: int,
     *arrays: Any,
     block: int | None = None,
+    side_by_side: bool = False,
 ) -> Any:
     """function(channel, *arrays) event by event; the first axis of all arrays is that of events.
 
@@ -35,6 +39,10 @@ def by_channel(
     n events fill at most n // block + n_channels blocks, a number that does not depend on how they
     are spread. Places left over repeat an event of the block (of the first event in blocks without
     any), so that no point is evaluated that was not asked for. One channel: the function as it is.
+
+    side_by_side: small blocks all at once (vmap), not one after the other: faster where the channel
+    is an index into arrays (training 17 flows takes half the time), but a lax.switch would take all
+    branches.
     """
     if n_channels == 1:
         return function(0, *arrays)
@@ -63,5 +71,7 @@ def by_channel(
     def one_block(xs: tuple[Array, Any]) -> Any:
         return function(xs[0], *xs[1])
 
-    result = jax.lax.map(one_block, (owner, jax.tree.map(shaped, arrays)))
+    at_once = side_by_side and size < _LARGE_BLOCK
+    over_blocks = jax.vmap(one_block) if at_once else functools.partial(jax.lax.map, one_block)
+    result = over_blocks((owner, jax.tree.map(shaped, arrays)))
     return jax.tree.map(lambda r: r.reshape(n_blocks * size, *r.shape[2:])[slot], result)

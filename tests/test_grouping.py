@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,11 +28,13 @@ SPREADS = {
 }
 
 
-@pytest.mark.parametrize("block", [None, 1, 7, 64])
-def test_every_event_gets_the_value_of_its_channel(block):
+@pytest.mark.parametrize("side_by_side", [False, True])
+@pytest.mark.parametrize("block", [None, 1, 7, 64, 200])
+def test_every_event_gets_the_value_of_its_channel(block, side_by_side):
     x = jnp.asarray(np.linspace(0.1, 1.4, 2 * N).reshape(N, 2))
     pair = (x, 2.0 * x)
-    run = jax.jit(lambda c: by_channel(slope_and_curve, c, CHANNELS, x, pair, block=block))
+    how = {"block": block, "side_by_side": side_by_side}
+    run = jax.jit(lambda c: by_channel(slope_and_curve, c, CHANNELS, x, pair, **how))
     for channel in SPREADS.values():
         found = run(jnp.asarray(channel))
         k = channel[:, None]
@@ -38,13 +42,16 @@ def test_every_event_gets_the_value_of_its_channel(block):
         np.testing.assert_allclose(found["sum"], x + 2.0 * k * x, rtol=1e-14)
 
 
-def test_gradients_reach_arrays_and_stacked_parameters():
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_gradients_reach_arrays_and_stacked_parameters(side_by_side):
     channel = np.random.default_rng(1).integers(0, CHANNELS, N)
     x, scale = np.linspace(0.1, 1.0, N), np.arange(1.0, CHANNELS + 1)
 
     def total(x, scale):
-        grouped = by_channel(lambda c, x: scale[c] * x**2, jnp.asarray(channel), CHANNELS, x)
-        return jnp.sum(grouped)
+        square = functools.partial(
+            by_channel, lambda c, x: scale[c] * x**2, side_by_side=side_by_side
+        )
+        return jnp.sum(square(jnp.asarray(channel), CHANNELS, x))
 
     by_x, by_scale = jax.jit(jax.grad(total, argnums=(0, 1)))(x, scale)
     np.testing.assert_allclose(by_x, 2.0 * scale[channel] * x, rtol=1e-14)

@@ -6,18 +6,22 @@ w = alpha_i f_i / (a_i q_i) with log f_i = log f + log(Jacobian of channel i).
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fabgen.grouping import by_channel
+from fabgen import grouping
 from fabgen.surrogate.axis_grid import from_grid, to_grid, uniform_grid
 from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.channel_weights import ChannelWeights, log_alpha
 from fabgen.surrogate.flow import Flow
 from fabgen.surrogate.uniform import Uniform
+
+#: Channels are indices into the parameters here.
+by_channel = functools.partial(grouping.by_channel, side_by_side=True)
 
 
 class MultiChannelParams(NamedTuple):
