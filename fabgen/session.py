@@ -53,38 +53,47 @@ class Session:
         with self.watch("compile"):
             return jax.jit(self.integrand.log_density).lower(points).compile()
 
-    @functools.cached_property
-    def place(self) -> Callable[[Any, Any], Placed]:
-        """Integrand.place of u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once:
-        of many channels nothing takes longer."""
-        import jax
-
-        points, channels = self._block()
-        with self.watch("compile"):
-            return jax.jit(self.in_channels.place).lower(points, channels).compile()
+    @property
+    def place(self) -> jax.stages.Compiled:
+        """Integrand.place of u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once."""
+        return self._placed_and_valued[0]
 
     @functools.cached_property
     def channel_values(self) -> Callable[[Any, Any], ChannelValues]:
         """f at u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once."""
-        import jax
         import jax.numpy as jnp
 
-        from fabgen.surrogate.multichannel import ChannelValues, channel_values
+        from fabgen.surrogate.multichannel import ChannelValues
 
-        points, channels = self._block()
         if self.integrand.n_channels == 1:
-            n, log_density = len(channels), self.log_density
+            points, _ = self._block()
+            n, log_density = points.shape[0], self.log_density
             rest = jnp.zeros((1, n)), jnp.zeros((0, n))
             return lambda u, channel: ChannelValues(log_density(u), *rest)
-        place, integrand = self.place, self.in_channels
+        place, values = self._placed_and_valued
+        return lambda u, channel: values(place(u, channel), channel)
+
+    @functools.cached_property
+    def _placed_and_valued(self) -> tuple[jax.stages.Compiled, jax.stages.Compiled]:
+        """The maps of all channels, and f behind them. Of many channels nothing takes longer to
+        compile, and XLA leaves cores idle: both are compiled at the same time."""
+        import concurrent.futures
+
+        import jax
+
+        from fabgen.surrogate.multichannel import channel_values
+
+        points, channels = self._block()
+        integrand = self.in_channels
 
         def values_at(placed: Placed, channel: jax.Array) -> ChannelValues:
             return channel_values(integrand.point_at(placed, channel))
 
-        placed = jax.eval_shape(integrand.place, points, channels)
-        with self.watch("compile"):
-            values = jax.jit(values_at).lower(placed, channels).compile()
-        return lambda u, channel: values(place(u, channel), channel)
+        with self.watch("compile"), concurrent.futures.ThreadPoolExecutor(1) as pool:
+            lowered = jax.jit(integrand.place).lower(points, channels)
+            place = pool.submit(lowered.compile)
+            values = jax.jit(values_at).lower(lowered.out_info, channels).compile()
+            return place.result(), values
 
     @property
     def in_channels(self) -> InChannels:

@@ -49,12 +49,6 @@ class EventSource(Protocol):
 class PlacedSource(Protocol):
     """What they need of an integrand of several channels, whose maps are compiled already."""
 
-    @property
-    def dim(self) -> int: ...
-
-    def place(self, u: jax.Array, channel: jax.Array | int) -> Any:
-        """Where the points u (n, dim) lie, whatever their channel."""
-
     def draw_at(
         self, placed: Any, key: jax.Array, channel: jax.Array | int
     ) -> Mapping[str, jax.Array]:
@@ -95,14 +89,10 @@ def event_drawer(source: EventSource, block: int = DEFAULT_BLOCK) -> EventDrawer
     return EventDrawer(step, block)
 
 
-def drawer_of_placed(
-    source: PlacedSource, place: Callable[[Any, Any], Any], block: int
-) -> EventDrawer:
+def drawer_of_placed(source: PlacedSource, place: jax.stages.Compiled, block: int) -> EventDrawer:
     """The same for several channels, with source.place compiled before for blocks of this size."""
-    u = jax.ShapeDtypeStruct((block, source.dim), np.float64)
     channel = jax.ShapeDtypeStruct((block,), np.int32)
-    placed = jax.eval_shape(source.place, u, channel)
-    draw = jax.jit(source.draw_at).lower(placed, jax.random.key(0), channel).compile()
+    draw = jax.jit(source.draw_at).lower(place.out_info, jax.random.key(0), channel).compile()
     return EventDrawer(lambda u, key, channel: draw(place(u, channel), key, channel), block)
 
 
