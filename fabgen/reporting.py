@@ -39,20 +39,28 @@ class Silent:
 
 
 class Stopwatch:
-    """Seconds spent by stage: `with watch("train"): ...`, or `watch.add` for measured ones."""
+    """Seconds spent by stage: `with watch("train"): ...`, or `watch.add` for measured ones.
+
+    A stage within another one is not part of that.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter):
         self.clock = clock
         self._start = clock()
         self._spent: dict[str, float] = {}
+        self._within: list[float] = []  # seconds of the stages within each of the open ones
 
     @contextlib.contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         start = self.clock()
+        self._within.append(0.0)
         try:
             yield
         finally:
-            self.add(stage, self.clock() - start)
+            spent = self.clock() - start
+            self.add(stage, spent - self._within.pop())
+            if self._within:
+                self._within[-1] += spent
 
     def add(self, stage: str, seconds: float) -> None:
         """Adds seconds (negative ones move them to another stage)."""

@@ -99,9 +99,10 @@ def train_flow(
         with monitor.pause():
             return enough(snapshot)
 
-    begun = monitor.clock()
     if sample is None and resumed is None:
-        sample = start()
+        with watch("train"):
+            sample = start()
+    begun = monitor.clock()
     with contextlib.ExitStack() as stages:
         # A bar for each round: nobody knows yet how many there will be.
         ends = iter([end for end in rounds if end > (resumed or 0)] or [steps])
