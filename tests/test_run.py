@@ -425,11 +425,8 @@ def test_stopwatch():
 
 
 def test_a_stage_within_another_is_not_part_of_it():
-    now = iter([0.0, 1.0, 2.0, 2.5, 3.5, 5.0, 6.0, 8.0, 10.0])
+    now = iter([0.0, 1.0, 2.0, 2.5, 3.5, 5.0, 8.0, 10.0])
     watch = Stopwatch(lambda: next(now))
-    with watch("train"):  # from 1 to 8
-        with watch("compile"):  # from 2 to 5, of which 2.5 to 3.5 are imports
-            with watch("import"):
-                pass
-        watch.clock()
+    with watch("train"), watch("compile"), watch("import"):
+        pass  # from 1 to 8, from 2 to 5, from 2.5 to 3.5
     assert watch.seconds() == {"import": 1.0, "compile": 2.0, "train": 4.0, "total": 10.0}
