@@ -51,7 +51,8 @@ What differs from the paper:
   the paper takes 10^4 (2D) and 10^6 events (8D) of other programs that count nothing.
 - settings = paper: the presets `fab-paper-2d` and `fab-paper-8d`; 8D with a network for a CPU, 10
   layers, 14 bins, 2 x 128 hidden (the paper: 14, 14, 2 x 400).
-- settings = fabgen: the defaults of a card with the few changes in `benchmarks/paper/settings.py`.
+- settings = fabgen: the defaults of a card with the few changes in `benchmarks/paper/settings.py`;
+  in 8D 4 % of the points of a flow are drawn from the untrained map instead (evaluation.floor).
 - mapping = rambo is the paper's map of the 8D process; channels has Breit-Wigner maps of both tops.
   Both without a cut on the tops' masses (bw_cutoff = inf).
 """

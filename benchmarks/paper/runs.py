@@ -134,7 +134,8 @@ def _perform(experiment: Experiment, out: Path) -> tuple[dict[str, Any], dict[st
     integrand = build_integrand(card)
     session = Session(card, RunDirectory(directory), integrand, Silent(), Stopwatch())
     trained = trained_surrogate(session, card.surrogate.kind, store=True)
-    (sampler,) = samplers(session, {trained.surrogate: trained.params})
+    surrogate = {trained.surrogate: trained.params}
+    (sampler,) = samplers(session, surrogate, card.evaluation.floor)
     survey = integrate(sampler, experiment.samples, session.key(_FRESH))
     factor = paper_normalization(experiment.dim)
     metrics = asdict(survey.metrics)

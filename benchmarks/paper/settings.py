@@ -29,7 +29,11 @@ _SMALL_NETWORK: Table = {"layers": 10, "bins": 14, "hidden": [128, 128]}
 #: fabgen's own settings, on top of the card's defaults.
 _OWN: dict[int, Table] = {
     2: {"surrogate": {"bins": 16}, "training": {"fab": {"updates": 8, "buffer_minimum": 5}}},
-    8: {"surrogate": {"bins": 14}, "training": {"fab": {"step_size": 0.005}}},
+    8: {
+        "surrogate": {"bins": 14},
+        "training": {"fab": {"step_size": 0.005}},
+        "evaluation": {"floor": 0.04},
+    },
 }
 #: Points of the survey that plans the own events of fkld.
 SURVEY = 16_384
@@ -161,7 +165,8 @@ def _table(experiment: Experiment, data: str, events: int) -> Table:
     if method == "vegas":
         old = defaults.surrogate.vegas
         points = vegas_points(budget, old.iterations, old.warmup_iterations, old.warmup_evaluations)
-        return _merge(base, {"surrogate": {"kind": "vegas", "vegas": {"evaluations": points}}})
+        grid = {"kind": "vegas", "vegas": {"evaluations": points}}
+        return _merge(base, {"surrogate": grid, "evaluation": {"floor": 0.0}})
     batch, fab = training.batch_size, asdict(training.fab)
     own: Table
     steps = gradient_steps(budget, batch)
