@@ -6,7 +6,6 @@ of its component only; the channel weights of a component's channels add up to 1
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from fabgen.beams import Collision
 from fabgen.components import Component
 from fabgen.frames import boost_z, with_beams
 from fabgen.grouping import by_channel
-from fabgen.phasespace.channels import Permuted
+from fabgen.phasespace.classes import Members, class_of
 from fabgen.phasespace.features import event_features
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 
@@ -51,52 +50,45 @@ class Values(NamedTuple):
     features: Array
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One channel in the row of all: its component, its number there, its map and mirror."""
+class Row(NamedTuple):
+    """One channel in the row of all: its component, and its number there."""
 
     component: int
     local: int
-    mapping: PhaseSpaceMap
-    permutation: tuple[int, ...] | None
 
 
 def rows(components: Sequence[Component]) -> tuple[Row, ...]:
     """All channels, component by component."""
-    result = []
-    for number, component in enumerate(components):
-        for local, channel in enumerate(component.channels):
-            mapping = channel.mapping
-            if isinstance(mapping, Permuted):
-                result.append(Row(number, local, mapping.mapping, mapping.permutation))
-            else:
-                result.append(Row(number, local, mapping, None))
-    return tuple(result)
+    return tuple(
+        Row(number, local)
+        for number, component in enumerate(components)
+        for local in range(len(component.channels))
+    )
 
 
 def momenta_of(u: Array, channel: Array | int, setup: Setup) -> tuple[Array, Array]:
     """Final momenta (n_final, 4, events) in the rest frame and log(dPhi/du) at u (dim, events)."""
     table = rows(setup.components)
     kinematics = [_kinematics(setup, k) for k in range(len(setup.components))]
-    # Mirrors share a map: it is compiled once.
-    distinct = list(dict.fromkeys((row.component, row.mapping) for row in table))
-    number = np.array([distinct.index((row.component, row.mapping)) for row in table])
-    n_final = table[0].mapping.n_final
-    order = np.array([row.permutation or tuple(range(n_final)) for row in table])
+    found = [class_of(setup.components[k].channels[local].mapping) for k, local in table]
+    # Every class of maps is compiled once.
+    classes = [(row.component, mapping) for row, (mapping, _) in zip(table, found, strict=True)]
+    distinct = list(dict.fromkeys(classes))
+    number = np.array([distinct.index(key) for key in classes])
+    members = Members.of([member for _, member in found])
 
-    def forward(k: int, mapping: PhaseSpaceMap, v: Array) -> tuple[Array, Array]:
-        return mapping.forward(v, kinematics[k])
+    def forward(k: int, mapping: PhaseSpaceMap, v: Array, member: Members) -> tuple[Array, Array]:
+        return mapping.forward(v, member.of_class(kinematics[k]))
 
     branches = [functools.partial(forward, k, mapping) for k, mapping in distinct]
 
     def one(i: Array | int, v: Array) -> tuple[Array, Array]:
+        member = jax.tree.map(lambda array: array[i], members)
         if isinstance(i, int):
-            final, log_jacobian = branches[number[i]](v.T)
-            final = final[order[i]]
+            final, log_jacobian = branches[number[i]](v.T, member)
         else:
-            final, log_jacobian = jax.lax.switch(jnp.asarray(number)[i], branches, v.T)
-            final = final[jnp.asarray(order)[i]]
-        return jnp.moveaxis(final, -1, 0), log_jacobian
+            final, log_jacobian = jax.lax.switch(jnp.asarray(number)[i], branches, v.T, member)
+        return jnp.moveaxis(final[member.order], -1, 0), log_jacobian
 
     if isinstance(channel, int):
         final, log_jacobian = one(channel, u.T)
