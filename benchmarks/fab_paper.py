@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from paper.published import ALL_METHODS, METHODS
+from paper.published import ALL_METHODS, USUAL
 from paper.report import write_report
 from paper.runs import KEPT, result
 from paper.settings import MAPPINGS, Experiment
@@ -51,11 +51,10 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     if options.dim is not None:
         mapping = options.mapping or MAPPINGS[options.dim][0]
-        usual = METHODS if options.settings == "paper" else ALL_METHODS
         # Seeds outermost: a table of one seed is there first.
         for seed in range(1, options.seeds + 1):
             for budget in options.budget:
-                for method in options.methods or usual:
+                for method in options.methods or USUAL[options.settings]:
                     experiment = Experiment(
                         options.dim,
                         mapping,

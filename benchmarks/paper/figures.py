@@ -29,6 +29,7 @@ COLOURS = {
     "rkld": "#0072B2",
     "fab-nobuffer": "#CC79A7",
     "fab": "#D55E00",
+    "fab-updates": "#56B4E9",
     "variance": "#009E73",
 }
 Arrays = Mapping[str, np.ndarray]

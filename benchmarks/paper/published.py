@@ -11,14 +11,18 @@ from dataclasses import dataclass
 Entry = tuple[float, float] | None
 
 METHODS = ("vegas", "fkld", "rkld", "fab-nobuffer", "fab")
-#: Those of the paper and, below them, what fabgen has besides (for its own settings).
-ALL_METHODS = (*METHODS, "variance")
+#: Those of the paper and, below them, what fabgen has besides: FAB with as many gradient steps as
+#: rKLD takes for the same evaluations, and the loss of its own settings.
+ALL_METHODS = (*METHODS, "fab-updates", "variance")
+#: What a comparison consists of, by its settings.
+USUAL = {"paper": METHODS, "fabgen": (*METHODS, "variance")}
 NAMES = {
     "vegas": "VEGAS+",
     "fkld": "fKLD",
     "rkld": "rKLD",
     "fab-nobuffer": "FAB (w/o buffer)",
     "fab": "FAB (w/ buffer)",
+    "fab-updates": "FAB (w/ buffer, more updates)",
     "variance": "variance loss",
 }
 

@@ -71,7 +71,7 @@ def evaluations_per_step(method: str, batch: int, fab: Mapping[str, int]) -> int
 
 def steps_within(budget: int, method: str, batch: int, fab: Mapping[str, int]) -> int:
     """The most training steps that a budget pays for, the filling of the buffer included."""
-    filling = fab["buffer_minimum"] if method == "fab" else 0
+    filling = fab["buffer_minimum"] if method in ("fab", "fab-updates") else 0
     steps = budget // evaluations_per_step(method, batch, fab) - filling
     if steps < 1:
         least = (filling + 1) * evaluations_per_step(method, batch, fab)
@@ -150,7 +150,7 @@ def card_of(experiment: Experiment, data: str = "", events: int = 0) -> Card:
 
 def _table(experiment: Experiment, data: str, events: int) -> Table:
     method, budget = experiment.method, experiment.budget
-    flow = method if method != "vegas" else "rkld"
+    flow = {"vegas": "rkld", "fab-updates": "fab"}.get(method, method)
     common: Table = {
         "training": {"method": flow, "seed": experiment.seed},
         "evaluation": {
@@ -179,6 +179,8 @@ def _table(experiment: Experiment, data: str, events: int) -> Table:
         start = grids.iterations * grids.evaluations if method == "variance" else 0
         steps = steps_within(budget - start, method, batch, fab)
         own = {"steps": steps}
+        if method == "fab-updates":
+            own |= {"fab": {"updates": evaluations_per_step(method, batch, fab) // batch}}
     if training.schedule == "warmup-cosine":
         own["warmup_steps"] = min(training.warmup_steps or 1000, steps // 10)
     own |= {"log_every": max(steps // 200, 1), "checkpoint_every": max(steps // 10, 1)}
