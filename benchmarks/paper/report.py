@@ -52,7 +52,7 @@ What differs from the paper:
 - settings = paper: the presets `fab-paper-2d` and `fab-paper-8d`; 8D with a network for a CPU, 10
   layers, 14 bins, 2 x 128 hidden (the paper: 14, 14, 2 x 400).
 - FAB with more updates: as many gradient steps as rKLD takes for the same evaluations, out of the
-  buffer (7 after each annealing instead of the preset's 4 in 2D and 2 in 8D; no row of the paper's).
+  buffer: 7 after each annealing, not the preset's 2 (8D). The paper has no such row.
 - settings = fabgen: the defaults of a card with the few changes in `benchmarks/paper/settings.py`;
   in 8D 4 % of the points of a flow are drawn from the untrained map instead (evaluation.floor).
 - mapping = rambo is the paper's map of the 8D process; channels has Breit-Wigner maps of both tops.
