@@ -7,7 +7,7 @@ Phys. 17 (2024) 023: VEGAS is quick to learn what factorizes, and flows need to 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fabgen.session import Session
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 _STREAM = 0x46414240
 
 
-class Factors(NamedTuple):
-    """Factors beta_i (n_channels,) of the prior weights, and what they took."""
+def n_pilot_points(session: Session) -> int:
+    """Evaluations of f that the factors take: as many as an iteration of the grids; none for one
+    channel."""
+    from fabgen.surrogate.vegas_axes import points_of_each
 
-    values: Floats
-    evaluations: int = 0
-    nonfinite: int = 0
+    n = session.integrand.n_channels
+    return n * points_of_each(session.card.surrogate.vegas.evaluations, n) if n > 1 else 0
 
 
-def channel_grids(session: Session, factors: Factors | None = None) -> Pretrained:
-    """Factors of the prior weights, and grids adapted to alpha_i f_i with these weights.
+def channel_grids(session: Session) -> Pretrained:
+    """Factors beta_i of the prior weights, and grids adapted to alpha_i f_i with these weights.
 
-    Channels that mirror an earlier one have the factor and the grid of that. factors: those of
-    `channel_factors`; without them they are adapted first.
+    Channels that mirror an earlier one have the factor and the grid of that.
     """
     import jax.numpy as jnp
 
@@ -40,40 +40,36 @@ def channel_grids(session: Session, factors: Factors | None = None) -> Pretraine
     from fabgen.training.madnis import Pretrained
 
     integrand, options = session.integrand, session.card.surrogate.vegas
-    known = channel_factors(session) if factors is None else factors
+    factors, pilot_nonfinite = _factors(session)
+    n_pilot = n_pilot_points(session)
     distinct, number = numbered(integrand.mirrors)
     with session.reporter.stage("vegas", n_iterations(options), "iterations") as show:
         axes = adapt_axes(
-            _density(session, known.values),
+            _density(session, factors),
             distinct,
             integrand.dim,
             options,
             session.card.training.seed,
-            lambda iteration, calls: show(iteration, evaluations=known.evaluations + calls),
+            lambda iteration, evaluations: show(iteration, evaluations=n_pilot + evaluations),
         )
     return Pretrained(
         jnp.asarray(axes.borders[list(number)]),
-        jnp.asarray(known.values),
-        known.evaluations + axes.evaluations,
-        known.nonfinite + axes.nonfinite,
+        jnp.asarray(factors),
+        n_pilot + axes.evaluations,
+        pilot_nonfinite + axes.nonfinite,
     )
 
 
-def channel_factors(session: Session) -> Factors:
-    """The factors of all channels from even points, as many as an iteration of the grids takes.
-
-    The same card gives the same ones.
-    """
+def _factors(session: Session) -> tuple[Floats, int]:
+    """The factors of all channels from even points, and how often f was not finite there."""
     import numpy as np
 
     from fabgen.surrogate.channel_factors import adapt_factors
-    from fabgen.surrogate.vegas_axes import points_of_each
 
     integrand = session.integrand
-    n_channels = integrand.n_channels
-    if n_channels == 1:
-        return Factors(np.ones(1))
-    n = n_channels * points_of_each(session.card.surrogate.vegas.evaluations, n_channels)
+    n, n_channels = n_pilot_points(session), integrand.n_channels
+    if n == 0:
+        return np.ones(1), 0
     u = np.random.default_rng((session.card.training.seed, _STREAM)).random((n, integrand.dim))
     channel = np.arange(n, dtype=np.int32) % n_channels
     log_f, log_prior = np.empty(n), np.empty((n_channels, n))
@@ -83,8 +79,7 @@ def channel_factors(session: Session) -> Factors:
         log_prior[:, part] = np.asarray(values.log_prior)[:, :size]
     faulty = np.isnan(log_f) | np.isposinf(log_f)
     log_f[faulty] = -np.inf
-    factors = adapt_factors(log_f, log_prior, channel, integrand.mirrors)
-    return Factors(factors, n, int(np.sum(faulty)))
+    return adapt_factors(log_f, log_prior, channel, integrand.mirrors), int(np.sum(faulty))
 
 
 def _density(session: Session, factors: Floats) -> Density:

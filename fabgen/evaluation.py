@@ -39,10 +39,8 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
     with session.watch("import"):
         from fabgen.surrogate import untrained_surrogate
     flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
-    floor = session.card.evaluation.floor
-    (trained_sampler,) = samplers(session, {trained.surrogate: trained.params}, floor)
-    same = trained.surrogate == flat and not _has_factors(trained.params)
-    flat_sampler = samplers(session, {} if same else {flat: flat.init(session.key(UNTRAINED))})
+    surrogates = {trained.surrogate: trained.params, flat: flat.init(session.key(UNTRAINED))}
+    trained_sampler, *flat_sampler = samplers(session, surrogates, session.card.evaluation.floor)
     trained_sampler, calls = _balanced(session, trained_sampler, PILOT)
     survey = _survey(session, "evaluate", trained_sampler, EVALUATION)
     calls += survey.target_evaluations
@@ -58,11 +56,6 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
         except FabgenError:
             untrained = None
     return Evaluated(trained_sampler, survey, untrained, calls + trained.evaluations_along)
-
-
-def _has_factors(params: Any) -> bool:
-    """Whether channel weights were adapted."""
-    return any(factor != 1.0 for factor in getattr(params, "factors", ()))
 
 
 def samplers(

@@ -12,7 +12,6 @@ from fabgen.auto.grids import Grids, adapt, adapt_if_possible, planned_evaluatio
 from fabgen.auto.record import FLOW, FLOWS, SMALL_FLOW, UNIFORM, VEGAS, Choice, RoundRecord, read
 from fabgen.card import Card
 from fabgen.card.auto import round_ends
-from fabgen.channel_grids import Factors, channel_factors
 from fabgen.errors import FabgenError
 from fabgen.session import Session, Trained
 from fabgen.stages import describe_training, train_flow
@@ -74,27 +73,9 @@ class _Automatic:
         return self.session.run
 
     @functools.cached_property
-    def factors(self) -> Factors:
-        """Of the channel weights; a run that was killed adapts the same ones again."""
-        with self.session.watch("train"):
-            return channel_factors(self.session)
-
-    @functools.cached_property
     def grids(self) -> Grids:
-        """The VEGAS grids; again the same ones."""
-        return adapt(self.session, self.factors)
-
-    @property
-    def untrained(self) -> tuple[Any, Any]:
-        """The untrained map as a surrogate and its parameters; of several channels with factors."""
-        import jax.numpy as jnp
-
-        from fabgen.surrogate import untrained_surrogate
-
-        n = self.session.integrand.n_channels
-        flat = untrained_surrogate(self.session.integrand.dim, n)
-        params = flat.init(measure.key(self.session, 0))
-        return flat, params._replace(factors=jnp.asarray(self.factors.values)) if n > 1 else params
+        """The VEGAS grids; a run that was killed adapts the same ones again."""
+        return adapt(self.session)
 
     def surrogate(self) -> Trained:
         choice = read(self.run.auto)
@@ -121,9 +102,10 @@ class _Automatic:
         session, goal = self.session, self.goal
         with session.watch("import"):
             from fabgen.sampling.sampler import DEFAULT_BLOCK
-        flat, params = self.untrained
+            from fabgen.surrogate import untrained_surrogate
+        flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
+        params = flat.init(measure.key(session, 0))
         untrained, evaluations = measure.measure(session, flat, params, DEFAULT_BLOCK, 0)
-        evaluations += self.factors.evaluations
         samples = DEFAULT_BLOCK
         if untrained.seconds_per_point * DEFAULT_BLOCK < measure.SLOW:
             samples = measure.BLOCKS * DEFAULT_BLOCK
@@ -133,7 +115,7 @@ class _Automatic:
         grids = None
         if rule.worth_adapting(goal, untrained, planned_evaluations(session)):
             with session.watch("train"):
-                grids = adapt_if_possible(session, self.factors)
+                grids = adapt_if_possible(session)
         if grids is not None:
             self.grids = grids
             evaluations += grids.evaluations
@@ -191,7 +173,12 @@ class _Automatic:
         name = choice.chosen or choice.plan
         figures: dict[str, Any] = {}
         if name == UNIFORM:
-            surrogate, params = self.untrained
+            from fabgen.surrogate import untrained_surrogate
+
+            flat = untrained_surrogate(
+                self.session.integrand.dim, self.session.integrand.n_channels
+            )
+            surrogate, params, figures = flat, flat.init(measure.key(self.session, 0)), {}
         else:
             surrogate, params, figures = self._stored_grid(name)
         if choice.chosen is None:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from fabgen.auto.record import GRID, VEGAS
-from fabgen.channel_grids import Factors, channel_grids
+from fabgen.channel_grids import channel_grids, n_pilot_points
 from fabgen.errors import FabgenError
 from fabgen.session import Session
 
@@ -38,16 +38,14 @@ def planned_evaluations(session: Session) -> int:
     """How many evaluations of f an adaptation takes, about."""
     vegas = session.card.surrogate.vegas
     warm_up = vegas.warmup_iterations * vegas.warmup_evaluations
-    return warm_up + vegas.iterations * vegas.evaluations
+    adapting = warm_up + vegas.iterations * vegas.evaluations
+    return adapting + n_pilot_points(session)
 
 
-def adapt(session: Session, factors: Factors) -> Grids:
-    """Adapts the grids; the same card gives the same ones. FabgenError if f was zero everywhere.
-
-    factors: of several channels; what they took is not counted again.
-    """
+def adapt(session: Session) -> Grids:
+    """Adapts the grids; the same card gives the same ones. FabgenError if f was zero everywhere."""
     if session.integrand.n_channels > 1:
-        return _of_channels(session, factors)
+        return _of_channels(session)
     return _of_one_channel(session)
 
 
@@ -111,16 +109,16 @@ def _of_one_channel(session: Session) -> Grids:
     )
 
 
-def _of_channels(session: Session, factors: Factors) -> Grids:
-    made = channel_grids(session, Factors(factors.values))
+def _of_channels(session: Session) -> Grids:
+    made = channel_grids(session)
     grid, params = template(session, GRID)
     surrogates = {GRID: (grid, params._replace(grid=made.grid, factors=made.factors))}
     return Grids(surrogates, made, {"steps": session.card.surrogate.vegas.iterations})
 
 
-def adapt_if_possible(session: Session, factors: Factors) -> Grids | None:
+def adapt_if_possible(session: Session) -> Grids | None:
     """The grids; None if f was zero wherever VEGAS tried."""
     try:
-        return adapt(session, factors)
+        return adapt(session)
     except FabgenError:
         return None
