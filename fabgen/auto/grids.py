@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from fabgen.auto.record import GRID, VEGAS
-from fabgen.channel_grids import channel_grids, n_pilot_points
+from fabgen.channel_grids import channel_grids
 from fabgen.errors import FabgenError
 from fabgen.session import Session
 
@@ -38,8 +38,7 @@ def planned_evaluations(session: Session) -> int:
     """How many evaluations of f an adaptation takes, about."""
     vegas = session.card.surrogate.vegas
     warm_up = vegas.warmup_iterations * vegas.warmup_evaluations
-    adapting = warm_up + vegas.iterations * vegas.evaluations
-    return adapting + n_pilot_points(session)
+    return warm_up + vegas.iterations * vegas.evaluations
 
 
 def adapt(session: Session) -> Grids:

@@ -18,8 +18,9 @@ from fabgen.surrogate.build import VegasSettings
 
 Floats = NDArray[np.float64]
 Channels = NDArray[np.int32]
-Density = Callable[[Floats, Channels], Floats]
-"""f_i: u (n, dim) and channels (n,) -> (n,); any n."""
+Density = Callable[[Floats, Channels, Floats], Floats]
+"""f_i: u (n, dim), channels (n,) and Jacobians of the maps so far (n,) -> (n,); asked once in an
+iteration."""
 
 FEWEST_EVALUATIONS = 1000
 """Of one of several densities in an iteration, unless the card asks for fewer."""
@@ -56,14 +57,16 @@ def adapt_axes(
     maps = [vegas.AdaptiveMap(dim * [[0.0, 1.0]], ninc=1) for _ in channels]
     evaluations = nonfinite = 0
     for iteration, total in enumerate(_iterations(options), start=1):
-        n = points_of_each(total, len(channels))
+        n = min(max(total // len(channels), FEWEST_EVALUATIONS), total)
         bins = int(np.clip(n // _POINTS_PER_BIN, 1, options.bins))
         y = _even_points(random, len(channels), n, dim)
         x, jacobian = np.empty_like(y), np.empty(y.shape[:2])
         for axes, *arrays in zip(maps, y, x, jacobian, strict=True):
             axes.adapt(ninc=bins)
             axes.map(*arrays)
-        f = density(x.reshape(-1, dim), np.repeat(np.asarray(channels, np.int32), n))
+        f = density(
+            x.reshape(-1, dim), np.repeat(np.asarray(channels, np.int32), n), jacobian.ravel()
+        )
         finite = np.isfinite(f)
         evaluations, nonfinite = evaluations + f.size, nonfinite + int(np.sum(~finite))
         weights = np.where(finite, f, 0.0).reshape(len(channels), n) * jacobian
@@ -75,11 +78,6 @@ def adapt_axes(
         if report is not None:
             report(iteration, evaluations)
     return Axes(np.stack([_borders(axes, options.bins) for axes in maps]), evaluations, nonfinite)
-
-
-def points_of_each(total: int, n_densities: int) -> int:
-    """The points of each density in an iteration of `total` evaluations."""
-    return min(max(total // n_densities, FEWEST_EVALUATIONS), total)
 
 
 def n_iterations(options: VegasSettings) -> int:

@@ -21,7 +21,7 @@ def options(evaluations=12_000, warmup_iterations=0, warmup_evaluations=0, itera
     )
 
 
-def products(u, channel):
+def products(u, channel, jacobian):
     """Two densities up to a factor: u^3 v, and a peak in the first coordinate."""
     rising = 8.0 * u[:, 0] ** 3 * u[:, 1]
     peak = 1.0 / ((u[:, 0] - 0.3) ** 2 + 0.05**2)
@@ -58,9 +58,9 @@ def test_every_evaluation_is_counted(adapted):
     few = options(3 * FEWEST_EVALUATIONS, warmup_iterations=2, warmup_evaluations=500)
     calls = []
 
-    def counted(u, channel):
+    def counted(u, channel, jacobian):
         calls.append(len(u))
-        return products(u, channel)
+        return products(u, channel, jacobian)
 
     found = adapt_axes(counted, range(4), 2, few, 1, lambda *seen: calls.append(seen))
     assert n_iterations(few) == 10
@@ -70,7 +70,7 @@ def test_every_evaluation_is_counted(adapted):
 
 
 def test_a_density_without_points_keeps_the_even_map():
-    def half(u, channel):
+    def half(u, channel, jacobian):
         return np.where(channel == 0, np.where(u[:, 0] < 0.5, np.nan, 1.0), 0.0)
 
     found = adapt_axes(half, (0, 1), 2, options(), seed=1)
