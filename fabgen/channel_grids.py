@@ -81,13 +81,16 @@ class _Mixture:
         from fabgen.surrogate.channel_factors import improved
 
         n, values = self.session.integrand.n_channels, self.session.channel_values
-        f, moments, factors = np.empty(len(u)), np.zeros((n, n)), jnp.asarray(self.factors)
+        factors, parts, found = jnp.asarray(self.factors), [], []
         for part, filled in in_blocks(len(u)):
             size = part.stop - part.start
             once = np.where(np.arange(len(filled)) < size, jacobian[filled], 0.0)
             block = values(u[filled], channel[filled]), channel[filled]
-            found, more = self._weigh(*block, once, factors)
-            f[part] = np.asarray(found)[:size]
+            parts.append(part)
+            found.append(self._weigh(*block, once, factors))
+        f, moments = np.empty(len(u)), np.zeros((n, n))
+        for part, (weighed, more) in zip(parts, found, strict=True):
+            f[part] = np.asarray(weighed)[: part.stop - part.start]
             moments += np.asarray(more)
         points = np.bincount(channel, minlength=n).astype(float)
         self.factors = improved(self.factors, moments, points, self.session.integrand.mirrors)
