@@ -197,11 +197,7 @@ class _Builder:
             return self.channels(masses, groups)
         setting = self._setting(masses, groups)
         drawn = self._drawn(groups[0], once=True)
-        bounds = (self.values, setting.minimum_mass, setting.sqrt_s, setting.n_initial)
-        diagram = most_resonant(self.model, drawn, *bounds)
-        one = channel_map(
-            self.model, diagram, *bounds, n_final, bw_cutoff=options.bw_cutoff, nu=options.nu
-        )
+        one = channel_map(setting, most_resonant(setting, drawn))
         return ComponentChannels((Channel(one.mapping, one.resonances, (), ()),), drawn)
 
     def channels(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
@@ -242,7 +238,6 @@ class _Builder:
             minimum_mass=lambda legs: min(c.minimum_invariant_mass(legs, final) for c in cuts),
             minimum_pt=lambda leg: min(c.minimum_pt(leg, final[leg]) for c in cuts),
             maximum_rapidity=lambda leg: max(c.maximum_rapidity(leg) for c in cuts) + abs(boost),
-            massless=lambda leg: masses[n_initial + leg] == ZERO,
             bw_cutoff=self.card.phase_space.bw_cutoff,
             nu=self.card.phase_space.nu,
         )

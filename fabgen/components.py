@@ -109,13 +109,14 @@ class Component:
         def stack(names: Sequence[str]) -> Array:
             return jnp.stack([value_of(derived, n) for n in names]) if names else jnp.zeros(0)
 
+        massive_beams = any(mass != ZERO for mass in self.masses[:n_initial])
         return Kinematics(
             collision.sqrt_s,
             stack(self.masses[n_initial:]),
             stack([mass for mass, _ in self.resonances]),
             stack([width for _, width in self.resonances]),
             stack(self.channels[0].exchanged),
-            stack(self.masses[:2] if n_initial == 2 else []),
+            stack(self.masses[:2] if n_initial == 2 and massive_beams else []),
         )
 
     def log_prior(

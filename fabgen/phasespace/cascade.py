@@ -2,32 +2,27 @@
 
 F. James, CERN 68-15: dPhi_n = product over invariants ds/(2 pi) x product over decays dPhi_2, with
 dPhi_2 = |p|/(4 pi M) d(cos theta)/2 d(phi)/(2 pi). Decays are isotropic; of a scattering (see
-scattering.py) cos(theta) follows a power law in t.
+scattering.py) cos(theta) follows a power law in t. Cuts on pT and rapidity of single particles
+limit the angles.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .kinematics import (
-    TWO_PI,
-    Number,
-    isotropic_angles,
-    light_cone,
-    safe_sqrt,
-    unit_angles,
-)
+from .decays import Momentum, Undone, along, boost_along, decay, ends, kept, tilted, undo_decays
+from .kinematics import TWO_PI, Number, Turn, isotropic_angles, light_cone, safe_sqrt
 from .mapping import Kinematics, Mapping
 from .ranges import Ranges, resonance
+from .reach import Products, reaches
 from .scattering import Pair, Span
+from .transverse import Flight, LightCone, summed, undo_flight
 from .tree import RANK, Branch, Exchange, Kind, Leaf, Node, Propagator, flat_tree
 
 __all__ = [
@@ -54,6 +49,10 @@ class Cascade(Mapping):
     A branch that is a scattering has, instead of (1 + cos theta)/2, the variable of the power law
     in t, and z is where its virtual particle comes from. from_second: the ladder of scatterings
     starts from the second beam, along -z; momenta are then mirrored in z.
+
+    With cuts on particles below, angles are taken from the range that these leave: in the root
+    that of cos theta; in other scatterings also that of the azimuth (reach.py, scattering.py); and
+    other decays, `cut`, have axes of their own (transverse.py).
     """
 
     tree: Branch
@@ -82,6 +81,11 @@ class Cascade(Mapping):
         """The branches that are scatterings, the root first."""
         return tuple(self.tree.scatterings())
 
+    @functools.cached_property
+    def cut(self) -> tuple[Branch, ...]:
+        """The decays, but for the root's, into particles that cuts bound; parents first."""
+        return tuple(b for b in self.branches[1:] if b.is_cut and b.exchange is None)
+
     def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
         ranges = Ranges(self.tree, kinematics)
         jacobian = jnp.ones(u.shape[1:])
@@ -91,61 +95,127 @@ class Cascade(Mapping):
             ranges.draw(branch, x, limits)
             jacobian = jacobian * ds_du
         sizes = {branch: ranges.momentum(branch) for branch in self.branches}
+        products = self._products(ranges, sizes)
         for branch, size in sizes.items():
             jacobian = jacobian * size / ranges.masses[branch]
-        angles, u_cos = isotropic_angles(u[len(self.drawn) :]), u[len(self.drawn) :: 2]
-        turns = {b: (u_cos[i], *(a[i] for a in angles)) for i, b in enumerate(self.branches)}
+        variables = u[len(self.drawn) :]
+        if self.tree.is_cut and not self.ladder:
+            low, width = products[self.tree].symmetric_range(sizes[self.tree])
+            variables = variables.at[0].set(low + width * variables[0])
+            jacobian = jacobian * width
+        u_cos, u_azimuth = variables[0::2], variables[1::2]
+        angles = isotropic_angles(variables)
+        turns = {
+            branch: (u_cos[i], Turn(*(a[i] for a in angles)))
+            for i, branch in enumerate(self.branches)
+        }
+        azimuths = dict(zip(self.branches, u_azimuth, strict=True))
         tilts: dict[Branch, tuple[Array, Array] | None] = {}
-        for branch, w, dw_du, pair in self._scatter(turns, sizes, ranges):
-            cos, sin = 1.0 - 2.0 * w, 2.0 * safe_sqrt(w * (1.0 - w))
-            turns[branch] = (1.0 - w, cos, sin, *turns[branch][3:])
-            tilts[branch] = pair.tilt
-            jacobian = jacobian * dw_du
-        momenta: dict[int, tuple] = {}
+        for branch, turn, density, pair in self._scatter(turns, azimuths, sizes, products, ranges):
+            turns[branch], tilts[branch] = turn, pair.tilt
+            jacobian = jacobian * density
+        momenta: dict[Node, Momentum] = {}
         for branch in reversed(self.branches):
-            decayed = _decay(branch, ranges, sizes[branch], turns[branch], momenta)
+            if branch in self.cut:
+                continue
+            decayed = decay(branch, ranges, sizes[branch], *turns[branch], momenta, self.cut)
             if self.ladder:
-                decayed = _kept(_tilted(decayed, tilts.get(branch)), kinematics)
+                decayed = kept(tilted(decayed, tilts.get(branch)), kinematics)
             momenta |= decayed
-        final = [jnp.stack(jnp.broadcast_arrays(*momenta[i], u[0])[:4]) for i in sorted(momenta)]
+        for branch in self.cut:
+            energy, x, y, z = momenta.pop(branch)[:4]
+            mass = ranges.masses[branch]
+            momentum = LightCone.of(energy, x, y, z, mass)
+            flight = Flight(momentum, mass, sizes[branch], products[branch])
+            pieces, density = flight.forward(turns[branch][0], azimuths[branch])
+            jacobian = jacobian * density
+            for child, momentum in zip(branch.children, pieces, strict=True):
+                momenta |= self._in_beams_frame(child, momentum, momenta, ranges)
+        legs = {end.leg: p for end, p in momenta.items() if isinstance(end, Leaf)}
+        final = [jnp.stack(jnp.broadcast_arrays(*legs[i], u[0])[:4]) for i in sorted(legs)]
         return self._mirrored(jnp.stack(final)), self._log(jacobian, ranges, u.shape[1:])
 
     def _scatter(
-        self, turns: dict[Branch, tuple], sizes: dict[Branch, Array], ranges: Ranges
-    ) -> Iterator[tuple[Branch, Array, Array, Pair]]:
-        """For every scattering (1 - cos theta)/2, its derivative in u, and what meets there.
+        self,
+        turns: dict[Branch, tuple[Array, Turn]],
+        azimuths: dict[Branch, Array],
+        sizes: dict[Branch, Array],
+        products: dict[Branch, Products],
+        ranges: Ranges,
+    ) -> Iterator[tuple[Branch, tuple[Array, Turn], Array, Pair]]:
+        """For every scattering its direction, the density of that in its variables, and what meets.
 
-        turns: u is the first entry. sizes: momenta of the children, GeV.
+        turns, azimuths: of both variables. sizes: momenta of the children, GeV. The direction comes
+        with (1 + cos theta)/2.
         """
         pair = self._beams(ranges.masses[self.tree], ranges.kinematics)
         for branch, exchange in self.ladder:
-            span = _span(pair, exchange, branch, ranges, sizes[branch])
-            w, dw_du = span.forward(turns[branch][0], exchange.nu)
-            yield branch, w, dw_du, pair
+            size = sizes[branch]
+            span = _span(pair, exchange, products[branch], ranges, size)
+            u, free = turns[branch]
+            w, density = span.forward(u, exchange.nu)
+            limited = pair.azimuths(w, size, products[branch])
+            cos_phi, sin_phi = free.cos_phi, free.sin_phi
+            if limited is not None:
+                arc, (cos_axis, sin_axis) = limited
+                azimuth = arc.forward(azimuths[branch])
+                cos, sin = jnp.cos(azimuth), jnp.sin(azimuth)
+                cos_phi, sin_phi = cos * cos_axis - sin * sin_axis, sin * cos_axis + cos * sin_axis
+                density = density * arc.fraction
+            turn = Turn(1.0 - 2.0 * w, 2.0 * safe_sqrt(w * (1.0 - w)), cos_phi, sin_phi)
+            yield branch, (1.0 - w, turn), density, pair
             if branch is not self.ladder[-1][0]:
                 rest = ranges.mass(branch.children[1])
-                pair = pair.next(w, span.t(w), sizes[branch], rest)
+                pair = pair.next(w, span.t(w), size, rest, turn)
+
+    def _in_beams_frame(
+        self, child: Node, momentum: LightCone, momenta: dict[Node, Momentum], ranges: Ranges
+    ) -> dict[Node, Momentum]:
+        """The ends of a product of a cut decay in the rest frame of the beams.
+
+        momenta: of the ends of what is below, in its rest frame, with z along its flight.
+        """
+        energy, x, y, z = momentum.components
+        if isinstance(child, Leaf) or child in self.cut:
+            return {child: (energy, x, y, z)}
+        (turn, size, _), mass = Turn.to(x, y, z), ranges.mass(child)
+        total = energy + size
+        boost = 1.0, energy / mass, size / mass, 0.5 * total / mass, 0.5 * mass / total
+        result: dict[Node, Momentum] = {}
+        for end in ends(child, self.cut):
+            e, x, y, z = boost_along(momenta[end], ranges.mass(end), *boost)
+            result[end] = e, *turn.forward(x, y, z)
+        return result
 
     def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
-        undone = dict(self._undo(self._mirrored(momenta), kinematics))
+        momenta = self._mirrored(momenta)
+        legs = self._legs(momenta, kinematics)
+        meet = functools.partial(self._beams, kinematics=kinematics)
+        masses, below = kinematics.masses, {leg: _upwards(p) for leg, p in legs.items()}
+        undone = dict(undo_decays(self.tree, 1.0, below, masses, meet, self.cut))
+        for branch in self.cut:
+            undone[branch] = undo_flight(branch, legs, masses)
+            for child in branch.children:
+                if isinstance(child, Branch) and child not in self.cut:
+                    _, *flight = summed(child, legs).components
+                    vectors = {leg: legs[leg].components for leg in child.legs}
+                    turn, _, _ = Turn.to(*flight)
+                    below = along(turn, vectors, masses)
+                    undone |= undo_decays(child, 1.0, below, masses, meet)
         ranges = Ranges(self.tree, kinematics)
         jacobian = jnp.ones(momenta.shape[2:])
         reached = jnp.ones(momenta.shape[2:], dtype=bool)
-        ranges.fill(
-            {branch: undone[branch].mass for branch in self.drawn},
-            {branch: undone[branch].size for branch in self.branches},
-        )
+        sizes = {branch: undone[branch].size for branch in self.branches}
+        ranges.fill({branch: undone[branch].mass for branch in self.drawn}, sizes)
+        products = self._products(ranges, sizes)
         angles: list[Array] = []
         for branch in self.branches:
-            jacobian = jacobian * undone[branch].size / ranges.masses[branch]
-            polar, azimuth = undone[branch].angles
-            scattered = undone[branch].scattered
-            if branch.exchange is not None and scattered is not None:
-                pair, w = scattered
-                span = _span(pair, branch.exchange, branch, ranges, undone[branch].size)
-                polar, dw_du = span.inverse(w, branch.exchange.nu)
-                reached &= span.contains(w)
-                jacobian = jacobian * dw_du
+            jacobian = jacobian * sizes[branch] / ranges.masses[branch]
+            polar, azimuth, density, inside = self._undo_angles(
+                branch, undone[branch], legs, products[branch], ranges
+            )
+            reached &= inside
+            jacobian = jacobian * density
             angles.extend((polar, azimuth))
         # Undrawn in reverse, each invariant finds what was left to it as a sum of positive terms.
         invariants = []
@@ -163,6 +233,44 @@ class Cascade(Mapping):
             reached, log_jacobian, jnp.inf
         )
 
+    def _undo_angles(
+        self,
+        branch: Branch,
+        undone: Undone,
+        legs: dict[int, LightCone],
+        products: Products,
+        ranges: Ranges,
+    ) -> tuple[Array, Array, Array | float, Array | bool]:
+        """Both variables, the density of the angles in them, and whether these are reached."""
+        polar, azimuth = undone.angles
+        if branch in self.cut:
+            flight = Flight(summed(branch, legs), undone.mass, undone.size, products)
+            return flight.inverse(polar, azimuth)
+        if branch.exchange is None or undone.scattered is None:
+            if branch is not self.tree or not branch.is_cut:
+                return polar, azimuth, 1.0, True
+            low, width = products.symmetric_range(undone.size)
+            u = (polar - low) / width
+            inside = (u >= -_ROUNDING) & (u <= 1.0 + _ROUNDING)
+            return jnp.clip(u, 0.0, 1.0), azimuth, width, inside
+        pair, w, turn = undone.scattered
+        span = _span(pair, branch.exchange, products, ranges, undone.size)
+        polar, density = span.inverse(w, branch.exchange.nu)
+        inside = span.contains(w)
+        limited = pair.azimuths(w, undone.size, products)
+        if limited is not None:
+            arc, (cos, sin) = limited
+            x, y = turn.cos_phi, turn.sin_phi
+            angle = jnp.arctan2(y * cos - x * sin, x * cos + y * sin)
+            azimuth = arc.inverse(angle)
+            density, inside = density * arc.fraction, inside & arc.contains(angle)
+        return polar, azimuth, density, inside
+
+    def _products(self, ranges: Ranges, sizes: dict[Branch, Array]) -> dict[Branch, Products]:
+        """What all branches become, with the bounds that cuts imply."""
+        found = reaches(self.tree, ranges.mass, sizes)
+        return {branch: Products.of(branch, found) for branch in self.branches}
+
     def _mirrored(self, momenta: Array) -> Array:
         """Momenta with the beam that the ladder starts from along +z."""
         return momenta.at[:, 3].multiply(-1.0) if self.from_second else momenta
@@ -171,20 +279,17 @@ class Cascade(Mapping):
         """The beams, of total mass `mass`, in the rest frame of both."""
         incoming = kinematics.incoming_masses
         if incoming.shape[0] == 0:
-            return Pair.of(mass, 0.0, 0.0)
+            return Pair.of_light_beams(mass) if self.tree.is_cut else Pair.of(mass, 0.0, 0.0)
         first, second = incoming[::-1] if self.from_second else incoming
         return Pair.of(mass, first * first, second)
 
-    def _undo(self, momenta: Array, kinematics: Kinematics) -> Iterator[tuple[Branch, _Undone]]:
-        """Mass and decay of all branches, parents before children."""
+    def _legs(self, momenta: Array, kinematics: Kinematics) -> dict[int, LightCone]:
         legs = {}
         for leg in range(self.n_final):
             x, y, z = momenta[leg, 1:]
             rest = x * x + y * y + kinematics.masses[leg] ** 2
-            ahead, behind = light_cone(jnp.sqrt(rest + z * z), z, rest)
-            legs[leg] = ahead, x, y, behind
-        meet = functools.partial(self._beams, kinematics=kinematics)
-        return _undo_decays(self.tree, 1.0, legs, kinematics.masses, meet)
+            legs[leg] = LightCone(*light_cone(jnp.sqrt(rest + z * z), z, rest), x, y)
+        return legs
 
     def _log(self, jacobian: Array, ranges: Ranges, events: tuple[int, ...]) -> Array:
         """log(dPhi/du), -inf where phase space is closed."""
@@ -195,169 +300,24 @@ class Cascade(Mapping):
         return jnp.broadcast_to(jnp.where(positive, value, -jnp.inf), events)
 
 
-def _decay(branch, ranges, size, turn, momenta) -> dict[int, tuple]:
-    """Momenta (E, x, y, z) of the legs below, in the rest frame of the branch.
-
-    momenta: of the legs below the children, in their rest frames. turn: (1 + cos)/2, then cos and
-    sin of the polar angle and of the azimuth. Legs that are children also carry E + z and E - z.
-    """
-    u, cos, sin, cos_phi, sin_phi = turn
-    result = {}
-    for child, sign in zip(branch.children, (1.0, -1.0), strict=True):
-        mass = ranges.mass(child)
-        energy = jnp.sqrt(size * size + mass * mass)
-        total = energy + size
-        if isinstance(child, Leaf):
-            x = sign * size * sin
-            slow = mass * mass / total
-            cone = slow + 2.0 * size * u, slow + 2.0 * size * (1.0 - u)
-            p = energy, x * cos_phi, x * sin_phi, sign * size * cos
-            result[child.leg] = (*p, *(cone if sign > 0.0 else reversed(cone)))
-            continue
-        boost = sign, energy / mass, size / mass, 0.5 * total / mass, 0.5 * mass / total
-        for leg in child.legs:
-            e, x, y, z = _boost_along(momenta[leg], ranges.kinematics.masses[leg], *boost)
-            x, z = cos * x + sin * z, cos * z - sin * x
-            result[leg] = (e, cos_phi * x - sin_phi * y, sin_phi * x + cos_phi * y, z)
-    return result
-
-
-def _boost_along(momentum, mass, sign, gamma, gamma_beta, stretch, shrink):
-    """(E, x, y, z) of a leg after a boost along sign x z; digits are kept where it slows down."""
-    e, x, y, z = momentum[:4]
-    if len(momentum) > 4:
-        plus, minus = momentum[4:] if sign > 0.0 else momentum[:3:-1]
-        plus, minus = stretch * plus, shrink * minus
-        return plus + minus, x, y, sign * (plus - minus)
-    # Derivatives are left to the textbook's formulas: the light cone's would take twice as long.
-    ahead, behind = light_cone(e, sign * z, x * x + y * y + mass * mass)
-    ahead, behind = stretch * ahead, shrink * behind
-    plain = gamma * e + sign * gamma_beta * z, gamma * z + sign * gamma_beta * e
-    better = ahead + behind, sign * (ahead - behind)
-    e, z = (a + jax.lax.stop_gradient(b - a) for a, b in zip(plain, better, strict=True))
-    return e, x, y, z
-
-
-def _tilted(momenta: dict[int, tuple], tilt: tuple[Array, Array] | None) -> dict[int, tuple]:
-    """Momenta (E, x, y, z) after the rotation that takes z by an angle towards -x."""
-    if tilt is None:
-        return momenta
-    cos, sin = tilt
-    return {leg: (p[0], *_rotated(p[1], p[2], p[3], cos, sin)) for leg, p in momenta.items()}
-
-
-def _kept(momenta: dict[int, tuple], kinematics: Kinematics) -> dict[int, tuple]:
-    """The same momenta, as numbers that XLA computes once.
-
-    Its fusion repeats sums and products at each place of their use, and of those places there are
-    several more at every step of a ladder; it does not repeat divisions.
-    """
-    one = jax.lax.stop_gradient(kinematics.sqrt_s / kinematics.sqrt_s)
-    return {leg: tuple(component / one for component in p) for leg, p in momenta.items()}
-
-
-def _rotated(x: Array, y: Array, z: Array, cos: Array, sin: Array) -> tuple[Array, Array, Array]:
-    return cos * x - sin * z, y, cos * z + sin * x
-
-
-def _span(pair: Pair, exchange: Exchange, branch: Branch, ranges: Ranges, size: Array) -> Span:
+def _span(
+    pair: Pair,
+    exchange: Exchange,
+    products: Products,
+    ranges: Ranges,
+    size: Array,
+) -> Span:
     """The range of t of a scattering."""
     exchanged: Number = 0.0
     if exchange.mass is not None:
         exchanged = ranges.kinematics.exchanged_masses[exchange.mass]
-    first, second = (ranges.mass(child) for child in branch.children)
-    return pair.span(exchange, exchanged, (first, second), size)
+    return pair.span(exchange, exchanged, products, size)
 
 
-class _Undone(NamedTuple):
-    mass: Array  #: GeV
-    size: Array  #: momentum of the children in the rest frame of the branch, GeV
-    angles: tuple[Array, Array]  #: their direction, in [0, 1]
-    #: of scatterings: what meets, and (1 - cos theta)/2 to relative precision
-    scattered: tuple[Pair, Array] | None = None
+def _upwards(p: LightCone) -> Momentum:
+    """E + p, x, y, E - p with p along z."""
+    return p.plus, p.x, p.y, p.minus
 
 
-def _undo_decays(
-    branch: Branch,
-    sign: float,
-    below: dict[int, tuple],
-    masses: Array,
-    meet: Callable[[Array], Pair],
-) -> Iterator[tuple[Branch, _Undone]]:
-    """This branch and all below, parents first. meet(mass): the pair that a scattering starts from.
-
-    below: E + p, x, y, E - p of the legs, with p = sign x z and z along the flight of the branch:
-    in the rest frame of its parent, after the rotation that takes the parent's first child to z.
-
-    The boost to the rest frame is one on the light cone: with f the leg's share of the sum of E +
-    p, the sums of x and y are taken off as f (X, Y), E + p becomes f M, and E - p follows from the
-    mass shell. Shares and what is left of x and y do not notice a small error in the direction of
-    the branch, and of a hard and a soft leg the soft one sets the error of their relative momentum:
-    for light, collinear legs that is all that their rounded momenta know.
-    """
-    ahead, x, y = (sum(parts) for parts in zip(*(p[:3] for p in below.values()), strict=True))
-    legs = {}
-    for leg, p in below.items():
-        share = p[0] / ahead
-        px, py = p[1] - share * x, p[2] - share * y
-        rest = px * px + py * py + masses[leg] ** 2
-        behind = jnp.where(p[0] > 0.0, rest / jnp.where(p[0] > 0.0, share, 1.0), p[3] * ahead)
-        legs[leg] = share, px, py, behind
-    mass = jnp.sqrt(sum(p[3] for p in legs.values()))
-    vectors = {}
-    for leg, (share, px, py, behind) in legs.items():
-        ahead, behind = 0.5 * mass * share, 0.5 * behind / mass
-        vectors[leg] = ahead + behind, px, py, sign * (ahead - behind)
-    pair = meet(mass) if branch.exchange is not None else None
-    if pair is not None and pair.tilt is not None:
-        cos, sin = pair.tilt
-        vectors = {leg: (p[0], *_rotated(*p[1:], cos, -sin)) for leg, p in vectors.items()}
-    # From the child of lower energy: if both are slow the sum over the heavier one's legs is worse.
-    first, second = (
-        [sum(part) for part in zip(*(vectors[leg] for leg in child.legs), strict=True)]
-        for child in branch.children
-    )
-    lighter = first[0] < second[0]
-    x, y, z = (jnp.where(lighter, a, -b) for a, b in zip(first[1:], second[1:], strict=True))
-    across = safe_sqrt(x * x + y * y)
-    size = jnp.sqrt(across * across + z * z)
-    cos, sin = _ratio(z, size, 1.0), _ratio(across, size, 0.0)
-    scattered = None
-    if pair is not None:
-        w = jnp.where(z > 0.0, sin * sin / (1.0 + jnp.abs(cos)), 1.0 - cos) / 2.0
-        t = pair.momentum_transfer(*_cones(branch, vectors, masses), across)
-        meet = functools.partial(pair.next, w, t, size)
-        scattered = pair, w
-    yield branch, _Undone(mass, size, unit_angles(x, y, z), scattered)
-    cos_phi, sin_phi = _ratio(x, across, 1.0), _ratio(y, across, 0.0)
-    for child, side in zip(branch.children, (1.0, -1.0), strict=True):
-        if isinstance(child, Leaf):
-            continue
-        moved = {}
-        for leg in child.legs:
-            e, px, py, pz = vectors[leg]
-            px, py = cos_phi * px + sin_phi * py, cos_phi * py - sin_phi * px
-            px, pz = cos * px - sin * pz, cos * pz + sin * px
-            rest = px * px + py * py + masses[leg] ** 2
-            ahead, behind = light_cone(e, side * pz, rest)
-            moved[leg] = ahead, px, py, behind
-        yield from _undo_decays(child, side, moved, masses, meet)
-
-
-def _cones(branch: Branch, vectors: dict[int, tuple], masses: Array) -> tuple[Array, Array]:
-    """E - z of the first child and E + z of the second, to relative precision."""
-    first, second = (
-        [
-            light_cone(e, z, x * x + y * y + masses[leg] ** 2)
-            for leg, (e, x, y, z) in ((leg, vectors[leg]) for leg in child.legs)
-        ]
-        for child in branch.children
-    )
-    behind, ahead = [p[1] for p in first], [p[0] for p in second]
-    return functools.reduce(jnp.add, behind), functools.reduce(jnp.add, ahead)
-
-
-def _ratio(numerator: Array, size: Array, otherwise: float) -> Array:
-    """numerator / size, and a constant where size is 0."""
-    positive = size > 0.0
-    return jnp.where(positive, numerator / jnp.where(positive, size, 1.0), otherwise)
+#: How far outside of its range (1 + cos theta)/2 may lie by rounding.
+_ROUNDING = 1e-9

@@ -18,7 +18,7 @@ from jax import Array
 from .cascade import Cascade
 from .channels import Permuted
 from .mapping import Kinematics, Mapping
-from .tree import Branch, Leaf, Node, Propagator
+from .tree import Branch, Node, Propagator
 
 
 class Member(NamedTuple):
@@ -100,7 +100,7 @@ class _Names:
         if isinstance(node, Branch):
             return self.branch(node)
         self.legs.append(node.leg)
-        return Leaf(len(self.legs) - 1)
+        return dataclasses.replace(node, leg=len(self.legs) - 1)
 
 
 def _place(known: list[int], index: int | None) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -115,6 +116,44 @@ def light_cone(energy: Array, along: Array, rest: Array) -> tuple[Array, Array]:
     small = rest / jnp.where(large > 0.0, large, 1.0)
     ahead = along >= 0.0
     return jnp.where(ahead, large, small), jnp.where(ahead, small, large)
+
+
+def unit_ratio(numerator: Array, size: Array, otherwise: float) -> Array:
+    """numerator / size, and a constant where size is 0."""
+    positive = size > 0.0
+    return jnp.where(positive, numerator / jnp.where(positive, size, 1.0), otherwise)
+
+
+class Turn(NamedTuple):
+    """The rotation that takes the z axis to a direction and leaves y in the plane across z."""
+
+    cos: Array  #: of the polar angle
+    sin: Array
+    cos_phi: Array  #: of the azimuth
+    sin_phi: Array
+
+    @classmethod
+    def to(cls, x: Array, y: Array, z: Array) -> tuple[Turn, Array, Array]:
+        """To the direction of a momentum, none if that is 0; its size, and that across z."""
+        across = safe_sqrt(x * x + y * y)
+        size = jnp.sqrt(across * across + z * z)
+        turn = cls(
+            unit_ratio(z, size, 1.0),
+            unit_ratio(across, size, 0.0),
+            unit_ratio(x, across, 1.0),
+            unit_ratio(y, across, 0.0),
+        )
+        return turn, size, across
+
+    def forward(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
+        """A vector after the rotation."""
+        x, z = self.cos * x + self.sin * z, self.cos * z - self.sin * x
+        return self.cos_phi * x - self.sin_phi * y, self.sin_phi * x + self.cos_phi * y, z
+
+    def back(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
+        """The vector before it."""
+        x, y = self.cos_phi * x + self.sin_phi * y, self.cos_phi * y - self.sin_phi * x
+        return self.cos * x - self.sin * z, y, self.cos * z + self.sin * x
 
 
 def boost_from_rest(p: Array, frame: Array, mass: Number, square: Number) -> Array:

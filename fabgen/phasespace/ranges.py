@@ -43,7 +43,7 @@ class Ranges:
         self.parent = {child: branch for branch in tree.branches() for child in branch.children}
         self.masses: dict[Branch, Array] = {}
         self.spare: dict[Branch, Array] = {}
-        self.pt = tree.exchange.minimum_pt if tree.exchange else 0.0
+        self.pt = max((c.minimum_pt for c in tree.children if isinstance(c, Leaf)), default=0.0)
         self.is_open = kinematics.sqrt_s > self._low(tree)
         if self.pt > 0.0:
             first, second = (jnp.hypot(self._low(child), self.pt) for child in tree.children)

@@ -12,15 +12,20 @@ Then k_2 is what the next virtual particle, q - k_1, makes of the same beam p.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from fabgen.numerics import safe_sqrt
 
+from .azimuth import Arc
+from .beam_view import BeamView
 from .invariants import power_law, regulated, undo_power_law
-from .kinematics import Number
+from .kinematics import Number, Turn, light_cone, unit_ratio
+from .reach import Products, Reach
 from .tree import Exchange
 
 #: Smallest range of t relative to s: there is none where phase space closes.
@@ -29,6 +34,10 @@ _SMALLEST = 1e-30
 _ROUNDING = 1e-9
 #: Where a bound on t leaves nothing this part of the range is kept: nothing else is in cuts there.
 _LEFT = 1e-9
+
+#: Cos and sin of an angle.
+Direction = tuple[Array, Array]
+Vector = tuple[Array, Array, Array]
 
 
 class Span(NamedTuple):
@@ -71,8 +80,17 @@ class Pair(NamedTuple):
     momentum: Array  #: |p| = |q|, GeV
     #: the pair of the first scattering, the beams themselves; None: it is this one
     beams: Pair | None = None
+    #: (1, 0, 0, 1) in the rest frame of the beams, the direction of the first, in the frame of this
+    #: pair; None: not known to be that of a light-like beam
+    first: tuple[Array, Array, Array, Array] | None = None
     #: cos and sin of the angle between q and the z axis, in the x-z plane towards -x; None: 1, 0
     tilt: tuple[Array, Array] | None = None
+
+    @classmethod
+    def of_light_beams(cls, mass: Array) -> Pair:
+        """Two massless beams of this total energy."""
+        one, zero = jnp.ones_like(mass), jnp.zeros_like(mass)
+        return cls.of(mass, 0.0, 0.0)._replace(first=(one, zero, zero, one))
 
     @classmethod
     def of(cls, mass: Array, square: Array | float, beam_mass: Number) -> Pair:
@@ -81,15 +99,13 @@ class Pair(NamedTuple):
         momentum = safe_sqrt((energy - beam_mass) * (energy + beam_mass))
         return cls(mass, square, beam_mass, energy, momentum)
 
-    def span(
-        self, exchange: Exchange, exchanged: Number, masses: tuple[Number, Number], size: Array
-    ) -> Span:
-        """The range of t for products of these masses and of momentum `size`, in GeV.
+    def span(self, exchange: Exchange, exchanged: Number, products: Products, size: Array) -> Span:
+        """The range of t for products of momentum `size`, in GeV.
 
         exchanged: mass of the exchanged particle. -t_0 comes from the product and the sum of both
         ends of t, -t_0 t_1 and -(t_0 + t_1), which for massless beams are sums of positive terms.
         """
-        k1, k2 = (m * m for m in masses)
+        k1, k2 = (reach.mass**2 for reach in products.each)
         energy_1, energy_2 = (jnp.sqrt(size * size + k) for k in (k1, k2))
         s, a, b = self.mass * self.mass, self.square, self.beam_mass * self.beam_mass
         full = jnp.maximum(4.0 * self.momentum * size, _SMALLEST * s)
@@ -100,28 +116,75 @@ class Pair(NamedTuple):
         ahead = total > 0.0
         farthest = jnp.where(ahead, 0.5 * (total + full), 1.0)
         nearest = jnp.where(ahead, product / farthest, 0.5 * (total - full))
-        low, width = _bounds(exchange, size)
-        if exchange.recoil_pt > 0.0:
-            bound = (self._least_transfer(exchange, masses[1]) - nearest) / full
-            high = low + width
-            low = jnp.clip(bound, low, low + (1.0 - _LEFT) * width)
-            width = high - low
+        if self.beams is None:
+            low, width = products.symmetric_range(size)
+        else:
+            low, width = self._range(products, size, nearest, full)
+            view = self._view(size, products)
+            if view is not None:
+                low, width = view.polar(low, width)
         distance = exchanged * exchanged + nearest
         lowest = regulated(distance + full * low, distance + full * (low + width))
         return Span(nearest, full, low, width, lowest)
 
-    def _least_transfer(self, exchange: Exchange, mass: Number) -> Array:
-        """Lower bound on -(p - k_2)^2 if k_2 is a single particle, of this mass.
+    def _range(
+        self, products: Products, size: Array, nearest: Array, full: Array
+    ) -> tuple[Array | float, Array | float]:
+        """Smallest w and width of its range from what each product takes from the beam at least.
 
-        -(p - k)^2 + p^2 + k^2 = 2 p.k > p^- k^+ in the rest frame of the beams, where p is along
-        -z; there k^+ = m_T exp(y), and k^- = m_T^2/k^+ is less than the total energy.
+        2 p.k > p^- k^+ in the rest frame of the beams, where p is along -z. It grows with w for
+        k_2, where 2 p.k_2 = p^2 + k_2^2 - t; for k_1 it falls.
         """
-        beams = self if self.beams is None else self.beams
-        square = exchange.recoil_pt**2 + mass * mass
-        ahead = jnp.maximum(
-            jnp.sqrt(square) * jnp.exp(-exchange.recoil_rapidity), square / beams.mass
+        if not products.is_cut:
+            return 0.0, 1.0
+        first, second = (self._of_beams.carried * self._least_plus(r) for r in products.each)
+        least = second - self.beam_mass**2 - products.each[1].mass ** 2
+        low = jnp.clip((least - nearest) / full, 0.0, 1.0 - _LEFT)
+        slow_beam = self.beam_mass * self.beam_mass / (self.energy + self.momentum)
+        slowest = 2.0 * (self.energy * products.slow(size)[0] + slow_beam * size)
+        width = 1.0 - low - jnp.maximum((first - slowest) / full, 0.0)
+        return low, jnp.maximum(width, _LEFT * (1.0 - low))
+
+    def _least_plus(self, reach: Reach) -> Number:
+        """Lower bound of E + z in the rest frame of the beams, where E - z is less than the total
+        energy; GeV."""
+        return jnp.maximum(
+            reach.transverse_mass * math.exp(-reach.rapidity),
+            reach.transverse_mass**2 / self.total,
         )
-        return (beams.energy + beams.momentum) * ahead - self.beam_mass**2 - mass * mass
+
+    @property
+    def _of_beams(self) -> Pair:
+        return self if self.beams is None else self.beams
+
+    @property
+    def carried(self) -> Array:
+        """E - z of the beam p, along -z, GeV."""
+        return self.energy + self.momentum
+
+    @property
+    def total(self) -> Array:
+        """Total energy in the rest frame of the beams, GeV."""
+        return self._of_beams.mass
+
+    def azimuths(self, w: Array, size: Array, products: Products) -> tuple[Arc, Direction] | None:
+        """Azimuths of k_1 that cuts leave for a w, relative to cos and sin of one; None: all."""
+        view = self._view(size, products)
+        if view is None:
+            return None
+        assert self.first is not None
+        _, x, y, _ = self.first
+        return view.azimuths(w), (unit_ratio(x, view.across, 1.0), unit_ratio(y, view.across, 0.0))
+
+    def _view(self, size: Array, products: Products) -> BeamView | None:
+        """How both beams are seen here, where that limits the angles of the products."""
+        if self.first is None or self.beams is None or not products.is_cut:
+            return None
+        energy, x, y, z = self.first
+        across = safe_sqrt(x * x + y * y)
+        scale = 2.0 * self.energy / self.total
+        plus = energy + z
+        return BeamView(scale, plus, across * across / plus, across, size, products)
 
     def momentum_transfer(self, behind: Array, ahead: Array, across: Array) -> Array:
         """t from E - z of k_1, E + z of k_2 and their momentum across, with z along q, in GeV.
@@ -132,12 +195,12 @@ class Pair(NamedTuple):
         slow = self.beam_mass * self.beam_mass / (self.energy + self.momentum)
         return -((ahead - slow) * (behind - self.square / (self.mass - slow)) + across * across)
 
-    def next(self, w: Array, t: Array, size: Array, mass: Array) -> Pair:
+    def next(self, w: Array, t: Array, size: Array, mass: Array, turn: Turn) -> Pair:
         """q - k_1, of square t, with the same beam, in the rest frame of k_2.
 
-        mass: of k_2. The z axis of its frame is against its flight. There the beam, p, comes from
-        where q - k_1 goes to: along the flight E +- p_z are scaled by the boost, across nothing
-        changes.
+        mass: of k_2; turn: to k_1. The z axis of the frame of k_2 is against its
+        flight. There the beam, p, comes from where q - k_1 goes to: along the flight E +- p_z are
+        scaled by the boost, across nothing changes.
         """
         slow = self.beam_mass * self.beam_mass / (self.energy + self.momentum)
         stretch = (jnp.sqrt(size * size + mass * mass) + size) / mass
@@ -146,25 +209,23 @@ class Pair(NamedTuple):
         along = 0.5 * (ahead - behind)
         across = 2.0 * self.momentum * safe_sqrt(w * (1.0 - w))
         total = safe_sqrt(along * along + across * across)
-        positive = total > 0.0
-        total = jnp.where(positive, total, 1.0)
+        tilt = unit_ratio(along, total, 1.0), unit_ratio(across, total, 0.0)
+        first = None
+        if self.first is not None:
+            energy, x, y, z = self.first
+            x, y, z = turn.back(x, y, z)
+            ahead, behind = light_cone(energy, z, x * x + y * y)
+            ahead, behind = stretch * ahead, behind / stretch
+            z = 0.5 * (ahead - behind)
+            x, y, z = rotated(x, y, z, tilt[0], -tilt[1])
+            # XLA would compute them again at each of their many uses; a quotient it does not.
+            one = jax.lax.stop_gradient(self.total / self.total)
+            first = 0.5 * (ahead + behind) / one, x / one, y / one, z / one
         return Pair.of(mass, t, self.beam_mass)._replace(
-            beams=self if self.beams is None else self.beams,
-            tilt=(jnp.where(positive, along / total, 1.0), across / total),
+            beams=self if self.beams is None else self.beams, first=first, tilt=tilt
         )
 
 
-def _bounds(exchange: Exchange, size: Array) -> tuple[Array | float, Array | float]:
-    """Smallest w and width of its range from the bounds on pT and rapidity; it is symmetric."""
-    low: Array | float = 0.0
-    width: Array | float = 1.0
-    if exchange.minimum_pt > 0.0:
-        # sin(theta) > pT/|k|; where invariants leave just this pT the range is kept open
-        ratio = jnp.minimum(exchange.minimum_pt / size, 1.0)
-        width = jnp.sqrt(jnp.maximum((1.0 - ratio) * (1.0 + ratio), _SMALLEST))
-        low = 0.5 * ratio * ratio / (1.0 + width)
-    if exchange.maximum_rapidity < float("inf"):
-        reach = jnp.tanh(exchange.maximum_rapidity)
-        low = jnp.maximum(low, 1.0 / (1.0 + jnp.exp(2.0 * exchange.maximum_rapidity)))
-        width = jnp.minimum(width, reach)
-    return low, width
+def rotated(x: Array, y: Array, z: Array, cos: Array, sin: Array) -> Vector:
+    """After the rotation that takes z by an angle towards -x."""
+    return cos * x - sin * z, y, cos * z + sin * x

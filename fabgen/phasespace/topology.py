@@ -49,7 +49,6 @@ class Setting:
     minimum_mass: MinimumMass
     minimum_pt: Callable[[int], float] = lambda leg: 0.0
     maximum_rapidity: Callable[[int], float] = lambda leg: float("inf")
-    massless: Callable[[int], bool] = lambda leg: False
     bw_cutoff: float = float("inf")
     nu: float = 1.4
     #: whether minimum_mass bounds the invariants that stand for no propagator, too
@@ -76,19 +75,11 @@ class Setting:
         return self.minimum_mass(below) < self.values[particle.mass] < self.sqrt_s
 
 
-def most_resonant(
-    model: Model,
-    diagrams: Sequence[Diagram],
-    values: Mapping[str, float],
-    minimum_mass: MinimumMass,
-    sqrt_s: float,
-    n_initial: int,
-) -> Diagram:
+def most_resonant(setting: Setting, diagrams: Sequence[Diagram]) -> Diagram:
     """The diagram with most resonances that can be on shell, then with most time-like propagators.
 
-    values: masses by name, for the decision alone; the map itself follows traced values.
+    Values of masses are for the decision alone; the map itself follows traced values.
     """
-    setting = Setting(model, values, sqrt_s, n_initial, (), minimum_mass)
 
     def rank(diagram: Diagram) -> tuple[int, int, int]:
         resonant = [p for p in diagram.propagators if setting.is_reachable(p)]
@@ -97,31 +88,15 @@ def most_resonant(
     return max(diagrams, key=rank)
 
 
-def channel_map(
-    model: Model,
-    diagram: Diagram,
-    values: Mapping[str, float],
-    minimum_mass: MinimumMass,
-    sqrt_s: float,
-    n_initial: int,
-    n_final: int,
-    *,
-    bw_cutoff: float,
-    nu: float,
-) -> ChannelMap:
+def channel_map(setting: Setting, diagram: Diagram) -> ChannelMap:
     """The cascade of decays along one diagram, for a process that has one channel only.
 
     What the diagram exchanges is left out: its ends are joined with flat invariants.
     """
-    setting = Setting(
-        *(model, values, sqrt_s, n_initial, tuple(range(n_final)), minimum_mass),
-        bw_cutoff=bw_cutoff,
-        nu=nu,
-        bound_flat=False,
-    )
+    setting = dataclasses.replace(setting, bound_flat=False)
     names: list[tuple[str, str]] = []
     blocks = {setting.legs(p): time_like(setting, p, names) for p in diagram.propagators}
-    return ChannelMap(Cascade(decays(setting, blocks), n_final), tuple(names))
+    return ChannelMap(Cascade(decays(setting, blocks), setting.n_final), tuple(names))
 
 
 def time_like(
@@ -176,7 +151,8 @@ def ladder(
     indices = [index for _, index in exchanged]
 
     def preference(outer: Node, inner: Sequence[Node], index: int | None) -> tuple[float, float]:
-        pt = _bounds(setting, [outer, *(inner if len(inner) == 1 else ())])[0]
+        nodes = [outer, *(inner if len(inner) == 1 else ())]
+        pt = max((node.minimum_pt for node in nodes if isinstance(node, Leaf)), default=0.0)
         return pt, -masses[index] if index is not None else 0.0
 
     from_second = preference(blobs[-1], blobs[:-1], indices[-1]) > preference(
@@ -187,21 +163,10 @@ def ladder(
     tree = blobs[-1]
     for number in reversed(range(len(indices))):
         first = blobs[number]
-        exchange = Exchange(indices[number], setting.nu)
         propagator = Propagator()
-        if number == 0:
-            minimum_pt, maximum_rapidity = _bounds(setting, [first, tree])
-            exchange = dataclasses.replace(
-                exchange, minimum_pt=minimum_pt, maximum_rapidity=maximum_rapidity
-            )
-        else:
+        if number > 0:
             propagator = Propagator(minimum=setting.flat_minimum((*first.legs, *tree.legs)))
-            if isinstance(tree, Leaf):
-                exchange = dataclasses.replace(
-                    exchange,
-                    recoil_pt=setting.minimum_pt(tree.leg),
-                    recoil_rapidity=setting.maximum_rapidity(tree.leg),
-                )
+        exchange = Exchange(indices[number], setting.nu)
         tree = Branch((first, tree), propagator, exchange)
     assert isinstance(tree, Branch)
     return tree, from_second
@@ -209,7 +174,10 @@ def ladder(
 
 def _joined(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> dict[LegSet, Node]:
     """The nodes that are left when every block has joined its legs."""
-    nodes: dict[LegSet, Node] = {frozenset([leg]): Leaf(leg) for leg in range(setting.n_final)}
+    nodes: dict[LegSet, Node] = {
+        frozenset([leg]): Leaf(leg, setting.minimum_pt(leg), setting.maximum_rapidity(leg))
+        for leg in range(setting.n_final)
+    }
     # From the smallest sets of legs to the largest: each joins what it contains.
     for legs in sorted(blocks, key=lambda legs: (len(legs), sorted(legs))):
         inside = [nodes.pop(part) for part in sorted(nodes, key=min) if part <= legs]
@@ -224,13 +192,3 @@ def _blob(setting: Setting, nodes: Mapping[LegSet, Node], legs: LegSet) -> Node:
         return inside[0]
     minimum = setting.flat_minimum(tuple(legs))
     return flat_tree(inside, Propagator(minimum=minimum), setting.flat_minimum)
-
-
-def _bounds(setting: Setting, nodes: Sequence[Node]) -> tuple[float, float]:
-    """The best bounds on pT and, for massless particles, on rapidity of those that are leaves."""
-    legs = [node.leg for node in nodes if isinstance(node, Leaf)]
-    light = [leg for leg in legs if setting.massless(leg)]
-    return (
-        max((setting.minimum_pt(leg) for leg in legs), default=0.0),
-        min((setting.maximum_rapidity(leg) for leg in light), default=float("inf")),
-    )

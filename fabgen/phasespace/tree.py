@@ -37,9 +37,16 @@ class Propagator:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A final particle, by its index."""
+    """A final particle, by its index, and what cuts say about it in the rest frame of the beams."""
 
     leg: int
+    minimum_pt: float = 0.0  #: lower bound on pT in GeV
+    maximum_rapidity: float = math.inf  #: upper bound on |y|
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is any bound."""
+        return self.minimum_pt > 0.0 or self.maximum_rapidity < math.inf
 
     @property
     def legs(self) -> tuple[int, ...]:
@@ -49,20 +56,10 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Exchange:
-    """How the t of a scattering is distributed: density (M^2 - t)^-nu for a particle of mass M.
-
-    minimum_pt and maximum_rapidity hold for either child that is a single particle: limits on t
-    that are exact in the rest frame of the beams, and given for the first scattering only. The
-    bounds of the recoil hold for the second child of the last scattering, if it is a single
-    particle: it is what the other beam turns into, which limits t whatever was emitted before.
-    """
+    """How the t of a scattering is distributed: density (M^2 - t)^-nu for a particle of mass M."""
 
     mass: int | None = None  #: index into Kinematics.exchanged_masses; None: massless
     nu: float = 1.4
-    minimum_pt: float = 0.0  #: lower bound on pT in GeV
-    maximum_rapidity: float = math.inf  #: upper bound on |y|; of massless particles only
-    recoil_pt: float = 0.0  #: lower bound on its pT in GeV
-    recoil_rapidity: float = math.inf  #: upper bound on its |y|
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,16 @@ class Branch:
     def legs(self) -> tuple[int, ...]:
         """Indices of the final particles below."""
         return self.children[0].legs + self.children[1].legs
+
+    @functools.cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The final particles below."""
+        return tuple(leaf for child in self.children for leaf in _leaves(child))
+
+    @functools.cached_property
+    def is_cut(self) -> bool:
+        """Whether there are bounds on any particle below."""
+        return any(leaf.is_cut for leaf in self.leaves)
 
     @functools.cached_property
     def block(self) -> Block:
@@ -120,6 +127,10 @@ class Branch:
 
 
 Node = Leaf | Branch
+
+
+def _leaves(node: Node) -> tuple[Leaf, ...]:
+    return (node,) if isinstance(node, Leaf) else node.leaves
 
 
 def flat_tree(

@@ -1,0 +1,168 @@
+"""Decays within cuts on pT and rapidity.
+
+In the frame in which the rapidity y of a system is zero it flies across the beams, with E = m_T. A
+product has there, with the polar angle measured from the flight and the azimuth from the beam,
+
+    E' = gamma (E* + beta p* cos theta),   k_z' = p* sin theta cos phi,
+
+    m_T^2 = E'^2 - k_z'^2,   tanh(y_k - y) = k_z'/E'.
+
+So m_T at least T leaves a range of cos theta, E' >= T; and given theta all bounds on pT and
+rapidity leave a range of cos phi. Within both every bound holds, of both products.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from fabgen.numerics import safe_sqrt
+
+from .azimuth import Arc
+from .decays import Momentum, Undone, direction, to_rest_frame
+from .kinematics import TWO_PI, light_cone, unit_angles, unit_ratio
+from .reach import Products, stacked
+from .tree import Branch, Node
+
+#: Smallest momentum, GeV: what is divided by it stays finite.
+_TINY = 1e-60
+#: Where less than this is left of the range of cos theta all of it is kept: nothing is in cuts.
+_SMALLEST = 1e-9
+#: How far outside of its range (1 + cos theta)/2 may lie by rounding.
+_ROUNDING = 1e-9
+#: The second product flies against the first.
+_SIGNS = np.array([[1.0], [-1.0]])
+
+
+class LightCone(NamedTuple):
+    """A momentum in the rest frame of the beams, GeV."""
+
+    plus: Array  #: E + z
+    minus: Array  #: E - z
+    x: Array
+    y: Array
+
+    @classmethod
+    def of(cls, energy: Array, x: Array, y: Array, z: Array, mass: Array) -> LightCone:
+        """Of given components, E +- z to relative precision."""
+        return cls(*light_cone(energy, z, x * x + y * y + mass * mass), x, y)
+
+    def plus_other(self, other: LightCone) -> LightCone:
+        """The sum of both."""
+        return LightCone(*(a + b for a, b in zip(self, other, strict=True)))
+
+    @property
+    def components(self) -> tuple[Array, Array, Array, Array]:
+        """E, x, y, z."""
+        return 0.5 * (self.plus + self.minus), self.x, self.y, 0.5 * (self.plus - self.minus)
+
+
+def undo_flight(branch: Branch, legs: dict[int, LightCone], masses: Array) -> Undone:
+    """What the momenta of the legs say about a branch: its angles are those of its Flight."""
+    total = summed(branch, legs)
+    pt = safe_sqrt(total.x**2 + total.y**2)
+    cos, sin = unit_ratio(total.x, pt, 1.0), unit_ratio(total.y, pt, 0.0)
+    shrink = jnp.sqrt(total.minus / total.plus)
+    below: dict[int, Momentum] = {}
+    for leg in branch.legs:
+        p = legs[leg]
+        along, side = cos * p.x + sin * p.y, cos * p.y - sin * p.x
+        plus, minus = p.plus * shrink, p.minus / shrink
+        z = 0.5 * (plus - minus)
+        rest = z * z + side * side + masses[leg] ** 2
+        ahead, behind = light_cone(0.5 * (plus + minus), along, rest)
+        below[leg] = ahead, z, side, behind
+    mass, vectors = to_rest_frame(1.0, below, masses)
+    z, side, along = direction(branch, vectors)
+    size = jnp.sqrt(z * z + side * side + along * along)
+    return Undone(mass, size, unit_angles(z, side, along))
+
+
+def summed(node: Node, legs: dict[int, LightCone]) -> LightCone:
+    """The momentum of a node from those of the legs."""
+    return functools.reduce(LightCone.plus_other, (legs[leg] for leg in node.legs))
+
+
+class Flight:
+    """A system that decays: its momentum, its mass, and the momentum of its products, GeV."""
+
+    def __init__(self, momentum: LightCone, mass: Array, size: Array, products: Products):
+        self.momentum = momentum
+        self.size = size
+        self.products = products
+        pt = safe_sqrt(momentum.x**2 + momentum.y**2)
+        self.transverse_mass = jnp.sqrt(mass * mass + pt * pt)
+        self.stretch = (self.transverse_mass + pt) / mass  # gamma (1 + beta)
+        self.direction = unit_ratio(momentum.x, pt, 1.0), unit_ratio(momentum.y, pt, 0.0)
+        self.slow = products.slow(size)
+        self.slope = 2.0 * pt / mass * size  # of the first product's E' in (1 + cos theta)/2
+
+    def forward(self, u: Array, u_azimuth: Array) -> tuple[tuple[LightCone, LightCone], Array]:
+        """Momenta of the products, and d(cos theta)/2 d(phi)/(2 pi) for these variables."""
+        low, width = self._polar()
+        ahead = low + width * u
+        energy, along = self._products(ahead)
+        across = 2.0 * self.size * safe_sqrt(ahead * (1.0 - ahead))
+        arc = self._arc(energy, across)
+        azimuth = arc.forward(u_azimuth)
+        side = jnp.asarray(_SIGNS) * (across * jnp.sin(azimuth))
+        z = jnp.asarray(_SIGNS) * (across * jnp.cos(azimuth))
+        rest = along * along + side * side + self.products.masses**2
+        plus, minus = light_cone(energy, z, rest)
+        cos, sin = self.direction
+        both = LightCone(
+            plus * (self.momentum.plus / self.transverse_mass),
+            minus * (self.momentum.minus / self.transverse_mass),
+            cos * along - sin * side,
+            sin * along + cos * side,
+        )
+        first, second = (LightCone(*(part[i] for part in both)) for i in (0, 1))
+        return (first, second), width * arc.fraction
+
+    def inverse(self, ahead: Array, azimuth: Array) -> tuple[Array, Array, Array, Array]:
+        """Both variables, d(cos theta)/2 d(phi)/(2 pi) for them, and whether they are reached.
+
+        ahead: (1 + cos theta)/2 of the first product; azimuth: in turns.
+        """
+        low, width = self._polar()
+        across = 2.0 * self.size * safe_sqrt(ahead * (1.0 - ahead))
+        arc = self._arc(self._products(ahead)[0], across)
+        azimuth = TWO_PI * jnp.where(azimuth > 0.5, azimuth - 1.0, azimuth)
+        u = (ahead - low) / width
+        reached = (u >= -_ROUNDING) & (u <= 1.0 + _ROUNDING) & arc.contains(azimuth)
+        return jnp.clip(u, 0.0, 1.0), arc.inverse(azimuth), width * arc.fraction, reached
+
+    def _products(self, ahead: Array) -> tuple[Array, Array]:
+        """E' and momentum along the flight, for (1 + cos theta)/2 of the first product."""
+        share = stacked(ahead, 1.0 - ahead)
+        plus = (self.slow + 2.0 * self.size * share) * self.stretch
+        minus = (self.slow + 2.0 * self.size * (1.0 - share)) / self.stretch
+        return 0.5 * (plus + minus), 0.5 * (plus - minus)
+
+    def _polar(self) -> tuple[Array, Array]:
+        """Smallest (1 + cos theta)/2 of the first product, and width of its range."""
+        backward = self.slow * self.stretch + (self.slow + 2.0 * self.size) / self.stretch
+        least = (self.products.least - 0.5 * backward) / jnp.maximum(self.slope, _TINY)
+        low, high = jnp.maximum(least[0], 0.0), 1.0 - jnp.maximum(least[1], 0.0)
+        is_open = high - low > _SMALLEST
+        return jnp.where(is_open, low, 0.0), jnp.where(is_open, high - low, 1.0)
+
+    def _arc(self, energy: Array, across: Array) -> Arc:
+        """The azimuths that bounds leave, given E' of the products and |k| sin theta."""
+        least = self.products.least
+        front = back = safe_sqrt((energy - least) * (energy + least))
+        shrink = self.products.shrink
+        if shrink.max() > 0.0:
+            # tanh of the largest rapidity less that of the system, and of their sum
+            plus, minus = self.momentum.plus, self.momentum.minus
+            to_front = (minus - shrink * plus) / (minus + shrink * plus)
+            to_back = (plus - shrink * minus) / (plus + shrink * minus)
+            front, back = jnp.minimum(front, energy * to_front), jnp.minimum(back, energy * to_back)
+        across = jnp.maximum(across, _TINY)
+        high = jnp.minimum(jnp.minimum(front[0], back[1]), across)
+        low = jnp.minimum(jnp.minimum(back[0], front[1]), across)
+        return Arc.between(-low / across, high / across)
