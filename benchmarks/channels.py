@@ -46,28 +46,22 @@ PROCESSES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, float, float]]]
     ),
     "wbwb": (
         "e+ e- > w+ b w- b~",
-        (BEAMS_500, "training.steps=4700", "channels.prior=densities"),
+        (BEAMS_500, "training.steps=4700"),
         (95.0, 20.0, 1e7),
     ),
     "mumubb": (
         "e+ e- > mu+ mu- b b~",
-        (
-            *(BEAMS_250, "cuts={mmll = 10.0, mmbb = 10.0}", "training.steps=4700"),
-            "channels.prior=densities",
-        ),
+        (BEAMS_250, "cuts={mmll = 10.0, mmbb = 10.0}", "training.steps=4700"),
         (95.0, 15.0, 1e7),
     ),
     "eemumu": (
         "e+ e- > e+ e- mu+ mu-",
-        (
-            *(BEAMS_250, "cuts={ptl = 10.0, etal = 2.5, mmll = 10.0}", "training.steps=4700"),
-            "channels.prior=densities",
-        ),
+        (BEAMS_250, "cuts={ptl = 10.0, etal = 2.5, mmll = 10.0}", "training.steps=4600"),
         (85.0, 5.0, 1e7),
     ),
     "www": (
         "u d~ > w+ w+ w-",
-        (BEAMS_500, "training.steps=4700", "channels.prior=densities"),
+        (BEAMS_500, "training.steps=4700"),
         (99.0, 40.0, 1e7),
     ),
 }
@@ -136,7 +130,8 @@ def integrated(
     """
     directory, asked = options.out / run_name, known["settings"]
     old = stored(options.out, kept).get(run_name)
-    if old and old["settings"] == asked and old["evaluation_samples"] == options.samples:
+    same = old is not None and sorted(old["settings"]) == sorted(asked)
+    if old and same and old["evaluation_samples"] == options.samples:
         return old
     sizes = (f"training.seed={known['seed']}", f"evaluation.samples={options.samples}")
     card = card_of_process(process, [*asked, *sizes])
