@@ -116,7 +116,7 @@ def _store(session: Session, description: Mapping[str, str]) -> None:
 
 _LEFT_OUT = {
     "zero_weight": "of weight zero",
-    "outside_map": "outside the map",
+    "outside_map": "outside the map, which knows the cuts on single particles",
     "outside_cuts": "outside the cuts",
     "nonfinite": "where f is not finite",
     "outside_boundary": "beyond surrogate.boundary",

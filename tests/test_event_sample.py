@@ -72,6 +72,16 @@ def test_events_outside_the_cuts_are_left_out_and_counted(muon_events, tmp_path)
     settings = [*TINY, *FKLD, f"training.fkld.data={muon_events}", "cuts.ptl=300.0"]
     figures = pipeline.train(card_of_process(MUONS, settings), tmp_path / "run")
     told = figures["sample"]
+    # The map keeps to the cut on pT: its events are not found to be outside by evaluating f.
+    assert told["events"] == 100 == figures["target_evaluations"] + told["outside_map"]
+    assert 0 < told["outside_map"] == 100 - told["used"] < 90
+    assert figures["zero_values"] == told["outside_cuts"] == 0
+
+
+def test_events_outside_cuts_that_maps_do_not_know(muon_events, tmp_path):
+    settings = [*TINY, *FKLD, f"training.fkld.data={muon_events}", "cuts.drll=3.3"]
+    figures = pipeline.train(card_of_process(MUONS, settings), tmp_path / "run")
+    told = figures["sample"]
     assert told["events"] == figures["target_evaluations"] == 100
     assert 0 < told["outside_cuts"] == 100 - told["used"] < 90
     assert figures["zero_values"] == told["outside_cuts"]
