@@ -227,7 +227,6 @@ class _Builder:
         n_initial = len(subs[0].tree.initial)
         sqrt_s = total_energy(self.card, self.model, self.values, subs[0].tree)
         final = [self.values[mass] for mass in masses[n_initial:]]
-        boost = self._boost(masses) if n_initial == 2 else 0.0
         cuts = [group.cuts for group in groups]
         return Setting(
             model=self.model,
@@ -237,19 +236,10 @@ class _Builder:
             final=tuple(zip(*(sub.tree.final for sub in subs), strict=True)),
             minimum_mass=lambda legs: min(c.minimum_invariant_mass(legs, final) for c in cuts),
             minimum_pt=lambda leg: min(c.minimum_pt(leg, final[leg]) for c in cuts),
-            maximum_rapidity=lambda leg: max(c.maximum_rapidity(leg) for c in cuts) + abs(boost),
+            maximum_rapidity=lambda leg: max(c.maximum_rapidity(leg) for c in cuts),
             bw_cutoff=self.card.phase_space.bw_cutoff,
             nu=self.card.phase_space.nu,
         )
-
-    def _boost(self, masses: Sequence[str]) -> float:
-        """Rapidity of the rest frame of the beams in the lab."""
-        energies = self.card.beams.energy
-        momenta = [
-            math.sqrt(energy**2 - self.values[mass] ** 2)
-            for energy, mass in zip(energies, masses, strict=False)
-        ]
-        return math.atanh((momenta[0] - momenta[1]) / sum(energies))
 
     def _cuts(self, sub: Subprocess) -> Cuts:
         return Cuts.from_card(self.card.cuts, cut_legs(self.model, sub.tree))

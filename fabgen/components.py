@@ -117,6 +117,7 @@ class Component:
             stack([width for _, width in self.resonances]),
             stack(self.channels[0].exchanged),
             stack(self.masses[:2] if n_initial == 2 and massive_beams else []),
+            jnp.arctanh(collision.beta),
         )
 
     def log_prior(

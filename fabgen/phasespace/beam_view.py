@@ -8,7 +8,7 @@ an interval of that cosine.
 
 Of theta remains where some azimuth satisfies each bound that is linear in k, for both products:
 
-    |y| < Y:   (a - exp(-2 Y) b).k > 0,  (b - exp(-2 Y) a).k > 0,
+    y < Y:     (a - exp(-2 Y) b).k > 0,  and likewise at the other end,
     m_T > T:   (a exp(y) + b exp(-y)).k > 2 T,
 
 with y the rapidity of k_1 + k_2: the last is that of the energy in the frame in which y is zero.
@@ -52,12 +52,12 @@ class BeamView(NamedTuple):
         behind = slow + 2.0 * self.size * far
         centre = 0.5 * (self.plus * behind + self.minus * ahead)
         # E - z in the rest frame of the beams, given E + z: from m_T^2 = (E + z)(E - z), exp(2 y)
-        plus, shrink = jnp.maximum(self.scale * ahead, _TINY), jnp.asarray(self.products.shrink)
-        least = jnp.maximum(self.products.least**2 / plus, plus * shrink)
+        plus, front, back = jnp.maximum(self.scale * ahead, _TINY), *self._shrinks
+        least = jnp.maximum(self.products.least**2 / plus, plus * front)
         after = (centre - least) / swing  # at most; the cosine of k_2 is minus that of k_1
         low, high = jnp.maximum(-after[1], -1.0), jnp.minimum(after[0], 1.0)
-        if self.products.shrink.max() > 0.0:
-            before = (shrink * centre - plus) / (jnp.maximum(shrink, _TINY) * swing)
+        if self.products.has_rapidities:
+            before = (back * centre - plus) / (jnp.maximum(back, _TINY) * swing)
             low, high = jnp.maximum(low, before[0]), jnp.minimum(high, -before[1])
         return Arc.between(low, high)
 
@@ -84,7 +84,6 @@ class BeamView(NamedTuple):
     def _forms(self) -> Iterator[tuple[Array, Array, Array, Number]]:
         """v.k > least for both products: v as E, z and |component across z|, and the bound."""
         time, along = 0.5 * (self.plus + self.minus), 0.5 * (self.plus - self.minus)
-        shrink = jnp.asarray(self.products.shrink)
         stretch = jnp.sqrt(self.scale / time)  # exp(y): the sum of the products rests here
         yield (
             0.5 * (time * stretch + self.scale / stretch),
@@ -92,12 +91,16 @@ class BeamView(NamedTuple):
             0.5 * self.across * stretch,
             self.products.least,
         )
-        if self.products.shrink.max() > 0.0:
-            small = shrink * self.scale
-            yield time - small, along + small, self.across, 0.0
+        if self.products.has_rapidities:
+            front, back = self._shrinks
+            yield time - front * self.scale, along + front * self.scale, self.across, 0.0
             yield (
-                self.scale - shrink * time,
-                -self.scale - shrink * along,
-                shrink * self.across,
+                self.scale - back * time,
+                -self.scale - back * along,
+                back * self.across,
                 0.0,
             )
+
+    @property
+    def _shrinks(self) -> tuple[Array, Array]:
+        return self.products.front, self.products.back

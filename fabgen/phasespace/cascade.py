@@ -100,8 +100,8 @@ class Cascade(Mapping):
             jacobian = jacobian * size / ranges.masses[branch]
         variables = u[len(self.drawn) :]
         if self.tree.is_cut and not self.ladder:
-            low, width = products[self.tree].symmetric_range(sizes[self.tree])
-            variables = variables.at[0].set(low + width * variables[0])
+            low, width = products[self.tree].polar_range(sizes[self.tree])
+            variables = variables.at[0].set(1.0 - low - width * (1.0 - variables[0]))
             jacobian = jacobian * width
         u_cos, u_azimuth = variables[0::2], variables[1::2]
         angles = isotropic_angles(variables)
@@ -249,8 +249,8 @@ class Cascade(Mapping):
         if branch.exchange is None or undone.scattered is None:
             if branch is not self.tree or not branch.is_cut:
                 return polar, azimuth, 1.0, True
-            low, width = products.symmetric_range(undone.size)
-            u = (polar - low) / width
+            low, width = products.polar_range(undone.size)
+            u = 1.0 - (1.0 - polar - low) / width
             inside = (u >= -_ROUNDING) & (u <= 1.0 + _ROUNDING)
             return jnp.clip(u, 0.0, 1.0), azimuth, width, inside
         pair, w, turn = undone.scattered
@@ -269,7 +269,9 @@ class Cascade(Mapping):
     def _products(self, ranges: Ranges, sizes: dict[Branch, Array]) -> dict[Branch, Products]:
         """What all branches become, with the bounds that cuts imply."""
         found = reaches(self.tree, ranges.mass, sizes)
-        return {branch: Products.of(branch, found) for branch in self.branches}
+        boost = ranges.kinematics.boost
+        boost = -boost if self.from_second else boost
+        return {branch: Products.of(branch, found, boost) for branch in self.branches}
 
     def _mirrored(self, momenta: Array) -> Array:
         """Momenta with the beam that the ladder starts from along +z."""

@@ -24,6 +24,7 @@ class Kinematics(NamedTuple):
     exchanged_masses: Array | np.ndarray = np.zeros(0)
     #: (2,) of the beams, which scatterings start from; (0,): massless
     incoming_masses: Array | np.ndarray = np.zeros(0)
+    boost: Number = 0.0  #: rapidity in the lab of the rest frame of the total momentum
 
 
 def kinematics(
@@ -33,6 +34,7 @@ def kinematics(
     resonance_widths: Array | Sequence[float] = (),
     exchanged_masses: Array | Sequence[float] = (),
     incoming_masses: Array | Sequence[float] = (),
+    boost: Number = 0.0,
 ) -> Kinematics:
     """Kinematics from plain numbers or sequences, as float64 arrays."""
     return Kinematics(
@@ -40,7 +42,7 @@ def kinematics(
             jnp.asarray(value, dtype=float)
             for value in (
                 *(sqrt_s, masses, resonance_masses, resonance_widths),
-                *(exchanged_masses, incoming_masses),
+                *(exchanged_masses, incoming_masses, boost),
             )
         )
     )

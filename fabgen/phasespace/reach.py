@@ -10,11 +10,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from fabgen.numerics import safe_sqrt
@@ -24,6 +23,8 @@ from .tree import Branch, Leaf, Node
 
 #: Smallest range of a squared cosine.
 _SMALLEST = 1e-30
+#: Where rapidities leave less than this of the range of w they do not limit it: nothing is in cuts.
+_LEFT = 1e-12
 #: Rapidities beyond this are none of any particle in double precision.
 _FARTHEST = 100.0
 
@@ -34,7 +35,7 @@ class Reach(NamedTuple):
     mass: Number
     transverse_mass: Number  #: at least
     pt: Number  #: at least
-    rapidity: float  #: |y| at most
+    rapidity: float  #: |y| at most, in the lab
 
 
 def reaches(
@@ -75,11 +76,12 @@ class Products:
 
     each: tuple[Reach, Reach]
     is_cut: bool
+    boost: Number  #: rapidity of the rest frame of the beams in the lab
 
     @classmethod
-    def of(cls, branch: Branch, found: Mapping[Node, Reach]) -> Products:
+    def of(cls, branch: Branch, found: Mapping[Node, Reach], boost: Number) -> Products:
         first, second = (found[child] for child in branch.children)
-        return cls((first, second), branch.is_cut)
+        return cls((first, second), branch.is_cut, boost)
 
     @functools.cached_property
     def masses(self) -> Array:
@@ -93,10 +95,25 @@ class Products:
         first, second = self.each
         return stacked(first.transverse_mass, second.transverse_mass)
 
+    @property
+    def has_rapidities(self) -> bool:
+        """Whether there is a bound on any rapidity."""
+        return any(_shrink(reach.rapidity) > 0.0 for reach in self.each)
+
     @functools.cached_property
-    def shrink(self) -> np.ndarray:
-        """exp(-2 y) for the largest rapidities, (2, 1); 0 without a bound."""
-        return np.array([[_shrink(reach.rapidity)] for reach in self.each])
+    def front(self) -> Array:
+        """exp(-2 y) for the largest rapidities in the rest frame of the beams, 0 without a bound;
+        (2, events or 1)."""
+        return self._shrink * jnp.exp(2.0 * jnp.asarray(self.boost))
+
+    @functools.cached_property
+    def back(self) -> Array:
+        """exp(2 y) for the smallest rapidities, 0 without a bound; (2, events or 1)."""
+        return self._shrink * jnp.exp(-2.0 * jnp.asarray(self.boost))
+
+    @property
+    def _shrink(self) -> Array:
+        return jnp.array([[_shrink(reach.rapidity)] for reach in self.each])
 
     def energies(self, size: Array) -> Array:
         """For a momentum of this size, GeV."""
@@ -106,30 +123,34 @@ class Products:
         """Energies less momentum, to relative precision."""
         return self.masses * self.masses / (self.energies(size) + size)
 
-    def symmetric_range(self, size: Array) -> tuple[Array | float, Array | float]:
-        """Smallest w = (1 - cos theta)/2 and width of its range, for momenta of this size in the
-        rest frame of the beams."""
+    def polar_range(self, size: Array) -> tuple[Array | float, Array | float]:
+        """Smallest w = (1 - cos theta)/2 of the first and width of its range, for momenta of this
+        size in the rest frame of the beams."""
         low: Array | float = 0.0
         width: Array | float = 1.0
         for reach in self.each:
-            for least, reached in _polar(reach, size):
-                low, width = jnp.maximum(low, least), jnp.minimum(width, reached)
-        return low, width
+            if not isinstance(reach.pt, float) or reach.pt > 0.0:
+                # sin(theta) > pT/|k|; where invariants leave just this pT the range is kept open
+                ratio = jnp.minimum(reach.pt / size, 1.0)
+                cos = jnp.sqrt(jnp.maximum((1.0 - ratio) * (1.0 + ratio), _SMALLEST))
+                low = jnp.maximum(low, 0.5 * ratio * ratio / (1.0 + cos))
+                width = jnp.minimum(width, cos)
+        if not self.has_rapidities:
+            return low, width
+        start, end = self._least_angles(self.front, size), self._least_angles(self.back, size)
+        first = jnp.maximum(low, jnp.maximum(start[0], end[1]))
+        last = jnp.maximum(low, jnp.maximum(end[0], start[1]))
+        is_open = 1.0 - last - first > _LEFT
+        return (
+            jnp.where(is_open, first, low),
+            jnp.where(is_open, jnp.minimum(width, 1.0 - last - first), width),
+        )
 
-
-def _polar(reach: Reach, size: Array) -> Iterator[tuple[Array, Array]]:
-    """Smallest w and the width of its range, the largest cosine, from each bound."""
-    if reach.rapidity < _FARTHEST:
-        cosh, sinh = math.cosh(reach.rapidity), math.sinh(reach.rapidity)
-        light = sinh * reach.mass / size
-        sin_squared = jnp.maximum((1.0 - light) * (1.0 + light), 0.0) / cosh**2
-        width = jnp.sqrt(1.0 - sin_squared)
-        yield 0.5 * sin_squared / (1.0 + width), width
-    if not isinstance(reach.pt, float) or reach.pt > 0.0:
-        # sin(theta) > pT/|k|; where invariants leave just this pT the range is kept open
-        ratio = jnp.minimum(reach.pt / size, 1.0)
-        width = jnp.sqrt(jnp.maximum((1.0 - ratio) * (1.0 + ratio), _SMALLEST))
-        yield 0.5 * ratio * ratio / (1.0 + width), width
+    def _least_angles(self, shrink: Array, size: Array) -> Array:
+        """(1 - cos)/2 at the largest rapidity y = -ln(shrink)/2: cos = (E/|k|) tanh(y)."""
+        heavier = self.slow(size) / size
+        angle = (shrink - 0.5 * heavier * (1.0 - shrink)) / (1.0 + shrink)
+        return jnp.clip(angle, 0.0, 1.0)
 
 
 def stacked(first: Number, second: Number) -> Array:

@@ -12,7 +12,6 @@ Then k_2 is what the next virtual particle, q - k_1, makes of the same beam p.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import jax
@@ -25,7 +24,7 @@ from .azimuth import Arc
 from .beam_view import BeamView
 from .invariants import power_law, regulated, undo_power_law
 from .kinematics import Number, Turn, light_cone, unit_ratio
-from .reach import Products, Reach
+from .reach import Products
 from .tree import Exchange
 
 #: Smallest range of t relative to s: there is none where phase space closes.
@@ -117,7 +116,7 @@ class Pair(NamedTuple):
         farthest = jnp.where(ahead, 0.5 * (total + full), 1.0)
         nearest = jnp.where(ahead, product / farthest, 0.5 * (total - full))
         if self.beams is None:
-            low, width = products.symmetric_range(size)
+            low, width = products.polar_range(size)
         else:
             low, width = self._range(products, size, nearest, full)
             view = self._view(size, products)
@@ -137,21 +136,17 @@ class Pair(NamedTuple):
         """
         if not products.is_cut:
             return 0.0, 1.0
-        first, second = (self._of_beams.carried * self._least_plus(r) for r in products.each)
+        # E + z in the rest frame of the beams, where E - z is less than the total energy
+        ahead = jnp.maximum(
+            products.least * jnp.sqrt(products.back), products.least**2 / self.total
+        )
+        first, second = self._of_beams.carried * ahead
         least = second - self.beam_mass**2 - products.each[1].mass ** 2
         low = jnp.clip((least - nearest) / full, 0.0, 1.0 - _LEFT)
         slow_beam = self.beam_mass * self.beam_mass / (self.energy + self.momentum)
         slowest = 2.0 * (self.energy * products.slow(size)[0] + slow_beam * size)
         width = 1.0 - low - jnp.maximum((first - slowest) / full, 0.0)
         return low, jnp.maximum(width, _LEFT * (1.0 - low))
-
-    def _least_plus(self, reach: Reach) -> Number:
-        """Lower bound of E + z in the rest frame of the beams, where E - z is less than the total
-        energy; GeV."""
-        return jnp.maximum(
-            reach.transverse_mass * math.exp(-reach.rapidity),
-            reach.transverse_mass**2 / self.total,
-        )
 
     @property
     def _of_beams(self) -> Pair:

@@ -37,8 +37,8 @@ class Setting:
     values: masses and widths by name, for decisions alone; maps follow traced values. sqrt_s: GeV.
     final: one label for each final particle; those with the same label are identical. minimum_mass,
     minimum_pt, maximum_rapidity: bounds that hold wherever the integrand is not zero, for some
-    final particles or a single one by position behind the beams; GeV, and |y| in the rest frame of
-    the beams. bw_cutoff: decayed particles of a chain stay within this many widths.
+    final particles or a single one by position behind the beams; GeV, and |y| in the lab.
+    bw_cutoff: decayed particles of a chain stay within this many widths.
     """
 
     model: Model

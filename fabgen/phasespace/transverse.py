@@ -155,13 +155,12 @@ class Flight:
         """The azimuths that bounds leave, given E' of the products and |k| sin theta."""
         least = self.products.least
         front = back = safe_sqrt((energy - least) * (energy + least))
-        shrink = self.products.shrink
-        if shrink.max() > 0.0:
-            # tanh of the largest rapidity less that of the system, and of their sum
+        if self.products.has_rapidities:
+            # tanh of the largest rapidity less that of the system, and that less the smallest one
             plus, minus = self.momentum.plus, self.momentum.minus
-            to_front = (minus - shrink * plus) / (minus + shrink * plus)
-            to_back = (plus - shrink * minus) / (plus + shrink * minus)
-            front, back = jnp.minimum(front, energy * to_front), jnp.minimum(back, energy * to_back)
+            ahead, behind = self.products.front * plus, self.products.back * minus
+            front = jnp.minimum(front, energy * (minus - ahead) / (minus + ahead))
+            back = jnp.minimum(back, energy * (plus - behind) / (plus + behind))
         across = jnp.maximum(across, _TINY)
         high = jnp.minimum(jnp.minimum(front[0], back[1]), across)
         low = jnp.minimum(jnp.minimum(back[0], front[1]), across)

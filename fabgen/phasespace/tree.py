@@ -37,7 +37,7 @@ class Propagator:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A final particle, by its index, and what cuts say about it in the rest frame of the beams."""
+    """A final particle, by its index, and what cuts say about it in the lab."""
 
     leg: int
     minimum_pt: float = 0.0  #: lower bound on pT in GeV
