@@ -15,7 +15,7 @@ from fabgen.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from paper import settings, table
+from paper import along, settings, table
 from paper.published import INTEGRALS, METHODS, PUBLISHED, USUAL
 
 FAB = {"intermediate": 2, "hmc_moves": 1, "leapfrog_steps": 3, "buffer_minimum": 10}
@@ -117,3 +117,26 @@ def test_a_failed_run_is_left_out_and_counted():
 
 def test_every_row_of_the_paper_is_there():
     assert all(set(PUBLISHED[dim]) == set(METHODS) for dim in (2, 8))
+
+
+def test_divergence_along_trainings():
+    """Power laws at round numbers: geometric means over the seeds, nothing beyond the last step."""
+    curves = {("rkld", 1): 2.0, ("rkld", 2): 8.0, ("fab", 1): 1.0}
+    records = [
+        {
+            "experiment": {"method": method, "seed": seed},
+            "along": [
+                {"target_evaluations": n, "forward_kl": height / n} for n in (1000, 3000, 9995)
+            ],
+        }
+        for (method, seed), height in curves.items()
+    ]
+    records[-1]["along"] = records[-1]["along"][1:]
+    lines = along.along_table(records).splitlines()
+    assert lines[0] == "| target evaluations | rKLD | FAB (w/ buffer) |"
+    assert lines[2:] == [
+        "| 1,000 | 0.004 | — |",
+        "| 2,000 | 0.002 | — |",
+        "| 5,000 | 0.0008 | 0.0002 |",
+    ]
+    assert along.along_table([{"experiment": {"method": "vegas", "seed": 1}}]) is None
