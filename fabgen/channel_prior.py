@@ -20,12 +20,17 @@ from jax import Array
 
 from fabgen.model import ZERO, Model
 from fabgen.phasespace.channels import Channel
+from fabgen.phasespace.classes import Member, Members, class_of
 from fabgen.phasespace.kinematics import Number, mass_squared
 from fabgen.phasespace.mapping import Kinematics
+from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.process.resonances import Diagram
 
 #: No invariant counts as less than this share of s: massless propagators end at the cuts.
 _SMALLEST = 1e-14
+#: So many channels of one class of maps share a program, which is compiled once. Fewer have one
+#: each: XLA finds what they have in common, and their programs run at the same time.
+_MANY = 3
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,23 @@ def log_densities(channels: Sequence[Channel], final: Array, kinematics: Kinemat
 
     -inf where a channel does not reach.
     """
-    logs = [-channel.mapping.inverse(final, kinematics)[1] for channel in channels]
-    return jnp.stack(logs)
+    classes: dict[PhaseSpaceMap, list[tuple[int, Member]]] = {}
+    for number, channel in enumerate(channels):
+        mapping, member = class_of(channel.mapping)
+        classes.setdefault(mapping, []).append((number, member))
+    logs: dict[int, Array] = {}
+    for mapping, found in classes.items():
+        if len(found) < _MANY:
+            for number, _ in found:
+                logs[number] = -channels[number].mapping.inverse(final, kinematics)[1]
+            continue
+
+        def log_density(member: Members, mapping: PhaseSpaceMap = mapping) -> Array:
+            return -mapping.inverse(final[member.legs], member.of_class(kinematics))[1]
+
+        rows = jax.lax.map(log_density, Members.of([member for _, member in found]))
+        logs |= {number: row for (number, _), row in zip(found, rows, strict=True)}
+    return jnp.stack([logs[number] for number in range(len(channels))])
 
 
 def log_propagators(
