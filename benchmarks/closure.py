@@ -75,6 +75,12 @@ PROCESSES: Mapping[str, tuple[str, tuple[str, ...], tuple[float, float] | None]]
         (_beams(250.0), "cuts={mmll = 10.0, mmbb = 10.0}"),
         None,
     ),
+    "wbwb": ("e+ e- > w+ b w- b~", (_beams(500.0),), None),
+    "eemumu": (
+        "e+ e- > e+ e- mu+ mu-",
+        (_beams(250.0), "cuts={ptl = 10.0, etal = 2.5, mmll = 10.0}"),
+        None,
+    ),
 }
 _ONE, _ALL = "channels.use=one", "channels.use=all"
 _FLOW = "surrogate={layers = 4, bins = 8, hidden = [32, 32]}"
