@@ -379,4 +379,6 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
 
 def main() -> None:
     """Entry point of the `fabgen` command."""
+    # XLA reports compilations of more than two minutes as if they were bugs.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     app()
