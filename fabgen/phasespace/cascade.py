@@ -269,8 +269,7 @@ class Cascade(Mapping):
     def _products(self, ranges: Ranges, sizes: dict[Branch, Array]) -> dict[Branch, Products]:
         """What all branches become, with the bounds that cuts imply."""
         found = reaches(self.tree, ranges.mass, sizes)
-        boost = ranges.kinematics.boost
-        boost = -boost if self.from_second else boost
+        boost = jnp.exp((-2.0 if self.from_second else 2.0) * ranges.kinematics.boost)
         return {branch: Products.of(branch, found, boost) for branch in self.branches}
 
     def _mirrored(self, momenta: Array) -> Array:

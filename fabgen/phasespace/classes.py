@@ -1,7 +1,7 @@
 """Maps that differ only in names: the same chain of blocks, for other legs and other resonances.
 
 A map is compiled once for its class; a member is numbers: which leg plays which part, and which
-masses and widths belong to its propagators. The 40 channels of e+ e- > e+ e- mu+ mu- have 30
+masses and widths belong to its propagators. The 40 channels of e+ e- > e+ e- mu+ mu- have 20
 classes, the 116 of g g > t t~ g g 47.
 """
 
@@ -20,10 +20,13 @@ from .channels import Permuted
 from .mapping import Kinematics, Mapping
 from .tree import Branch, Node, Propagator
 
+#: Index of the mass of all exchanged particles without one: the last of the masses, a zero.
+_MASSLESS = -1
+
 
 class Member(NamedTuple):
     """One map of a class: leg k of the class is leg legs[k] of the process; its resonances and
-    exchanged particles are those with the indices `resonances` and `exchanged`."""
+    exchanged particles are those with the indices `resonances` and `exchanged`, -1 without mass."""
 
     legs: tuple[int, ...]
     resonances: tuple[int, ...] = ()
@@ -73,7 +76,7 @@ class Members(NamedTuple):
             masses=kinematics.masses[self.legs],
             resonance_masses=_chosen(kinematics.resonance_masses, self.resonances),
             resonance_widths=_chosen(kinematics.resonance_widths, self.resonances),
-            exchanged_masses=_chosen(kinematics.exchanged_masses, self.exchanged),
+            exchanged_masses=jnp.append(kinematics.exchanged_masses, 0.0)[self.exchanged],
         )
 
 
@@ -93,7 +96,8 @@ class _Names:
         )
         exchange = branch.exchange
         if exchange is not None:
-            exchange = dataclasses.replace(exchange, mass=_place(self.exchanged, exchange.mass))
+            mass = _MASSLESS if exchange.mass is None else exchange.mass
+            exchange = dataclasses.replace(exchange, mass=_place(self.exchanged, mass))
         return Branch((first, second), propagator, exchange)
 
     def _node(self, node: Node) -> Node:

@@ -20,6 +20,8 @@ from fabgen.numerics import safe_sqrt
 Number = Array | float
 
 TWO_PI = 6.283185307179586
+#: Added to an energy that may be 0 (GeV): no other one notices, and its square is a number.
+_TINY = 1e-150
 
 
 def kallen(mass: Number, mass_1: Number, mass_2: Number) -> Number:
@@ -113,7 +115,7 @@ def light_cone(energy: Array, along: Array, rest: Array) -> tuple[Array, Array]:
     boost multiplies E + p and divides E - p, so particles that it slows down keep their digits.
     """
     large = energy + jnp.abs(along)
-    small = rest / jnp.where(large > 0.0, large, 1.0)
+    small = rest / (large + _TINY)
     ahead = along >= 0.0
     return jnp.where(ahead, large, small), jnp.where(ahead, small, large)
 

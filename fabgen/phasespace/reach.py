@@ -55,19 +55,21 @@ def _reach(
     if not node.is_cut:
         return Reach(mass, mass, 0.0, math.inf)
     if isinstance(node, Leaf):
-        return Reach(mass, jnp.hypot(mass, node.minimum_pt), node.minimum_pt, node.maximum_rapidity)
+        least = jnp.sqrt(mass**2 + node.minimum_pt**2)
+        return Reach(mass, least, node.minimum_pt, node.maximum_rapidity)
     below = [found[child] for child in node.children]
     total = sum(reach.transverse_mass for reach in below)
     # What a product has along the flight across the beams, m_T + p_T, cannot be more than this
     # factor times E* + p*.
-    stretch: Number = 1.0
+    size, stretch = sizes[node], jnp.ones(())
     for reach in below:
-        ahead = jnp.hypot(reach.mass, sizes[node]) + sizes[node]
+        ahead = jnp.sqrt(reach.mass**2 + size * size) + size
         stretch = jnp.maximum(stretch, (reach.transverse_mass + reach.pt) / ahead)
     pt = jnp.maximum(
         safe_sqrt((total - mass) * (total + mass)), 0.5 * mass * (stretch - 1.0 / stretch)
     )
-    return Reach(mass, jnp.hypot(mass, pt), pt, max(reach.rapidity for reach in below))
+    transverse = jnp.sqrt(mass * mass + pt * pt)
+    return Reach(mass, transverse, pt, max(reach.rapidity for reach in below))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Products:
 
     each: tuple[Reach, Reach]
     is_cut: bool
-    boost: Number  #: rapidity of the rest frame of the beams in the lab
+    boost: Number  #: exp(2 y) of the rest frame of the beams in the lab
 
     @classmethod
     def of(cls, branch: Branch, found: Mapping[Node, Reach], boost: Number) -> Products:
@@ -104,12 +106,12 @@ class Products:
     def front(self) -> Array:
         """exp(-2 y) for the largest rapidities in the rest frame of the beams, 0 without a bound;
         (2, events or 1)."""
-        return self._shrink * jnp.exp(2.0 * jnp.asarray(self.boost))
+        return self._shrink * self.boost
 
     @functools.cached_property
     def back(self) -> Array:
         """exp(2 y) for the smallest rapidities, 0 without a bound; (2, events or 1)."""
-        return self._shrink * jnp.exp(-2.0 * jnp.asarray(self.boost))
+        return self._shrink / self.boost
 
     @property
     def _shrink(self) -> Array:

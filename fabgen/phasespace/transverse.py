@@ -24,12 +24,14 @@ from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
 from .decays import Momentum, Undone, direction, to_rest_frame
-from .kinematics import TWO_PI, light_cone, unit_angles, unit_ratio
+from .kinematics import TWO_PI, light_cone, unit_angles
 from .reach import Products, stacked
 from .tree import Branch, Node
 
 #: Smallest momentum, GeV: what is divided by it stays finite.
 _TINY = 1e-60
+#: A momentum that no other one notices, GeV.
+_LEAST = 1e-30
 #: Where less than this is left of the range of cos theta all of it is kept: nothing is in cuts.
 _SMALLEST = 1e-9
 #: How far outside of its range (1 + cos theta)/2 may lie by rounding.
@@ -60,12 +62,18 @@ class LightCone(NamedTuple):
         """E, x, y, z."""
         return 0.5 * (self.plus + self.minus), self.x, self.y, 0.5 * (self.plus - self.minus)
 
+    @property
+    def across(self) -> tuple[Array, tuple[Array, Array]]:
+        """pT, and cos and sin of its azimuth: one that is too small to tell points along x."""
+        x = self.x + _LEAST
+        pt = jnp.sqrt(x * x + self.y * self.y)
+        return pt, (x / pt, self.y / pt)
+
 
 def undo_flight(branch: Branch, legs: dict[int, LightCone], masses: Array) -> Undone:
     """What the momenta of the legs say about a branch: its angles are those of its Flight."""
     total = summed(branch, legs)
-    pt = safe_sqrt(total.x**2 + total.y**2)
-    cos, sin = unit_ratio(total.x, pt, 1.0), unit_ratio(total.y, pt, 0.0)
+    _, (cos, sin) = total.across
     shrink = jnp.sqrt(total.minus / total.plus)
     below: dict[int, Momentum] = {}
     for leg in branch.legs:
@@ -94,10 +102,9 @@ class Flight:
         self.momentum = momentum
         self.size = size
         self.products = products
-        pt = safe_sqrt(momentum.x**2 + momentum.y**2)
+        pt, self.direction = momentum.across
         self.transverse_mass = jnp.sqrt(mass * mass + pt * pt)
         self.stretch = (self.transverse_mass + pt) / mass  # gamma (1 + beta)
-        self.direction = unit_ratio(momentum.x, pt, 1.0), unit_ratio(momentum.y, pt, 0.0)
         self.slow = products.slow(size)
         self.slope = 2.0 * pt / mass * size  # of the first product's E' in (1 + cos theta)/2
 

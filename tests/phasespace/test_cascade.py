@@ -242,7 +242,7 @@ def test_derivatives(tops, top_kinematics, evaluated):
     assert value == pytest.approx(expected, rel=1e-12)
     for field, values in point._asdict().items():
         for i in np.ndindex(values.shape):
-            step = 1e-5 * values[i]
+            step = 1e-5 * (values[i] or 1.0)
             up, down = values.copy(), values.copy()
             up[i], down[i] = values[i] + step, values[i] - step
             difference = (

@@ -17,7 +17,7 @@ BEAMS = "beams.energy=[250.0, 250.0]"
 PROCESSES = {
     "e+ e- > e+ e- mu+ mu-": (
         "cuts={ptl = 10.0, etal = 2.5, mmll = 10.0}",
-        (40, 30),
+        (40, 20),
     ),
     "u u~ > g g g": ("cuts={ptj = 20.0, etaj = 2.5, drjj = 0.4}", (16, 5)),
     "e+ e- > w+ w- z": ("channels.prior=flat", (11, 10)),
