@@ -108,12 +108,11 @@ class _Names:
 
 
 def _place(known: list[int], index: int | None) -> int | None:
-    """The place of an index in the list, where it is appended if it is new."""
+    """The place of an index at the end of the list: the same one twice has two places."""
     if index is None:
         return None
-    if index not in known:
-        known.append(index)
-    return known.index(index)
+    known.append(index)
+    return len(known) - 1
 
 
 def _filled(rows: Sequence[Sequence[int]]) -> Array:
