@@ -1,4 +1,4 @@
-"""Assembles the finished runs of a folder: Markdown, CSV; pictures. No number of a table by hand."""
+"""Assembles the finished runs of a folder: Markdown, CSV, pictures. No table is made by hand."""
 
 from __future__ import annotations
 
