@@ -17,7 +17,7 @@ _STEPS = (1, 2, 5)
 
 
 def along_table(records: Sequence[Record]) -> str | None:
-    """KL(p, q) from 10^4 points at round numbers of evaluations, geometric means over the seeds.
+    """KL(p, q) at round numbers of evaluations, geometric means over the seeds.
 
     None where no training was looked at on its way. Between two evaluations of a training its
     logarithm is linear in that of their number.
