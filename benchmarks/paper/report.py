@@ -73,11 +73,12 @@ evaluations as it does in 2D before FAB overtakes it: these budgets, 10^-4 of th
 before that point. It is not only the number of gradient steps: with as many as rKLD takes out of
 the buffer ("more updates") FAB comes closer, and stays behind. (That is by KL along the trainings,
 from 10^5 points. Of 10^6 points single weights decide at these efficiencies: one of the third
-training of rKLD at 10^7 is 860,000 times the mean and spoils all figures of that run.) Where the map knows the resonances
-(channels), all methods are beyond that phase at 3 x 10^6 evaluations, and rKLD stays ahead there
-with fabgen's settings, as in 2D: its gradient, along the path of the points, loses its noise as q
-comes close to p (`training.path_gradient`), which the paper's does not. Without it rKLD ends at a
-KL of 0.0019 in 2D (one seed of the first table below, 0.0004 with it), behind FAB with buffer.
+training of rKLD at 10^7 is 860,000 times the mean and spoils all figures of that run.) Where the
+map knows the resonances (channels), all methods are beyond that phase at 3 x 10^6 evaluations, and
+rKLD stays ahead there with fabgen's settings, as in 2D: its gradient, along the path of the points,
+loses its noise as q comes close to p (`training.path_gradient`), which the paper's does not.
+Without it rKLD ends at a KL of 0.0019 in 2D (one seed of the first table below, 0.0004 with it),
+behind FAB with buffer.
 """
 
 
