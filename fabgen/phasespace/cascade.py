@@ -16,7 +16,18 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import Array
 
-from .decays import Momentum, Undone, along, boost_along, decay, ends, kept, tilted, undo_decays
+from .decays import (
+    Momentum,
+    Undone,
+    along,
+    boost_along,
+    boost_of,
+    decay,
+    ends,
+    kept,
+    tilted,
+    undo_decays,
+)
 from .kinematics import TWO_PI, Number, Turn, isotropic_angles, light_cone, safe_sqrt
 from .mapping import Kinematics, Mapping
 from .ranges import Ranges, resonance
@@ -35,6 +46,9 @@ __all__ = [
     "Propagator",
     "flat_tree",
 ]
+
+#: How far outside of its range (1 + cos theta)/2 may lie by rounding.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -179,8 +193,7 @@ class Cascade(Mapping):
         if isinstance(child, Leaf) or child in self.cut:
             return {child: (energy, x, y, z)}
         (turn, size, _), mass = Turn.to(x, y, z), ranges.mass(child)
-        total = energy + size
-        boost = 1.0, energy / mass, size / mass, 0.5 * total / mass, 0.5 * mass / total
+        boost = boost_of(1.0, energy, size, mass)
         result: dict[Node, Momentum] = {}
         for end in ends(child, self.cut):
             e, x, y, z = boost_along(momenta[end], ranges.mass(end), *boost)
@@ -318,7 +331,3 @@ def _span(
 def _upwards(p: LightCone) -> Momentum:
     """E + p, x, y, E - p with p along z."""
     return p.plus, p.x, p.y, p.minus
-
-
-#: How far outside of its range (1 + cos theta)/2 may lie by rounding.
-_ROUNDING = 1e-9

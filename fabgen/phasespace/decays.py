@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .kinematics import Turn, light_cone, unit_angles
+from .kinematics import Number, Turn, light_cone, unit_angles
 from .mapping import Kinematics
 from .ranges import Ranges
 from .scattering import Pair, rotated
@@ -49,19 +49,24 @@ def decay(
     for child, sign in zip(branch.children, (1.0, -1.0), strict=True):
         mass = ranges.mass(child)
         energy = jnp.sqrt(size * size + mass * mass)
-        total = energy + size
         if isinstance(child, Leaf) or child in stops:
             x = sign * size * turn.sin
-            slow = mass * mass / total
+            slow = mass * mass / (energy + size)
             cone = slow + 2.0 * size * u, slow + 2.0 * size * (1.0 - u)
             p = energy, x * turn.cos_phi, x * turn.sin_phi, sign * size * turn.cos
             result[child] = (*p, *(cone if sign > 0.0 else reversed(cone)))
             continue
-        boost = sign, energy / mass, size / mass, 0.5 * total / mass, 0.5 * mass / total
+        boost = boost_of(sign, energy, size, mass)
         for end in ends(child, stops):
             e, x, y, z = boost_along(momenta[end], ranges.mass(end), *boost)
             result[end] = (e, *turn.forward(x, y, z))
     return result
+
+
+def boost_of(sign: float, energy: Array, size: Array, mass: Number) -> tuple[Number, ...]:
+    """The boost along sign x z of a frame of this energy, momentum and mass, for `boost_along`."""
+    total = energy + size
+    return sign, energy / mass, size / mass, 0.5 * total / mass, 0.5 * mass / total
 
 
 def boost_along(momentum, mass, sign, gamma, gamma_beta, stretch, shrink) -> Momentum:

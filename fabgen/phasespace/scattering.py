@@ -217,7 +217,7 @@ class Pair(NamedTuple):
             one = jax.lax.stop_gradient(self.total / self.total)
             first = 0.5 * (ahead + behind) / one, x / one, y / one, z / one
         return Pair.of(mass, t, self.beam_mass)._replace(
-            beams=self if self.beams is None else self.beams, first=first, tilt=tilt
+            beams=self._of_beams, first=first, tilt=tilt
         )
 
 
