@@ -1,7 +1,8 @@
-"""Affine couplings between logit and sigmoid: what splines are compared with.
+"""Affine couplings of logits: what splines are compared with.
 
 Everything is elementwise over (coordinates, events): raw (2, coordinates, events) holds the raw
-logarithm of the scale and the shift; raw = 0 is the identity.
+logarithm of the scale and the shift; raw = 0 is the identity. A flow of them takes the logits of
+the coordinates once and the sigmoid of the result.
 """
 
 from __future__ import annotations
@@ -29,20 +30,16 @@ def sigmoid(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jax.nn.sigmoid(x), -jax.nn.softplus(x) - jax.nn.softplus(-x)
 
 
-def affine_forward(raw: jax.Array, u: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """v = sigmoid(exp(s) logit(u) + t) and log dv/du."""
-    log_scale, shift = _scale_and_shift(raw, u.dtype)
-    x, log_dx = logit(u)
-    v, log_dv = sigmoid(jnp.exp(log_scale) * x + shift)
-    return v, log_dx + log_scale + log_dv
+def affine_forward(raw: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """y = exp(s) x + t and log dy/dx."""
+    log_scale, shift = _scale_and_shift(raw, x.dtype)
+    return jnp.exp(log_scale) * x + shift, log_scale
 
 
-def affine_inverse(raw: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """u = sigmoid(exp(-s) (logit(v) - t)) and log du/dv."""
-    log_scale, shift = _scale_and_shift(raw, v.dtype)
-    y, log_dy = logit(v)
-    u, log_du = sigmoid(jnp.exp(-log_scale) * (y - shift))
-    return u, log_dy - log_scale + log_du
+def affine_inverse(raw: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """x = exp(-s) (y - t) and log dx/dy."""
+    log_scale, shift = _scale_and_shift(raw, y.dtype)
+    return jnp.exp(-log_scale) * (y - shift), -log_scale
 
 
 def _scale_and_shift(raw: jax.Array, dtype: jnp.dtype) -> tuple[jax.Array, jax.Array]:

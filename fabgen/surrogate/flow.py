@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from fabgen.errors import InputError
-from fabgen.surrogate.affine import affine_forward, affine_inverse
+from fabgen.surrogate.affine import affine_forward, affine_inverse, logit, sigmoid
 from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.conditioner import apply_conditioner, init_conditioner
 from fabgen.surrogate.permutations import Split, coupling_splits
-from fabgen.surrogate.rotation import RotatedLayer, no_rotation, rotate
+from fabgen.surrogate.rotation import RotatedLayer, no_rotation, rotate, rotate_in_cube
 from fabgen.surrogate.spline import identity_with_fine_ends, spline_forward, spline_inverse
 
 if TYPE_CHECKING:
@@ -152,26 +152,50 @@ class Flow(Surrogate):
     def _run(
         self, params: Params, x: jax.Array, context: jax.Array | None, *, inverse: bool
     ) -> tuple[jax.Array, jax.Array]:
-        """The chain of layers on x (dim, n), with the sum of the log slopes (n,)."""
+        """The chain on x (dim, n), with the sum of the log slopes (n,).
+
+        Splines act on the cube. Affine couplings act on logits, which are taken once: between the
+        layers the sigmoid of one would meet the logit of the next.
+        """
+        if self.coupling == "spline":
+            return self._layers(params, x, context, inverse=inverse)
+        x, log_dx = logit(x)
+        y, log_dy = self._layers(params, x, context, inverse=inverse)
+        v, log_dv = sigmoid(y)
+        return v, log_dx.sum(axis=0) + log_dy + log_dv.sum(axis=0)
+
+    def _layers(
+        self, params: Params, x: jax.Array, context: jax.Array | None, *, inverse: bool
+    ) -> tuple[jax.Array, jax.Array]:
+        """All layers, of logits if the couplings are affine."""
         couple = _COUPLINGS[self.coupling][inverse]
+        in_cube = self.coupling == "spline"
         layers = list(zip(self.splits, params, strict=True))
         axes = tuple(range(self.dim))
         log_det = jnp.zeros(x.shape[1], x.dtype)
         order = axes
+
+        def turned(angles: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array | float]:
+            x = _reorder(x, order, axes)
+            if in_cube:
+                return rotate_in_cube(angles, x, inverse=inverse)
+            return rotate(angles, x, inverse=inverse), 0.0
+
         for split, layer in reversed(layers) if inverse else layers:
             rotated = isinstance(layer, RotatedLayer)
             network = layer.network if rotated else layer
             if rotated and not inverse:
-                x, log_slope = rotate(layer.angles, _reorder(x, order, axes))
+                x, log_slope = turned(layer.angles, x)
                 order, log_det = axes, log_det + log_slope
             order, x = split.transformed + split.conditioning, _reorder(x, order, *split)
             n = len(split.transformed)
-            raw = apply_conditioner(network, x[n:], context)
+            condition = x[n:] if in_cube else jax.nn.sigmoid(x[n:])
+            raw = apply_conditioner(network, condition, context)
             moved, log_slope = couple(raw.reshape(-1, n, x.shape[1]), x[:n])
             x = jnp.concatenate([moved, x[n:]])
             log_det = log_det + log_slope.sum(axis=0)
             if rotated and inverse:
-                x, log_slope = rotate(layer.angles, _reorder(x, order, axes), inverse=True)
+                x, log_slope = turned(layer.angles, x)
                 order, log_det = axes, log_det + log_slope
         return _reorder(x, order, axes), log_det
 

@@ -1,4 +1,4 @@
-"""Trainable rotations of all coordinates, between logit and sigmoid.
+"""Trainable rotations of the logits of all coordinates.
 
 T. Heimel et al., MadNIS, SciPost Phys. 15 (2023) 141, section 3.4: generalized Euler angles, one
 for each dimension of SO(d). Zero angles are the identity.
@@ -49,11 +49,16 @@ def rotation_matrix(angles: jax.Array, dim: int) -> jax.Array:
     return jax.lax.scan(turn, identity, (jnp.asarray(planes), angles))[0]
 
 
-def rotate(
+def rotate(angles: jax.Array, x: jax.Array, *, inverse: bool = False) -> jax.Array:
+    """R x for x (dim, n); inverse: R^T x."""
+    matrix = rotation_matrix(angles, x.shape[0])
+    return (matrix.T if inverse else matrix) @ x
+
+
+def rotate_in_cube(
     angles: jax.Array, u: jax.Array, *, inverse: bool = False
 ) -> tuple[jax.Array, jax.Array]:
     """v = sigmoid(R logit(u)) for u (dim, n) in [0, 1], and log|dv/du| (n,); inverse: R^T."""
-    matrix = rotation_matrix(angles, u.shape[0])
     x, log_dx = logit(u)
-    v, log_dv = sigmoid((matrix.T if inverse else matrix) @ x)
+    v, log_dv = sigmoid(rotate(angles, x, inverse=inverse))
     return v, (log_dx + log_dv).sum(axis=0)

@@ -10,7 +10,7 @@ import pytest
 from fabgen.errors import InputError
 from fabgen.surrogate import Flow
 from fabgen.surrogate.affine import affine_forward, affine_inverse
-from fabgen.surrogate.rotation import no_rotation, rotate, rotation_matrix
+from fabgen.surrogate.rotation import no_rotation, rotate_in_cube, rotation_matrix
 
 
 def angles_of(dim, seed=0):
@@ -51,9 +51,9 @@ def test_rotating_and_back_and_its_jacobian():
 
     @jax.jit
     def there_and_back(u):
-        v, log_slope = rotate(angles, u)
-        jacobian = jax.vmap(jax.jacfwd(lambda u: rotate(angles, u[:, None])[0][:, 0]))(u.T)
-        return log_slope, jacobian, *rotate(angles, v, inverse=True)
+        v, log_slope = rotate_in_cube(angles, u)
+        jacobian = jax.vmap(jax.jacfwd(lambda u: rotate_in_cube(angles, u[:, None])[0][:, 0]))(u.T)
+        return log_slope, jacobian, *rotate_in_cube(angles, v, inverse=True)
 
     log_slope, jacobian, back, log_back = map(np.asarray, there_and_back(u))
     np.testing.assert_allclose(back, u, rtol=1e-9)
@@ -63,22 +63,25 @@ def test_rotating_and_back_and_its_jacobian():
 
 def test_affine_maps_invert_and_have_their_slope():
     raw = np.random.default_rng(2).normal(size=(2, 3, 20))
-    u = np.random.default_rng(3).uniform(0.01, 0.99, (3, 20))
+    x = np.random.default_rng(3).normal(size=(3, 20))
 
     @jax.jit
-    def there_and_back(raw, u):
-        v, log_slope = affine_forward(raw, u)
-        slope = jax.grad(lambda u: affine_forward(raw, u)[0].sum())(u)
-        return v, log_slope, slope, *affine_inverse(raw, v)
+    def there_and_back(raw, x):
+        y, log_slope = affine_forward(raw, x)
+        slope = jax.grad(lambda x: affine_forward(raw, x)[0].sum())(x)
+        return y, log_slope, slope, *affine_inverse(raw, y)
 
-    _, log_slope, slope, back, log_back = map(np.asarray, there_and_back(raw, u))
-    np.testing.assert_allclose(back, u, rtol=1e-9)
+    _, log_slope, slope, back, log_back = map(np.asarray, there_and_back(raw, x))
+    np.testing.assert_allclose(back, x, rtol=1e-9)
     np.testing.assert_allclose(log_back, -log_slope, atol=1e-9)
     np.testing.assert_allclose(log_slope, np.log(slope), atol=1e-9)
-    np.testing.assert_allclose(there_and_back(0.0 * raw, u)[0], u, rtol=1e-14)
+    np.testing.assert_allclose(there_and_back(0.0 * raw, x)[0], x, rtol=1e-14)
 
 
-@pytest.mark.parametrize(("coupling", "permutation"), [("spline", "rotation"), ("affine", "log")])
+@pytest.mark.parametrize(
+    ("coupling", "permutation"),
+    [("spline", "rotation"), ("affine", "log"), ("affine", "rotation")],
+)
 def test_flows_are_normalized_and_invert(coupling, permutation):
     flow = Flow(2, 2, 5, (8,), permutation, coupling=coupling)
     rng = np.random.default_rng(4)
