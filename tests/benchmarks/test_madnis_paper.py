@@ -43,6 +43,17 @@ def test_buffered_trainings_take_as_many_updates():
     assert (one.madnis.buffer_gain, five.madnis.buffer_gain) == (1.0, 5.0)
 
 
+def test_short_trainings_of_the_ring_have_larger_learning_rates():
+    from madnis.settings import Experiment, card_of
+
+    def rate(toy, row, fraction):
+        return card_of(Experiment(toy, row, "affine", fraction=fraction)).training.learning_rate
+
+    rates = [rate("crossed-ring", "ring, line", fraction) for fraction in (1.0, 0.2, 0.1, 0.02)]
+    assert rates == pytest.approx([1e-3, 5e-3, 1e-2, 1e-2])
+    assert rate("camel-back", "learned, flat prior", 0.1) == 1e-3
+
+
 def test_errors_of_fixed_weights_are_those_of_quadrature():
     from madnis.runs import relative_errors
     from madnis.settings import Experiment, card_of
@@ -55,5 +66,6 @@ def test_errors_of_fixed_weights_are_those_of_quadrature():
     found = relative_errors(integrand, surrogate, surrogate.init(jax.random.key(0)), 1)
     assert found["equal"] == pytest.approx(0.773, abs=1e-3)
     assert found["optimal"] == pytest.approx(0.743, abs=1e-3)
+    assert found["floor"] == pytest.approx(found["optimal"])  # all points are uniform anyway
     assert found["sampled"] == pytest.approx(0.773, abs=0.03)
     assert found["integral"] == pytest.approx(1.0, abs=1e-5)
