@@ -14,11 +14,11 @@ from jax import Array
 
 from fabgen.amplitude.dalitz import AmplitudeModel, DalitzAmplitude
 from fabgen.errors import InputError
-from fabgen.integrand import Point
 from fabgen.numerics import safe_log
 from fabgen.phasespace.dalitz import DalitzMap, decay_plane, turn
 from fabgen.phasespace.kinematics import pair_products, subset_mass_squared
 from fabgen.phasespace.mapping import Kinematics, kinematics
+from fabgen.point import Point
 from fabgen.process.topology import EventTopology
 
 #: The Les Houches accord (hep-ph/0109068) writes what is not defined as -1.

@@ -1,16 +1,18 @@
 """The events of an LHE file as the sample of fkld, through the inverse map.
 
 They keep their weights. f is evaluated once at every event inside the map, to find those outside
-the cuts and windows of the card.
+the cuts and windows of the card. Of several channels an event goes to channel i with the
+probability alpha_i of the prior: the events of a channel are then a sample of alpha_i f_i.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fabgen.card import Card
 from fabgen.errors import InputError
@@ -21,18 +23,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fabgen.interface import AnyIntegrand
+    from fabgen.interface import AnyIntegrand, InChannels
     from fabgen.session import Session
+
+#: The channels of events have a stream of numbers of their own below the seed of the training.
+_CHANNELS = 0x46434800
 
 
 @dataclasses.dataclass(frozen=True)
 class FilePoints:
-    """What an event file gives before f is asked: u (n, dim) inside the map, weights (n,) > 0.
+    """What an event file gives before f is asked: u (n, dim) inside the maps of channels (n,),
+    weights (n,) > 0.
 
     read: events of the file; zero_weight, outside_map: those left out. sha256: of the file.
     """
 
     u: NDArray[np.float64]
+    channel: NDArray[np.int32]
     weight: NDArray[np.float64]
     read: int
     zero_weight: int
@@ -57,7 +64,7 @@ def read_points(
 
     from fabgen.events.legs import event_weights, leg_momenta
     from fabgen.events.reader import read_lhe
-    from fabgen.sampling.blocks import in_blocks
+    from fabgen.sampling.blocks import mapped
 
     reporter.note(f"reading the events of {path}")
     sha256 = _sha256(path)
@@ -68,23 +75,48 @@ def read_points(
     topologies = integrand.topologies
     legs = leg_momenta(events, topologies, _incoming(integrand), path)
     u = np.full((len(events), integrand.dim), np.nan)
-    for number in np.unique(legs.subprocess):
-        inverse = jax.jit(lambda p, k=int(number): integrand.unit_cube(p, subprocess=k))
-        chosen = np.flatnonzero(legs.subprocess == number)
-        for part, filled in in_blocks(len(chosen)):
-            found = inverse(legs.momenta[chosen[filled]])
-            u[chosen[part]] = np.asarray(found)[: part.stop - part.start]
+    channel = np.zeros(len(events), np.int32)
+    for subprocess in np.unique(legs.subprocess):
+        own = np.flatnonzero(legs.subprocess == subprocess)
+        if integrand.n_channels > 1:
+            channel[own] = _drawn_channels(card, integrand, legs.momenta[own], int(subprocess))
+        for number in np.unique(channel[own]):
+            chosen = own[channel[own] == number]
+            inverse = functools.partial(
+                integrand.unit_cube, channel=int(number), subprocess=int(subprocess)
+            )
+            u[chosen] = mapped(jax.jit(inverse), legs.momenta[chosen])
     inside = np.all(np.isfinite(u) & (u >= 0.0) & (u <= 1.0), axis=1)
     positive = weight > 0.0
     kept = inside & positive
     return FilePoints(
         u=u[kept],
+        channel=channel[kept],
         weight=weight[kept],
         read=len(events),
         zero_weight=int(np.sum(~positive)),
         outside_map=int(np.sum(positive & ~inside)),
         sha256=sha256,
     )
+
+
+def _drawn_channels(
+    card: Card, integrand: AnyIntegrand, momenta: NDArray[np.float64], subprocess: int
+) -> NDArray[np.int32]:
+    """A channel for each event (events, n_external, 4), drawn with the probabilities alpha_i."""
+    import jax
+    import numpy as np
+
+    from fabgen.sampling.blocks import mapped
+
+    several = cast("InChannels", integrand)
+
+    def log_prior(momenta: jax.Array) -> jax.Array:
+        return several.log_prior(momenta, subprocess).T
+
+    log_alpha = mapped(jax.jit(log_prior), momenta)
+    key = jax.random.fold_in(jax.random.key(card.training.seed), _CHANNELS + subprocess)
+    return np.asarray(jax.random.categorical(key, log_alpha, axis=1), np.int32)
 
 
 def _incoming(integrand: AnyIntegrand) -> NDArray[np.float64]:
@@ -119,7 +151,7 @@ def file_sample(session: Session) -> Drawn:
     log_f = np.empty(n)
     with session.reporter.stage("sample", n, "events") as show:
         for part, filled in in_blocks(n):
-            found = session.log_density(points.u[filled])
+            found = session.channel_values(points.u[filled], points.channel[filled]).log_f
             log_f[part] = np.asarray(found)[: part.stop - part.start]
             show(part.stop)
     zero, finite = np.isneginf(log_f), np.isfinite(log_f)
@@ -133,6 +165,7 @@ def file_sample(session: Session) -> Drawn:
     }
     return Drawn(
         u=points.u[finite],
+        channel=points.channel[finite],
         weight=points.weight[finite],
         target_evaluations=n,
         zero_values=int(np.sum(zero)),

@@ -22,38 +22,8 @@ from fabgen.model import Model
 from fabgen.numerics import safe_log
 from fabgen.phasespace.features import n_event_features
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
+from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology
-
-
-class Point(NamedTuple):
-    """A batch of phase-space points; events are the last axis.
-
-    log_f: log of d sigma / dPhi, in pb (GeV for decays) per GeV^(2 n - 4); no Jacobian, no channel
-    weight. log_jacobian: log(dPhi/du) of the channel that the point was drawn with. log_prior
-    (n_channels, events): log of the channel weights before training. features (n_features, events):
-    what trained channel weights may look at. momenta (n_external, 4, events): lab frame, GeV.
-    subprocess (n_subprocesses, events): log of the share of each subprocess in f. scales (2,
-    events): renormalization and factorization scale in GeV.
-    """
-
-    log_f: Array
-    log_jacobian: Array
-    log_prior: Array
-    features: Array
-    momenta: Array
-    subprocess: Array
-    scales: Array
-
-
-class Placed(NamedTuple):
-    """Points of several channels in phase space; what follows no longer depends on their maps.
-
-    final (n_final, 4, events): momenta in the rest frame of the beams, GeV. log_jacobian (events,):
-    log(dPhi/du); -inf where a point is outside of the cube or its map closed.
-    """
-
-    final: Array
-    log_jacobian: Array
 
 
 class _Sampled(NamedTuple):
@@ -296,18 +266,34 @@ class Integrand:
         Outside of the cube (or not finite) for momenta that the map does not reach. subprocess: as
         in `momenta`.
         """
-        momenta = jnp.asarray(momenta, dtype=jnp.float64)
-        shape = momenta.shape[:-2]
-        _, _, derived = self._prepare(jnp.zeros((1, self.dim)), None)
+        derived = self._derived(None)
         component, mapping = self._map_of(channel, subprocess)
         collision = self._collision(component, derived)
-        lab = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[self.n_initial :]
-        rest = boost_z(lab, -collision.beta)
+        shape, rest = self._at_rest(momenta, collision)
         u, log_jacobian = mapping.inverse(
             rest, component.kinematics(collision, derived, self.n_initial)
         )
         u = jnp.where(jnp.isposinf(log_jacobian), jnp.nan, u)  # beyond its windows and cuts
         return u.T.reshape(*shape, self.dim)
+
+    def log_prior(self, momenta: Array, subprocess: int = 0) -> Array:
+        """log alpha (n_channels, ...) before any training at lab momenta (..., n_external, 4).
+
+        -inf for the channels of other components than that of the subprocess.
+        """
+        derived = self._derived(None)
+        number = self._component_of(subprocess)
+        shape, rest = self._at_rest(momenta, self._collision(self.components[number], derived))
+        first = next(i for i, row in enumerate(rows(self.components)) if row.component == number)
+        values = values_at(rest, first, self._setup(derived))
+        return values.log_prior.reshape(-1, *shape)
+
+    def _at_rest(self, momenta: Array, collision: Collision) -> tuple[tuple[int, ...], Array]:
+        """The shape of the events of lab momenta (..., n_external, 4), and the final momenta in the
+        rest frame (n_final, 4, events)."""
+        momenta = jnp.asarray(momenta, dtype=jnp.float64)
+        lab = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[self.n_initial :]
+        return momenta.shape[:-2], boost_z(lab, -collision.beta)
 
     def _map_of(self, channel: int, subprocess: int) -> tuple[Component, PhaseSpaceMap]:
         if not 0 <= channel < self.n_channels:
@@ -318,9 +304,13 @@ class Integrand:
             row = rows(self.components)[channel]
             component = self.components[row.component]
             return component, component.channels[row.local].mapping
-        for component in self.components:
+        component = self.components[self._component_of(subprocess)]
+        return component, component.mapping
+
+    def _component_of(self, subprocess: int) -> int:
+        for number, component in enumerate(self.components):
             if any(subprocess in term.subprocesses for term in component.terms):
-                return component, component.mapping
+                return number
         raise InputError(
             "no such subprocess", found=subprocess, allowed=f"0 to {len(self.topologies) - 1}"
         )

@@ -14,7 +14,7 @@ from jax import Array
 from fabgen.process.topology import EventTopology
 
 if TYPE_CHECKING:
-    from fabgen.integrand import Placed, Point
+    from fabgen.point import Placed, Point
 
 
 class AnyIntegrand(Protocol):
@@ -101,6 +101,9 @@ class InChannels(AnyIntegrand, Protocol):
 
     def place(self, u: Array, channel: Array | int) -> Placed:
         """Where the points u (events, dim) of the channels lie."""
+
+    def log_prior(self, momenta: Array, subprocess: int = 0) -> Array:
+        """log alpha (n_channels, ...) before training at lab momenta (..., n_external, 4)."""
 
     def point_at(self, placed: Placed, channel: Array | int) -> Point:
         """`point` of what `place` has placed."""

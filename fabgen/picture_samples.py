@@ -33,8 +33,8 @@ from fabgen.session import (
 if TYPE_CHECKING:
     import jax
 
-    from fabgen.integrand import Placed
     from fabgen.plot.sample import Floats, Sample, Samples
+    from fabgen.point import Placed
 
 
 def draw_samples(session: Session, trained: Trained, n: int) -> Samples:

@@ -18,7 +18,7 @@ from fabgen.auto import Goal, automatic_surrogate, has_chosen
 from fabgen.card import Card, with_channels
 from fabgen.card.auto import is_automatic
 from fabgen.card.toys import is_toy
-from fabgen.errors import InputError, not_available
+from fabgen.errors import InputError
 from fabgen.evaluation import Evaluated, evaluate
 from fabgen.picture_samples import draw_samples
 from fabgen.pictures import draw_channels, pictures, refuse_without_course
@@ -30,7 +30,6 @@ from fabgen.stages import has_finished_surrogate, trained_surrogate, write_event
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from fabgen.interface import AnyIntegrand
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.unweight import Totals
 
@@ -199,20 +198,10 @@ def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> I
         jax.devices()
     with watch("compile"):
         integrand = build_integrand(card)
-    _refuse_channels(card, integrand)
     stored = None if how.restart else directory
     points = read_points(card, integrand, how.reporter, stored) if trains else None
     with open_run(directory, card, restart=how.restart) as run:
         yield Session(card, run, integrand, how.reporter, watch, points)
-
-
-def _refuse_channels(card: Card, integrand: AnyIntegrand) -> None:
-    if integrand.n_channels > 1 and card.training.method == "fkld":
-        raise not_available(
-            "learning several channels from events",
-            key="training.method",
-            found=f'"fkld" with {integrand.n_channels} channels',
-        )
 
 
 def _report(

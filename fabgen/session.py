@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import jax
 
     from fabgen.event_sample import FilePoints
-    from fabgen.integrand import Placed
     from fabgen.interface import AnyIntegrand, InChannels
+    from fabgen.point import Placed
     from fabgen.surrogate.multichannel import ChannelValues
 
 # Streams of random numbers: their keys are folded from generation.seed with numbers that nothing

@@ -1,4 +1,4 @@
-"""The sample of fkld as points of the unit cube, made once and stored in the run.
+"""The sample of fkld as points of the unit cubes of all channels, made once and stored in the run.
 
 It is read from there when the training is resumed, so that a resumed training sees the same points
 and the evaluations of f that they took are counted once, as training.
@@ -24,10 +24,11 @@ _COUNTS = ("target_evaluations", "zero_values", "nonfinite_values")
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """Points u (n, dim) with f > 0 and weights (n,), the calls of f that they took (of these, zeros
-    and values that are not finite), and what the report tells of them."""
+    """Points u (n, dim) of channels (n,) with f > 0 and weights (n,), the calls of f that they took
+    (of these, zeros and values that are not finite), and what the report tells of them."""
 
     u: NDArray[np.float64]
+    channel: NDArray[np.int32]
     weight: NDArray[np.float64]
     target_evaluations: int
     zero_values: int
@@ -55,7 +56,11 @@ def training_sample(
         manifest = read_manifest(folder)
         assert manifest is not None
     refuse_changed(fkld.data, manifest["sha256_of_data"])
-    template: dict[str, Any] = {"u": np.zeros((0, 0)), "weight": np.zeros(0)}
+    template: dict[str, Any] = {
+        "u": np.zeros((0, 0)),
+        "channel": np.zeros(0, np.int32),
+        "weight": np.zeros(0),
+    }
     template |= {name: np.int64(0) for name in _COUNTS}
     stored = read(folder, manifest, template, match_shapes=False)
     sample = split_sample(
@@ -63,6 +68,7 @@ def training_sample(
         stored["weight"],
         fkld.validation,
         session.card.training.seed,
+        channel=stored["channel"],
         **{name: int(stored[name]) for name in _COUNTS},
     )
     return sample, {"sample": manifest["figures"]}
@@ -104,7 +110,7 @@ def _store(session: Session, description: Mapping[str, str]) -> None:
         f"{figures[name]:,} {text}" for name, text in _LEFT_OUT.items() if figures.get(name)
     ]
     session.reporter.note(f"{used}; left out: {', '.join(left_out)}" if left_out else used)
-    points = {"u": u, "weight": weight}
+    points = {"u": u, "channel": drawn.channel[supported], "weight": weight}
     counts = {name: np.int64(getattr(drawn, name)) for name in _COUNTS}
     notes = {
         "description": dict(description),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -229,9 +230,45 @@ def test_from_card_to_events(tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["channels"] == channels
 
 
-def test_what_several_channels_do_not_have_yet(tmp_path):
-    card = card_of_process(WW, [*ALL, "training.method=fkld"])
-    with pytest.raises(InputError, match="not available yet") as caught:
-        pipeline.train(card, tmp_path / "run")
-    assert caught.value.key == "training.method"
-    assert not (tmp_path / "run").exists()
+VEGAS = "iterations = 3, evaluations = 1000, warmup_iterations = 0, bins = 16"
+FKLD = (
+    *("training.method=fkld", "training.batch_size=200", "training.learning_rate=0.01"),
+    *("training.fkld.epochs=6", "surrogate={layers = 2, bins = 6, hidden = [16]}"),
+    *("evaluation.samples=20000", "generation.events=4000"),
+)
+
+
+@pytest.mark.parametrize("source", ["own", "grids", "file"])
+def test_flows_of_all_channels_learn_from_events(tmp_path, monkeypatch, source):
+    """Own events, or those of a run with one channel; in a folder below the working directory."""
+    monkeypatch.chdir(tmp_path)
+    settings = ["training.fkld.events=4000"]
+    if source == "grids":
+        monkeypatch.setattr("fabgen.own_events.SURVEY_POINTS", 1000)
+        settings += [f"surrogate.vegas={{{VEGAS}}}"]
+    if source == "file":
+        one = ("channels.use=one", "surrogate.kind=vegas", "generation.events=4000")
+        pipeline.generate(card_of_process(WW, [*ALL, *one]), Path("events"))
+        settings = ["training.fkld.data=events/events.lhe.gz"]
+    report = pipeline.generate(card_of_process(WW, [*ALL, *FKLD, *settings]), Path("run"))
+    assert report["cross_section_pb"] == pytest.approx(
+        7.1960, abs=4 * report["cross_section_error_pb"]
+    )
+    assert report["sampling_efficiency"] > 0.9 > report["untrained"]["sampling_efficiency"]
+    told = report["training"]["sample"]
+    assert (told["source"] == "VEGAS grids") == (source == "grids")
+    assert told["used"] == told["events"] == 4000
+    # The events of a channel are as many as its part of the cross section.
+    drawn = stored_channels(Path("run"))
+    for number, channel in enumerate(report["channels"]):
+        part = channel["integral"] / report["integral"]
+        assert abs(np.mean(drawn == number) - part) < 5 * np.sqrt(part / 4000)
+
+
+def stored_channels(directory):
+    """The channels of the sample of a run."""
+    from fabgen.training.checkpoint import read, read_manifest
+
+    folder, template = directory / "sample", {"channel": np.zeros(0, np.int32)}
+    manifest = read_manifest(folder)
+    return read(folder, manifest, template, subtree=True, match_shapes=False)["channel"]

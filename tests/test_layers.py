@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("phasespace",),
     ("beams",),
     (
-        *("frames", "channel_prior", "components", "drawing", "in_channels", "integrand"),
+        *("point", "frames", "channel_prior", "components", "drawing", "in_channels", "integrand"),
         *("interface", "dalitz", "toys"),
         *("divergences", "build", "build_checks", "build_dalitz"),
     ),

@@ -15,10 +15,10 @@ import pytest
 from fabgen import run as pipeline
 from fabgen.card import card_of_process
 from fabgen.errors import FabgenError, InputError
-from fabgen.integrand import Placed, Point
 from fabgen.picture_samples import draw_samples
 from fabgen.pictures import pictures
 from fabgen.plot import style
+from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology, Resonance
 from fabgen.reporting import Silent, Stopwatch
 from fabgen.run import How

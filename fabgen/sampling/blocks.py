@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fabgen.sampling.sampler import DEFAULT_BLOCK
 
@@ -18,3 +18,14 @@ def in_blocks(n: int, size: int = DEFAULT_BLOCK) -> Iterator[tuple[slice, Places
     for start in range(0, n, size):
         stop = min(start + size, n)
         yield slice(start, stop), np.minimum(np.arange(start, start + size), stop - 1)
+
+
+def mapped(
+    function: Callable[[NDArray[np.float64]], ArrayLike], rows: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """function(rows), of functions of single rows (n > 0, ...) -> (n, ...)."""
+    found = [
+        np.asarray(function(rows[filled]))[: part.stop - part.start]
+        for part, filled in in_blocks(len(rows))
+    ]
+    return np.concatenate(found)

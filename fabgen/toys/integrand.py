@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from fabgen.errors import InputError
-from fabgen.integrand import Placed, Point
+from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology
 from fabgen.toys.densities import ToyDensity
 from fabgen.toys.maps import ToyMap

@@ -52,7 +52,7 @@ class Checkpointer:
 
     @property
     def path(self) -> Path:
-        return Path(self.directory).absolute()
+        return Path(self.directory)
 
     @property
     def resume_step(self) -> int | None:
@@ -102,7 +102,7 @@ def save_surrogate(
 ) -> None:
     """Stores the parameters of a surrogate (any pytree of arrays: a flow, a VEGAS grid)."""
     notes = {"description": dict(description or {}), "step": 0, "finished": True, "seconds": 0.0}
-    write(Path(directory).absolute(), {"params": params}, notes)
+    write(Path(directory), {"params": params}, notes)
 
 
 def load_surrogate(
@@ -117,7 +117,7 @@ def load_surrogate(
     `template` gives the structure (such as `jax.eval_shape(surrogate.init, key)`), with
     match_shapes also the shapes. Raises InputError for a missing, damaged or foreign checkpoint.
     """
-    path = Path(directory).absolute()
+    path = Path(directory)
     manifest = read_manifest(path)
     if manifest is None:
         raise InputError("there is no surrogate here", file=path)
@@ -186,7 +186,8 @@ def _orbax_save(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
     if not stored:
         return path.mkdir()
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-        checkpointer.save(path, args=ocp.args.PyTreeSave(stored), force=True)
+        # Orbax refuses relative paths.
+        checkpointer.save(path.absolute(), args=ocp.args.PyTreeSave(stored), force=True)
 
 
 def _replace_manifest(directory: Path, manifest: dict[str, Any]) -> None:
@@ -259,7 +260,8 @@ def _orbax_restore(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     arguments = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
     try:
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-            return checkpointer.restore(path, args=ocp.args.PyTreeRestore(restore_args=arguments))
+            how = ocp.args.PyTreeRestore(restore_args=arguments)
+            return checkpointer.restore(path.absolute(), args=how)
     except (ValueError, KeyError, FileNotFoundError) as error:
         # The hashes agree, so this is a file of another Orbax and no damage.
         raise FabgenError(f"Orbax cannot read the checkpoint in {path}: {error}") from error

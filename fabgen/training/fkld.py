@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from fabgen.errors import InputError
+from fabgen.surrogate.multichannel import in_channels
 from fabgen.training.counters import Counters, Tally
 from fabgen.training.objective import Objective
 from fabgen.training.sample import Points, Sample
@@ -39,6 +40,8 @@ class ForwardKlMemory(NamedTuple):
 
 class ForwardKl(Objective):
     """Minibatches of the sample, in a new random order in every epoch.
+
+    Of several channels each point belongs to one, whose density learns from it.
 
     The order follows from the seed and the number of the epoch alone; what does not fill a batch at
     the end of an epoch is left out of it. With a validation sample the parameters at the end are
@@ -123,11 +126,11 @@ class ForwardKl(Objective):
         size, points = self.options.batch_size, self._sample.training
         start = memory.taken % self._batches * size
         places = jax.lax.dynamic_slice_in_dim(memory.order, start, size)
-        return Points(points.u[places], points.weight[places])
+        return jax.tree.map(lambda leaf: leaf[places], points)
 
     def loss(self, params: Params, batch: Points, tally: Tally) -> tuple[Array, tuple[None, Tally]]:
         """-mean(weight x log q); points where log q is not finite are left out."""
-        log_q = self.surrogate.log_prob(params, batch.u)
+        log_q = in_channels(self.surrogate).log_prob(params, batch.u, batch.channel)
         terms = jnp.where(jnp.isfinite(log_q), batch.weight * log_q, 0.0)
         return -jnp.mean(terms), (None, tally)
 
@@ -157,12 +160,14 @@ class ForwardKl(Objective):
         if not self._validates:
             return memory
         points, size = self._sample.validation, self.options.batch_size
+        view = in_channels(self.surrogate)
         # Whole batches, filled up with weight zero: the flow is compiled once.
         n, dim = points.u.shape
         missing = -n % size
         u = jnp.pad(points.u, ((0, missing), (0, 0)), mode="edge").reshape(-1, size, dim)
         weight = jnp.pad(points.weight, (0, missing))
-        log_q = jax.lax.map(lambda u: self.surrogate.log_prob(params, u), u).ravel()
+        channel = jnp.pad(points.channel, (0, missing)).reshape(-1, size)
+        log_q = jax.lax.map(lambda x: view.log_prob(params, *x), (u, channel)).ravel()
         loss = -jnp.sum(jnp.where(jnp.isfinite(log_q), weight * log_q, 0.0)) / n
         better = loss < memory.best_loss
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, memory.best)

@@ -15,10 +15,11 @@ _SPLIT = 0x464B4C00
 
 
 class Points(NamedTuple):
-    """u (n, dim) in the unit cube and weights (n,) > 0 with mean 1: a sample of p."""
+    """A sample of p: u (n, dim) in the unit cubes of channels (n,), weights (n,) > 0 of mean 1."""
 
     u: Array
     weight: Array
+    channel: Array
 
 
 class Sample(NamedTuple):
@@ -38,22 +39,27 @@ def split_sample(
     validation: float,
     seed: int,
     *,
+    channel: ArrayLike = 0,
     target_evaluations: int = 0,
     zero_values: int = 0,
     nonfinite_values: int = 0,
 ) -> Sample:
     """Points u (n, dim) with weights (n,) in an order drawn from the seed, split in two.
 
-    The share `validation` of them (rounded) is kept for validation. Both parts get mean weight 1.
+    channel (n,), or one for all: the channel of each point. Of events x ~ f they are drawn with the
+    probabilities alpha_i(x): u is then a sample of alpha_i f_i. The share `validation` of the
+    points (rounded) is kept for validation. Both parts get mean weight 1.
     """
     u, weight = np.asarray(u, np.float64), np.asarray(weight, np.float64)
     n = len(weight)
+    channels = np.broadcast_to(np.asarray(channel, np.int32), (n,))
     order = np.asarray(jax.random.permutation(jax.random.fold_in(jax.random.key(seed), _SPLIT), n))
     n_validation = min(round(validation * n), n - 1)
 
     def points(chosen: np.ndarray) -> Points:
         w = weight[chosen]
-        return Points(jnp.asarray(u[chosen]), jnp.asarray(w / w.mean() if w.size else w))
+        mean_one = jnp.asarray(w / w.mean() if w.size else w)
+        return Points(jnp.asarray(u[chosen]), mean_one, jnp.asarray(channels[chosen]))
 
     return Sample(
         points(order[n_validation:]),

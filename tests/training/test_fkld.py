@@ -12,7 +12,7 @@ from fabgen.surrogate import Flow
 from fabgen.training import Checkpointer, split_sample, train
 from fabgen.training.counters import Tally
 from fabgen.training.fkld import ForwardKl
-from fabgen.training.sample import Points, Sample
+from fabgen.training.sample import Points
 
 LOG_AB = ((0.8, 1.2), (0.3, 0.5))
 
@@ -77,11 +77,12 @@ def test_every_epoch_takes_every_batch_once_in_a_new_order(toys):
 
 def test_loss_by_hand(toys):
     """-mean(weight log q) for q = a u^(a-1) at a = 2; points outside are left out."""
-    sample = Sample(Points(np.full((4, 1), 0.5), np.ones(4)), Points(np.zeros((0, 1)), np.ones(0)))
+    sample = split_sample(np.full((4, 1), 0.5), np.ones(4), 0.0, seed=1)
     o = ForwardKl.resolve(options(toys, batch_size=4), sample)
     objective = ForwardKl(toys.GaussianTarget(dim=1), toys.Kumaraswamy(1), o, sample)
     params = {"log_ab": np.asarray([[np.log(2.0), 0.0]])}
-    batch = Points(np.asarray([[0.5], [0.25], [1.5], [1.0]]), np.asarray([1.0, 3.0, 1.0, 2.0]))
+    u, weight = [[0.5], [0.25], [1.5], [1.0]], [1.0, 3.0, 1.0, 2.0]
+    batch = Points(np.asarray(u), np.asarray(weight), np.zeros(4, np.int32))
     loss, _ = jax.jit(objective.loss)(params, batch, Tally.zero())
     expected = -(np.log(1.0) + 3.0 * np.log(0.5) + 2.0 * np.log(2.0)) / 4.0
     np.testing.assert_allclose(loss, expected, atol=1e-10)
