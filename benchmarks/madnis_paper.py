@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from madnis.report import write_report
 from madnis.runs import KEPT, result
-from madnis.settings import experiments
+from madnis.settings import COUPLINGS, experiments
 from records import known_records, write_records
 
 PARTS = ("camel", "ring", "buffered")
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--trainings", type=int, default=10, help="how many of each row")
     parser.add_argument("--rows", nargs="+", help="only rows of these names")
+    parser.add_argument("--couplings", nargs="+", choices=COUPLINGS, help="of the crossed ring")
     parser.add_argument("--fraction", type=float, default=1.0, help="of the paper's steps")
     parser.add_argument("--quick", action="store_true", help="the same as --fraction 0.02")
     parser.add_argument("--out", type=Path, default=Path("runs/madnis_paper"))
@@ -46,7 +47,9 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for part in () if options.report else options.parts:
         for experiment in experiments(part, options.trainings, fraction):
-            if not options.rows or experiment.row in options.rows:
+            row = not options.rows or experiment.row in options.rows
+            coupling = not options.couplings or experiment.variant in ("", *options.couplings)
+            if row and coupling:
                 result(experiment, options.out)
     if options.report:
         write_records(KEPT, known_records(options.out, KEPT))
