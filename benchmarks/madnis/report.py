@@ -105,7 +105,7 @@ def write_report(out: Path, target: Path, fraction: float | None = None) -> Path
 
 
 def _spread(records: Sequence[Record], figure: str) -> str:
-    values = np.array([record[figure] for record in records])
+    values = np.array([record[figure] for record in records], float)  # None becomes NaN
     if not len(values):
         return "–"
     return (

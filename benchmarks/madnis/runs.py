@@ -95,7 +95,7 @@ def relative_errors(integrand, surrogate, params, seed: int) -> dict[str, Any]:
     sqrt(EVENTS) I and by quadrature of p and p^2/q over the unit cube of each channel, so that
     tails count that samples rarely show. floor: the first if a share FLOOR of the points of each
     channel is uniform (evaluation.floor of a card). sampled: what one sample of EVENTS points, as
-    many of each channel, says of its own error.
+    many of each channel, says of its own error. None where it is too large for a number.
     """
     view, n_channels = in_channels(surrogate), integrand.n_channels
 
@@ -133,11 +133,14 @@ def relative_errors(integrand, surrogate, params, seed: int) -> dict[str, Any]:
     total = integrals.sum()
     sigma, above = (np.sqrt(np.maximum(second - integrals**2, 0.0)) for second in seconds)
     scale = 100.0 / (np.sqrt(EVENTS) * total)
+    errors = {
+        "optimal": scale * sigma.sum(),
+        "equal": scale * np.sqrt(n_channels * np.sum(sigma**2)),
+        "floor": scale * above.sum(),
+        "sampled": 100.0 * np.sqrt(sum(sampled)) / total,
+    }
     return {
-        "optimal": float(scale * sigma.sum()),
-        "equal": float(scale * np.sqrt(n_channels * np.sum(sigma**2))),
-        "floor": float(scale * above.sum()),
-        "sampled": float(100.0 * np.sqrt(sum(sampled)) / total),
+        **{name: float(x) if np.isfinite(x) else None for name, x in errors.items()},
         "integral": float(total),
         "shares": (integrals / total).tolist(),
     }
