@@ -292,8 +292,8 @@ def document(options: argparse.Namespace) -> str:
         "",
         f"`{command} --report`, then with `--spectra`; fabgen {__version__}, jax {jax.__version__},"
         f" {os.cpu_count()} cores, {dates[0]} to {dates[-1]}. Ways that are not in a table were not"
-        " run. Variance, kl and the grids of VEGAS channels have all channels, other trainings one, but"
-        f" for {', '.join(SEVERAL)}, which one does not cover.",
+        " run. Variance, kl and the grids of VEGAS channels have all channels, other trainings one,"
+        f" but for {', '.join(SEVERAL)}, which one does not cover.",
         "",
         "## Cross sections",
         "",
