@@ -39,9 +39,9 @@ LOSSES = (
 )
 NOTE = """\
 The start is an untrained map of 1 %: of a batch of 1024 points few carry the integral. Losses of
-t = f/(I q) in latent space, which are led by those points, are the noisiest there, as in the paper
-("forward training consistently beats inverse training"); at a learning rate of 0.0003 instead of
-0.001 the training of `kl-inverse` that diverged does not (a loss of 0.37 after 500 steps).
+t = f/(I q) in latent space, which are led by those points, are the noisiest there; the paper, too,
+finds them behind those in data space. At a learning rate of 0.0003 instead of 0.001 the training of
+`kl-inverse` that diverged does not (a loss of 0.36 after 500 of 600 steps).
 """
 HEAD = (
     *("loss", "direction", "method", "relative deviation", "sampling eff. (%)"),
