@@ -72,11 +72,12 @@ TRAINING = (
 #: What the unweighting efficiency hangs on, looked at point by point.
 LARGEST_WEIGHTS = """\
 The unweighting efficiency is that of the largest of 10^6 weights, and that moves: fresh samples of
-the first flow of wbwb gave 13 and 31 %. The channel of two tops (79 % of the cross section) decides.
-Its weights of 2 to 3 times the mean lie where mostly both W b pairs are tens of GeV from the mass of
-the top and b b~ is often close to the Z: other channels have most of f there, and the flow of this
-one draws few points to learn from. Those of 1.5 to 1.7 lie in thin layers of the mass of one pair
-(221 to 239 GeV), right above the border of the last bin of the VEGAS grid in the tail of the top.
+the first flow of wbwb gave 13 and 31 %. The channel of two tops (79 % of the cross section)
+decides. Its weights of 2 to 3 times the mean lie where mostly both W b pairs are tens of GeV from
+the mass of the top and b b~ is often close to the Z: other channels have most of f there, and the
+flow of this one draws few points to learn from. Those of 1.5 to 1.7 lie in thin layers of the mass
+of one pair (221 to 239 GeV), right above the border of the last bin of the VEGAS grid in the tail
+of the top.
 Of tops those of 2 to 2.6 lie 5 to 50 widths above the mass.
 """
 #: The record of a run, in its folder.
