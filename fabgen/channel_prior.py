@@ -22,7 +22,7 @@ from fabgen.model import ZERO, Model
 from fabgen.phasespace.channels import Channel
 from fabgen.phasespace.classes import Member, Members, class_of
 from fabgen.phasespace.kinematics import Number, mass_squared
-from fabgen.phasespace.mapping import Kinematics
+from fabgen.phasespace.mapping import Kinematics, inverse
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.process.resonances import Diagram
 
@@ -80,11 +80,11 @@ def log_densities(channels: Sequence[Channel], final: Array, kinematics: Kinemat
     for mapping, found in classes.items():
         if len(found) < _MANY:
             for number, _ in found:
-                logs[number] = -channels[number].mapping.inverse(final, kinematics)[1]
+                logs[number] = -inverse(channels[number].mapping, final, kinematics)[1]
             continue
 
         def log_density(member: Members, mapping: PhaseSpaceMap = mapping) -> Array:
-            return -mapping.inverse(final[member.legs], member.of_class(kinematics))[1]
+            return -inverse(mapping, final[member.legs], member.of_class(kinematics))[1]
 
         rows = jax.lax.map(log_density, Members.of([member for _, member in found]))
         logs |= {number: row for (number, _), row in zip(found, rows, strict=True)}

@@ -22,6 +22,7 @@ from fabgen.grouping import by_channel
 from fabgen.phasespace.classes import Members, class_of
 from fabgen.phasespace.features import event_features
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
+from fabgen.phasespace.mapping import forward
 
 
 class Setup(NamedTuple):
@@ -77,10 +78,10 @@ def momenta_of(u: Array, channel: Array | int, setup: Setup) -> tuple[Array, Arr
     number = np.array([distinct.index(key) for key in classes])
     members = Members.of([member for _, member in found])
 
-    def forward(k: int, mapping: PhaseSpaceMap, v: Array, member: Members) -> tuple[Array, Array]:
-        return mapping.forward(v, member.of_class(kinematics[k]))
+    def branch(k: int, mapping: PhaseSpaceMap, v: Array, member: Members) -> tuple[Array, Array]:
+        return forward(mapping, v, member.of_class(kinematics[k]))
 
-    branches = [functools.partial(forward, k, mapping) for k, mapping in distinct]
+    branches = [functools.partial(branch, k, mapping) for k, mapping in distinct]
 
     def one(i: Array | int, v: Array) -> tuple[Array, Array]:
         member = jax.tree.map(lambda array: array[i], members)

@@ -99,7 +99,7 @@ class Channels:
     use: str = option(
         "auto",
         doc="one: the map of the most resonant diagram; all: a channel for every diagram; "
-        "auto: all in runs by auto, variance, kl or rkld-forward, where diagrams have maps",
+        "auto: all where diagrams have maps",
         choices=("auto", "one", "all"),
     )
     prior: str = option(

@@ -24,10 +24,10 @@ from .decays import (
     boost_of,
     decay,
     ends,
-    kept,
     tilted,
     undo_decays,
 )
+from .fusion import computed_once, rows
 from .kinematics import TWO_PI, Number, Turn, isotropic_angles, light_cone, safe_sqrt
 from .mapping import Kinematics, Mapping
 from .ranges import Ranges, resonance
@@ -134,7 +134,9 @@ class Cascade(Mapping):
                 continue
             decayed = decay(branch, ranges, sizes[branch], *turns[branch], momenta, self.cut)
             if self.ladder:
-                decayed = kept(tilted(decayed, tilts.get(branch)), kinematics)
+                like = turns[branch][1].cos_phi
+                turned = tilted(decayed, tilts.get(branch))
+                decayed = {end: computed_once(p, like) for end, p in turned.items()}
             momenta |= decayed
         for branch in self.cut:
             energy, x, y, z = momenta.pop(branch)[:4]
@@ -299,10 +301,12 @@ class Cascade(Mapping):
 
     def _legs(self, momenta: Array, kinematics: Kinematics) -> dict[int, LightCone]:
         legs = {}
+        components = rows(momenta.reshape(4 * self.n_final, *momenta.shape[2:]))
         for leg in range(self.n_final):
-            x, y, z = momenta[leg, 1:]
+            x, y, z = components[4 * leg + 1 : 4 * leg + 4]
             rest = x * x + y * y + kinematics.masses[leg] ** 2
-            legs[leg] = LightCone(*light_cone(jnp.sqrt(rest + z * z), z, rest), x, y)
+            cone = light_cone(jnp.sqrt(rest + z * z), z, rest)
+            legs[leg] = LightCone(*cone, x, y).gathered()
         return legs
 
     def _log(self, jacobian: Array, ranges: Ranges, events: tuple[int, ...]) -> Array:

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from .fusion import computed_once, gradient_once
 from .kinematics import Number, Turn, light_cone, unit_angles
-from .mapping import Kinematics
 from .ranges import Ranges
 from .scattering import Pair, rotated
 from .tree import Branch, Leaf, Node
@@ -95,16 +95,6 @@ def tilted(momenta: dict[Node, Momentum], tilt: tuple[Array, Array] | None) -> d
     return {end: (p[0], *rotated(p[1], p[2], p[3], *tilt)) for end, p in momenta.items()}
 
 
-def kept(momenta: dict[Node, Momentum], kinematics: Kinematics) -> dict[Node, Momentum]:
-    """The same momenta, as numbers that XLA computes once.
-
-    Its fusion repeats sums and products at each place of their use, and of those places there are
-    several more at every step of a ladder; it does not repeat divisions.
-    """
-    one = jax.lax.stop_gradient(kinematics.sqrt_s / kinematics.sqrt_s)
-    return {end: tuple(component / one for component in p) for end, p in momenta.items()}
-
-
 class Undone(NamedTuple):
     """What the momenta below a branch say about it."""
 
@@ -160,7 +150,7 @@ def along(
     for leg, (energy, *vector) in vectors.items():
         x, y, z = turn.back(*vector)
         ahead, behind = light_cone(energy, sign * z, x * x + y * y + masses[leg] ** 2)
-        result[leg] = ahead, x, y, behind
+        result[leg] = computed_once((ahead, x, y, behind), turn.cos)
     return result
 
 
@@ -183,11 +173,12 @@ def to_rest_frame(
         rest = px * px + py * py + masses[leg] ** 2
         behind = jnp.where(p[0] > 0.0, rest / jnp.where(p[0] > 0.0, share, 1.0), p[3] * ahead)
         legs[leg] = share, px, py, behind
-    mass = jnp.sqrt(sum(p[3] for p in legs.values()))
+    mass = gradient_once(jnp.sqrt(sum(p[3] for p in legs.values())))
     vectors: dict[int, Momentum] = {}
     for leg, (share, px, py, behind) in legs.items():
         ahead, behind = 0.5 * mass * share, 0.5 * behind / mass
-        vectors[leg] = ahead + behind, px, py, sign * (ahead - behind)
+        vector = ahead + behind, px, py, sign * (ahead - behind)
+        vectors[leg] = computed_once(vector, mass)
     return mass, vectors
 
 

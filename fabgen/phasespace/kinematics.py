@@ -16,6 +16,8 @@ from jax import Array, lax
 
 from fabgen.numerics import safe_sqrt
 
+from .fusion import gradient_once
+
 #: A number or an array of them, one per event.
 Number = Array | float
 
@@ -137,15 +139,15 @@ class Turn(NamedTuple):
     @classmethod
     def to(cls, x: Array, y: Array, z: Array) -> tuple[Turn, Array, Array]:
         """To the direction of a momentum, none if that is 0; its size, and that across z."""
-        across = safe_sqrt(x * x + y * y)
-        size = jnp.sqrt(across * across + z * z)
-        turn = cls(
+        across = gradient_once(safe_sqrt(x * x + y * y))
+        size = gradient_once(jnp.sqrt(across * across + z * z))
+        ratios = (
             unit_ratio(z, size, 1.0),
             unit_ratio(across, size, 0.0),
             unit_ratio(x, across, 1.0),
             unit_ratio(y, across, 0.0),
         )
-        return turn, size, across
+        return cls(*map(gradient_once, ratios)), size, across
 
     def forward(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
         """A vector after the rotation."""

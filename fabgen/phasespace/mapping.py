@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -79,3 +81,15 @@ class Mapping(abc.ABC):
         keep the map from reaching the momenta it is zero: the logarithm returned is +inf, and u is
         some point of the cube.
         """
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def forward(mapping: Mapping, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    """mapping.forward(u, kinematics), traced once for all programs that hold the map."""
+    return mapping.forward(u, kinematics)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def inverse(mapping: Mapping, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    """mapping.inverse(momenta, kinematics), traced once for all programs that hold the map."""
+    return mapping.inverse(momenta, kinematics)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -22,6 +21,7 @@ from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
 from .beam_view import BeamView
+from .fusion import computed_once
 from .invariants import power_law, regulated, undo_power_law
 from .kinematics import Number, Turn, light_cone, unit_ratio
 from .reach import Products
@@ -213,9 +213,9 @@ class Pair(NamedTuple):
             ahead, behind = stretch * ahead, behind / stretch
             z = 0.5 * (ahead - behind)
             x, y, z = rotated(x, y, z, tilt[0], -tilt[1])
-            # XLA would compute them again at each of their many uses; a quotient it does not.
-            one = jax.lax.stop_gradient(self.total / self.total)
-            first = 0.5 * (ahead + behind) / one, x / one, y / one, z / one
+            energy = 0.5 * (ahead + behind)
+            energy, x, y, z = computed_once((energy, x, y, z), turn.cos_phi)
+            first = energy, x, y, z
         return Pair.of(mass, t, self.beam_mass)._replace(
             beams=self._of_beams, first=first, tilt=tilt
         )

@@ -24,6 +24,7 @@ from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
 from .decays import Momentum, Undone, direction, to_rest_frame
+from .fusion import gradient_once
 from .kinematics import TWO_PI, light_cone, unit_angles
 from .reach import Products, stacked
 from .tree import Branch, Node
@@ -57,6 +58,10 @@ class LightCone(NamedTuple):
         """The sum of both."""
         return LightCone(*(a + b for a, b in zip(self, other, strict=True)))
 
+    def gathered(self) -> LightCone:
+        """The same; gradients from all of its uses are summed before they go on."""
+        return LightCone(*map(gradient_once, self))
+
     @property
     def components(self) -> tuple[Array, Array, Array, Array]:
         """E, x, y, z."""
@@ -86,13 +91,13 @@ def undo_flight(branch: Branch, legs: dict[int, LightCone], masses: Array) -> Un
         below[leg] = ahead, z, side, behind
     mass, vectors = to_rest_frame(1.0, below, masses)
     z, side, along = direction(branch, vectors)
-    size = jnp.sqrt(z * z + side * side + along * along)
+    size = gradient_once(jnp.sqrt(z * z + side * side + along * along))
     return Undone(mass, size, unit_angles(z, side, along))
 
 
 def summed(node: Node, legs: dict[int, LightCone]) -> LightCone:
     """The momentum of a node from those of the legs."""
-    return functools.reduce(LightCone.plus_other, (legs[leg] for leg in node.legs))
+    return functools.reduce(LightCone.plus_other, (legs[leg] for leg in node.legs)).gathered()
 
 
 class Flight:
