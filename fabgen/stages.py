@@ -88,7 +88,9 @@ def train_flow(
     elif resumed is not None:
         most = "at most " if rounds else ""
         reporter.note(f"resuming the training at step {resumed} of {most}{steps}")
-    reporter.note("compiling the training step (kept for later runs)")
+    n_channels = session.integrand.n_channels
+    several = f" of {n_channels} channels" if n_channels > 1 else ""
+    reporter.note(f"compiling the training step{several} (kept for later runs)")
 
     def log(record: LogRecord) -> None:
         run.append_log(record.as_dict())

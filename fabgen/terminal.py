@@ -187,6 +187,8 @@ def results(report: Mapping[str, Any]) -> Group:
         estimates.add_row(label, *values)
 
     rows = {}
+    if report.get("warnings"):
+        rows["warning"] = "; ".join(report["warnings"])
     if "auto" in report:
         rows["chosen"] = report["auto"]["why"]
     if "vegas_integral" in report["training"]:

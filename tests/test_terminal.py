@@ -84,6 +84,12 @@ def test_the_package_has_an_estimate_of_its_own():
     assert "0.1600 +- 0.0010 pb, chi2/dof 0.90" in text
 
 
+def test_warnings_are_shown():
+    assert "warning" not in text_of(results(REPORT))
+    text = text_of(results(REPORT | {"warnings": ["few points"]}))
+    assert "warning" in text and "few points" in text
+
+
 @pytest.mark.parametrize("unit", ["GeV", "none"])
 def test_a_report_without_the_untrained_map(unit):
     report = {**REPORT, "unit": unit, "untrained": None, "events": 0, "training": {}}

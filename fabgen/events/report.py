@@ -7,12 +7,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from fabgen.metrics import Metrics
 from fabgen.sampling.integrate import ChannelSurvey, Survey
 from fabgen.sampling.unweight import Totals
 
 STAGES = ("training", "evaluation", "generation")
 TIMES = ("import", "compile", "train", "evaluate", "generate", "write", "total")
 UNITS = ("pb", "GeV", "none")
+#: Below this few points decide what a run finds, and others like them may not have been met.
+_LEAST_EFFICIENCY = 0.01
 
 
 def build_report(
@@ -79,6 +82,7 @@ def build_report(
         "timing_s": _by_name(timing_s, TIMES),
         "device": device,
         **({"channels": [_channel(c) for c in survey.channels]} if survey.channels else {}),
+        "warnings": _warnings(metrics),
         **more,
     }
     return _finite(report)
@@ -87,6 +91,17 @@ def build_report(
 def dump_report(report: Mapping[str, Any]) -> str:
     """The report as strict JSON (RFC 8259: no NaN, no infinity), floats as they round-trip."""
     return json.dumps(_finite(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _warnings(metrics: Metrics) -> list[str]:
+    """What a reader of the figures has to know."""
+    found = []
+    if metrics.sampling_efficiency < _LEAST_EFFICIENCY:
+        found.append(
+            f"sampling efficiency below {100.0 * _LEAST_EFFICIENCY:g} %: few points carry most of the "
+            "weight, and the result may be wrong by many times its error"
+        )
+    return found
 
 
 def _channel(channel: ChannelSurvey) -> dict[str, Any]:
