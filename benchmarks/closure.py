@@ -94,10 +94,10 @@ WAYS: Mapping[str, tuple[str, ...]] = {
     "VEGAS channels": (_ALL, "surrogate.kind=vegas"),
     "variance": (_ALL, _FLOW, "training.method=variance"),
     "kl": (_ALL, _FLOW, "training.method=kl"),
-    "rkld": (_FLOW, "training.method=rkld"),
-    "fab": (_FLOW, "training.method=fab"),
-    "fab-nobuffer": (_FLOW, "training.method=fab-nobuffer"),
-    "fkld": (_FLOW, "training.method=fkld"),
+    "rkld": (_ONE, _FLOW, "training.method=rkld"),
+    "fab": (_ONE, _FLOW, "training.method=fab"),
+    "fab-nobuffer": (_ONE, _FLOW, "training.method=fab-nobuffer"),
+    "fkld": (_ONE, _FLOW, "training.method=fkld"),
 }
 #: Four fermions that no single channel covers: there every flow has all of them. (The error that
 #: one on a single channel states is not to be trusted: mu+ mu- b b~ by rkld has a sampling

@@ -98,8 +98,8 @@ def _warnings(metrics: Metrics) -> list[str]:
     found = []
     if metrics.sampling_efficiency < _LEAST_EFFICIENCY:
         found.append(
-            f"sampling efficiency below {100.0 * _LEAST_EFFICIENCY:g} %: few points carry most of the "
-            "weight, and the result may be wrong by many times its error"
+            f"sampling efficiency below {100.0 * _LEAST_EFFICIENCY:g} %: few points carry most of "
+            "the weight, and the result may be wrong by many times its error"
         )
     return found
 

@@ -17,7 +17,9 @@ def test_runs_have_all():
     assert use(surrogate={"kind": "vegas"}) == "all"
 
 
-@pytest.mark.parametrize("method", ["variance", "fab", "fab-nobuffer", "rkld", "fkld", "kl-inverse"])
+@pytest.mark.parametrize(
+    "method", ["variance", "fab", "fab-nobuffer", "rkld", "fkld", "kl-inverse"]
+)
 def test_every_method_has_all(method):
     assert use(training={"method": method}) == "all"
 
