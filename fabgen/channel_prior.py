@@ -86,7 +86,7 @@ def log_densities(channels: Sequence[Channel], final: Array, kinematics: Kinemat
         def log_density(member: Members, mapping: PhaseSpaceMap = mapping) -> Array:
             return -inverse(mapping, final[member.legs], member.of_class(kinematics))[1]
 
-        rows = jax.lax.map(log_density, Members.of([member for _, member in found]))
+        rows = jax.lax.map(jax.checkpoint(log_density), Members.of([member for _, member in found]))
         logs |= {number: row for (number, _), row in zip(found, rows, strict=True)}
     return jnp.stack([logs[number] for number in range(len(channels))])
 

@@ -25,6 +25,7 @@ from jax import Array
 from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
+from .fusion import rows
 from .kinematics import Number
 from .reach import Products, stacked
 
@@ -55,10 +56,12 @@ class BeamView(NamedTuple):
         plus, front, back = jnp.maximum(self.scale * ahead, _TINY), *self._shrinks
         least = jnp.maximum(self.products.least**2 / plus, plus * front)
         after = (centre - least) / swing  # at most; the cosine of k_2 is minus that of k_1
-        low, high = jnp.maximum(-after[1], -1.0), jnp.minimum(after[0], 1.0)
+        first, second = rows(after)
+        low, high = jnp.maximum(-second, -1.0), jnp.minimum(first, 1.0)
         if self.products.has_rapidities:
             before = (back * centre - plus) / (jnp.maximum(back, _TINY) * swing)
-            low, high = jnp.maximum(low, before[0]), jnp.minimum(high, -before[1])
+            first, second = rows(before)
+            low, high = jnp.maximum(low, first), jnp.minimum(high, -second)
         return Arc.between(low, high)
 
     def polar(self, low: Array | float, width: Array | float) -> tuple[Array, Array]:
@@ -74,8 +77,9 @@ class BeamView(NamedTuple):
             rest = safe_sqrt(1.0 - bound * bound) * sin
             near = jnp.where(bound < cos, bound * cos + rest, 1.0)
             far = jnp.where(bound < -cos, bound * cos - rest, -1.0)
-            largest = jnp.minimum(largest, jnp.minimum(near[0], -far[1]))
-            smallest = jnp.maximum(smallest, jnp.maximum(far[0], -near[1]))
+            (near, near_2), (far, far_2) = rows(near), rows(far)
+            largest = jnp.minimum(largest, jnp.minimum(near, -far_2))
+            smallest = jnp.maximum(smallest, jnp.maximum(far, -near_2))
         start = jnp.maximum(low, 0.5 * (1.0 - largest))
         end = jnp.minimum(low + width, 0.5 * (1.0 - smallest))
         is_open = end - start > _SMALLEST

@@ -18,6 +18,7 @@ from jax import Array
 
 from fabgen.numerics import safe_sqrt
 
+from .fusion import rows
 from .kinematics import Number
 from .tree import Branch, Leaf, Node
 
@@ -139,9 +140,10 @@ class Products:
                 width = jnp.minimum(width, cos)
         if not self.has_rapidities:
             return low, width
-        start, end = self._least_angles(self.front, size), self._least_angles(self.back, size)
-        first = jnp.maximum(low, jnp.maximum(start[0], end[1]))
-        last = jnp.maximum(low, jnp.maximum(end[0], start[1]))
+        start, start_2 = rows(self._least_angles(self.front, size))
+        end, end_2 = rows(self._least_angles(self.back, size))
+        first = jnp.maximum(low, jnp.maximum(start, end_2))
+        last = jnp.maximum(low, jnp.maximum(end, start_2))
         is_open = 1.0 - last - first > _LEFT
         return (
             jnp.where(is_open, first, low),

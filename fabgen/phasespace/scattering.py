@@ -21,7 +21,7 @@ from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
 from .beam_view import BeamView
-from .fusion import computed_once
+from .fusion import computed_once, rows
 from .invariants import power_law, regulated, undo_power_law
 from .kinematics import Number, Turn, light_cone, unit_ratio
 from .reach import Products
@@ -140,7 +140,7 @@ class Pair(NamedTuple):
         ahead = jnp.maximum(
             products.least * jnp.sqrt(products.back), products.least**2 / self.total
         )
-        first, second = self._of_beams.carried * ahead
+        first, second = rows(self._of_beams.carried * ahead)
         least = second - self.beam_mass**2 - products.each[1].mass ** 2
         low = jnp.clip((least - nearest) / full, 0.0, 1.0 - _LEFT)
         slow_beam = self.beam_mass * self.beam_mass / (self.energy + self.momentum)

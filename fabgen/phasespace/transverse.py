@@ -24,7 +24,7 @@ from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
 from .decays import Momentum, Undone, direction, to_rest_frame
-from .fusion import gradient_once
+from .fusion import gradient_once, rows
 from .kinematics import TWO_PI, light_cone, unit_angles
 from .reach import Products, stacked
 from .tree import Branch, Node
@@ -132,7 +132,7 @@ class Flight:
             cos * along - sin * side,
             sin * along + cos * side,
         )
-        first, second = (LightCone(*(part[i] for part in both)) for i in (0, 1))
+        first, second = map(LightCone._make, zip(*map(rows, both), strict=True))
         return (first, second), width * arc.fraction
 
     def inverse(self, ahead: Array, azimuth: Array) -> tuple[Array, Array, Array, Array]:
@@ -159,7 +159,8 @@ class Flight:
         """Smallest (1 + cos theta)/2 of the first product, and width of its range."""
         backward = self.slow * self.stretch + (self.slow + 2.0 * self.size) / self.stretch
         least = (self.products.least - 0.5 * backward) / jnp.maximum(self.slope, _TINY)
-        low, high = jnp.maximum(least[0], 0.0), 1.0 - jnp.maximum(least[1], 0.0)
+        first, second = rows(jnp.maximum(least, 0.0))
+        low, high = first, 1.0 - second
         is_open = high - low > _SMALLEST
         return jnp.where(is_open, low, 0.0), jnp.where(is_open, high - low, 1.0)
 
@@ -174,6 +175,7 @@ class Flight:
             front = jnp.minimum(front, energy * (minus - ahead) / (minus + ahead))
             back = jnp.minimum(back, energy * (plus - behind) / (plus + behind))
         across = jnp.maximum(across, _TINY)
-        high = jnp.minimum(jnp.minimum(front[0], back[1]), across)
-        low = jnp.minimum(jnp.minimum(back[0], front[1]), across)
+        (front, front_2), (back, back_2) = rows(front), rows(back)
+        high = jnp.minimum(jnp.minimum(front, back_2), across)
+        low = jnp.minimum(jnp.minimum(back, front_2), across)
         return Arc.between(-low / across, high / across)
