@@ -81,7 +81,8 @@ def momenta_of(u: Array, channel: Array | int, setup: Setup) -> tuple[Array, Arr
     def branch(k: int, mapping: PhaseSpaceMap, v: Array, member: Members) -> tuple[Array, Array]:
         return forward(mapping, v, member.of_class(kinematics[k]))
 
-    branches = [functools.partial(branch, k, mapping) for k, mapping in distinct]
+    # What a branch would keep for its gradient, a switch would make room for in every other.
+    branches = [jax.checkpoint(functools.partial(branch, k, mapping)) for k, mapping in distinct]
 
     def one(i: Array | int, v: Array) -> tuple[Array, Array]:
         member = jax.tree.map(lambda array: array[i], members)
