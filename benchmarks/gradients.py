@@ -1,0 +1,85 @@
+"""What all channels of a process cost: their maps, their densities, f, and the gradients.
+
+    python benchmarks/gradients.py [wwz mumubb ...] [--points 512] [--repeats 5]
+
+For each process seconds until a program is there (traced, compiled) and milliseconds of one call,
+the best of several. Nothing comes from a cache of compiled programs. Prints a Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from channels import PROCESSES
+from tables import head
+
+from fabgen.build import build_integrand
+from fabgen.card import card_of_process
+from fabgen.integrand import Integrand
+
+COLUMNS = ("process", "channels", "program", "traced (s)", "compiled (s)", "call (ms)")
+
+
+def programs(f: Integrand, n: int) -> Iterator[tuple[str, Callable[..., Any], Any]]:
+    """(name, function, its argument): n points spread evenly over the channels."""
+    u = jax.random.uniform(jax.random.key(1), (n, f.dim), "float64")
+    channel = jnp.arange(n) % f.n_channels
+
+    def at(u: jax.Array) -> jax.Array:
+        return f.place(u, channel).final
+
+    def log_alpha_f(u: jax.Array) -> jax.Array:
+        point = f.point(u, channel)
+        return point.log_f + jnp.take_along_axis(point.log_prior, channel[None], axis=0)[0]
+
+    def gradient(function: Callable) -> Callable:
+        def pulled(x: jax.Array) -> Any:
+            value, pullback = jax.vjp(function, x)
+            return value, pullback(jnp.ones_like(value))
+
+        return pulled
+
+    yield "maps", at, u
+    yield "maps, gradient", gradient(at), u
+    yield "alpha f", log_alpha_f, u
+    yield "alpha f, gradient", gradient(log_alpha_f), u
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("processes", nargs="*", default=["www", "mumubb"], help=" ".join(PROCESSES))
+    parser.add_argument("--points", type=int, default=512)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    print(head(COLUMNS))
+    for name in options.processes:
+        process, settings, _ = PROCESSES[name]
+        f = build_integrand(card_of_process(process, [*settings, "channels.use=all"]))
+        for program, function, argument in programs(f, options.points):
+            start = time.perf_counter()
+            lowered = jax.jit(function).lower(argument)
+            traced = time.perf_counter() - start
+            compiled = lowered.compile()
+            made = time.perf_counter() - start - traced
+            best = float("inf")
+            for _ in range(options.repeats):
+                start = time.perf_counter()
+                jax.block_until_ready(compiled(argument))
+                best = min(best, time.perf_counter() - start)
+            figures = f"{traced:.1f} | {made:.1f} | {1e3 * best:.2f}"
+            print(f"| {name} | {f.n_channels} | {program} | {figures} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
