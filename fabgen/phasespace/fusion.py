@@ -4,8 +4,8 @@ It repeats sums and products at each place of their use, and of those places the
 at every step of a chain of frames: the work grows exponentially with its length. Divisions and
 elementary functions it does not repeat. A slice of an array is worse where it is differentiated:
 the gradient of the array is then a sum of padded ones, and all that leads there is computed anew
-for each of its rows. (The gradient of one density of
-mu+ mu- b b~ at 512 points took 1650 ms, and takes less than 1 ms; benchmarks/gradients.py.)
+for each of its rows. (The gradient of one density of mu+ mu- b b~ at 512 points took 1650 ms, and
+takes less than 1 ms; benchmarks/gradients.py.)
 """
 
 from __future__ import annotations
