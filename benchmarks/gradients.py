@@ -1,6 +1,6 @@
 """What all channels of a process cost: their maps, their densities, f, and the gradients.
 
-    python benchmarks/gradients.py [wwz mumubb ...] [--points 512] [--repeats 5]
+    python benchmarks/gradients.py [www mumubb ...] [--points 512] [--repeats 5]
 
 For each process seconds until a program is there (traced, compiled) and milliseconds of one call,
 the best of several. Nothing comes from a cache of compiled programs. Prints a Markdown table.
@@ -9,6 +9,7 @@ the best of several. Nothing comes from a cache of compiled programs. Prints a M
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from tables import head
 from fabgen.build import build_integrand
 from fabgen.card import card_of_process
 from fabgen.integrand import Integrand
+from fabgen.training.target import density_of, value_and_gradient
 
 COLUMNS = ("process", "channels", "program", "traced (s)", "compiled (s)", "call (ms)")
 
@@ -37,21 +39,11 @@ def programs(f: Integrand, n: int) -> Iterator[tuple[str, Callable[..., Any], An
     def at(u: jax.Array) -> jax.Array:
         return f.place(u, channel).final
 
-    def log_alpha_f(u: jax.Array) -> jax.Array:
-        point = f.point(u, channel)
-        return point.log_f + jnp.take_along_axis(point.log_prior, channel[None], axis=0)[0]
-
-    def gradient(function: Callable) -> Callable:
-        def pulled(x: jax.Array) -> Any:
-            value, pullback = jax.vjp(function, x)
-            return value, pullback(jnp.ones_like(value))
-
-        return pulled
-
+    log_alpha_f = density_of(f, channel)
     yield "maps", at, u
-    yield "maps, gradient", gradient(at), u
+    yield "maps, gradient", functools.partial(value_and_gradient, at), u
     yield "alpha f", log_alpha_f, u
-    yield "alpha f, gradient", gradient(log_alpha_f), u
+    yield "alpha f, gradient", functools.partial(value_and_gradient, log_alpha_f), u
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from jax import Array, lax
 def computed_once(values: tuple[Array, ...], like: Array) -> tuple[Array, ...]:
     """The same numbers, and the gradients that come back, each computed once.
 
-    values: (events,) each. like (events,): any number that is one of a division or a
-    function; where it is not a number the values must not matter.
+    values: (events,) each. like (events,): anything that comes of a division or a function, and so
+    is not computed again here; where it is NaN the values must not matter.
     """
     one = _one(like)
     return tuple(value / one for value in values)
