@@ -182,7 +182,7 @@ class DalitzIntegrand:
         momenta = self._momenta(sigma, known)
         return jnp.moveaxis(momenta, -1, 0).reshape(*shape, *momenta.shape[:2])
 
-    def unit_cube(self, momenta: Array, channel: int = 0, subprocess: int = 0) -> Array:
+    def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
         """u (..., 2) of momenta (..., 4, 4), in any orientation: the inverse map."""
         del channel, subprocess
         momenta = jnp.asarray(momenta, dtype=jnp.float64)

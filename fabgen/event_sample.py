@@ -78,14 +78,12 @@ def read_points(
     channel = np.zeros(len(events), np.int32)
     for subprocess in np.unique(legs.subprocess):
         own = np.flatnonzero(legs.subprocess == subprocess)
+        inverse = jax.jit(functools.partial(integrand.unit_cube, subprocess=int(subprocess)))
         if integrand.n_channels > 1:
             channel[own] = _drawn_channels(card, integrand, legs.momenta[own], int(subprocess))
-        for number in np.unique(channel[own]):
-            chosen = own[channel[own] == number]
-            inverse = functools.partial(
-                integrand.unit_cube, channel=int(number), subprocess=int(subprocess)
-            )
-            u[chosen] = mapped(jax.jit(inverse), legs.momenta[chosen])
+            u[own] = mapped(inverse, legs.momenta[own], channel[own])
+        else:
+            u[own] = mapped(inverse, legs.momenta[own])
     inside = np.all(np.isfinite(u) & (u >= 0.0) & (u <= 1.0), axis=1)
     positive = weight > 0.0
     kept = inside & positive

@@ -21,8 +21,8 @@ from fabgen.frames import boost_z, with_beams
 from fabgen.grouping import by_channel
 from fabgen.phasespace.classes import Members, class_of
 from fabgen.phasespace.features import event_features
+from fabgen.phasespace.mapping import Kinematics, forward, inverse
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
-from fabgen.phasespace.mapping import forward
 
 
 class Setup(NamedTuple):
@@ -69,34 +69,63 @@ def rows(components: Sequence[Component]) -> tuple[Row, ...]:
 
 def momenta_of(u: Array, channel: Array | int, setup: Setup) -> tuple[Array, Array]:
     """Final momenta (n_final, 4, events) in the rest frame and log(dPhi/du) at u (dim, events)."""
+
+    def run(
+        mapping: PhaseSpaceMap, kinematics: Kinematics, v: Array, member: Members
+    ) -> tuple[Array, Array]:
+        final, log_jacobian = forward(mapping, v.T, member.of_class(kinematics))
+        return jnp.moveaxis(final[member.order], -1, 0), log_jacobian
+
+    final, log_jacobian = _in_classes(run, u.T, channel, setup)
+    return jnp.moveaxis(final, 0, -1), log_jacobian
+
+
+def points_of(final: Array, channel: Array | int, setup: Setup) -> tuple[Array, Array]:
+    """u (dim, events) and log(dPhi/du) of final momenta (n_final, 4, events): the inverse."""
+
+    def run(
+        mapping: PhaseSpaceMap, kinematics: Kinematics, p: Array, member: Members
+    ) -> tuple[Array, Array]:
+        legs = jnp.moveaxis(p, 0, -1)[member.legs]
+        u, log_jacobian = inverse(mapping, legs, member.of_class(kinematics))
+        return u.T, log_jacobian
+
+    u, log_jacobian = _in_classes(run, jnp.moveaxis(final, -1, 0), channel, setup)
+    return u.T, log_jacobian
+
+
+def _in_classes(
+    function: Callable[[PhaseSpaceMap, Kinematics, Array, Members], tuple[Array, Array]],
+    points: Array,
+    channel: Array | int,
+    setup: Setup,
+) -> tuple[Array, Array]:
+    """function(map, kinematics, points, member) with the maps of the channels, events first.
+
+    It is compiled once for every class of maps.
+    """
     table = rows(setup.components)
     kinematics = [_kinematics(setup, k) for k in range(len(setup.components))]
     found = [class_of(setup.components[k].channels[local].mapping) for k, local in table]
-    # Every class of maps is compiled once.
     classes = [(row.component, mapping) for row, (mapping, _) in zip(table, found, strict=True)]
     distinct = list(dict.fromkeys(classes))
     number = np.array([distinct.index(key) for key in classes])
     members = Members.of([member for _, member in found])
-
-    def branch(k: int, mapping: PhaseSpaceMap, v: Array, member: Members) -> tuple[Array, Array]:
-        return forward(mapping, v, member.of_class(kinematics[k]))
-
     # What a branch would keep for its gradient, a switch would make room for in every other.
-    branches = [jax.checkpoint(functools.partial(branch, k, mapping)) for k, mapping in distinct]
+    branches = [
+        jax.checkpoint(functools.partial(function, mapping, kinematics[k]))
+        for k, mapping in distinct
+    ]
 
-    def one(i: Array | int, v: Array) -> tuple[Array, Array]:
+    def one(i: Array | int, block: Array) -> tuple[Array, Array]:
         member = jax.tree.map(lambda array: array[i], members)
         if isinstance(i, int):
-            final, log_jacobian = branches[number[i]](v.T, member)
-        else:
-            final, log_jacobian = jax.lax.switch(jnp.asarray(number)[i], branches, v.T, member)
-        return jnp.moveaxis(final[member.order], -1, 0), log_jacobian
+            return branches[number[i]](block, member)
+        return jax.lax.switch(jnp.asarray(number)[i], branches, block, member)
 
     if isinstance(channel, int):
-        final, log_jacobian = one(channel, u.T)
-    else:
-        final, log_jacobian = by_channel(one, channel, len(table), u.T)
-    return jnp.moveaxis(final, 0, -1), log_jacobian
+        return one(channel, points)
+    return by_channel(one, channel, len(table), points)
 
 
 def values_at(final: Array, channel: Array | int, setup: Setup) -> Values:

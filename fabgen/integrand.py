@@ -17,7 +17,7 @@ from fabgen.components import Component, value_of
 from fabgen.drawing import draw_flow, draw_subprocess
 from fabgen.errors import InputError
 from fabgen.frames import boost_z, with_beams
-from fabgen.in_channels import Setup, momenta_of, rows, values_at
+from fabgen.in_channels import Row, Setup, momenta_of, points_of, rows, values_at
 from fabgen.model import Model
 from fabgen.numerics import safe_log
 from fabgen.phasespace.features import n_event_features
@@ -260,19 +260,25 @@ class Integrand:
         lab = boost_z(with_beams(collision.incoming, final), collision.beta)
         return jnp.moveaxis(lab, -1, 0).reshape(*shape, *lab.shape[:2])
 
-    def unit_cube(self, momenta: Array, channel: int = 0, subprocess: int = 0) -> Array:
+    def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
         """u (..., dim) of lab momenta (..., n_external, 4): the inverse map.
 
-        Outside of the cube (or not finite) for momenta that the map does not reach. subprocess: as
-        in `momenta`.
+        Outside of the cube (or not finite) for momenta that the map does not reach. channel: one
+        for each of the momenta (events, n_external, 4) of a subprocess, or one number for all.
+        subprocess: as in `momenta`.
         """
         derived = self._derived(None)
-        component, mapping = self._map_of(channel, subprocess)
+        number = self._component_of(subprocess)
+        if isinstance(channel, int):
+            number = self._row(channel, subprocess).component
+        component = self.components[number]
         collision = self._collision(component, derived)
         shape, rest = self._at_rest(momenta, collision)
-        u, log_jacobian = mapping.inverse(
-            rest, component.kinematics(collision, derived, self.n_initial)
-        )
+        if self.single:
+            kinematics = component.kinematics(collision, derived, self.n_initial)
+            u, log_jacobian = component.mapping.inverse(rest, kinematics)
+        else:
+            u, log_jacobian = points_of(rest, channel, self._setup(derived))
         u = jnp.where(jnp.isposinf(log_jacobian), jnp.nan, u)  # beyond its windows and cuts
         return u.T.reshape(*shape, self.dim)
 
@@ -296,16 +302,18 @@ class Integrand:
         return momenta.shape[:-2], boost_z(lab, -collision.beta)
 
     def _map_of(self, channel: int, subprocess: int) -> tuple[Component, PhaseSpaceMap]:
+        number, local = self._row(channel, subprocess)
+        component = self.components[number]
+        return component, component.mapping if self.single else component.channels[local].mapping
+
+    def _row(self, channel: int, subprocess: int) -> Row:
         if not 0 <= channel < self.n_channels:
             raise InputError(
                 "no such channel", found=channel, allowed=f"0 to {self.n_channels - 1}"
             )
-        if not self.single:
-            row = rows(self.components)[channel]
-            component = self.components[row.component]
-            return component, component.channels[row.local].mapping
-        component = self.components[self._component_of(subprocess)]
-        return component, component.mapping
+        if self.single:
+            return Row(self._component_of(subprocess), 0)
+        return rows(self.components)[channel]
 
     def _component_of(self, subprocess: int) -> int:
         for number, component in enumerate(self.components):

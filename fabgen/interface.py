@@ -81,8 +81,11 @@ class AnyIntegrand(Protocol):
     def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
         """Lab momenta (..., n_external, 4) in GeV at u (..., dim)."""
 
-    def unit_cube(self, momenta: Array, channel: int = 0, subprocess: int = 0) -> Array:
-        """u (..., dim) of lab momenta (..., n_external, 4): the inverse map."""
+    def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+        """u (..., dim) of lab momenta (..., n_external, 4): the inverse map.
+
+        Of several channels one for all momenta, or one for each (events, n_external, 4).
+        """
 
     @property
     def drawing_evaluates(self) -> bool:

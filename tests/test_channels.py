@@ -114,9 +114,12 @@ def test_momenta_and_their_inverse_by_channel():
     def there_and_back(u, channel):
         momenta = [integrand.momenta(u, k) for k in range(2)]
         back = [integrand.unit_cube(p, k) for k, p in enumerate(momenta)]
-        return integrand.point(u, channel).momenta, momenta, back
+        of_points = integrand.point(u, channel).momenta
+        each = integrand.unit_cube(jnp.moveaxis(of_points, -1, 0), channel)
+        return of_points, momenta, back, each
 
-    of_points, momenta, back = jax.tree.map(np.asarray, there_and_back(u, channel))
+    of_points, momenta, back, each = jax.tree.map(np.asarray, there_and_back(u, channel))
+    np.testing.assert_allclose(each, u, atol=1e-12)
     for k in range(2):
         mine = np.moveaxis(momenta[k][k::2], 0, -1)
         np.testing.assert_allclose(mine, of_points[..., k::2])

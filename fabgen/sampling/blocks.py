@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,12 +21,10 @@ def in_blocks(n: int, size: int = DEFAULT_BLOCK) -> Iterator[tuple[slice, Places
         yield slice(start, stop), np.minimum(np.arange(start, start + size), stop - 1)
 
 
-def mapped(
-    function: Callable[[NDArray[np.float64]], ArrayLike], rows: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """function(rows), of functions of single rows (n > 0, ...) -> (n, ...)."""
+def mapped(function: Callable[..., ArrayLike], *rows: NDArray[Any]) -> NDArray[np.float64]:
+    """function(*rows), of functions of single rows (n > 0, ...) -> (n, ...)."""
     found = [
-        np.asarray(function(rows[filled]))[: part.stop - part.start]
-        for part, filled in in_blocks(len(rows))
+        np.asarray(function(*(array[filled] for array in rows)))[: part.stop - part.start]
+        for part, filled in in_blocks(len(rows[0]))
     ]
     return np.concatenate(found)

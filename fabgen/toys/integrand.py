@@ -159,7 +159,7 @@ class ToyIntegrand:
     def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
         raise self._no_particles()
 
-    def unit_cube(self, momenta: Array, channel: int = 0, subprocess: int = 0) -> Array:
+    def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
         raise self._no_particles()
 
     def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> dict[str, Array]:
