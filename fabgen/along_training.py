@@ -58,13 +58,15 @@ class Monitor:
     def _record(self, snapshot: Snapshot) -> dict[str, Any]:
         import jax
 
-        from fabgen.evaluation import samplers
+        from fabgen.evaluation import equal_shares, samplers
         from fabgen.sampling.integrate import balanced, integrate
 
         session, n = self.session, self.session.card.evaluation.along_samples
         if self._sampler is None:
             (self._sampler,) = samplers(session, {self.surrogate: snapshot.params})
-        sampler = dataclasses.replace(self._sampler, params=snapshot.params)
+        # A training may have dropped channels meanwhile.
+        shares = equal_shares(snapshot.params)
+        sampler = dataclasses.replace(self._sampler, params=snapshot.params, shares=shares)
         key = jax.random.fold_in(session.key(_ALONG), snapshot.step)
         try:
             with session.watch("evaluate"):

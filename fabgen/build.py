@@ -233,7 +233,8 @@ class _Builder:
             values=self.values,
             sqrt_s=sqrt_s,
             n_initial=n_initial,
-            final=tuple(zip(*(sub.tree.final for sub in subs), strict=True)),
+            # Particles of different mothers are not identical: cuts may tell them apart.
+            final=tuple(zip(*(resonances.lineages(sub.tree) for sub in subs), strict=True)),
             minimum_mass=lambda legs: min(c.minimum_invariant_mass(legs, final) for c in cuts),
             minimum_pt=lambda leg: min(c.minimum_pt(leg, final[leg]) for c in cuts),
             maximum_rapidity=lambda leg: max(c.maximum_rapidity(leg) for c in cuts),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fabgen.errors import FabgenError
+
 if TYPE_CHECKING:
     from fabgen.session import Session
     from fabgen.surrogate.multichannel import ChannelValues
@@ -15,11 +17,21 @@ if TYPE_CHECKING:
     from fabgen.training.madnis import Pretrained
 
 
+def planned_evaluations(session: Session) -> int:
+    """How many evaluations of f the grids of all channels take, at most."""
+    from fabgen.surrogate.multichannel import numbered
+    from fabgen.surrogate.vegas_axes import n_evaluations
+
+    distinct, _ = numbered(session.integrand.mirrors)
+    return n_evaluations(session.card.surrogate.vegas, len(distinct))
+
+
 def channel_grids(session: Session) -> Pretrained:
     """Grids adapted to alpha_i f_i of every channel, and factors beta_i of the prior weights in
     alpha_i: each iteration improves both.
 
-    Channels that mirror an earlier one have the factor and the grid of that.
+    Channels that mirror an earlier one have the factor and the grid of that. Raises FabgenError if
+    f was zero or not finite everywhere.
     """
     import jax.numpy as jnp
 
@@ -39,10 +51,17 @@ def channel_grids(session: Session) -> Pretrained:
             session.card.training.seed,
             lambda iteration, evaluations: show(iteration, evaluations=evaluations),
         )
+    if axes.evaluations == axes.zeros + axes.nonfinite:
+        raise FabgenError(
+            f"VEGAS found no point with a density above zero among {axes.evaluations}: "
+            f"{axes.zeros} gave zero and {axes.nonfinite} a value that is not finite; "
+            "are the cuts too tight?"
+        )
     return Pretrained(
         jnp.asarray(axes.borders[list(number)]),
         jnp.asarray(mixture.factors),
         axes.evaluations,
+        axes.zeros,
         axes.nonfinite,
     )
 

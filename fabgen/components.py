@@ -77,6 +77,7 @@ class Term:
         ok = self.cuts.passes(lab[self.element.graph.n_initial :])
         for window in self.windows:
             ok &= window.passes(momenta, derived)
+        ok |= jnp.isnan(momenta.sum(axis=(0, 1)))  # an error, to be counted
         return jnp.where(ok, len(self.subprocesses) * squared, 0.0)
 
 

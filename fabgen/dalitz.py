@@ -43,6 +43,7 @@ class DalitzIntegrand:
     n_channels = 1
     n_features = 0
     mirrors = (0,)
+    owners = (0,)
     n_initial = 1
     unit = "none"
     drawing_evaluates = False
@@ -121,7 +122,7 @@ class DalitzIntegrand:
         inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=0)
         sigma, log_jacobian = self.mapping.forward(jnp.clip(u, 0.0, 1.0), self._kinematics(values))
         # Where the Jacobian vanishes the helicity angles are undefined: evaluated elsewhere.
-        regular = inside & jnp.isfinite(log_jacobian)
+        regular = inside & ~jnp.isneginf(log_jacobian)
         center = jnp.full_like(u, 0.5)
         elsewhere, _ = self.mapping.forward(center, self._kinematics(values))
         at = jnp.where(regular, sigma, elsewhere)
@@ -169,6 +170,12 @@ class DalitzIntegrand:
         return dict(zip(names, (np.asarray(alone) / float(together)).tolist(), strict=True))
 
     # -- momenta and events ---------------------------------------------------------------------
+
+    def incoming(self, subprocess: int = 0) -> Array:
+        """(1, 4): at rest."""
+        del subprocess
+        sqrt_s = jnp.asarray(self._kinematics(self.external).sqrt_s)
+        return jnp.stack([sqrt_s, *[jnp.zeros_like(sqrt_s)] * 3])[None]
 
     def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
         """Momenta (..., 4, 4) in GeV at u (..., 2) at rest, the decaying particle first.

@@ -121,7 +121,6 @@ def _sampler_of_channels(
     session: Session, surrogate: MultiChannel, params: Any, floor: float
 ) -> WeightedSampler:
     import jax
-    import numpy as np
 
     from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
     from fabgen.surrogate.multichannel import ChannelValues, own
@@ -138,8 +137,19 @@ def _sampler_of_channels(
         u, log_q = sample(params, key, channel)
         return u, weigh(params, f(u, channel), log_q, channel)
 
+    return WeightedSampler(step, params, dim, block, equal_shares(params))
+
+
+def equal_shares(params: Any) -> tuple[float, ...]:
+    """The same share for each channel that the parameters of a surrogate have not dropped."""
+    import numpy as np
+
+    from fabgen.surrogate.multichannel import MultiChannelParams
+
+    if not isinstance(params, MultiChannelParams):
+        return (1.0,)
     active = np.asarray(params.factors > 0.0, float)
-    return WeightedSampler(step, params, dim, block, tuple((active / active.sum()).tolist()))
+    return tuple((active / active.sum()).tolist())
 
 
 def balanced_sampler(

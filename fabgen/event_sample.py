@@ -118,22 +118,10 @@ def _drawn_channels(
 
 
 def _incoming(integrand: AnyIntegrand) -> NDArray[np.float64]:
-    """Lab momenta of the incoming particles (subprocesses, n_initial, 4): the same at every u.
-
-    Compiled, of which no more is left than they need; the maps to all momenta take their time.
-    """
-    import jax
-    import jax.numpy as jnp
+    """Lab momenta of the incoming particles (subprocesses, n_initial, 4): the same at every u."""
     import numpy as np
 
-    topologies = integrand.topologies
-
-    def incoming() -> jax.Array:
-        centre = jnp.full(integrand.dim, 0.5)
-        beams = [integrand.momenta(centre, subprocess=k) for k in range(len(topologies))]
-        return jnp.stack([momenta[: topologies[0].n_initial] for momenta in beams])
-
-    return np.asarray(jax.jit(incoming)())
+    return np.stack([integrand.incoming(k) for k in range(len(integrand.topologies))])
 
 
 def file_sample(session: Session) -> Drawn:

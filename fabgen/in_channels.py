@@ -136,21 +136,24 @@ def values_at(final: Array, channel: Array | int, setup: Setup) -> Values:
         return _values(0, setup, final)
     if isinstance(channel, int):
         return _values(int(owner[channel]), setup, final)
-    first = _events_first(functools.partial(_values, 0, setup))
-    others = [_events_first(functools.partial(_values, k, setup)) for k in range(1, n)]
+    # Parameters with a value for each event go where their events go.
+    by_event = {name: value for name, value in setup.derived.items() if jnp.ndim(value) > 0}
 
-    def one(k: Array | int, p: Array) -> Any:
-        return jax.lax.switch(k, [first, *others], p)
+    def events_first(k: int) -> Callable[[Array, Mapping[str, Array]], Values]:
+        def values(p: Array, own: Mapping[str, Array]) -> Values:
+            mixed = setup._replace(derived={**setup.derived, **own})
+            found = _values(k, mixed, jnp.moveaxis(p, 0, -1))
+            return jax.tree.map(lambda a: jnp.moveaxis(a, -1, 0), found)
 
-    made = by_channel(one, jnp.asarray(owner)[channel], n, jnp.moveaxis(final, -1, 0))
+        return values
+
+    branches = [events_first(k) for k in range(n)]
+
+    def one(k: Array | int, p: Array, own: Mapping[str, Array]) -> Any:
+        return jax.lax.switch(k, branches, p, own)
+
+    made = by_channel(one, jnp.asarray(owner)[channel], n, jnp.moveaxis(final, -1, 0), by_event)
     return jax.tree.map(lambda a: jnp.moveaxis(a, 0, -1), made)
-
-
-def _events_first(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
-    def turned(p: Array) -> Any:
-        return jax.tree.map(lambda a: jnp.moveaxis(a, -1, 0), function(jnp.moveaxis(p, 0, -1)))
-
-    return turned
 
 
 def _kinematics(setup: Setup, k: int) -> Any:

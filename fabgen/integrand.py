@@ -19,7 +19,7 @@ from fabgen.errors import InputError
 from fabgen.frames import boost_z, with_beams
 from fabgen.in_channels import Row, Setup, momenta_of, points_of, rows, values_at
 from fabgen.model import Model
-from fabgen.numerics import safe_log
+from fabgen.numerics import log_shares, safe_log
 from fabgen.phasespace.features import n_event_features
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.point import Placed, Point
@@ -77,6 +77,11 @@ class Integrand:
                 result.append(start + (channel.mirror.original if channel.mirror else number))
             start += len(component.channels)
         return (0,) if self.single else tuple(result)
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """For each channel the number of its component; f of a component is in its channels."""
+        return (0,) if self.single else tuple(row.component for row in rows(self.components))
 
     @property
     def n_initial(self) -> int:
@@ -177,7 +182,7 @@ class Integrand:
     ) -> Point:
         """Everything about points that `place` has placed."""
         values = values_at(placed.final, channel, self._setup(self._derived(parameters)))
-        is_open = jnp.isfinite(placed.log_jacobian)
+        is_open = ~jnp.isneginf(placed.log_jacobian)  # NaN is an error, to be counted
         log_f = jnp.where(is_open, safe_log(values.total), -jnp.inf)
         return Point(
             log_f=log_f,
@@ -185,7 +190,7 @@ class Integrand:
             log_prior=values.log_prior,
             features=values.features,
             momenta=values.lab,
-            subprocess=jnp.log(values.shares) - jnp.log(values.shares.sum(axis=0)),
+            subprocess=log_shares(values.shares),
             scales=self._scales(placed.final.shape[-1]),
         )
 
@@ -204,8 +209,7 @@ class Integrand:
             for term, weight in zip(component.terms, weights, strict=True):
                 for number in term.subprocesses:
                     shares[number] = weight / len(term.subprocesses)
-        stacked = jnp.stack(shares)
-        return jnp.log(stacked) - jnp.log(stacked.sum(axis=0))
+        return log_shares(jnp.stack(shares))
 
     def _prepare(
         self, u: Array, parameters: Mapping[str, Any] | None
@@ -247,6 +251,12 @@ class Integrand:
         return _Sampled(momenta, lab, log_jacobian, collision.factor * jnp.stack(values))
 
     # -- momenta --------------------------------------------------------------------------------
+
+    def incoming(self, subprocess: int = 0) -> Array:
+        """Lab momenta (n_initial, 4) in GeV of the beams or the decaying particle."""
+        component = self.components[self._component_of(subprocess)]
+        collision = self._collision(component, self.derived)
+        return boost_z(collision.incoming[..., None], collision.beta)[..., 0]
 
     def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
         """Momenta (..., n_external, 4) in GeV at u (..., dim), lab frame, first beam along +z.
@@ -383,7 +393,7 @@ def _sum(sampled: list[_Sampled], u: Array) -> Array:
     """f (events,) at u (dim, events) of all components: zero outside the cube."""
     total = jnp.zeros(u.shape[-1])
     for made in sampled:
-        open_ = jnp.isfinite(made.log_jacobian)
+        open_ = ~jnp.isneginf(made.log_jacobian)
         jacobian = jnp.where(open_, jnp.exp(jnp.where(open_, made.log_jacobian, 0.0)), 0.0)
         total = total + jacobian * made.values.sum(axis=0)
     return jnp.where(jnp.all((u >= 0) & (u <= 1), axis=0), total, 0.0)

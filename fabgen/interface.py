@@ -35,6 +35,10 @@ class AnyIntegrand(Protocol):
         """For each channel the first one that it is equal to, up to names of identical legs."""
 
     @property
+    def owners(self) -> tuple[int, ...]:
+        """For each channel the number of its component: of what its points are points of."""
+
+    @property
     def n_initial(self) -> int:
         """Incoming particles: 2, or 1 for a decay at rest."""
 
@@ -77,6 +81,9 @@ class AnyIntegrand(Protocol):
         map_parameters: Any = (),
     ) -> Point:
         """Everything about the points u (events, dim) drawn with the channels `channel`."""
+
+    def incoming(self, subprocess: int = 0) -> Array:
+        """Lab momenta (n_initial, 4) in GeV of the incoming particles."""
 
     def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
         """Lab momenta (..., n_external, 4) in GeV at u (..., dim)."""

@@ -37,6 +37,7 @@ def own_sample(session: Session) -> Drawn:
     import jax
     import numpy as np
 
+    from fabgen.channel_grids import planned_evaluations
     from fabgen.evaluation import samplers
     from fabgen.sampling import unweight
     from fabgen.surrogate import untrained_surrogate
@@ -48,10 +49,7 @@ def own_sample(session: Session) -> Drawn:
     (sampler,) = samplers(session, {flat: flat.init(seed)})
     source, (sampler, survey, calls) = "the untrained map", _survey(sampler, surveys, 0)
     zero, nonfinite = survey.metrics.zero, survey.metrics.nonfinite
-    vegas = card.surrogate.vegas
-    adapting = vegas.warmup_iterations * vegas.warmup_evaluations
-    adapting += vegas.iterations * vegas.evaluations + SURVEY_POINTS
-    if n / survey.acceptance > adapting + n:
+    if n / survey.acceptance > planned_evaluations(session) + SURVEY_POINTS + n:
         grid, params, evaluations, faulty = _adapted_grid(session)
         (other,) = samplers(session, {grid: params})
         other, alternative, more = _survey(other, surveys, 1)

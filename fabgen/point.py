@@ -14,8 +14,8 @@ class Point(NamedTuple):
     weight. log_jacobian: log(dPhi/du) of the channel that the point was drawn with. log_prior
     (n_channels, events): log of the channel weights before training. features (n_features, events):
     what trained channel weights may look at. momenta (n_external, 4, events): lab frame, GeV.
-    subprocess (n_subprocesses, events): log of the share of each subprocess in f. scales (2,
-    events): renormalization and factorization scale in GeV.
+    subprocess (n_subprocesses, events): log of the share of each subprocess in f, -inf where f is
+    0. scales (2, events): renormalization and factorization scale in GeV.
     """
 
     log_f: Array

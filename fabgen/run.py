@@ -26,6 +26,7 @@ from fabgen.reporting import Reporter, Silent, Stopwatch
 from fabgen.rundir import RunDirectory, check_run, open_run, stored_card
 from fabgen.session import Session, Trained
 from fabgen.stages import has_finished_surrogate, trained_surrogate, write_events
+from fabgen.surrogates import check_training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -198,6 +199,8 @@ def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> I
         jax.devices()
     with watch("compile"):
         integrand = build_integrand(card)
+    if trains:
+        check_training(card, integrand)
     stored = None if how.restart else directory
     points = read_points(card, integrand, how.reporter, stored) if trains else None
     with open_run(directory, card, restart=how.restart) as run:

@@ -34,6 +34,8 @@ from fabgen.files import temporary, write_atomic, writing
 
 _EVENTS = ("events.lhe", "events.lhe.gz")
 _FILES = ("card.toml", "training.jsonl", "metrics.jsonl", "auto.json", *_EVENTS, "report.json")
+#: What a run makes with its card, to be used again. (A sample of another card is made anew.)
+_MADE = ("surrogate", "auto.json", *_EVENTS, "report.json")
 _FOLDERS = ("surrogate", "sample", "plots")
 #: Tables of the card that may change between two uses of a run.
 _FREE_TABLES = ("generation", "evaluation")
@@ -180,7 +182,8 @@ def stored_card(path: Path) -> Card | None:
 def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
     """Raises InputError if a run in `path` was made with another card, without touching anything.
 
-    `restart` means that the run is to be overwritten: then any card will do.
+    `restart` means that the run is to be overwritten: then any card will do, as for a run that
+    ended before it had anything.
     """
     if not is_run(path):
         foreign = [name for name in (*_FILES, *_FOLDERS) if (path / name).exists()]
@@ -193,7 +196,7 @@ def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
                 hint="choose another one with --run",
             )
         return
-    if restart:
+    if restart or _is_bare(path):
         return
     if conflicts := conflicting_keys(load_card(path / "card.toml"), card):
         raise InputError(
@@ -204,6 +207,11 @@ def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
             allowed="other values in [generation] and [evaluation] only",
             hint="--restart trains anew, --run DIR uses another directory",
         )
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether there is nothing yet that was made with the card of a run."""
+    return not any((path / name).exists() for name in _MADE)
 
 
 def conflicting_keys(old: Card, new: Card) -> list[Difference]:
@@ -231,7 +239,7 @@ def open_run(path: Path, card: Card, *, restart: bool = False) -> Iterator[RunDi
         _remove_unfinished(run)
         if restart:
             _clear(run)
-        if restart or not run.card.exists():
+        if restart or _is_bare(path):
             run.store_card(card)
         yield run
 

@@ -196,6 +196,7 @@ def _trained_grid(session: Session, store: bool) -> Trained:
         "vegas_integral": result.integral,
         "vegas_integral_error": result.integral_error,
         "vegas_chi2_per_dof": result.chi2_per_dof,
+        "nonfinite_values": result.nonfinite,
     }
     return Trained(grid, params, result.evaluations, 0, figures)
 
@@ -226,7 +227,13 @@ def _trained_grids(session: Session, store: bool) -> Trained:
     if store:
         stored = {"grid": params, "evaluations": np.int64(calls)}
         save_surrogate(run.surrogate, stored, description)
-    return Trained(surrogate, params, calls, 0, {"method": "vegas", "steps": options.iterations})
+    figures = {
+        "method": "vegas",
+        "steps": options.iterations,
+        "zero_values": int(made.zero_values),
+        "nonfinite_values": int(made.nonfinite_values),
+    }
+    return Trained(surrogate, params, calls, 0, figures)
 
 
 def describe_training(card: Card) -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card
+from fabgen.card.auto import AUTO
 from fabgen.card.channels import MADNIS_METHODS
+from fabgen.errors import InputError
 
 if TYPE_CHECKING:
     from fabgen.interface import AnyIntegrand
@@ -30,6 +33,21 @@ def has_training(card: Card, integrand: AnyIntegrand) -> bool:
     """Whether there is anything to train: a flow, a grid, or the weights of several channels."""
     weights = card.channels.trained_weights and card.training.method in MADNIS_METHODS
     return card.surrogate.kind != "uniform" or (weights and integrand.n_channels > 1)
+
+
+def check_training(card: Card, integrand: AnyIntegrand) -> None:
+    """Raises InputError where a training of the card would, once its channels are known."""
+    if card.surrogate.kind == "vegas" or not has_training(card, integrand):
+        return
+    from fabgen.training.loop import check_batch
+
+    options = card.training
+    if options.method == AUTO:
+        options = dataclasses.replace(options, method="variance")
+    try:
+        check_batch(options, integrand.n_channels)
+    except InputError as error:
+        raise error.with_place(file=card.file) from None
 
 
 def pretrains(card: Card) -> bool:

@@ -106,6 +106,25 @@ def test_points_of_a_channel_have_the_masses_of_its_component():
     np.testing.assert_allclose(np.moveaxis(drawn["momenta"], 0, -1), point.momenta, rtol=1e-12)
 
 
+def test_couplings_event_by_event_in_several_components():
+    """Events are sorted by component inside: each keeps its own coupling."""
+    integrand = build_integrand(
+        fabgen.card.card_from_table(
+            {"process": ["u u~ > t t~", "u u~ > b b~"], "channels": {"use": "all"}}
+        )
+    )
+    u, channel = points(12, seed=6), np.arange(12) % integrand.n_channels
+    assert len(set(integrand.owners)) == 2
+    strong = 0.1 * (1.0 + np.arange(12) / 12)
+
+    @jax.jit
+    def evaluated(u, channel, strong):
+        plain = integrand.point(u, channel, {"aS": 0.1}).log_f
+        return integrand.point(u, channel, {"aS": strong}).log_f - plain
+
+    np.testing.assert_allclose(evaluated(u, channel, strong), 2 * np.log(strong / 0.1), rtol=1e-9)
+
+
 def test_momenta_and_their_inverse_by_channel():
     integrand = integrand_of(WW)
     u, channel = points(20, seed=5, margin=0.05), np.arange(20) % 2

@@ -50,6 +50,7 @@ class TwoBody:
     n_channels = 1
     n_features = 0
     mirrors = (0,)
+    owners = (0,)
     unit = "GeV"
     beam_particles = (24,)
     beam_energies = ()
@@ -100,6 +101,7 @@ class TwoChannels(TwoBody):
     n_channels = 2
     n_features = 2
     mirrors = (0, 1)
+    owners = (0, 0)
     log_density = momenta = None
 
     def point(self, u, channel):

@@ -49,6 +49,7 @@ class ToyIntegrand:
     n_channels = 1
     n_features = 0
     mirrors = (0,)
+    owners = (0,)
     unit = "pb"
     beam_particles = (-11, 11)
     beam_energies = (500.0, 500.0)
@@ -85,6 +86,9 @@ class ToyIntegrand:
         }
 
     n_initial = 2
+
+    def incoming(self, subprocess=0):
+        return np.array([[500.0, 0.0, 0.0, 500.0], [500.0, 0.0, 0.0, -500.0]])
 
     def momenta(self, u, channel=0, subprocess=0):
         return self.draw_events(u[None], jax.random.key(0))["momenta"][0]

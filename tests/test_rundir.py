@@ -31,8 +31,8 @@ def test_the_card_is_stored_as_resolved(tmp_path):
 
 
 def test_another_card_is_refused_with_both_values(tmp_path):
-    with open_run(tmp_path, CARD):
-        pass
+    with open_run(tmp_path, CARD) as run:
+        run.surrogate.mkdir()
     with pytest.raises(InputError) as caught:
         check_run(tmp_path, changed(steps=7, batch_size=12))
     message = str(caught.value)
@@ -42,9 +42,19 @@ def test_another_card_is_refused_with_both_values(tmp_path):
     assert "--run" in message
 
 
+def test_a_run_that_ended_before_it_had_anything_takes_another_card(tmp_path):
+    with open_run(tmp_path, CARD) as run:
+        run.append_log({"step": 1})
+    with open_run(tmp_path, changed(steps=7, batch_size=12)) as run:
+        assert stored_card(tmp_path) == changed(steps=7, batch_size=12)
+        run.report.write_text("{}")
+    with pytest.raises(InputError, match="batch_size"):
+        check_run(tmp_path, CARD)
+
+
 def test_generation_and_evaluation_may_change(tmp_path):
-    with open_run(tmp_path, CARD):
-        pass
+    with open_run(tmp_path, CARD) as run:
+        run.surrogate.mkdir()
     generation = dataclasses.replace(CARD.generation, events=5, seed=9)
     evaluation = dataclasses.replace(CARD.evaluation, samples=1000)
     check_run(tmp_path, dataclasses.replace(CARD, generation=generation, evaluation=evaluation))
@@ -79,6 +89,7 @@ def test_files_of_others_are_never_touched(tmp_path, name, restart):
 def test_a_card_of_another_version_can_be_restarted(tmp_path):
     with open_run(tmp_path, CARD) as run:
         run.card.write_text(run.card.read_text() + "[no_such_table]\n")
+        run.report.write_text("{}")
     with pytest.raises(InputError):
         check_run(tmp_path, CARD)
     with open_run(tmp_path, CARD, restart=True):

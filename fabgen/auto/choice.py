@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.auto import measure, rule, words
 from fabgen.auto.goal import Goal
-from fabgen.auto.grids import Grids, adapt, adapt_if_possible, planned_evaluations, template
+from fabgen.auto.grids import Grids, adapt, adapt_if_possible, template
 from fabgen.auto.record import FLOW, FLOWS, SMALL_FLOW, UNIFORM, VEGAS, Choice, RoundRecord, read
 from fabgen.card import Card
 from fabgen.card.auto import round_ends
+from fabgen.channel_grids import planned_evaluations
 from fabgen.errors import FabgenError
 from fabgen.session import Session, Trained
 from fabgen.stages import describe_training, train_flow
@@ -241,7 +242,10 @@ class _Automatic:
 
         def start() -> Any:
             has_grids = pretrains(card) and len(choice.candidates) > 1
-            return self.grids.pretrained._replace(target_evaluations=0) if has_grids else None
+            if not has_grids:
+                return None
+            # The choice has counted these already.
+            return self.grids.pretrained._replace(target_evaluations=0, zero_values=0)
 
         trained = train_flow(session, surrogate, card, start, ends, enough)
         steps = trained.figures["steps"]

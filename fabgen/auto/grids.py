@@ -34,13 +34,6 @@ class Grids:
         return int(self.pretrained.target_evaluations)
 
 
-def planned_evaluations(session: Session) -> int:
-    """How many evaluations of f an adaptation takes, about."""
-    vegas = session.card.surrogate.vegas
-    warm_up = vegas.warmup_iterations * vegas.warmup_evaluations
-    return warm_up + vegas.iterations * vegas.evaluations
-
-
 def adapt(session: Session) -> Grids:
     """Adapts the grids; the same card gives the same ones. FabgenError if f was zero everywhere."""
     if session.integrand.n_channels > 1:
@@ -99,10 +92,16 @@ def _of_one_channel(session: Session) -> Grids:
         "vegas_integral": result.integral,
         "vegas_integral_error": result.integral_error,
         "vegas_chi2_per_dof": result.chi2_per_dof,
+        "nonfinite_values": result.nonfinite,
     }
     return Grids(
         {GRID: (grid, axes._replace(grid=borders)), VEGAS: (strata, params)},
-        Pretrained(borders[None], jnp.ones(1), result.evaluations, result.nonfinite),
+        Pretrained(
+            borders[None],
+            jnp.ones(1),
+            target_evaluations=result.evaluations,
+            nonfinite_values=result.nonfinite,
+        ),
         figures,
         tuple(log),
     )
@@ -112,7 +111,12 @@ def _of_channels(session: Session) -> Grids:
     made = channel_grids(session)
     grid, params = template(session, GRID)
     surrogates = {GRID: (grid, params._replace(grid=made.grid, factors=made.factors))}
-    return Grids(surrogates, made, {"steps": session.card.surrogate.vegas.iterations})
+    figures = {
+        "steps": session.card.surrogate.vegas.iterations,
+        "zero_values": int(made.zero_values),
+        "nonfinite_values": int(made.nonfinite_values),
+    }
+    return Grids(surrogates, made, figures)
 
 
 def adapt_if_possible(session: Session) -> Grids | None:

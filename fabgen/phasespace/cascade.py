@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jax import Array
 
+from fabgen.numerics import log_where_open
+
 from .decays import (
     Momentum,
     Undone,
@@ -313,9 +315,7 @@ class Cascade(Mapping):
         """log(dPhi/du), -inf where phase space is closed."""
         n = self.n_final
         constant = -(n - 2) * math.log(TWO_PI) - (n - 1) * math.log(4.0 * math.pi)
-        positive = ranges.is_open & (jacobian > 0.0)
-        value = jnp.log(jnp.where(positive, jacobian, 1.0)) + constant
-        return jnp.broadcast_to(jnp.where(positive, value, -jnp.inf), events)
+        return jnp.broadcast_to(log_where_open(jacobian, ranges.is_open) + constant, events)
 
 
 def _span(

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from fabgen.numerics import log_where_open
+
 from .kinematics import (
     TWO_PI,
     boost_from_rest,
@@ -174,9 +176,7 @@ def _log_jacobian(
     for i, (root, rest) in enumerate(steps):
         below = below * root
         product = product * systems[i].volume / rest * (systems[i + 1].mass / below)
-    positive = is_open & (product > 0.0)
-    value = jnp.log(jnp.where(positive, product, 1.0)) + (2 * n - 4) * jnp.log(excess) + constant
-    return jnp.where(positive, value, -jnp.inf)
+    return log_where_open(product, is_open) + (2 * n - 4) * jnp.log(excess) + constant
 
 
 def _simplex_cdf(ratio: Array, k: int) -> Array:

@@ -43,6 +43,15 @@ def decayed_particles(tree: DecayTree) -> tuple[Propagator, ...]:
     return tuple(_decayed(tree, len(tree.initial)))
 
 
+def lineages(tree: DecayTree) -> tuple[tuple[str, ...], ...]:
+    """For each final particle its name behind those of the decayed particles it comes from."""
+    decayed, first = decayed_particles(tree), len(tree.initial)
+    return tuple(
+        (*(p.particle for p in decayed if leg in p.legs), name)
+        for leg, name in enumerate(tree.final, start=first)
+    )
+
+
 def _decayed(tree: DecayTree, first: int) -> Iterator[Propagator]:
     for name, decay in zip(tree.core.final, tree.decays, strict=True):
         if decay is None:

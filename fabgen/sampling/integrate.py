@@ -26,7 +26,8 @@ class ChannelSurvey:
 
     share       a_i, the probability of the channel in the sample
     metrics     integral, error and efficiencies of the channel; None if no weight was above zero
-    log_w_max   natural log of its reference weight, -inf if no weight was above zero
+    log_w_max   natural log of its reference weight; if no weight was above zero such that a few
+                points are drawn from it, since there may be some; -inf without a share
     """
 
     share: float
@@ -163,12 +164,16 @@ def _joined(
         survey(part, part.largest, max_overweight, 0) if part.log_max > -math.inf else None
         for part in parts
     ]
-    channels = tuple(
-        ChannelSurvey(share, s.metrics if s else None, s.log_w_max if s else -math.inf)
-        for share, s in zip(sampler.shares, known, strict=True)
-    )
     found = [s for s in known if s is not None]
-    log_w_max = float(np.logaddexp.reduce([s.log_w_max for s in found]))
+    log_known = float(np.logaddexp.reduce([s.log_w_max for s in found]))
+    shares = sampler.shares
+    few = _FEWEST_POINTS / whole.metrics.n
+    log_unknown = [math.log(min(a, few)) + log_known if a > 0.0 else -math.inf for a in shares]
+    channels = tuple(
+        ChannelSurvey(share, s.metrics if s else None, s.log_w_max if s else log_other)
+        for share, s, log_other in zip(shares, known, log_unknown, strict=True)
+    )
+    log_w_max = float(np.logaddexp.reduce([channel.log_w_max for channel in channels]))
     integral = sum(s.metrics.integral for s in found)
     overweight = sum(s.overweight_share * s.metrics.integral for s in found)
     largest = sum(s.metrics.max_weight for s in found)
@@ -182,7 +187,7 @@ def _joined(
         "unweighting_efficiency_999": integral / quantiles if quantiles > 0.0 else 0.0,
         "max_weight": largest,
     }
-    if all(part.n > 1 for part, share in zip(parts, sampler.shares, strict=True) if share > 0.0):
+    if all(part.n > 1 for part, share in zip(parts, shares, strict=True) if share > 0.0):
         # Else the mixture's own mean: a channel without points would be missing here.
         errors = [s.metrics.integral_error for s in found]
         changes |= {"integral": integral, "integral_error": math.hypot(*errors)}

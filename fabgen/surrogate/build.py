@@ -100,7 +100,7 @@ def build_channels(
     return MultiChannel(
         density,
         n_channels,
-        numbered(mirrors)[1],
+        numbered(mirrors)[1] if isinstance(density, Flow) else (0,) * n_channels,
         conditioned and isinstance(density, Flow),
         weights,
         options.vegas.bins if grids and options.kind == "flow" else 0,

@@ -7,7 +7,7 @@ w = alpha_i f_i / (a_i q_i) with log f_i = log f + log(Jacobian of channel i).
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
@@ -57,7 +57,7 @@ class MultiChannel:
     conditioned: bool = False
     weights: ChannelWeights | None = None
     grid_bins: int = 0
-    drop_below: float = 0.0
+    drop_below: float = field(default=0.0, compare=False)  # draws the same points
 
     @property
     def dim(self) -> int:

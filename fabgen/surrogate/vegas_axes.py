@@ -31,11 +31,12 @@ _POINTS_PER_BIN = 10
 
 @dataclass(frozen=True)
 class Axes:
-    """Borders (densities, dim, options.bins + 1), what they took, and how often f was not finite
-    (which counts as f = 0)."""
+    """Borders (densities, dim, options.bins + 1), what they took, and how often f was zero or not
+    finite (which counts as zero for the maps)."""
 
     borders: Floats
     evaluations: int
+    zeros: int
     nonfinite: int
 
 
@@ -55,9 +56,8 @@ def adapt_axes(
     """
     random = np.random.default_rng(seed)
     maps = [vegas.AdaptiveMap(dim * [[0.0, 1.0]], ninc=1) for _ in channels]
-    evaluations = nonfinite = 0
-    for iteration, total in enumerate(_iterations(options), start=1):
-        n = min(max(total // len(channels), FEWEST_EVALUATIONS), total)
+    evaluations = zeros = nonfinite = 0
+    for iteration, n in enumerate(_points(options, len(channels)), start=1):
         bins = int(np.clip(n // _POINTS_PER_BIN, 1, options.bins))
         y = _even_points(random, len(channels), n, dim)
         x, jacobian = np.empty_like(y), np.empty(y.shape[:2])
@@ -68,7 +68,8 @@ def adapt_axes(
             x.reshape(-1, dim), np.repeat(np.asarray(channels, np.int32), n), jacobian.ravel()
         )
         finite = np.isfinite(f)
-        evaluations, nonfinite = evaluations + f.size, nonfinite + int(np.sum(~finite))
+        evaluations, zeros = evaluations + f.size, zeros + int(np.sum(f == 0.0))
+        nonfinite += int(np.sum(~finite))
         weights = np.where(finite, f, 0.0).reshape(len(channels), n) * jacobian
         for axes, points, weight in zip(maps, y, weights, strict=True):
             largest = weight.max()
@@ -77,18 +78,25 @@ def adapt_axes(
                 axes.adapt(alpha=options.alpha)
         if report is not None:
             report(iteration, evaluations)
-    return Axes(np.stack([_borders(axes, options.bins) for axes in maps]), evaluations, nonfinite)
+    borders = np.stack([_borders(axes, options.bins) for axes in maps])
+    return Axes(borders, evaluations, zeros, nonfinite)
 
 
 def n_iterations(options: VegasSettings) -> int:
     """How many iterations the options ask for, the warm-up included."""
-    return len(_iterations(options))
+    return options.warmup_iterations + options.iterations
 
 
-def _iterations(options: VegasSettings) -> list[int]:
-    """Points of each iteration, the warm-up first."""
+def n_evaluations(options: VegasSettings, n_densities: int) -> int:
+    """How many evaluations of f the adaptation to so many densities takes."""
+    return n_densities * sum(_points(options, n_densities))
+
+
+def _points(options: VegasSettings, n_densities: int) -> list[int]:
+    """Points of one density in each iteration, the warm-up first."""
     warm_up = options.warmup_iterations * [options.warmup_evaluations]
-    return warm_up + options.iterations * [options.evaluations]
+    totals = warm_up + options.iterations * [options.evaluations]
+    return [min(max(total // n_densities, FEWEST_EVALUATIONS), total) for total in totals]
 
 
 def _even_points(random: np.random.Generator, n_maps: int, n: int, dim: int) -> Floats:

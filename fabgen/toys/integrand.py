@@ -60,6 +60,10 @@ class ToyIntegrand:
         return tuple(range(self.n_channels))
 
     @property
+    def owners(self) -> tuple[int, ...]:
+        return (0,) * self.n_channels
+
+    @property
     def n_features(self) -> int:
         return self.density.dim
 
@@ -105,7 +109,7 @@ class ToyIntegrand:
         """Everything about points that `place` has placed."""
         del channel
         there = self._at(self._with(parameters), placed.final)
-        inside = jnp.isfinite(placed.log_jacobian)
+        inside = ~jnp.isneginf(placed.log_jacobian)
         return there._replace(
             log_f=jnp.where(inside, there.log_f, -jnp.inf),
             log_jacobian=jnp.where(inside, placed.log_jacobian, 0.0),
@@ -155,6 +159,9 @@ class ToyIntegrand:
         return jax.nn.log_softmax(jnp.where(unreached, 0.0, log_g), axis=0)
 
     # -- what a toy does not have ---------------------------------------------------------------
+
+    def incoming(self, subprocess: int = 0) -> Array:
+        raise self._no_particles()
 
     def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
         raise self._no_particles()

@@ -49,6 +49,8 @@ class ForwardKl(Objective):
     are the last.
     """
 
+    points_per_channel = 0
+
     @classmethod
     def resolve(cls, options: TrainingOptions, data: Any) -> TrainingOptions:
         """Steps = epochs x batches, the warm-up in steps."""

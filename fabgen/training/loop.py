@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from fabgen.errors import FabgenError
+from fabgen.errors import FabgenError, InputError
+from fabgen.surrogate.multichannel import n_channels_of
 from fabgen.training.counters import Counters, Meter, Tally
 from fabgen.training.objective import Memory, Objective
 from fabgen.training.optimizer import Optimizer, OptimizerState
@@ -164,6 +165,18 @@ def resolve(options: TrainingOptions, data: Any = None) -> TrainingOptions:
     return objective_class(options.method).resolve(options, data)
 
 
+def check_batch(options: TrainingOptions, n_channels: int) -> None:
+    """Raises InputError if a batch has too few points for so many channels."""
+    each = objective_class(options.method).points_per_channel
+    if options.batch_size < each * n_channels:
+        raise InputError(
+            f"a batch needs {each} point{'s' if each > 1 else ''} of every channel",
+            key="training.batch_size",
+            found=options.batch_size,
+            allowed=f"{each * n_channels} or more for {n_channels} channels",
+        )
+
+
 def make_trainer(
     target: Target,
     surrogate: TrainableSurrogate,
@@ -172,6 +185,7 @@ def make_trainer(
     rounds: tuple[int, ...] = (),
 ) -> Trainer:
     """The trainer of `options.method`; unknown methods raise InputError."""
+    check_batch(options, n_channels_of(target))
     options = resolve(options, data)
     objective = objective_class(options.method)(target, surrogate, options, data)
     return Trainer(objective, Optimizer.from_options(options, rounds))

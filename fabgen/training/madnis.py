@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from fabgen.errors import InputError
@@ -126,11 +127,14 @@ class Pretrained(NamedTuple):
     grid: Array
     factors: Array
     target_evaluations: Array | int = 0
+    zero_values: Array | int = 0
     nonfinite_values: Array | int = 0
 
 
 class Madnis(Objective):
     """The frame; a subclass is a loss. Memory of the buffer: `buffer_bytes`."""
+
+    points_per_channel = FEWEST_POINTS
 
     @classmethod
     def resolve(cls, options: TrainingOptions, data: Any) -> TrainingOptions:
@@ -161,6 +165,7 @@ class Madnis(Objective):
             return zero
         return zero._replace(
             target_evaluations=jnp.asarray(self.data.target_evaluations, jnp.int64),
+            zero_values=jnp.asarray(self.data.zero_values, jnp.int64),
             nonfinite_values=jnp.asarray(self.data.nonfinite_values, jnp.int64),
         )
 
@@ -175,13 +180,6 @@ class Madnis(Objective):
 
     def init(self) -> MadnisMemory:
         n, n_channels = self.options.batch_size, self._n_channels
-        if n < FEWEST_POINTS * n_channels:
-            raise InputError(
-                "a batch needs two points of every channel",
-                key="training.batch_size",
-                found=n,
-                allowed=f"{FEWEST_POINTS * n_channels} or more for {n_channels} channels",
-            )
         shapes = jax.eval_shape(
             self._evaluated, jnp.zeros((n, self.target.dim)), jnp.zeros(n, int), jnp.zeros(n)
         )
@@ -249,14 +247,17 @@ class Madnis(Objective):
     def revise(self, params: Params, memory: MadnisMemory) -> Params:
         """Drops channels: from half of the training on those with too small a share of I.
 
-        The largest one stays. A channel that is dropped stays dropped; the others take its weight
-        over (`channel_weights.log_alpha`), so that the integral is the same.
+        The largest one of each component stays. A channel that is dropped stays dropped; the others
+        of its component take its weight over (`channel_weights.log_alpha`), so that the integral is
+        the same.
         """
         if not isinstance(self.surrogate, MultiChannel) or not self.surrogate.drop_below:
             return params
         integrals = memory.statistics.integrals * self._active(params)
         share = integrals / jnp.maximum(jnp.sum(integrals), jnp.finfo(integrals.dtype).tiny)
-        small = (share < self.surrogate.drop_below) & (share < jnp.max(share))
+        owners = np.array(getattr(self.target, "owners", (0,) * self._n_channels))
+        largest = jax.ops.segment_max(share, owners, int(owners.max()) + 1)[owners]
+        small = (share < self.surrogate.drop_below) & (share < largest)
         late = 2 * memory.steps > self.options.steps
         return params._replace(factors=jnp.where(late & small, 0.0, params.factors))
 

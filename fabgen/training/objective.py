@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jax import Array
 
@@ -31,6 +31,9 @@ class Objective(abc.ABC):
     data: what a method learns from besides f, a pytree of arrays that never change; an argument of
     the compiled program, so that a large one is not compiled into it.
     """
+
+    #: What a batch holds of each channel, at least.
+    points_per_channel: ClassVar[int] = 1
 
     target: Target
     surrogate: TrainableSurrogate

@@ -45,6 +45,13 @@ def chain(n, minimum=0.0):
     return Branch((Leaf(0), node))
 
 
+def test_what_is_not_a_number_is_not_outside():
+    """It is counted as an error further up; -inf would be one more point beyond the cuts."""
+    u = jnp.full((5, 3), 0.5).at[0, 1].set(jnp.nan)
+    _, log_jacobian = Cascade(chain(3), 3).forward(u, kinematics(E, [0.0] * 3))
+    np.testing.assert_array_equal(np.isnan(log_jacobian), [False, True, False])
+
+
 WB = [80.419, 4.7, 80.419, 4.7]
 RESONANCES = ([173.0, 80.419, 125.0], [1.4915, 2.0476, 6.382339e-3])
 WINDOW = {"resonance": 0, "window": 15.0}

@@ -72,6 +72,19 @@ def test_every_diagram_belongs_to_one_channel(process):
             assert channel.mapping == Permuted(original.mapping, channel.mirror.permutation)
 
 
+def test_products_of_a_decay_do_not_mirror_other_particles():
+    """ptl holds for the second pair of leptons only: a map of one does not do for the other."""
+    process = "e+ e- > z e+ e- / a, z > e+ e-"
+    table = {"process": [process], "cuts": {"ptl": 10.0}, "phase_space": {"bw_cutoff": math.inf}}
+    _, (found,) = build_channels(card_from_table(table))
+    cut = {(0.0, 0.0, 10.0, 10.0)}
+    assert len(found.channels) > 1
+    assert {
+        tuple(leaf.minimum_pt for leaf in sorted(c.mapping.tree.leaves, key=lambda leaf: leaf.leg))
+        for c in found.channels
+    } == cut
+
+
 def test_photon_and_z_differ_where_z_can_be_on_shell():
     _, channels, diagrams = built("e+ e- > w+ b w- b~")
     by_kind = {}

@@ -39,6 +39,24 @@ class TwoPowers:
         )
 
 
+class Unequal(TwoPowers):
+    """The second channel is small, and the only one of its component if there are two."""
+
+    def __init__(self, owners):
+        self.owners = owners
+
+    def point(self, u, channel):
+        point = super().point(u, channel)
+        same = self.owners[0] == self.owners[1]
+        own = jnp.log(jnp.where(jnp.arange(2)[:, None] == channel, 1.0, 0.0))
+        small = jnp.where(channel == 1, jnp.log(0.01), 0.0)
+        return dataclasses.replace(
+            point,
+            log_f=point.log_f + small,
+            log_prior=point.log_prior if same else own,
+        )
+
+
 class Powers(Uniform):
     """q = a u^(a-1), parameter a."""
 
@@ -264,13 +282,24 @@ def test_small_channels_are_dropped_and_the_integral_stays(camel):
     np.testing.assert_array_equal(log_alpha[:, 0], [-np.inf, 0.0])
 
 
+@pytest.mark.parametrize(("owners", "factors"), [((0, 0), [1.0, 0.0]), ((0, 1), [1.0, 1.0])])
+def test_no_component_loses_its_last_channel(owners, factors):
+    surrogate = MultiChannel(Uniform(1), 2, TWO, drop_below=0.4)
+    result = train(Unequal(owners), surrogate, options(method="variance", steps=20))
+    np.testing.assert_array_equal(result.params.factors, factors)
+
+
 def test_a_training_starts_from_grids(camel):
     surrogate = MultiChannel(Flow(1, bins=4, hidden=(4,)), 2, TWO, grid_bins=4)
     grid = np.asarray([[[0.0, 0.1, 0.3, 0.6, 1.0]], [[0.0, 0.4, 0.5, 0.6, 1.0]]])
     objective = Variance(
-        camel, surrogate, options(), Pretrained(jnp.asarray(grid), jnp.asarray([1.0, 0.3]), 500, 1)
+        camel,
+        surrogate,
+        options(),
+        Pretrained(jnp.asarray(grid), jnp.asarray([1.0, 0.3]), 500, 20, 1),
     )
     assert objective.counters().target_evaluations == 500
+    assert objective.counters().zero_values == 20
     channel = np.asarray([0, 1, 1, 0])
 
     @jax.jit
