@@ -76,11 +76,13 @@ class _Group(NamedTuple):
 
 
 def build_channels(card: Card) -> tuple[Integrand, tuple[ComponentChannels, ...]]:
-    """The integrand of a process, and the channels of each of its components. Raises InputError."""
+    """The integrand of a process, and the channels of each of its components: the one that the card
+    asks for, or those of all diagrams. Raises InputError."""
     try:
         builder = _Builder(card)
         integrand = builder.integrand()
-        return integrand, tuple(builder.channels(*grouped) for grouped in builder.groups)
+        found = builder.one_channel if card.channels.use == "one" else builder.channels
+        return integrand, tuple(found(*grouped) for grouped in builder.groups)
     except InputError as error:
         raise error.with_place(file=card.file) from None
 
@@ -195,10 +197,16 @@ class _Builder:
             return ComponentChannels((Channel(Rambo(n_final), (), (), ()),), ())
         if self.card.channels.use == "all":
             return self.channels(masses, groups)
+        return self.one_channel(masses, groups)
+
+    def one_channel(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
+        """The channel of the most resonant diagram of a component."""
         setting = self._setting(masses, groups)
         drawn = self._drawn(groups[0], once=True)
-        one = channel_map(setting, most_resonant(setting, drawn))
-        return ComponentChannels((Channel(one.mapping, one.resonances, (), ()),), drawn)
+        chosen = most_resonant(setting, drawn)
+        one = channel_map(setting, chosen)
+        channel = Channel(one.mapping, one.resonances, (), (drawn.index(chosen),))
+        return ComponentChannels((channel,), drawn)
 
     def channels(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
         """The channels of all diagrams of a component."""
@@ -236,6 +244,7 @@ class _Builder:
             # Particles of different mothers are not identical: cuts may tell them apart.
             final=tuple(zip(*(resonances.lineages(sub.tree) for sub in subs), strict=True)),
             minimum_mass=lambda legs: min(c.minimum_invariant_mass(legs, final) for c in cuts),
+            maximum_mass=lambda legs: max(c.maximum_invariant_mass(legs) for c in cuts),
             minimum_pt=lambda leg: min(c.minimum_pt(leg, final[leg]) for c in cuts),
             maximum_rapidity=lambda leg: max(c.maximum_rapidity(leg) for c in cuts),
             bw_cutoff=self.card.phase_space.bw_cutoff,

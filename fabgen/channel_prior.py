@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from fabgen.model import ZERO, Model
@@ -127,11 +126,3 @@ def normalized(log_weights: Array) -> Array:
     scores = jnp.where(known, jnp.where(known, log_weights, 0.0), -jnp.inf)
     scores = jnp.where(nowhere, 0.0, scores)
     return jax.nn.log_softmax(scores, axis=0)
-
-
-def channel_of_diagrams(channels: Sequence[Channel], n_diagrams: int) -> np.ndarray:
-    """The number of the channel of each diagram, (n_diagrams,)."""
-    numbers = np.full(n_diagrams, -1)
-    for number, channel in enumerate(channels):
-        numbers[list(channel.diagrams)] = number
-    return numbers

@@ -62,6 +62,9 @@ SeedOption = Annotated[
         "--seed", metavar="INT", help="Seed; for a run that exists, that of its events only."
     ),
 ]
+TrainingSeedOption = Annotated[
+    int | None, typer.Option("--seed", metavar="INT", help="Seed of the training.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -105,7 +108,7 @@ def _main(
 def train(
     card: CardArgument,
     run: RunOption = None,
-    seed: SeedOption = None,
+    seed: TrainingSeedOption = None,
     settings: SetOption = None,
     data: DataOption = None,
     restart: RestartOption = False,
@@ -199,6 +202,9 @@ def show(
         str, typer.Argument(metavar="PROCESS|CARD", help="A process in quotes, or a card.")
     ],
     settings: SetOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All diagrams and channels, not the first twelve.")
+    ] = False,
 ) -> None:
     """The subprocesses of a process, their diagrams and channels, and the dimension.
 
@@ -216,7 +222,7 @@ def show(
             card = card_of_process(target, settings or [])
         from fabgen.describe import describe
 
-        print(describe(card), flush=True)
+        print(describe(card, everything=everything), flush=True)
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 
@@ -23,13 +25,19 @@ from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
 from fabgen.toys import build_toy
 
 _MOST = 12  # lines of one list
+_WIDTH, _INDENT = 80, 14
+_NOTATION = (
+    "(...)[how the mass of a system is distributed]; <t> or <t M>: scattered by a massless "
+    "particle, by one of mass M"
+)
 
 
-def describe(card: Card) -> str:
+def describe(card: Card, *, everything: bool = False) -> str:
     """Subprocesses, diagrams, channels and the dimension of a card's process.
 
-    Raises InputError for a process that is wrong; one that cannot be integrated as the card says
-    (energy, cuts) is described up to the channels, with the reason.
+    Lists end after 12 entries, unless `everything` is asked for. Raises InputError for a process
+    that is wrong; one that cannot be integrated as the card says (energy, cuts) is described up to
+    the channels, with the reason.
     """
     if is_toy(card.process):
         return _describe_toy(card)
@@ -40,11 +48,15 @@ def describe(card: Card) -> str:
         subprocesses, distinct = find_subprocesses(model, card.process, card.multiparticles)
     except InputError as error:
         raise error.with_place(file=card.file) from None
-    return "\n".join(_lines(card, model, subprocesses, distinct))
+    most = sys.maxsize if everything else _MOST
+    return "\n".join(_lines(card, model, subprocesses, distinct, most))
 
 
 def _describe_toy(card: Card) -> str:
-    toy = build_toy(card)
+    try:
+        toy = build_toy(card)
+    except InputError as error:
+        raise error.with_place(file=card.file) from None
     channels = ", ".join(
         c.map if c.map == c.prior else f"{c.map} (prior: {c.prior})" for c in toy.channels
     )
@@ -53,10 +65,17 @@ def _describe_toy(card: Card) -> str:
         [
             f"{'process':<14}{card.process[0]}",
             f"{'dimension':<14}{toy.dim}",
-            f"{'channels':<14}{channels}; prior {toy.prior}",
-            f"{'parameters':<14}{parameters}",
+            *_field("channels", f"{channels}; prior {toy.prior}"),
+            *_field("parameters", parameters),
         ]
     )
+
+
+def _field(name: str, text: str, indent: int = _INDENT) -> Iterator[str]:
+    """A line that begins with a name, with as many behind it as the text needs."""
+    lines = textwrap.wrap(text, _WIDTH - indent, break_long_words=False, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        yield f"{name if number == 0 else '':<{indent}}{line}"
 
 
 def _lines(
@@ -64,16 +83,17 @@ def _lines(
     model: Model,
     subprocesses: tuple[Subprocess, ...],
     distinct: tuple[Diagrams, ...],
+    most: int,
 ) -> Iterator[str]:
     for number, line in enumerate(card.process):
-        yield f"{'process' if number == 0 else '':<14}{line}"
+        yield from _field("process" if number == 0 else "", line)
     yield f"{'model':<14}{card.model}"
     n_final = len(subprocesses[0].tree.final)
     yield f"{'dimension':<14}{3 * n_final - 4}"
     elements = f"{len(distinct)} different matrix element{'s' if len(distinct) > 1 else ''}"
     yield f"{'subprocesses':<14}{len(subprocesses)}, {elements}"
     members = Counter(sub.diagrams for sub in subprocesses)
-    for number, entry in enumerate(distinct[:_MOST]):
+    for number, entry in enumerate(distinct[:most]):
         same = members[number] - 1
         yield ""
         title = f"{' '.join(entry.tree.initial)} > {' '.join(entry.tree.final)}"
@@ -82,18 +102,18 @@ def _lines(
         single = diagrams(model, build_graph(model, entry.tree, entry.qed, merge=False), entry.tree)
         n_diagrams = entry.graph.n_diagrams
         yield f"  {n_diagrams} diagram{'s' if n_diagrams > 1 else ''}"
-        for k, diagram in enumerate(single[:_MOST], start=1):
-            yield f"  {k:>5}  {_diagram(diagram, entry)}"
-        if len(single) > _MOST:
-            yield f"         ... {len(single) - _MOST} more"
-    if len(distinct) > _MOST:
-        yield f"\n  ... {len(distinct) - _MOST} more matrix elements"
+        for k, diagram in enumerate(single[:most], start=1):
+            yield from _field(f"  {k:>5}", _diagram(diagram, entry), 9)
+        if len(single) > most:
+            yield f"         ... {len(single) - most} more (--all shows them)"
+    if len(distinct) > most:
+        yield f"\n  ... {len(distinct) - most} more matrix elements (--all shows them)"
     yield ""
-    yield from _channels(card)
+    yield from _channels(card, most)
 
 
 def _diagram(diagram: Diagram, entry: Diagrams) -> str:
-    names = (*entry.tree.initial, *entry.tree.final)
+    names = _numbered((*entry.tree.initial, *entry.tree.final), len(entry.tree.initial))
 
     def text(propagator: Propagator) -> str:
         return f"{propagator.particle}({' '.join(names[leg] for leg in propagator.legs)})"
@@ -108,17 +128,27 @@ def _diagram(diagram: Diagram, entry: Diagrams) -> str:
     return ", ".join(parts) or "contact"
 
 
-def _channels(card: Card) -> Iterator[str]:
+def _numbered(names: tuple[str, ...], n_initial: int) -> list[str]:
+    """The names, with a number behind those that several final particles share."""
+    final, seen = Counter(names[n_initial:]), Counter[str]()
+    result = list(names[:n_initial])
+    for name in names[n_initial:]:
+        seen[name] += 1
+        result.append(f"{name}#{seen[name]}" if final[name] > 1 else name)
+    return result
+
+
+def _channels(card: Card, most: int) -> Iterator[str]:
     try:
         integrand, sets = build_channels(card)
     except InputError as error:
         if error.key not in ("beams.energy", "cuts"):
             raise
-        yield f"{'channel':<14}none: {error.problem}"
+        yield from _field("channel", f"none: {error.problem}")
         if error.allowed:
-            yield f"{'':<14}{error.allowed}"
+            yield from _field("", error.allowed)
         return
-    start = 0  # channels are counted in one row, as in reports
+    start, has_blocks = 0, False  # channels are counted in one row, as in reports
     for place, (component, (channels, drawn)) in enumerate(
         zip(integrand.components, sets, strict=True)
     ):
@@ -131,26 +161,37 @@ def _channels(card: Card) -> Iterator[str]:
         own = [number for number, channel in enumerate(channels) if channel.mirror is None]
         mirrors = len(channels) - len(own)
         more = f", {mirrors} of them mirrors of others" if mirrors else ""
+        if card.channels.use == "one":
+            more = ", of the most resonant diagram"
         yield f"{'channels':<14}{len(channels)}{more}"
-        for number in own[:_MOST]:
+        subprocesses = [n for term in component.terms for n in term.subprocesses]
+        if len(subprocesses) > 1:
+            first = " ".join(external[: integrand.n_initial])
+            last = " ".join(external[integrand.n_initial :])
+            others = len(subprocesses) - 1
+            yield from _field("", f"as for {first} > {last}; the same maps serve {others} more")
+        for number in own[:most]:
             channel = channels[number]
             yield ""
             blocks = _propagators(channel, external[integrand.n_initial :])
-            yield f"  {start + number + 1:>5}  {blocks}"
+            has_blocks |= "[" in blocks or "<" in blocks
+            yield from _field(f"  {start + number + 1:>5}", blocks, 9)
             images = [
                 start + n
                 for n, c in enumerate(channels, 1)
                 if c.mirror and c.mirror.original == number
             ]
             if images:
-                shown = " ".join(map(str, images[:_MOST])) + (" ..." if len(images) > _MOST else "")
-                yield f"         mirrored as {shown}"
+                yield from _field("", f"mirrored as {' '.join(map(str, images))}", 9)
             examples = [drawn[n] for n in channel.diagrams]
             yield from (f"         {x}" for x in draw(examples, external, integrand.n_initial))
-        if len(own) > _MOST:
+        if len(own) > most:
             yield ""
-            yield f"         ... {len(own) - _MOST} more"
+            yield f"         ... {len(own) - most} more (--all shows them)"
         start += len(channels)
+    if has_blocks:
+        yield ""
+        yield from _field("", _NOTATION, 9)
 
 
 def _external(integrand: Integrand, component: Component) -> list[str]:

@@ -68,12 +68,14 @@ def read_points(
 
     reporter.note(f"reading the events of {path}")
     sha256 = _sha256(path)
-    events = read_lhe(path)
-    if not len(events):
-        raise InputError("the event file has no events", file=path, key="training.fkld.data")
-    weight = event_weights(events, path)
-    topologies = integrand.topologies
-    legs = leg_momenta(events, topologies, _incoming(integrand), path)
+    try:
+        events = read_lhe(path)
+        if not len(events):
+            raise InputError("the event file has no events")
+        weight = event_weights(events, path)
+        legs = leg_momenta(events, integrand.topologies, _incoming(integrand), path)
+    except InputError as error:
+        raise error.with_place(file=path, key="training.fkld.data") from None
     u = np.full((len(events), integrand.dim), np.nan)
     channel = np.zeros(len(events), np.int32)
     for subprocess in np.unique(legs.subprocess):

@@ -157,7 +157,7 @@ def test_show_takes_processes_of_any_length(length):
 
 
 def test_a_reader_that_leaves_is_no_error(monkeypatch):
-    def leave(card):
+    def leave(*arguments, **options):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     monkeypatch.setattr("fabgen.describe.describe", leave)

@@ -35,6 +35,9 @@ def test_the_demo(cards):
         "                       │     └─ b",
         "                       └─ t~ ─┬─ w-",
         "                              └─ b~",
+        "",
+        "         (...)[how the mass of a system is distributed]; <t> or <t M>: scattered",
+        "         by a massless particle, by one of mass M",
     ]
 
 
@@ -51,8 +54,8 @@ def test_exchanged_particles_and_contact_terms():
     assert "4 diagrams" in lines
     assert "1 contact" in lines
     assert "2 s-channel h" in lines
-    assert lines.count("3 t-channel w+(h)") == 1
-    assert lines[-5:] == ["2 h <t MW> h", "mirrored as 3", "w+ ─┬─ h", "│ w+", "w- ─┴─ h"]
+    assert "3 t-channel w+(h#1)" in lines and "4 t-channel w+(h#2)" in lines
+    assert lines[-8:-3] == ["2 h <t MW> h", "mirrored as 3", "w+ ─┬─ h", "│ w+", "w- ─┴─ h"]
 
 
 def test_equal_matrix_elements():
@@ -67,10 +70,24 @@ def test_equal_matrix_elements():
 def test_long_lists_are_cut_short():
     lines = shown("g g > g g g", cuts={"ptj": 20.0, "drjj": 0.4})
     assert "25 diagrams" in lines
-    assert "... 13 more" in lines
+    assert "... 13 more (--all shows them)" in lines
     assert sum(line.startswith("mirrored as ") for line in lines) > 3
     lines = shown("p p > j j QED=0", cuts={"ptj": 20.0})
     assert any(line.startswith("... ") and "more matrix elements" in line for line in lines)
+
+
+def test_everything_is_shown_in_lines_of_80_columns():
+    table = {"process": "g g > g g g", "cuts": {"ptj": 20.0, "drjj": 0.4}}
+    lines = describe(card_from_table(table), everything=True).splitlines()
+    assert not any("more" in line for line in lines)
+    assert any(line.startswith("     25  ") for line in lines)
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_channel_of_a_card_that_wants_one():
+    lines = shown("e+ e- > w+ w- z", channels={"use": "one"})
+    assert "channels 1, of the most resonant diagram" in lines
+    assert "1 (w+ w-)[power] z" in lines
 
 
 def test_maps():

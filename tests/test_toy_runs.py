@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -41,6 +42,18 @@ def test_a_toy_is_trained_from_vegas_grids_and_drawn(tmp_path):
     assert [line["step"] for line in lines] == [5, 10]
     pictures = [path.name for path in run.plot(tmp_path, samples=500)]
     assert pictures == ["training.png", "channels.png"]
+
+
+@pytest.mark.parametrize(("method", "size"), [("variance", 5), ("rkld", 2)])
+def test_a_batch_without_points_of_every_channel_leaves_no_trace(tmp_path, method, size):
+    training = {**TABLE["training"], "method": method, "batch_size": size}
+    table = {**TABLE, "channels": {"maps": "left right flat"}, "training": training}
+    card = card_from_table(table)
+    card = dataclasses.replace(card, file="toy.toml")
+    with pytest.raises(InputError, match="every channel") as error:
+        run.train(card, tmp_path / "run")
+    assert (error.value.file, error.value.key) == ("toy.toml", "training.batch_size")
+    assert not (tmp_path / "run").exists()
 
 
 def test_weights_alone_are_a_training(tmp_path):

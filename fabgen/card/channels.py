@@ -37,10 +37,9 @@ def with_channels(card: Card) -> Card:
     sign of it in the error: a flow trained by rkld on the most resonant one of e+ e- > mu+ mu- b b~
     saw 44 % of the cross section.
     """
-    if card.channels.use != "auto":
+    if card.channels.use != "auto" or not _has_channels(card):
         return card
-    use = "all" if _has_channels(card) else "one"
-    return dataclasses.replace(card, channels=dataclasses.replace(card.channels, use=use))
+    return dataclasses.replace(card, channels=dataclasses.replace(card.channels, use="all"))
 
 
 def _has_channels(card: Card) -> bool:
@@ -77,7 +76,7 @@ def _check_all(card: Card) -> None:
             "there are no diagrams that channels could follow",
             key="channels.use",
             found='"all"',
-            allowed='"one"',
+            allowed='"auto" or "one"',
             hint="channels.maps chooses the channels of a toy" if is_toy(card.process) else None,
         )
     if card.phase_space.mapping != "channels":

@@ -24,7 +24,7 @@ from fabgen.card.messages import did_you_mean, wrong_type
 from fabgen.card.option import Option, option_of
 from fabgen.card.presets import apply_preset
 from fabgen.card.schema import AMPLITUDE_MODELS, MAX_SEED, MODELS, Card
-from fabgen.card.steps import check_steps, with_default_steps
+from fabgen.card.steps import check_data, check_steps, with_default_steps
 from fabgen.card.toys import check_toy, is_toy, toy_name, with_default_prior
 from fabgen.errors import InputError, not_available
 
@@ -182,8 +182,8 @@ def _cuts(table: Mapping[str, Any]) -> dict[str, float | bool]:
 
 def _check_together(card: Card) -> None:
     """What one key allows another to be."""
-    check_amplitude_model(card)
     check_toy(card)
+    check_amplitude_model(card)
     check_channels(card)
     check_auto(card)
     fab = card.training.fab
@@ -195,6 +195,7 @@ def _check_together(card: Card) -> None:
             allowed=f"at most training.fab.buffer_batches = {fab.buffer_batches}",
         )
     check_steps(card.training)
+    check_data(card)
 
 
 # --- tables that are dataclasses ------------------------------------------------------------------

@@ -79,14 +79,15 @@ class PhaseSpace:
     )
     bw_cutoff: float = option(
         15.0,
-        doc="decayed particles of a chain stay within this many widths; inf: off",
+        doc="decayed particles of a chain stay within this many widths, vetoed ones ($) beyond; "
+        "inf: off",
         unit="widths",
         above=0.0,
         infinite=True,
     )
     nu: float = option(
         1.4,
-        doc="power of the propagator of a particle without width",
+        doc="power of propagators that cannot be on shell, and of those in t",
         at_least=0.0,
         at_most=5.0,
     )
@@ -113,13 +114,16 @@ class Channels:
         doc="a flow for each channel, or one that knows the channel",
         choices=("per-channel", "conditioned"),
     )
-    trained_weights: bool = option(True, doc="train the channel weights (variance, kl)")
+    trained_weights: bool = option(
+        True, doc="train the channel weights (variance, kl, rkld-forward, auto)"
+    )
     hidden: tuple[int, ...] = option(
         (16, 16), doc="hidden layers of the network of the weights", at_least=1, at_most=65536
     )
     drop_below: float = option(
         0.0,
-        doc="from the middle of the training on, drop channels with a smaller share (variance, kl)",
+        doc="from the middle of the training on, drop channels with a smaller share "
+        "(variance, kl, rkld-forward)",
         at_least=0.0,
         below=1.0,
     )
@@ -132,7 +136,7 @@ class VegasOptions:
     iterations: int = option(10, doc="iterations of the adaptation", at_least=1, at_most=1000)
     evaluations: int = option(
         20000,
-        doc="target evaluations per iteration, of all channels together",
+        doc="target evaluations per iteration, of all channels together (but of each 1000)",
         at_least=100,
         at_most=10**9,
     )

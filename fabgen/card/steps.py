@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fabgen.card.auto import MOST_STEPS, is_auto
-from fabgen.card.schema import TrainingOptions
+from fabgen.card.auto import AUTO, MOST_STEPS, is_auto
+from fabgen.card.schema import Card, TrainingOptions
 from fabgen.errors import InputError
 
 
@@ -46,6 +46,22 @@ def check_steps(training: TrainingOptions) -> None:
             key="training.warmup_steps",
             found=training.warmup_steps,
             allowed=f"less than training.steps = {training.steps}",
+        )
+
+
+def check_data(card: Card) -> None:
+    """Raises InputError for an event file that its card seems to want to learn from, and would not.
+
+    With another method by name it is one of the tables that only their method reads.
+    """
+    method, kind, file = card.training.method, card.surrogate.kind, card.training.fkld.data
+    if file and (method == AUTO or (method == "fkld" and kind != "flow")):
+        raise InputError(
+            "only a flow learns from an event file, by the forward divergence",
+            key="training.fkld.data",
+            found=f'"{file}" with training.method = "{method}" and surrogate.kind = "{kind}"',
+            allowed='training.method = "fkld" with surrogate.kind = "flow"',
+            hint=None if method == "fkld" else "--set training.method=fkld",
         )
 
 

@@ -64,6 +64,10 @@ def check_toy(card: Card) -> None:
             )
         return
     toy_name(card.process)
+    if card.model != type(card).model:
+        raise InputError(
+            "a toy has no model", key="model", found=f'"{card.model}"', allowed="no such key"
+        )
     if card.channels.prior not in TOY_PRIORS:
         raise InputError(
             "a toy has no diagrams that the channel weights could follow",

@@ -40,11 +40,6 @@ def kallen(mass: Number, mass_1: Number, mass_2: Number) -> Number:
     )
 
 
-def two_body_momentum(mass: Number, mass_1: Number, mass_2: Number) -> Array:
-    """Momentum in GeV of the products of M -> m1 m2 in the rest frame of M; 0 below threshold."""
-    return safe_sqrt(kallen(mass, mass_1, mass_2)) / (2.0 * mass)
-
-
 def mass_squared(p: Array) -> Array:
     """E^2 - |p|^2 in GeV^2, (events,) or (n, events); error of the order of 1e-16 E^2."""
     energy, px, py, pz = components(p)

@@ -16,8 +16,8 @@ from fabgen.phasespace.tree import Branch, Exchange, Kind, Leaf, Node, Propagato
 from fabgen.process import resonances
 from fabgen.process.resonances import Diagram, Legs
 
-#: A lower bound in GeV on the invariant mass of some final particles, by position behind the beams.
-MinimumMass = Callable[[Legs], float]
+#: A bound in GeV on the invariant mass of some final particles, by position behind the beams.
+MassBound = Callable[[Legs], float]
 #: Final particles by position behind the beams.
 LegSet = frozenset[int]
 
@@ -36,8 +36,8 @@ class Setting:
 
     values: masses and widths by name, for decisions alone; maps follow traced values. sqrt_s: GeV.
     final: one label for each final particle; those with the same label are identical. minimum_mass,
-    minimum_pt, maximum_rapidity: bounds that hold wherever the integrand is not zero, for some
-    final particles or a single one by position behind the beams; GeV, and |y| in the lab.
+    maximum_mass, minimum_pt, maximum_rapidity: bounds that hold wherever the integrand is not zero,
+    for some final particles or a single one by position behind the beams; GeV, and |y| in the lab.
     bw_cutoff: decayed particles of a chain stay within this many widths.
     """
 
@@ -46,7 +46,8 @@ class Setting:
     sqrt_s: float
     n_initial: int
     final: tuple[Hashable, ...]
-    minimum_mass: MinimumMass
+    minimum_mass: MassBound
+    maximum_mass: MassBound = lambda legs: float("inf")
     minimum_pt: Callable[[int], float] = lambda leg: 0.0
     maximum_rapidity: Callable[[int], float] = lambda leg: float("inf")
     bw_cutoff: float = float("inf")
@@ -66,13 +67,24 @@ class Setting:
         """The final particles of a propagator, by position behind the beams."""
         return frozenset(leg - self.n_initial for leg in propagator.legs)
 
+    def legs_of(self, propagator: resonances.Propagator) -> Legs:
+        """The same in the order of the process."""
+        return tuple(leg - self.n_initial for leg in propagator.legs)
+
+    def highest_mass(self, propagator: resonances.Propagator) -> float:
+        """Upper bound in GeV on the invariant mass of a propagator."""
+        return min(self.sqrt_s, self.maximum_mass(self.legs_of(propagator)))
+
     def is_reachable(self, propagator: resonances.Propagator) -> bool:
         """Whether the particle has a width and its mass lies within phase space."""
         particle = self.model.particle(propagator.particle)
         if particle.width == ZERO or not self.values[particle.width] > 0:
             return False
-        below = tuple(leg - self.n_initial for leg in propagator.legs)
-        return self.minimum_mass(below) < self.values[particle.mass] < self.sqrt_s
+        return (
+            self.minimum_mass(self.legs_of(propagator))
+            < self.values[particle.mass]
+            < (self.highest_mass(propagator))
+        )
 
 
 def most_resonant(setting: Setting, diagrams: Sequence[Diagram]) -> Diagram:
@@ -104,18 +116,23 @@ def time_like(
 ) -> Propagator:
     """The block of a time-like propagator. names: of (mass, width) of resonances, added to."""
     particle = setting.model.particle(propagator.particle)
-    minimum = setting.minimum_mass(tuple(leg - setting.n_initial for leg in propagator.legs))
+    legs = setting.legs_of(propagator)
+    minimum, maximum = setting.minimum_mass(legs), setting.maximum_mass(legs)
     window = None
     if propagator.decayed and setting.bw_cutoff != float("inf"):
         window = setting.bw_cutoff
     if window is None and not setting.is_reachable(propagator):
-        above = not particle.is_massless and setting.values[particle.mass] >= setting.sqrt_s
-        return Propagator("flat" if above else "power", nu=setting.nu, minimum=minimum)
+        highest = setting.highest_mass(propagator)
+        above = not particle.is_massless and setting.values[particle.mass] >= highest
+        shape: Kind = "flat" if above else "power"
+        return Propagator(shape, nu=setting.nu, minimum=minimum, maximum=maximum)
     pair = (particle.mass, particle.width)
     if pair not in names:
         names.append(pair)
     kind: Kind = "breit-wigner-tail" if window is None else "breit-wigner"
-    return Propagator(kind, resonance=names.index(pair), window=window, minimum=minimum)
+    return Propagator(
+        kind, resonance=names.index(pair), window=window, minimum=minimum, maximum=maximum
+    )
 
 
 def decays(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> Branch:

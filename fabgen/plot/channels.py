@@ -5,6 +5,7 @@ As Figs. 6 to 9 of T. Heimel et al., MadNIS, SciPost Phys. 15 (2023) 141.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,11 +44,12 @@ def _line(curves: ChannelCurves, title: str) -> Figure:
     upper, lower = figure.subplots(2, 1, sharex=True)
     x = curves.x[:, 0]
     upper.plot(x, curves.f, color=REFERENCE, label="$f$")
-    for name, drawn, colour in zip(curves.names, curves.drawn, _COLOURS, strict=False):
+    # More channels than colours take them again.
+    for name, drawn, colour in zip(curves.names, curves.drawn, itertools.cycle(_COLOURS)):
         density, borders = np.histogram(drawn[:, 0], 100, (x[0], x[-1]))
         width = borders[1] - borders[0]
         upper.stairs(density / (len(drawn) * width), borders, color=colour, label=f"$q$ {name}")
-    for prior, trained, colour in zip(curves.prior, curves.trained, _COLOURS, strict=False):
+    for prior, trained, colour in zip(curves.prior, curves.trained, itertools.cycle(_COLOURS)):
         lower.plot(x, trained, color=colour)
         lower.plot(x, prior, color=colour, ls=":")
     upper.set_title(title)

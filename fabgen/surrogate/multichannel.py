@@ -1,7 +1,7 @@
-"""Several channels: a density each, their weights alpha_i, and the shares a_i of the mixture.
+"""Several channels: a density q_i each, and their weights alpha_i.
 
-A point is drawn from channel i with probability a_i, u ~ q_i, and has the weight
-w = alpha_i f_i / (a_i q_i) with log f_i = log f + log(Jacobian of channel i).
+A point u ~ q_i of channel i has the weight alpha_i f_i / q_i with log f_i = log f + log(Jacobian of
+channel i). How many points a channel has is up to whoever draws them (`sampling`).
 """
 
 from __future__ import annotations
@@ -28,15 +28,14 @@ class MultiChannelParams(NamedTuple):
     """density: of the flows, with a first axis of flows unless one is conditioned on the channel.
 
     weights: of the network of the channel weights, () without one. grid (n_channels, dim,
-    bins + 1): a fixed map of each axis behind the flow, () without one. log_shares (n_channels,):
-    log a_i. factors (n_channels,): beta_i, what the prior weights are multiplied with before they
-    are normalized; 0 for dropped channels. No gradient trains the last three.
+    bins + 1): a fixed map of each axis behind the flow, () without one. factors (n_channels,):
+    beta_i, what the prior weights are multiplied with before they are normalized; 0 for dropped
+    channels. No gradient trains the last two.
     """
 
     density: Params
     weights: Params
     grid: Any
-    log_shares: jax.Array
     factors: jax.Array
 
 
@@ -84,7 +83,6 @@ class MultiChannel:
             density,
             self.weights.init(weights_key) if self.weights else (),
             grid,
-            jnp.full(n, -jnp.log(n), jnp.float64),
             jnp.ones(n, jnp.float64),
         )
 

@@ -141,23 +141,6 @@ def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndar
     return np.stack([np.interp(even, np.linspace(0, 1, n + 1), row[: n + 1]) for n, row in rows])
 
 
-def vegas_integrate(
-    log_density: LogDensity,
-    dim: int,
-    options: VegasSettings,
-    seed: int,
-    report: Callable[[VegasIteration], None] | None = None,
-    warmup: int = 5,
-) -> VegasResult:
-    """Integral of f over the cube, as the package's manual recommends: `warmup` iterations whose
-    estimates are thrown away, then `options.iterations` that count. All evaluations are counted.
-    """
-    integrator = _integrator(dim, options, seed)
-    batch = _Batch(_compiled(log_density))
-    _warm_up(integrator, batch, warmup, options.evaluations)
-    return _run(integrator, batch, report)
-
-
 def _warm_up(integrator: vegas.Integrator, batch: _Batch, iterations: int, points: int) -> None:
     """Iterations of at most `points` points that adapt and do not count as estimates."""
     if iterations > 0:

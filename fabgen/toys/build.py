@@ -40,7 +40,17 @@ def _density(make: Callable[..., ToyDensity], parameters: Mapping[str, float]) -
             )
         if not math.isfinite(value):
             raise InputError("a parameter is not finite", key=f"parameters.{name}", found=value)
-    return make(**parameters)
+    density = make(**parameters)
+    for name in density.lengths:
+        if not getattr(density, name) > 0.0:
+            raise InputError(
+                "a width or a length is out of range",
+                key=f"parameters.{name}",
+                found=getattr(density, name),
+                allowed="> 0",
+            )
+    density.refuse_empty()
+    return density
 
 
 def _channels(density: ToyDensity, text: str) -> tuple[ToyChannel, ...]:
@@ -48,8 +58,8 @@ def _channels(density: ToyDensity, text: str) -> tuple[ToyChannel, ...]:
     known = density.maps()
     channels = []
     for word in text.split():
-        own, _, prior = word.partition("@")
-        for name in (own, prior or own):
+        own, at, prior = word.partition("@")
+        for name in (own, prior if at else own):
             if name not in known:
                 raise InputError(
                     "the toy has no such map",

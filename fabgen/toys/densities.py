@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import erf
 
+from fabgen.errors import InputError
 from fabgen.toys.maps import Box, Cauchy, Line, Ring, ToyMap, along_and_across, radius_of
 
 
@@ -23,6 +24,11 @@ class ToyDensity(Protocol):
 
     dim: ClassVar[int]
     default_maps: ClassVar[str]
+    #: Parameters that are widths or lengths: above 0.
+    lengths: ClassVar[tuple[str, ...]]
+
+    def refuse_empty(self) -> None:
+        """Raises InputError where parameters that are fine by themselves leave nothing."""
 
     def log_density(self, x: Array) -> Array:
         """log f (events,); -inf where f = 0."""
@@ -54,6 +60,23 @@ class CamelBack:
 
     dim: ClassVar[int] = 1
     default_maps: ClassVar[str] = "left right"
+    lengths: ClassVar[tuple[str, ...]] = ("s1", "s2")
+
+    def refuse_empty(self) -> None:
+        if not 0.0 <= self.share <= 1.0:
+            raise InputError(
+                "the share of the left hump is out of range",
+                key="parameters.share",
+                found=f"{self.share:g}",
+                allowed=">= 0 and <= 1",
+            )
+        if not self.low < self.high:
+            raise InputError(
+                "the interval of the flat map is empty",
+                key="parameters.low",
+                found=f"{self.low:g}",
+                allowed=f"below parameters.high = {self.high:g}",
+            )
 
     def log_density(self, x: Array) -> Array:
         parts = [
@@ -94,6 +117,10 @@ class CrossedRing:
 
     dim: ClassVar[int] = 2
     default_maps: ClassVar[str] = "ring line"
+    lengths: ClassVar[tuple[str, ...]] = ("r0", "s0", "s1", "s2", "a", "widen")
+
+    def refuse_empty(self) -> None:
+        """There is nothing to refuse: a ring that does not fit into its box leaves the line."""
 
     def log_density(self, x: Array) -> Array:
         inside = jnp.all(jnp.abs(x) <= self.a, axis=0)

@@ -308,14 +308,3 @@ class Madnis(Objective):
     def absorb(self, memory: MadnisMemory, batch: MadnisBatch, feedback: Any) -> MadnisMemory:
         del batch, feedback
         return memory._replace(turn=memory.turn + 1)
-
-    def finish(self, params: Params, memory: MadnisMemory) -> tuple[Params, MadnisMemory]:
-        """Sets the shares a_i of the mixture, in proportion to sqrt(<w^2>): largest eps."""
-        if not isinstance(self.surrogate, MultiChannel):
-            return params, memory
-        active = self._active(params)
-        size = jnp.sqrt(memory.statistics.second_moments) * active
-        flat = active / jnp.sum(active)
-        known = jnp.sum(size) > 0.0
-        share = jnp.where(known, size / jnp.where(known, jnp.sum(size), 1.0), flat)
-        return params._replace(log_shares=jnp.log(share)), memory

@@ -52,6 +52,11 @@ def test_presets_are_fab():
     [
         (("training.method=fab", "surrogate.kind=auto"), "surrogate.kind"),
         (("training.auto.efficiency=1.0",), "training.auto.efficiency"),
+        (("training.fkld.data=events.lhe",), "training.fkld.data"),
+        (
+            ("training.fkld.data=a.lhe", "training.method=fkld", "surrogate.kind=vegas"),
+            "training.fkld.data",
+        ),
         (("training.schedule=warmup-cosine",), "training.schedule"),
         (("channels.drop_below=0.1",), "channels.drop_below"),
     ],

@@ -24,13 +24,13 @@ def test_every_method_has_all(method):
     assert use(training={"method": method}) == "all"
 
 
-def test_without_maps_of_diagrams_there_is_one():
-    assert use(phase_space={"mapping": "rambo"}) == "one"
-    assert use(process="toy:camel-back") == "one"
+def test_without_maps_of_diagrams_there_is_nothing_to_decide():
+    assert use(phase_space={"mapping": "rambo"}) == "auto"
+    assert use(process="toy:camel-back") == "auto"
     dalitz = {"mapping": "dalitz"}
     decay = "Lambda_c+ > p K- pi+"
-    assert use(process=decay, model="lc2pkpi", phase_space=dalitz) == "one"
-    assert use(process=decay, model="lc2pkpi") == "one"
+    assert use(process=decay, model="lc2pkpi", phase_space=dalitz) == "auto"
+    assert use(process=decay, model="lc2pkpi") == "auto"
 
 
 def test_what_the_card_says_stays():

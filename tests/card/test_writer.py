@@ -94,6 +94,9 @@ def any_card(draw) -> Card:
         training = dataclasses.replace(training, schedule="cosine")
     elif tables["surrogate"].kind == "auto":
         tables["surrogate"] = dataclasses.replace(tables["surrogate"], kind="flow")
+    if training.method == "auto" or tables["surrogate"].kind != "flow":
+        fkld = dataclasses.replace(training.fkld, data="")
+        training = dataclasses.replace(training, fkld=fkld)
     tables["training"] = training
     # Processes have one channel so far: what only several can have is tested with toys.
     tables["channels"] = dataclasses.replace(

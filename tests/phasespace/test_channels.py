@@ -85,6 +85,36 @@ def test_products_of_a_decay_do_not_mirror_other_particles():
     } == cut
 
 
+def test_upper_cuts_on_masses_limit_the_maps():
+    """mmllmax below the Z: what a photon or a Z made ends there."""
+    cuts = {"mmll": 10.0, "mmllmax": 60.0, "pta": 10.0, "dral": 0.4}
+    table = {"process": ["e+ e- > mu+ mu- a"], "cuts": cuts}
+    integrand, (found,) = build_channels(card_from_table(table))
+    masses = integrand.masses
+    pairs = [
+        (channel.mapping, branch.propagator)
+        for channel in found.channels
+        for branch in channel.mapping.tree.branches()
+        if set(branch.legs) == {0, 1}
+    ]
+    assert pairs
+    # Of a photon; of a Z, whose pole is beyond.
+    assert {(p.kind, p.minimum, p.maximum) for _, p in pairs} == {
+        ("power", 10.0, 60.0),
+        ("flat", 10.0, 60.0),
+    }
+    u = np.random.default_rng(3).uniform(size=(5, EVENTS))
+    values = kinematics(E, [masses.get(13, 0.0)] * 2 + [0.0])
+    momenta, log_jacobian = pairs[0][0].forward(jnp.asarray(u), values)
+    total = np.asarray(momenta[0] + momenta[1])
+    mass = np.sqrt(total[0] ** 2 - np.sum(total[1:] ** 2, axis=0))
+    assert np.all(np.isfinite(log_jacobian))
+    assert 59.0 < mass.max() < 60.0 + 1e-9
+    back, again = pairs[0][0].inverse(momenta, values)
+    np.testing.assert_allclose(back, u, atol=1e-9)
+    np.testing.assert_allclose(again, log_jacobian, atol=1e-9)
+
+
 def test_photon_and_z_differ_where_z_can_be_on_shell():
     _, channels, diagrams = built("e+ e- > w+ b w- b~")
     by_kind = {}

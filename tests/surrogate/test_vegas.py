@@ -11,7 +11,7 @@ import vegas
 
 from fabgen.card.schema import VegasOptions
 from fabgen.errors import FabgenError
-from fabgen.surrogate.vegas import train_vegas, vegas_grid, vegas_integrate
+from fabgen.surrogate.vegas import train_vegas, vegas_grid
 
 OPTIONS = VegasOptions(iterations=6, evaluations=4000, bins=30, alpha=0.5)
 WIDTH = 0.12
@@ -117,16 +117,6 @@ def test_static_part_is_known_before_training(dim, options):
     weights = np.exp(np.asarray(-u.sum(axis=-1) - log_q))
     exact = (1 - np.exp(-1)) ** dim
     assert weights.mean() == pytest.approx(exact, abs=5 * weights.std() / np.sqrt(5000))
-
-
-def test_integrator_discards_its_warmup_but_counts_it():
-    reports = []
-    result = vegas_integrate(log_peak, 4, OPTIONS, seed=3, report=reports.append, warmup=3)
-    assert reports == list(result.history)
-    assert len(result.history) == OPTIONS.iterations
-    assert result.evaluations > 8 * 3000
-    assert result.integral == pytest.approx(1.5, abs=4 * result.integral_error + 2e-3)
-    assert result.history[0].evaluations > 3 * 3000
 
 
 def test_training_counts_the_warmup_of_its_options(trained):

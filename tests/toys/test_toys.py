@@ -134,7 +134,10 @@ def test_parameters_move_the_density():
     [
         ({"channels": {"maps": "ring lime"}}, "channels.maps", "ring, line, flat"),
         ({"parameters": {"mass": 1.0}}, "parameters.mass", "r0, s0"),
+        ({"channels": {"maps": "ring line@"}}, "channels.maps", "ring, line, flat"),
         ({"channels": {"prior": "diagrams"}}, "channels.prior", '"flat" or "densities"'),
+        ({"parameters": {"s0": 0.0}}, "parameters.s0", "> 0"),
+        ({"model": "lc2pkpi"}, "model", "no such key"),
     ],
 )
 def test_what_a_toy_does_not_have_is_refused(table, key, allowed):
@@ -142,6 +145,16 @@ def test_what_a_toy_does_not_have_is_refused(table, key, allowed):
         build_integrand(card_from_table({"process": "toy:crossed-ring", **table}))
     assert error.value.key == key
     assert allowed in error.value.allowed
+
+
+@pytest.mark.parametrize(
+    ("parameters", "key"), [({"share": 2.0}, "share"), ({"s1": -1.0}, "s1"), ({"low": 7.0}, "low")]
+)
+def test_parameters_that_leave_no_camel_back(parameters, key):
+    table = {"process": "toy:camel-back", "parameters": parameters}
+    with pytest.raises(InputError) as error:
+        build_integrand(card_from_table(table))
+    assert error.value.key == f"parameters.{key}"
 
 
 def test_unknown_toys_name_the_known_ones():

@@ -266,7 +266,6 @@ def test_flows_and_weights_together(camel, method, conditioned):
     result = train(near, surrogate, options(method=method))
     assert result.history[0].eps < result.history[-1].eps
     assert result.history[-1].eps > 0.92
-    np.testing.assert_allclose(np.exp(result.params.log_shares).sum(), 1.0, rtol=1e-12)
     np.testing.assert_array_equal(result.params.factors, 1.0)  # not what is trained
 
 
@@ -276,7 +275,6 @@ def test_small_channels_are_dropped_and_the_integral_stays(camel):
     prior = dataclasses.replace(camel, prior="densities")
     result = train(prior, surrogate, options(method="variance", steps=20))
     np.testing.assert_array_equal(result.params.factors, [0.0, 1.0])
-    np.testing.assert_allclose(np.exp(result.params.log_shares), [0.0, 1.0], rtol=1e-12)
     log_prior = np.asarray([[0.0], [-np.inf]])
     log_alpha = np.asarray(jax.jit(surrogate.log_alpha)(result.params, log_prior, None))
     np.testing.assert_array_equal(log_alpha[:, 0], [-np.inf, 0.0])
