@@ -40,7 +40,7 @@ def build_integrand(card: Card) -> AnyIntegrand:
     try:
         return build_toy(card) if toy else build_dalitz(card)
     except InputError as error:
-        raise error.with_place(file=card.file) from None
+        raise card.placed(error) from None
 
 
 def build_process(card: Card) -> Integrand:
@@ -48,7 +48,7 @@ def build_process(card: Card) -> Integrand:
     try:
         return _Builder(card).integrand()
     except InputError as error:
-        raise error.with_place(file=card.file) from None
+        raise card.placed(error) from None
 
 
 class ComponentChannels(NamedTuple):
@@ -84,7 +84,7 @@ def build_channels(card: Card) -> tuple[Integrand, tuple[ComponentChannels, ...]
         found = builder.one_channel if card.channels.use == "one" else builder.channels
         return integrand, tuple(found(*grouped) for grouped in builder.groups)
     except InputError as error:
-        raise error.with_place(file=card.file) from None
+        raise card.placed(error) from None
 
 
 class _Builder:

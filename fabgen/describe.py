@@ -47,7 +47,7 @@ def describe(card: Card, *, everything: bool = False) -> str:
     try:
         subprocesses, distinct = find_subprocesses(model, card.process, card.multiparticles)
     except InputError as error:
-        raise error.with_place(file=card.file) from None
+        raise card.placed(error) from None
     most = sys.maxsize if everything else _MOST
     return "\n".join(_lines(card, model, subprocesses, distinct, most))
 
@@ -56,7 +56,7 @@ def _describe_toy(card: Card) -> str:
     try:
         toy = build_toy(card)
     except InputError as error:
-        raise error.with_place(file=card.file) from None
+        raise card.placed(error) from None
     channels = ", ".join(
         c.map if c.map == c.prior else f"{c.map} (prior: {c.prior})" for c in toy.channels
     )

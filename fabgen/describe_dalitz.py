@@ -17,7 +17,7 @@ def describe_dalitz(card: Card) -> str:
     try:
         return "\n".join(_lines(card, build_dalitz(card)))
     except InputError as error:
-        raise error.with_place(file=card.file) from None
+        raise card.placed(error) from None
 
 
 def _lines(card: Card, integrand: DalitzIntegrand) -> Iterator[str]:

@@ -47,7 +47,7 @@ def check_training(card: Card, integrand: AnyIntegrand) -> None:
     try:
         check_batch(options, integrand.n_channels)
     except InputError as error:
-        raise error.with_place(file=card.file) from None
+        raise card.placed(error) from None
 
 
 def pretrains(card: Card) -> bool:

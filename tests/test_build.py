@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -27,6 +28,16 @@ def build(*processes, energy=None, **table):
     if energy is not None:
         table["beams"] = {"energy": energy if isinstance(energy, list) else [energy, energy]}
     return build_integrand(card_from_table({"process": list(processes), **table}))
+
+
+def test_settings_are_blamed_for_their_own_keys(cards):
+    for setting, file in (("beams.energy=[10, 10]", "--set"), ("training.seed=2", None)):
+        card = load_card(cards / "ee_wwz.toml", [setting])
+        wrong = dataclasses.replace(card, beams=dataclasses.replace(card.beams, energy=(10, 10)))
+        with pytest.raises(InputError) as error:
+            build_integrand(wrong)
+        assert error.value.key == "beams.energy"
+        assert error.value.file == (file or card.file)
 
 
 # -- what is put together ---------------------------------------------------------------------

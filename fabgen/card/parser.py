@@ -23,7 +23,7 @@ from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
 from fabgen.card.messages import did_you_mean, wrong_type
 from fabgen.card.option import Option, option_of
 from fabgen.card.presets import apply_preset
-from fabgen.card.schema import AMPLITUDE_MODELS, MAX_SEED, MODELS, Card
+from fabgen.card.schema import AMPLITUDE_MODELS, MAX_SEED, MODELS, Card, place_of
 from fabgen.card.steps import check_data, check_steps, with_default_steps
 from fabgen.card.toys import check_toy, is_toy, toy_name, with_default_prior
 from fabgen.errors import InputError, not_available
@@ -54,14 +54,10 @@ def card_of_process(process: str, overrides: Iterable[str] = ()) -> Card:
 def _resolve(table: reader.Table, settings: Iterable[str], file: str | None) -> Card:
     table, overridden = reader.override(table, settings)
     try:
-        return card_from_table(table)
+        card = card_from_table(table)
     except InputError as error:
-        # A setting is to blame for what lies below it, and for a table in the place of a value.
-        key = f"{error.key}."
-        is_setting = any(
-            key.startswith(f"{setting}.") or f"{setting}.".startswith(key) for setting in overridden
-        )
-        raise error.with_place(file="--set" if is_setting else file) from None
+        raise error.with_place(file=place_of(error.key, file, overridden)) from None
+    return dataclasses.replace(card, settings=tuple(overridden))
 
 
 def _seed_settings(seed: int | None) -> list[str]:
