@@ -11,6 +11,7 @@ from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.build_checks import cut_legs, name_of, numbers, total_energy
 from fabgen.build_dalitz import build_dalitz
 from fabgen.card import Card
+from fabgen.card.messages import placed
 from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
 from fabgen.channel_prior import Denominator, Prior, denominators
@@ -40,7 +41,7 @@ def build_integrand(card: Card) -> AnyIntegrand:
     try:
         return build_toy(card) if toy else build_dalitz(card)
     except InputError as error:
-        raise card.placed(error) from None
+        raise placed(error, card) from None
 
 
 def build_process(card: Card) -> Integrand:
@@ -48,7 +49,7 @@ def build_process(card: Card) -> Integrand:
     try:
         return _Builder(card).integrand()
     except InputError as error:
-        raise card.placed(error) from None
+        raise placed(error, card) from None
 
 
 class ComponentChannels(NamedTuple):
@@ -84,7 +85,7 @@ def build_channels(card: Card) -> tuple[Integrand, tuple[ComponentChannels, ...]
         found = builder.one_channel if card.channels.use == "one" else builder.channels
         return integrand, tuple(found(*grouped) for grouped in builder.groups)
     except InputError as error:
-        raise card.placed(error) from None
+        raise placed(error, card) from None
 
 
 class _Builder:

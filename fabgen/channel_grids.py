@@ -26,6 +26,15 @@ def planned_evaluations(session: Session) -> int:
     return n_evaluations(session.card.surrogate.vegas, len(distinct))
 
 
+def figures_of(made: Pretrained, session: Session) -> dict[str, int]:
+    """What a report tells of the grids of several channels."""
+    return {
+        "steps": session.card.surrogate.vegas.iterations,
+        "zero_values": int(made.zero_values),
+        "nonfinite_values": int(made.nonfinite_values),
+    }
+
+
 def channel_grids(session: Session) -> Pretrained:
     """Grids adapted to alpha_i f_i of every channel, and factors beta_i of the prior weights in
     alpha_i: each iteration improves both.

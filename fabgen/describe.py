@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from fabgen.build import build_channels
 from fabgen.card import Card
+from fabgen.card.messages import placed
 from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
 from fabgen.components import Component
@@ -47,7 +48,7 @@ def describe(card: Card, *, everything: bool = False) -> str:
     try:
         subprocesses, distinct = find_subprocesses(model, card.process, card.multiparticles)
     except InputError as error:
-        raise card.placed(error) from None
+        raise placed(error, card) from None
     most = sys.maxsize if everything else _MOST
     return "\n".join(_lines(card, model, subprocesses, distinct, most))
 
@@ -56,7 +57,7 @@ def _describe_toy(card: Card) -> str:
     try:
         toy = build_toy(card)
     except InputError as error:
-        raise card.placed(error) from None
+        raise placed(error, card) from None
     channels = ", ".join(
         c.map if c.map == c.prior else f"{c.map} (prior: {c.prior})" for c in toy.channels
     )

@@ -8,6 +8,7 @@ from fabgen.amplitude.dalitz.lineshapes import LINE_SHAPES
 from fabgen.amplitude.dalitz.model import Resonance
 from fabgen.build_dalitz import build_dalitz
 from fabgen.card import Card
+from fabgen.card.messages import placed
 from fabgen.dalitz import DalitzIntegrand
 from fabgen.errors import InputError
 
@@ -17,7 +18,7 @@ def describe_dalitz(card: Card) -> str:
     try:
         return "\n".join(_lines(card, build_dalitz(card)))
     except InputError as error:
-        raise card.placed(error) from None
+        raise placed(error, card) from None
 
 
 def _lines(card: Card, integrand: DalitzIntegrand) -> Iterator[str]:

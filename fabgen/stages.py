@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import json
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +16,8 @@ from fabgen.card import Card, dump_card
 from fabgen.channel_grids import channel_grids
 from fabgen.reporting import Silent
 from fabgen.session import EVENTS, GENERATION, GRID, Session, Trained
-from fabgen.surrogates import has_training, pretrains, surrogate_of
+from fabgen.surrogates import describe_training, has_training, pretrains, surrogate_of
+from fabgen.trained_grids import trained_grids
 
 if TYPE_CHECKING:
     from fabgen.evaluation import Evaluated
@@ -41,8 +39,7 @@ def has_finished_surrogate(session: Session) -> bool:
 def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
     """The surrogate of a kind: trained now, resumed, or read from the run."""
     if kind == "vegas":
-        several = session.integrand.n_channels > 1
-        return _trained_grids(session, store) if several else _trained_grid(session, store)
+        return trained_grids(session, store=store)
     with session.watch("import"):
         surrogate = surrogate_of(session.card, session.integrand)
     trains = has_training(session.card, session.integrand)
@@ -152,96 +149,6 @@ def train_flow(
         },
         run.evaluations_along,
     )
-
-
-def _trained_grid(session: Session, store: bool) -> Trained:
-    """A VEGAS+ grid: of the run if it has one, else adapted now (and stored with `store`)."""
-    with session.watch("import"):
-        import numpy as np
-
-        from fabgen.surrogate.vegas import VegasIteration, train_vegas, vegas_grid
-        from fabgen.training import Checkpointer, load_surrogate, save_surrogate
-    card, run, watch, dim = session.card, session.run, session.watch, session.integrand.dim
-    options, description = card.surrogate.vegas, describe_training(card)
-    if store and Checkpointer(run.surrogate, description).finished:
-        session.reporter.note("using the finished surrogate of the run")
-        grid = vegas_grid(dim, options)
-        template = {"grid": grid.init(session.key(GRID)), "evaluations": np.int64(0)}
-        stored = load_surrogate(run.surrogate, template, description)
-        return Trained(grid, stored["grid"], int(stored["evaluations"]), 0, {"method": "vegas"})
-    if store:
-        run.truncate_logs(None)
-    start = watch.clock()
-    with watch("train"), session.reporter.stage("vegas", options.iterations, "iterations") as show:
-
-        def log(iteration: VegasIteration) -> None:
-            if store:
-                figures = dataclasses.asdict(iteration)
-                step, evaluations = figures.pop("iteration"), figures.pop("evaluations")
-                seconds = watch.clock() - start
-                counts = {"target_evaluations": evaluations, "seconds": seconds}
-                run.append_log({"step": step, "loss": None, "eps": None, **counts, **figures})
-            error = abs(iteration.average_error / iteration.average) if iteration.average else None
-            show(iteration.iteration, error=error, evaluations=iteration.evaluations)
-
-        grid, params, result = train_vegas(
-            session.integrand.log_density, dim, options, card.training.seed, log
-        )
-    if store:
-        stored = {"grid": params, "evaluations": np.int64(result.evaluations)}
-        save_surrogate(run.surrogate, stored, description)
-    figures = {
-        "method": "vegas",
-        "steps": options.iterations,
-        "vegas_integral": result.integral,
-        "vegas_integral_error": result.integral_error,
-        "vegas_chi2_per_dof": result.chi2_per_dof,
-        "nonfinite_values": result.nonfinite,
-    }
-    return Trained(grid, params, result.evaluations, 0, figures)
-
-
-def _trained_grids(session: Session, store: bool) -> Trained:
-    """The VEGAS grids of several channels, with the weights that they have before training."""
-    with session.watch("import"):
-        import numpy as np
-
-        from fabgen.surrogate import gridded_channels
-        from fabgen.training import Checkpointer, load_surrogate, save_surrogate
-    card, run, integrand = session.card, session.run, session.integrand
-    options, description = card.surrogate.vegas, describe_training(card)
-    surrogate = gridded_channels(integrand.dim, integrand.n_channels, options.bins)
-    params = surrogate.init(session.key(GRID))
-    if store and Checkpointer(run.surrogate, description).finished:
-        session.reporter.note("using the finished surrogate of the run")
-        template = {"grid": params, "evaluations": np.int64(0)}
-        stored = load_surrogate(run.surrogate, template, description)
-        params, calls = stored["grid"], int(stored["evaluations"])
-        return Trained(surrogate, params, calls, 0, {"method": "vegas"})
-    if store:
-        run.truncate_logs(None)
-    with session.watch("train"):
-        made = channel_grids(session)
-    params = params._replace(grid=made.grid, factors=made.factors)
-    calls = int(made.target_evaluations)
-    if store:
-        stored = {"grid": params, "evaluations": np.int64(calls)}
-        save_surrogate(run.surrogate, stored, description)
-    figures = {
-        "method": "vegas",
-        "steps": options.iterations,
-        "zero_values": int(made.zero_values),
-        "nonfinite_values": int(made.nonfinite_values),
-    }
-    return Trained(surrogate, params, calls, 0, figures)
-
-
-def describe_training(card: Card) -> dict[str, str]:
-    """What a checkpoint belongs to: a hash of all that the training depends on."""
-    values = tomllib.loads(dump_card(card))  # without the comments, which are for readers
-    used = {key: values[key] for key in values if key not in ("evaluation", "generation")}
-    text = json.dumps(used, sort_keys=True)
-    return {"card": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: bool) -> Totals:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import tomllib
 from typing import TYPE_CHECKING, Any
 
-from fabgen.card import Card
+from fabgen.card import Card, dump_card
 from fabgen.card.auto import AUTO
 from fabgen.card.channels import MADNIS_METHODS
+from fabgen.card.messages import placed
 from fabgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,10 +51,18 @@ def check_training(card: Card, integrand: AnyIntegrand) -> None:
     try:
         check_batch(options, integrand.n_channels)
     except InputError as error:
-        raise card.placed(error) from None
+        raise placed(error, card) from None
 
 
 def pretrains(card: Card) -> bool:
     """Whether the flows start from VEGAS grids."""
     madnis = card.training.method in MADNIS_METHODS
     return madnis and card.training.madnis.vegas_pretraining and card.surrogate.kind == "flow"
+
+
+def describe_training(card: Card) -> dict[str, str]:
+    """What a checkpoint belongs to: a hash of all that the training depends on."""
+    values = tomllib.loads(dump_card(card))  # without the comments, which are for readers
+    used = {key: values[key] for key in values if key not in ("evaluation", "generation")}
+    text = json.dumps(used, sort_keys=True)
+    return {"card": hashlib.sha256(text.encode()).hexdigest()}

@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "own_events",
         ),
         *("rundir", "reporting", "describe", "describe_dalitz", "draw", "evaluation"),
-        *("surrogates", "channel_grids", "toy_pictures", "auto"),
+        *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
     ("cli", "terminal", "__main__"),
 )

@@ -15,8 +15,8 @@ from fabgen.card.auto import round_ends
 from fabgen.channel_grids import planned_evaluations
 from fabgen.errors import FabgenError
 from fabgen.session import Session, Trained
-from fabgen.stages import describe_training, train_flow
-from fabgen.surrogates import pretrains, surrogate_of
+from fabgen.stages import train_flow
+from fabgen.surrogates import describe_training, pretrains, surrogate_of
 
 if TYPE_CHECKING:
     from fabgen.rundir import RunDirectory

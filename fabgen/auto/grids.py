@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from fabgen.auto.record import GRID, VEGAS
-from fabgen.channel_grids import channel_grids
+from fabgen.channel_grids import channel_grids, figures_of
 from fabgen.errors import FabgenError
 from fabgen.session import Session
 
@@ -72,11 +72,8 @@ def _of_one_channel(session: Session) -> Grids:
     with session.reporter.stage("vegas", options.iterations, "iterations") as show:
 
         def report(iteration: VegasIteration) -> None:
-            figures = dataclasses.asdict(iteration)
-            step, calls = figures.pop("iteration"), figures.pop("evaluations")
-            counts = {"target_evaluations": calls, "seconds": watch.clock() - start}
-            log.append({"step": step, "loss": None, "eps": None, **counts, **figures})
-            show(iteration.iteration, evaluations=calls)
+            log.append(iteration.line(watch.clock() - start))
+            show(iteration.iteration, evaluations=iteration.evaluations)
 
         strata, params, result = train_vegas(
             session.integrand.log_density,
@@ -87,13 +84,6 @@ def _of_one_channel(session: Session) -> Grids:
         )
     borders = jnp.asarray(axis_borders(strata, params, options.bins))
     grid, axes = template(session, GRID)
-    figures = {
-        "steps": options.iterations,
-        "vegas_integral": result.integral,
-        "vegas_integral_error": result.integral_error,
-        "vegas_chi2_per_dof": result.chi2_per_dof,
-        "nonfinite_values": result.nonfinite,
-    }
     return Grids(
         {GRID: (grid, axes._replace(grid=borders)), VEGAS: (strata, params)},
         Pretrained(
@@ -102,7 +92,7 @@ def _of_one_channel(session: Session) -> Grids:
             target_evaluations=result.evaluations,
             nonfinite_values=result.nonfinite,
         ),
-        figures,
+        result.figures(),
         tuple(log),
     )
 
@@ -111,12 +101,7 @@ def _of_channels(session: Session) -> Grids:
     made = channel_grids(session)
     grid, params = template(session, GRID)
     surrogates = {GRID: (grid, params._replace(grid=made.grid, factors=made.factors))}
-    figures = {
-        "steps": session.card.surrogate.vegas.iterations,
-        "zero_values": int(made.zero_values),
-        "nonfinite_values": int(made.nonfinite_values),
-    }
-    return Grids(surrogates, made, figures)
+    return Grids(surrogates, made, figures_of(made, session))
 
 
 def adapt_if_possible(session: Session) -> Grids | None:

@@ -20,10 +20,10 @@ from fabgen.card.amplitude_models import check_amplitude_model
 from fabgen.card.auto import check_auto, with_default_kind
 from fabgen.card.channels import check_channels, with_default_filter
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
-from fabgen.card.messages import did_you_mean, wrong_type
+from fabgen.card.messages import did_you_mean, place_of, wrong_type
 from fabgen.card.option import Option, option_of
 from fabgen.card.presets import apply_preset
-from fabgen.card.schema import AMPLITUDE_MODELS, MAX_SEED, MODELS, Card, place_of
+from fabgen.card.schema import AMPLITUDE_MODELS, MAX_SEED, MODELS, Card
 from fabgen.card.steps import check_data, check_steps, with_default_steps
 from fabgen.card.toys import check_toy, is_toy, toy_name, with_default_prior
 from fabgen.errors import InputError, not_available

@@ -6,12 +6,11 @@ Field names are the keys of the card, nested dataclasses its tables.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from fabgen.card.option import option
-from fabgen.errors import InputError
 
 MODELS = ("sm", "sm-no_b_mass")
 #: Models of one three-body decay each: the files of fabgen/data/amplitude_models.
@@ -393,24 +392,8 @@ class Card:
     file: str | None = dataclasses.field(default=None, compare=False)
     settings: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
-    def placed(self, error: InputError) -> InputError:
-        """The error with the place that its key came from."""
-        return error.with_place(file=place_of(error.key, self.file, self.settings))
-
     @property
     def generation_seed(self) -> int:
         """Seed of evaluation and events: the training's where `[generation]` has none."""
         seed = self.generation.seed
         return self.training.seed if seed is None else seed
-
-
-def place_of(key: str | None, file: str | None, settings: Iterable[str]) -> str | None:
-    """Where a key came from: "--set" if a setting is to blame, else the file.
-
-    A setting is to blame for what lies below it, and for a table in the place of a value.
-    """
-    own = f"{key}."
-    for setting in settings:
-        if own.startswith(f"{setting}.") or f"{setting}.".startswith(own):
-            return "--set"
-    return file

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +33,13 @@ class VegasIteration:
     average: float
     average_error: float
 
+    def line(self, seconds: float) -> dict[str, Any]:
+        """The line of training.jsonl, so long after the start."""
+        figures = asdict(self)
+        step, calls = figures.pop("iteration"), figures.pop("evaluations")
+        counts = {"target_evaluations": calls, "seconds": seconds}
+        return {"step": step, "loss": None, "eps": None, **counts, **figures}
+
 
 @dataclass(frozen=True)
 class VegasResult:
@@ -48,6 +56,16 @@ class VegasResult:
     evaluations: int
     nonfinite: int
     history: tuple[VegasIteration, ...]
+
+    def figures(self) -> dict[str, Any]:
+        """What a report tells of it."""
+        return {
+            "steps": len(self.history),
+            "vegas_integral": self.integral,
+            "vegas_integral_error": self.integral_error,
+            "vegas_chi2_per_dof": self.chi2_per_dof,
+            "nonfinite_values": self.nonfinite,
+        }
 
 
 @dataclass
