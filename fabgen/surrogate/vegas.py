@@ -13,6 +13,7 @@ import vegas
 
 from fabgen.errors import FabgenError
 from fabgen.surrogate.build import VegasSettings
+from fabgen.surrogate.vegas_axes import even_borders
 from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
 
 LogDensity = Callable[[jax.Array], jax.Array]
@@ -150,13 +151,8 @@ def train_vegas(
 
 
 def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndarray:
-    """The map of the axes alone, without strata: borders (dim, bins + 1).
-
-    The package's own bins, which may be fewer, are divided evenly in its own variable.
-    """
-    even = np.linspace(0.0, 1.0, bins + 1)
-    rows = zip(grid.bins, np.asarray(params.grid), strict=True)
-    return np.stack([np.interp(even, np.linspace(0, 1, n + 1), row[: n + 1]) for n, row in rows])
+    """The map of the axes alone, without strata: borders (dim, bins + 1)."""
+    return even_borders(grid.bins, params.grid, bins)
 
 
 def _warm_up(integrator: vegas.Integrator, batch: _Batch, iterations: int, points: int) -> None:

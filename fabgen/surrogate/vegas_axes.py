@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import vegas
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fabgen.surrogate.build import VegasSettings
 
@@ -78,7 +78,7 @@ def adapt_axes(
                 axes.adapt(alpha=options.alpha)
         if report is not None:
             report(iteration, evaluations)
-    borders = np.stack([_borders(axes, options.bins) for axes in maps])
+    borders = np.stack([even_borders(axes.ninc, axes.grid, options.bins) for axes in maps])
     return Axes(borders, evaluations, zeros, nonfinite)
 
 
@@ -105,11 +105,14 @@ def _even_points(random: np.random.Generator, n_maps: int, n: int, dim: int) -> 
     return (random.permuted(steps, axis=1) + random.random((n_maps, n, dim))) / n
 
 
-def _borders(axes: vegas.AdaptiveMap, bins: int) -> Floats:
-    """Borders (dim, bins + 1): the map's own bins, which may be fewer, are divided evenly."""
+def even_borders(n_bins: Sequence[int], grid: ArrayLike, bins: int) -> Floats:
+    """Borders (dim, bins + 1) of the package's maps of the axes, whose own bins may be fewer.
+
+    n_bins (dim,): theirs; grid (dim, largest of them + 1): their borders. They are divided evenly
+    in the package's own variable.
+    """
     even = np.linspace(0.0, 1.0, bins + 1)
-    grid = np.asarray(axes.grid)
-    rows = zip(np.asarray(axes.ninc), grid, strict=True)
+    rows = zip(n_bins, np.asarray(grid), strict=True)
     return np.stack(
         [np.interp(even, np.linspace(0.0, 1.0, n + 1), row[: n + 1]) for n, row in rows]
     )
