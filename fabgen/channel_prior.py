@@ -114,15 +114,3 @@ def log_propagators(
         logs[d] = -jnp.log(distance**2 + (mass * width) ** 2 + smallest**2)
     zero = jnp.zeros(momenta.shape[2:])
     return jnp.stack([sum((logs[d] for d in group), zero) for group in groups])
-
-
-def normalized(log_weights: Array) -> Array:
-    """log alpha (n_channels, events) from logarithms of weights up to a factor.
-
-    Where no channel has a weight all share alike: nothing is lost as long as one reaches there.
-    """
-    known = jnp.isfinite(log_weights)
-    nowhere = ~jnp.any(known, axis=0)
-    scores = jnp.where(known, jnp.where(known, log_weights, 0.0), -jnp.inf)
-    scores = jnp.where(nowhere, 0.0, scores)
-    return jax.nn.log_softmax(scores, axis=0)

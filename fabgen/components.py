@@ -11,9 +11,9 @@ from jax import Array
 
 from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.beams import Collision
-from fabgen.channel_prior import Prior, log_densities, log_propagators, normalized
+from fabgen.channel_prior import Prior, log_densities, log_propagators
 from fabgen.model import ZERO
-from fabgen.numerics import safe_log
+from fabgen.numerics import log_weights, safe_log
 from fabgen.phasespace.channels import Channel
 from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.kinematics import invariant_mass
@@ -143,7 +143,8 @@ class Component:
             weights = safe_log(single)
         else:
             weights = jnp.zeros((len(self.channels), momenta.shape[-1]))
-        return normalized(weights)
+        # Where no channel has a weight, by rounding at the edge of all, they share alike.
+        return log_weights(weights)
 
 
 def value_of(derived: Mapping[str, Array], name: str) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -38,3 +39,15 @@ def safe_divide(numerator: ArrayLike, denominator: ArrayLike) -> Array:
     """The quotient, and 0 with derivative 0 where the denominator is 0."""
     zero = jnp.asarray(denominator) == 0.0
     return jnp.where(zero, 0.0, numerator / jnp.where(zero, 1.0, denominator))
+
+
+def log_weights(scores: Array, allowed: ArrayLike = True) -> Array:
+    """log of weights (n, ...) in proportion to exp(scores) that add up to 1 along the first axis.
+
+    What is not allowed or has no finite score has no weight; where that is all, what is allowed
+    shares alike.
+    """
+    known = jnp.isfinite(scores) & allowed
+    nowhere = ~jnp.any(known, axis=0)
+    scores = jnp.where(known, jnp.where(known, scores, 0.0), -jnp.inf)
+    return jax.nn.log_softmax(jnp.where(nowhere & allowed, 0.0, scores), axis=0)

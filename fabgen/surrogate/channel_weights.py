@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from fabgen.numerics import log_weights
 from fabgen.surrogate.base import Params
 from fabgen.surrogate.conditioner import apply_perceptron, init_perceptron
 from fabgen.surrogate.flow import PRECISIONS
@@ -47,10 +48,5 @@ def log_alpha(
     reach the point.
     """
     alive = factors[:, None] > 0.0
-    known = alive & jnp.isfinite(log_prior)
-    nowhere = ~jnp.any(known, axis=0)
     log_factors = jnp.log(jnp.where(alive, factors[:, None], 1.0))
-    score = jnp.where(known, log_prior, 0.0) + log_factors + correction
-    score = jnp.where(known, score, -jnp.inf)
-    score = jnp.where(nowhere & alive, 0.0, score)
-    return jax.nn.log_softmax(score, axis=0)
+    return log_weights(log_prior + log_factors + correction, alive)

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from fabgen.errors import InputError
+from fabgen.numerics import log_weights
 from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology
 from fabgen.toys.densities import ToyDensity
@@ -155,8 +155,7 @@ class ToyIntegrand:
             return jnp.full((self.n_channels, x.shape[1]), -jnp.log(self.n_channels))
         log_g = jnp.stack([known[c.prior].log_density(x) for c in self.channels])
         # No channel reaches a point that rounding put beyond the last border: any weights will do.
-        unreached = jnp.all(jnp.isneginf(log_g), axis=0)
-        return jax.nn.log_softmax(jnp.where(unreached, 0.0, log_g), axis=0)
+        return log_weights(log_g)
 
     # -- what a toy does not have ---------------------------------------------------------------
 
