@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card, dump_card
-from fabgen.card.auto import AUTO
+from fabgen.card.auto import is_automatic
 from fabgen.card.channels import MADNIS_METHODS
 from fabgen.card.messages import placed
 from fabgen.errors import InputError
@@ -40,14 +39,16 @@ def has_training(card: Card, integrand: AnyIntegrand) -> bool:
 
 
 def check_training(card: Card, integrand: AnyIntegrand) -> None:
-    """Raises InputError where a training of the card would, once its channels are known."""
-    if card.surrogate.kind == "vegas" or not has_training(card, integrand):
+    """Raises InputError where a training of the card would, once its channels are known.
+
+    Automatic ones take what they need.
+    """
+    trains = card.surrogate.kind != "vegas" and has_training(card, integrand)
+    if is_automatic(card) or not trains:
         return
     from fabgen.training.loop import check_batch
 
     options = card.training
-    if options.method == AUTO:
-        options = dataclasses.replace(options, method="variance")
     try:
         check_batch(options, integrand.n_channels)
     except InputError as error:

@@ -42,14 +42,20 @@ def read_choice(run: RunDirectory) -> Choice | None:
     return read(run.auto)
 
 
-def card_of(card: Card, name: str) -> Card:
-    """The card with the flow `name` spelled out, trained by its variance."""
+def card_of(card: Card, name: str, n_channels: int = 1) -> Card:
+    """The card with the flow `name` spelled out, trained by its variance.
+
+    Batches are as large as its channels need them at least.
+    """
+    from fabgen.training.stratification import FEWEST_POINTS
+
     options = card.surrogate
+    batch_size = max(card.training.batch_size, FEWEST_POINTS * n_channels)
     size = size_of(card).smaller() if name == SMALL_FLOW else size_of(card)
     return dataclasses.replace(
         card,
         surrogate=dataclasses.replace(options, kind="flow", **dataclasses.asdict(size)),
-        training=dataclasses.replace(card.training, method="variance"),
+        training=dataclasses.replace(card.training, method="variance", batch_size=batch_size),
     )
 
 
@@ -142,11 +148,12 @@ class _Automatic:
             return dataclasses.replace(
                 choice, plan=FLOW, why=words.plan_with_flow(FLOW, goal, simple, candidates, None)
             )
-        batch, start = session.card.training.batch_size, candidates[simple]
+        start = candidates[simple]
+        small = card_of(session.card, SMALL_FLOW, session.integrand.n_channels)
+        batch = small.training.batch_size
         seconds_of_f = candidates[UNIFORM].seconds_per_point
         seconds = rule.flow_seconds(goal, start, seconds_of_f, 0.0, batch)
         seconds_of_q = None
-        small = card_of(session.card, SMALL_FLOW)
         if not reached or goal.seconds(start) > seconds:
             with session.watch("import"):
                 surrogate = surrogate_of(small, session.integrand)
@@ -217,7 +224,7 @@ class _Automatic:
     def _flow(self, choice: Choice) -> Trained:
         """The flow of the plan, trained round by round; a grid if that turned out to be faster."""
         session = self.session
-        card = card_of(session.card, choice.plan)
+        card = card_of(session.card, choice.plan, session.integrand.n_channels)
         with session.watch("import"):
             surrogate = surrogate_of(card, session.integrand)
         ends = round_ends(card.training.steps)

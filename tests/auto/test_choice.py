@@ -183,6 +183,8 @@ def test_the_flow_of_the_card_is_trained_whatever_it_takes():
     assert automatic._verdict(choice.with_round(slow, 5), 7).chosen == "flow"
     assert card_of(own, "flow").surrogate == own.surrogate
     assert card_of(own, "small-flow").surrogate.layers == 1
+    for n_channels, size in ((1, own.training.batch_size), (5000, 10_000)):
+        assert card_of(own, "flow", n_channels).training.batch_size == size
 
 
 def test_several_channels_train_until_an_efficiency(how, tmp_path):
