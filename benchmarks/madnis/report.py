@@ -62,11 +62,11 @@ diverged and left out of the means: ten times the paper's learning rate is close
 
 
 BUFFERED_NOTE = """\
-As many gradient steps with 1/R of the evaluations of f. The crossed ring has a tenth of the paper's
-steps, which leaves R = 5 with 1000 fresh batches: it costs a third of the error (one of its trainings
-ends at 0.36, the others at 0.05 to 0.08). R = 1 with as few evaluations (1000 steps) gave 0.092 to
-0.106 in three trainings; a buffer of 1000 batches instead of 50 changes nothing (0.074 and 0.067 for
-the seeds that have 0.072 and 0.068).
+As many gradient steps with 1/R of the evaluations of f. The crossed ring has a tenth of the
+paper's steps, which leaves R = 5 with 1000 fresh batches: the error is a third larger (one of its
+trainings ends at 0.36, the others at 0.05 to 0.08). R = 1 with as few evaluations (1000 steps) gave
+0.092 to 0.106 in three trainings; a buffer of 1000 batches instead of 50 changes nothing (0.074 and
+0.067 for the seeds that have 0.072 and 0.068).
 """
 
 
