@@ -48,9 +48,8 @@ def check_training(card: Card, integrand: AnyIntegrand) -> None:
         return
     from fabgen.training.loop import check_batch
 
-    options = card.training
     try:
-        check_batch(options, integrand.n_channels)
+        check_batch(card.training, integrand.n_channels)
     except InputError as error:
         raise placed(error, card) from None
 

@@ -65,10 +65,10 @@ class Setting:
 
     def legs(self, propagator: resonances.Propagator) -> LegSet:
         """The final particles of a propagator, by position behind the beams."""
-        return frozenset(leg - self.n_initial for leg in propagator.legs)
+        return frozenset(self.legs_of(propagator))
 
     def legs_of(self, propagator: resonances.Propagator) -> Legs:
-        """The same in the order of the process."""
+        """The same in the order of the process, as bounds on masses want them."""
         return tuple(leg - self.n_initial for leg in propagator.legs)
 
     def highest_mass(self, propagator: resonances.Propagator) -> float:
@@ -80,11 +80,8 @@ class Setting:
         particle = self.model.particle(propagator.particle)
         if particle.width == ZERO or not self.values[particle.width] > 0:
             return False
-        return (
-            self.minimum_mass(self.legs_of(propagator))
-            < self.values[particle.mass]
-            < (self.highest_mass(propagator))
-        )
+        lowest = self.minimum_mass(self.legs_of(propagator))
+        return lowest < self.values[particle.mass] < self.highest_mass(propagator)
 
 
 def most_resonant(setting: Setting, diagrams: Sequence[Diagram]) -> Diagram:
