@@ -46,6 +46,7 @@ class DalitzIntegrand:
     owners = (0,)
     n_initial = 1
     unit = "none"
+    notes: tuple[str, ...] = ()
     drawing_evaluates = False
     beam_energies: tuple[float, ...] = ()
 

@@ -41,7 +41,7 @@ class Integrand:
 
     f is zero, log f = -inf, outside the cube and the cuts. beam_energies: GeV per beam, () for
     decays. single: one channel on which all components add up, each by the map of its only channel;
-    else every channel of every component is a channel.
+    else every channel of every component is a channel. notes: what f sums or replaces, in words.
     """
 
     model: Model
@@ -53,6 +53,7 @@ class Integrand:
     renormalization_scale: float
     factorization_scale: float
     single: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def dim(self) -> int:

@@ -47,6 +47,10 @@ class AnyIntegrand(Protocol):
         """Of f and its integral: "pb", "GeV" or "none"."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what f is, beyond its card, for whoever reads its integral."""
+
+    @property
     def parameters(self) -> Mapping[str, float]:
         """External parameters by name."""
 

@@ -242,6 +242,7 @@ def _report(
         training=trained.figures,
         **_choice(trained),
         untrained=_untrained(flat) if flat else None,
+        notes=list(session.integrand.notes),
     )
 
 

@@ -189,6 +189,8 @@ def results(report: Mapping[str, Any]) -> Group:
     rows = {}
     if report.get("warnings"):
         rows["warning"] = "; ".join(report["warnings"])
+    if report.get("notes"):
+        rows["note"] = "; ".join(report["notes"])
     if "auto" in report:
         rows["chosen"] = report["auto"]["why"]
     if "vegas_integral" in report["training"]:

@@ -40,6 +40,7 @@ class ToyIntegrand:
 
     n_initial = 0
     unit = "none"
+    notes: tuple[str, ...] = ()
     drawing_evaluates = False
     topologies: tuple[EventTopology, ...] = ()
     beam_particles: tuple[int, ...] = ()
