@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fabgen.amplitude.matrix_element import MatrixElement
@@ -21,15 +22,18 @@ from fabgen.errors import InputError
 from fabgen.integrand import Integrand
 from fabgen.interface import AnyIntegrand
 from fabgen.model import ZERO, Model, load_model
+from fabgen.narrow_widths import refuse_narrow
 from fabgen.phasespace.channels import Channel, find_channels
 from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.rambo import Rambo
 from fabgen.phasespace.topology import Setting, channel_map, most_resonant
+from fabgen.poles import Pole, find_poles
 from fabgen.process import resonances
 from fabgen.process.flows import colour_lines
 from fabgen.process.graph import Graph, build_graph
 from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
 from fabgen.process.topology import EventTopology, Resonance
+from fabgen.small_widths import SmallWidths, notes, small_widths
 from fabgen.toys import build_toy
 
 
@@ -136,6 +140,7 @@ class _Builder:
             renormalization_scale=float(self.card.scales.renormalization),
             factorization_scale=float(self.card.scales.factorization),
             single=self._single or sum(len(c.channels) for c in components) == 1,
+            notes=tuple(notes(self.model, [c.widths for c in components], self.values)),
         )
 
     @property
@@ -173,22 +178,49 @@ class _Builder:
         prior, apart = None, several and options.prior == "diagrams"
         if several:
             prior = Prior(options.prior, found.propagators(self.model, len(masses)))
-        terms = tuple(self._term(group, found, apart) for group in groups)
+        poles = [self._poles(group) for group in groups]
+        widths = self._small_widths(groups[0], itertools.chain(*poles))
+        terms = tuple(
+            self._term(group, found, apart, own, widths)
+            for group, own in zip(groups, poles, strict=True)
+        )
         return Component(found.channels, masses, terms, prior)
 
-    def _term(self, group: _Group, found: ComponentChannels, apart: bool) -> Term:
+    def _poles(self, group: _Group) -> tuple[Pole, ...]:
+        sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
+        sqrt_s = total_energy(self.card, self.model, self.values, sub.tree)
+        options = self.card.phase_space
+        return find_poles(self.model, diagrams, group.cuts, self.values, sqrt_s, options)
+
+    def _small_widths(self, group: _Group, poles: Iterable[Pole]) -> SmallWidths:
+        """The widths of a component, of which this is a group, that stand for smaller ones."""
+        tree = self.subprocesses[group.numbers[0]].tree
+        particles = [self.model.particle(p.particle) for p in resonances.decayed_particles(tree)]
+        decayed = [(particle.mass, particle.width) for particle in particles]
+        return small_widths(self.card.phase_space, decayed, poles, self.values)
+
+    def _term(
+        self,
+        group: _Group,
+        found: ComponentChannels,
+        apart: bool,
+        poles: tuple[Pole, ...],
+        widths: SmallWidths,
+    ) -> Term:
         """apart: keep single diagrams apart, for channel weights that follow them."""
         sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
         windows = self._windows(sub, diagrams)
         sqrt_s = total_energy(self.card, self.model, self.values, sub.tree)
         refuse_divergences(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s)
+        options = self.card.phase_space
+        refuse_narrow(poles, widths, self.values, sqrt_s, options, sub.tree.final)
         element = self._element(group.diagrams, apart)
         owners: tuple[int, ...] | None = None
         if apart:
             place = {d: i for i, channel in enumerate(found.channels) for d in channel.diagrams}
             drawn = self._drawn(group, element.graph, once=False)
             owners = tuple(place[found.diagrams.index(diagram)] for diagram in drawn)
-        return Term(element, group.legs, group.cuts, windows, group.numbers, owners)
+        return Term(element, group.legs, group.cuts, windows, group.numbers, owners, widths)
 
     def _maps(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
         """The channels that the card asks for."""

@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("point", "frames", "channel_prior", "components", "drawing", "in_channels", "integrand"),
         *("interface", "dalitz", "toys"),
         *("divergences", "build", "build_checks", "build_dalitz"),
+        *("invariant_ranges", "poles", "small_widths", "narrow_widths"),
     ),
     ("surrogate",),
     ("training",),
