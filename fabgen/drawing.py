@@ -31,14 +31,13 @@ def draw_flow(
     for number, element in enumerate(elements):
         if len(element.flow_numbers) == 1:
             continue
-        turned, used = momenta, derived
+        turned = momenta
         mine = jnp.zeros(term.shape, dtype=bool)
         for i, entry in enumerate(terms):
             if entry.element is element:
                 mine |= term == i
                 turned = jnp.where(term == i, momenta[np.array(entry.legs)], turned)
-                used = entry.widths.used(derived)
-        weights = element.flow_weights(turned, used)
+        weights = element.flow_weights(turned, derived)
         drawn = jax.random.categorical(jax.random.fold_in(key, number), jnp.log(weights), axis=0)
         flow = jnp.where(mine, drawn, flow)
     return flow

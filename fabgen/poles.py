@@ -18,7 +18,8 @@ class Pole:
     """A time-like propagator with a width.
 
     legs: final particles by position behind the beams. mass, width: names of parameters. depth: how
-    far (GeV^2) m^2 lies inside the range of p^2, negative: outside of it. decayed: of a decay
+    far (GeV^2) m^2 lies inside the range of p^2, negative: outside of it; narrow: the same if all
+    decayed particles with this width had only the smallest one that is used. decayed: of a decay
     chain; vetoed: by `$`; fixed: p^2 is that of the beams.
     """
 
@@ -27,6 +28,7 @@ class Pole:
     mass: str
     width: str
     depth: float
+    narrow: float
     decayed: bool
     vetoed: bool
     fixed: bool
@@ -42,8 +44,8 @@ def find_poles(
 ) -> tuple[Pole, ...]:
     """All poles of the diagrams. values: masses and widths by name. sqrt_s: in the rest frame, GeV.
 
-    Decayed particles are in the window of the larger of their width and the smallest one that is
-    used, see small_widths.py.
+    Decayed particles are in the window of their width, or of the smallest one that is used if it is
+    larger, see small_widths.py.
     """
     graph, tree = diagrams.graph, diagrams.tree
     n_initial = graph.n_initial
@@ -53,14 +55,22 @@ def find_poles(
 
     decayed = {(p.particle, p.legs) for p in decayed_particles(tree)}
     vetoed = {(p.particle, p.legs) for p in on_shell_vetoes(model, graph, tree)}
-    windows = []
-    for p in decayed_particles(tree):
-        particle = model.particle(p.particle)
-        mass = values[particle.mass]
-        width = max(values[particle.width], options.small_width * mass)
-        windows.append(Resonance(frozenset(behind(p)), mass, options.bw_cutoff * width))
+    chain = [(model.particle(p.particle), behind(p)) for p in decayed_particles(tree)]
     masses = [values[model.particle(name).mass] for name in tree.final]
-    ranges = InvariantRanges(cuts, masses, sqrt_s, tuple(windows))
+
+    def ranges(narrow: str = "") -> InvariantRanges:
+        """narrow: the name of a width that is the smallest one."""
+        windows = []
+        for particle, legs in chain:
+            width = options.small_width * values[particle.mass]
+            if particle.width != narrow:
+                width = max(width, values[particle.width])
+            reach = options.bw_cutoff * width if width > 0.0 else 0.0
+            windows.append(Resonance(frozenset(legs), values[particle.mass], reach))
+        return InvariantRanges(cuts, masses, sqrt_s, tuple(windows))
+
+    actual = ranges()
+    narrow = {particle.width: ranges(particle.width) for particle, _ in chain}
 
     def poles() -> Iterator[Pole]:
         for current in graph.currents:
@@ -68,13 +78,14 @@ def find_poles(
             if not current.propagator or current.t_channel or particle.width == ZERO:
                 continue
             found = Propagator(*s_channel(model, graph, current))
-            name = (found.particle, found.legs)
+            name, mass = (found.particle, found.legs), values[particle.mass]
             yield Pole(
                 found.particle,
                 behind(found),
                 particle.mass,
                 particle.width,
-                ranges.depth(behind(found), values[particle.mass]),
+                actual.depth(behind(found), mass),
+                narrow.get(particle.width, actual).depth(behind(found), mass),
                 name in decayed,
                 name in vetoed,
                 len(found.legs) == len(masses),

@@ -78,7 +78,7 @@ def small_widths(
     def is_free(pole: Pole) -> bool:
         margin = max(_EDGE, 4.0 * options.bw_cutoff) * share * values[pole.mass] ** 2
         inside = pole.decayed and not pole.fixed
-        return pole.depth > margin if inside else pole.depth < -margin
+        return pole.narrow > margin if inside else pole.narrow < -margin
 
     bound = {pole.width for pole in poles if not is_free(pole)}
     return SmallWidths(share, tuple(pair for pair in decayed if pair[1] not in bound))
@@ -93,17 +93,18 @@ def notes(model: Model, found: Iterable[SmallWidths], values: Mapping[str, float
     sentences = []
     for small in found:
         used = small.used(values)
-        for _, width in small.decayed:
-            name, ratio = names[width], used[width] / values[width]
-            if ratio == 1.0:
-                continue
-            if not math.isfinite(small.factor(values)):
-                raise InputError(
-                    "the cross section overflows: it goes like 1/width of each decayed particle",
-                    key=f"parameters.{width}",
-                    found=f"{values[width]:g}",
-                    allowed="a larger width",
-                )
+        ratios = [(width, float(used[width]) / values[width]) for _, width in small.decayed]
+        replaced = [(width, ratio) for width, ratio in ratios if ratio > 1.0]
+        if not math.isfinite(math.prod(ratio for _, ratio in replaced)):
+            width = replaced[0][0]
+            raise InputError(
+                "the cross section overflows: it goes like 1/width of each decayed particle",
+                key=f"parameters.{width}",
+                found=f"{values[width]:g}",
+                allowed="a larger width",
+            )
+        for width, ratio in replaced:
+            name = names[width]
             sentences.append(
                 f"{name} decays with a width of {used[width]:.6g} GeV, {small.share:g} of its mass "
                 f"(phase_space.small_width), instead of {values[width]:.6g} GeV; the cross section "

@@ -226,4 +226,5 @@ def _file_info(session: Session, survey: Survey) -> FileInfo:
         card=dump_card(card),
         slha=slha_text(integrand.parameters, integrand.masses, integrand.widths),
         version=__version__,
+        notes=integrand.notes,
     )
