@@ -85,6 +85,7 @@ FINE = [
     ("e+ e- > w+ w- z", "WZ", {}),
     ("u u~ > t t~ h", "WT", {}),
     ("e+ e- > z z, z > mu+ mu-", "WH", {}),
+    ("e+ e- > z b b~", "WH", {"parameters": {"MH": 0.0}}),
     # cuts keep away from the pole
     ("e+ e- > z b b~", "WH", {"cuts": {"mmbb": 130.0}}),
     ("e+ e- > z b b~", "WH", {"cuts": {"mmbbmax": 120.0}}),
