@@ -162,9 +162,7 @@ class Component:
         if kind == "densities":
             weights = log_densities(self.channels, momenta[n_initial:], kinematics)
         elif kind == "propagators" and self.prior:
-            weights = log_propagators(
-                self.prior.groups, momenta, self.widths.used(derived), kinematics.sqrt_s
-            )
+            weights = log_propagators(self.prior.groups, momenta, derived, kinematics.sqrt_s)
         elif kind == "diagrams":
             assert single is not None
             weights = safe_log(single)

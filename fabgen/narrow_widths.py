@@ -40,8 +40,8 @@ def refuse_narrow(
     used = small.used(values)
     for pole in poles:
         mass, width = values[pole.mass], used[pole.width]
-        if width == 0.0 or mass == 0.0:
-            continue  # no resonance; divergences.py
+        if width == 0.0:
+            continue  # divergences.py
         least = (_FIXED if pole.fixed else _INTEGRATED) * sys.float_info.epsilon * sqrt_s**2
         away = max(-pole.depth, 0.0)
         scale = _scale(pole, options.bw_cutoff) * mass

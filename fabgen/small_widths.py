@@ -77,8 +77,7 @@ def small_widths(
 
     def is_free(pole: Pole) -> bool:
         margin = max(_EDGE, 4.0 * options.bw_cutoff) * share * values[pole.mass] ** 2
-        inside = pole.decayed and not pole.fixed
-        return pole.narrow > margin if inside else pole.narrow < -margin
+        return pole.narrow > margin if pole.decayed else pole.narrow < -margin
 
     bound = {pole.width for pole in poles if not is_free(pole)}
     return SmallWidths(share, tuple(pair for pair in decayed if pair[1] not in bound))

@@ -85,11 +85,11 @@ FINE = [
     ("e+ e- > w+ w- z", "WZ", {}),
     ("u u~ > t t~ h", "WT", {}),
     ("e+ e- > z z, z > mu+ mu-", "WH", {}),
-    ("e+ e- > z b b~", "WH", {"parameters": {"MH": 0.0}}),
+    ("e+ e- > ve ve~ z h", "WW", {}),  # it is exchanged
     # cuts keep away from the pole
     ("e+ e- > z b b~", "WH", {"cuts": {"mmbb": 130.0}}),
     ("e+ e- > z b b~", "WH", {"cuts": {"mmbbmax": 120.0}}),
-    ("e+ e- > mu+ mu- a", "WZ", {"beams": {"energy": [46.25, 46.25]}, "cuts": PHOTON}),
+    ("e+ e- > mu+ mu- a", "WZ", {"beams": {"energy": [48.15, 48.15]}, "cuts": PHOTON}),
     # energy does
     ("e+ e- > z b b~", "WH", {"beams": {"energy": [108.0, 108.0]}}),
     ("h > w+ e- ve~", "WW", {}),

@@ -219,6 +219,7 @@ KEPT = [
     ("e+ e- > w+ w- a, w+ > e+ ve", {"cuts": {"pta": 1e-3, "etaa": 2.5}}),
     # the tails would not scale with the peak
     (HIGGS, {"phase_space": {"bw_cutoff": math.inf}}),
+    (HIGGS, {"phase_space": {"bw_cutoff": 2e4}}),
     (HIGGS, {"phase_space": {"small_width": 0.0}}),
 ]
 
