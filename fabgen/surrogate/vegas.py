@@ -13,7 +13,8 @@ import vegas
 
 from fabgen.errors import FabgenError
 from fabgen.surrogate.build import VegasSettings
-from fabgen.surrogate.vegas_axes import even_borders
+from fabgen.surrogate.vegas_axes import adapt_axes, even_borders
+from fabgen.surrogate.vegas_edges import EDGE_SHARE, spread_map
 from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
 
 LogDensity = Callable[[jax.Array], jax.Array]
@@ -21,6 +22,10 @@ LogDensity = Callable[[jax.Array], jax.Array]
 
 BLOCK = 2048
 """Points per call of log f. The last block of a batch is filled up: one compiled shape."""
+
+#: Where cuts leave less of the cube than this, maps of the axes close in on it before the strata of
+#: VEGAS+, which would have no points in most of them, are laid.
+_LITTLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,10 @@ class _Batch(vegas.LBatchIntegrand):
             # a global generator whose value it ignores: not an evaluation
             self.shape_known = True
             return np.zeros(len(x))
+        return self.values(x)
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """f (n,) at x (n, dim); 0 where it is not finite."""
         f = np.empty(len(x))
         for start in range(0, len(x), BLOCK):
             block = x[start : start + BLOCK]
@@ -104,12 +113,14 @@ class _Analyzer:
 
     batch: _Batch
     report: Callable[[VegasIteration], None] | None
+    edge_share: float
     history: list[VegasIteration] = field(default_factory=list)
     iteration: int = 0
 
     def begin(self, itn: int, integrator: vegas.Integrator) -> None:
-        del integrator
         self.iteration = itn + 1
+        if itn > 0:  # the package has adapted its map behind the last one
+            spread_map(integrator.map, self.edge_share)
 
     def end(self, itn_ans, ans) -> None:
         record = VegasIteration(
@@ -141,13 +152,25 @@ def train_vegas(
     at most `options.evaluations` points, then take both over as plain arrays. The warm-up of the
     options goes before; its estimates are thrown away, its evaluations count.
 
-    `report` is called after each iteration. The same seed gives the same grid.
+    `report` is called after each iteration. The same seed gives the same grid. BLOCK even points
+    before say how much of the cube the cuts leave.
     """
-    integrator = _integrator(dim, options, seed)
     batch = _Batch(_compiled(log_density))
-    _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations)
-    result = _run(integrator, batch, report)
+    inside = _share_inside(batch, dim, seed)
+    borders = None
+    if inside < _LITTLE:
+        borders = adapt_axes(lambda u, *_: batch.values(u), (0,), dim, options, seed).borders[0]
+    integrator = _integrator(dim, options, seed, borders)
+    edge_share = EDGE_SHARE * (1.0 - inside)
+    _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations, edge_share)
+    result = _run(integrator, batch, report, edge_share)
     return _grid(integrator), _params(integrator), result
+
+
+def _share_inside(batch: _Batch, dim: int, seed: int) -> float:
+    """The share of even points at which f is not zero."""
+    u = np.random.default_rng(seed).random((BLOCK, dim))
+    return float(np.mean(batch.values(u) != 0.0))
 
 
 def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndarray:
@@ -155,11 +178,13 @@ def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndar
     return even_borders(grid.bins, params.grid, bins)
 
 
-def _warm_up(integrator: vegas.Integrator, batch: _Batch, iterations: int, points: int) -> None:
+def _warm_up(
+    integrator: vegas.Integrator, batch: _Batch, iterations: int, points: int, edge_share: float
+) -> None:
     """Iterations of at most `points` points that adapt and do not count as estimates."""
     if iterations > 0:
         old = integrator.set(nitn=iterations, neval=points)
-        _run(integrator, batch, None)
+        _run(integrator, batch, None, edge_share)
         integrator.set(old)
 
 
@@ -167,10 +192,13 @@ def _compiled(log_density: LogDensity) -> Callable[[np.ndarray], jax.Array]:
     return jax.jit(lambda u: jnp.exp(log_density(u)))
 
 
-def _integrator(dim: int, options: VegasSettings, seed: int) -> vegas.Integrator:
-    """The generator is private: the package's default is a global one."""
+def _integrator(
+    dim: int, options: VegasSettings, seed: int, borders: np.ndarray | None = None
+) -> vegas.Integrator:
+    """The generator is private: the package's default is a global one. borders (dim, bins + 1): of
+    the map to start from, even without."""
     return vegas.Integrator(
-        dim * [[0.0, 1.0]],
+        dim * [[0.0, 1.0]] if borders is None else vegas.AdaptiveMap(borders),
         nitn=options.iterations,
         neval=options.evaluations,
         maxinc_axis=options.bins,
@@ -183,11 +211,13 @@ def _run(
     integrator: vegas.Integrator,
     batch: _Batch,
     report: Callable[[VegasIteration], None] | None,
+    edge_share: float,
 ) -> VegasResult:
-    analyzer = _Analyzer(batch, report)
+    analyzer = _Analyzer(batch, report, edge_share)
     integrator.set(analyzer=analyzer)
     batch.shape_known = False
     average = integrator(batch)
+    spread_map(integrator.map, edge_share)
     if not any(record.integral > 0.0 for record in analyzer.history):
         raise FabgenError(
             f"VEGAS found no point with a density above zero among {batch.evaluations}"
