@@ -23,6 +23,9 @@ LogDensity = Callable[[jax.Array], jax.Array]
 BLOCK = 2048
 """Points per call of log f. The last block of a batch is filled up: one compiled shape."""
 
+#: Iterations with a chi2 less probable than this disagree.
+LEAST_PROBABILITY = 1e-3
+
 #: Where cuts leave less of the cube than this, maps of the axes close in on it before the strata of
 #: VEGAS+, which would have no points in most of them, are laid.
 _LITTLE = 0.1
@@ -51,7 +54,8 @@ class VegasIteration:
 class VegasResult:
     """The package's own estimate: the average over iterations, weighted with their errors.
 
-    chi2_per_dof compares the iterations with each other. evaluations counts every point at which f
+    chi2_per_dof compares the iterations with each other, probability is that of a larger chi2:
+    where it is small the average is no estimate. evaluations counts every point at which f
     was evaluated (not the filling of blocks), nonfinite those at which f was nan or +inf; these
     count as f = 0.
     """
@@ -59,16 +63,18 @@ class VegasResult:
     integral: float
     integral_error: float
     chi2_per_dof: float
+    probability: float
     evaluations: int
     nonfinite: int
     history: tuple[VegasIteration, ...]
 
     def figures(self) -> dict[str, Any]:
-        """What a report tells of it."""
+        """What a report tells of it; no average of iterations that disagree."""
+        agree = self.probability >= LEAST_PROBABILITY
         return {
             "steps": len(self.history),
-            "vegas_integral": self.integral,
-            "vegas_integral_error": self.integral_error,
+            "vegas_integral": self.integral if agree else None,
+            "vegas_integral_error": self.integral_error if agree else None,
             "vegas_chi2_per_dof": self.chi2_per_dof,
             "nonfinite_values": self.nonfinite,
         }
@@ -226,6 +232,7 @@ def _run(
         integral=float(average.mean),
         integral_error=float(average.sdev),
         chi2_per_dof=float(average.chi2 / average.dof) if average.dof > 0 else 0.0,
+        probability=float(average.Q) if average.dof > 0 else 1.0,
         evaluations=batch.evaluations,
         nonfinite=batch.nonfinite,
         history=tuple(analyzer.history),
