@@ -27,8 +27,11 @@ LEAST_EFFICIENCY = 0.01
 #: Largest part of the sum of weights, and of the sum of their squared deviations, that one may be.
 LARGEST_PART = 0.05
 LARGEST_PART_OF_VARIANCE = 0.5
-#: Tail index of weights beyond which an error means nothing (`tails`).
+#: Tail index of weights beyond which an error means nothing (`tails`). The largest weight of such a
+#: tail makes about 1 - 1/(2 k) of the variance however large the sample is: one that makes less than
+#: the second number belongs to no such tail, whatever the fit says.
 HEAVIEST_TAIL = 0.7
+LEAST_PART_OF_VARIANCE = 0.05
 #: A surrogate hardly draws points where one weight is such a part of the sum of all.
 RARE = 1e-3
 #: Points of a reference that must lie there before they are believed.
@@ -91,7 +94,7 @@ def _of_weights(survey: Survey) -> Iterator[Doubt]:
             largest * metrics.integral,
         )
     k = tail_index(sums.largest, sums.n - sums.zero - sums.nonfinite)
-    if k is not None and k > HEAVIEST_TAIL:
+    if k is not None and k > HEAVIEST_TAIL and of_variance > LEAST_PART_OF_VARIANCE:
         # What lies beyond the largest weight of such a tail, on average.
         beyond = largest / (1.0 - k) if k < 1.0 else math.inf
         yield Doubt(
