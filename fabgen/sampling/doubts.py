@@ -28,8 +28,8 @@ LEAST_EFFICIENCY = 0.01
 LARGEST_PART = 0.05
 LARGEST_PART_OF_VARIANCE = 0.5
 #: Tail index of weights beyond which an error means nothing (`tails`). The largest weight of such a
-#: tail makes about 1 - 1/(2 k) of the variance however large the sample is: one that makes less than
-#: the second number belongs to no such tail, whatever the fit says.
+#: tail makes about 1 - 1/(2 k) of the variance however large the sample is: one that makes less
+#: than the second number belongs to no such tail, whatever the fit says.
 HEAVIEST_TAIL = 0.7
 LEAST_PART_OF_VARIANCE = 0.05
 #: A surrogate hardly draws points where one weight is such a part of the sum of all.

@@ -84,12 +84,15 @@ class VegasResult:
 class _Batch(vegas.LBatchIntegrand):
     """f for the package: points (n, dim) -> f (n,), in blocks of fixed size, counting.
 
-    density: f itself, compiled, of a block (BLOCK, dim).
+    density: f itself, compiled, of a block (BLOCK, dim). edge_share: what `vegas_edges` spreads, by
+    the zeros of the first iteration.
     """
 
     density: Callable[[np.ndarray], jax.Array]
     evaluations: int = 0
+    zeros: int = 0
     nonfinite: int = 0
+    edge_share: float | None = None
     shape_known: bool = False
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -109,8 +112,13 @@ class _Batch(vegas.LBatchIntegrand):
             f[start : start + len(block)] = np.asarray(self.density(padded))[: len(block)]
         finite = np.isfinite(f)
         self.evaluations += len(x)
+        self.zeros += int(np.sum(f == 0.0))
         self.nonfinite += int(np.sum(~finite))
         return np.where(finite, f, 0.0)
+
+
+class _LittleInside(Exception):
+    """Cuts leave little of the cube."""
 
 
 @dataclass
@@ -119,16 +127,19 @@ class _Analyzer:
 
     batch: _Batch
     report: Callable[[VegasIteration], None] | None
-    edge_share: float
     history: list[VegasIteration] = field(default_factory=list)
     iteration: int = 0
 
     def begin(self, itn: int, integrator: vegas.Integrator) -> None:
         self.iteration = itn + 1
         if itn > 0:  # the package has adapted its map behind the last one
-            spread_map(integrator.map, self.edge_share)
+            spread_map(integrator.map, self.batch.edge_share or 0.0)
 
     def end(self, itn_ans, ans) -> None:
+        if self.batch.edge_share is None:
+            self.batch.edge_share = EDGE_SHARE * self.batch.zeros / self.batch.evaluations
+            if self.batch.zeros > (1.0 - _LITTLE) * self.batch.evaluations:
+                raise _LittleInside
         record = VegasIteration(
             self.iteration,
             self.batch.evaluations,
@@ -158,25 +169,29 @@ def train_vegas(
     at most `options.evaluations` points, then take both over as plain arrays. The warm-up of the
     options goes before; its estimates are thrown away, its evaluations count.
 
-    `report` is called after each iteration. The same seed gives the same grid. BLOCK even points
-    before say how much of the cube the cuts leave.
+    `report` is called after each iteration. The same seed gives the same grid. Where the first
+    iteration finds that cuts leave little of the cube, maps of the axes close in on it before.
     """
     batch = _Batch(_compiled(log_density))
-    inside = _share_inside(batch, dim, seed)
-    borders = None
-    if inside < _LITTLE:
-        borders = adapt_axes(lambda u, *_: batch.values(u), (0,), dim, options, seed).borders[0]
-    integrator = _integrator(dim, options, seed, borders)
-    edge_share = EDGE_SHARE * (1.0 - inside)
-    _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations, edge_share)
-    result = _run(integrator, batch, report, edge_share)
+    try:
+        integrator = _integrator(dim, options, seed)
+        result = _iterate(integrator, batch, options, report)
+    except _LittleInside:
+        axes = adapt_axes(lambda u, *_: batch.values(u), (0,), dim, options, seed)
+        integrator = _integrator(dim, options, seed, axes.borders[0])
+        result = _iterate(integrator, batch, options, report)
     return _grid(integrator), _params(integrator), result
 
 
-def _share_inside(batch: _Batch, dim: int, seed: int) -> float:
-    """The share of even points at which f is not zero."""
-    u = np.random.default_rng(seed).random((BLOCK, dim))
-    return float(np.mean(batch.values(u) != 0.0))
+def _iterate(
+    integrator: vegas.Integrator,
+    batch: _Batch,
+    options: VegasSettings,
+    report: Callable[[VegasIteration], None] | None,
+) -> VegasResult:
+    """The iterations of the options, the warm-up first."""
+    _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations)
+    return _run(integrator, batch, report)
 
 
 def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndarray:
@@ -184,13 +199,11 @@ def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndar
     return even_borders(grid.bins, params.grid, bins)
 
 
-def _warm_up(
-    integrator: vegas.Integrator, batch: _Batch, iterations: int, points: int, edge_share: float
-) -> None:
+def _warm_up(integrator: vegas.Integrator, batch: _Batch, iterations: int, points: int) -> None:
     """Iterations of at most `points` points that adapt and do not count as estimates."""
     if iterations > 0:
         old = integrator.set(nitn=iterations, neval=points)
-        _run(integrator, batch, None, edge_share)
+        _run(integrator, batch, None)
         integrator.set(old)
 
 
@@ -217,13 +230,12 @@ def _run(
     integrator: vegas.Integrator,
     batch: _Batch,
     report: Callable[[VegasIteration], None] | None,
-    edge_share: float,
 ) -> VegasResult:
-    analyzer = _Analyzer(batch, report, edge_share)
+    analyzer = _Analyzer(batch, report)
     integrator.set(analyzer=analyzer)
     batch.shape_known = False
     average = integrator(batch)
-    spread_map(integrator.map, edge_share)
+    spread_map(integrator.map, batch.edge_share or 0.0)
     if not any(record.integral > 0.0 for record in analyzer.history):
         raise FabgenError(
             f"VEGAS found no point with a density above zero among {batch.evaluations}"

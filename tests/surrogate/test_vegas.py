@@ -11,7 +11,7 @@ import vegas
 
 from fabgen.card.schema import VegasOptions
 from fabgen.errors import FabgenError
-from fabgen.surrogate.vegas import BLOCK, train_vegas, vegas_grid
+from fabgen.surrogate.vegas import train_vegas, vegas_grid
 
 OPTIONS = VegasOptions(iterations=6, evaluations=4000, bins=30, alpha=0.5)
 WIDTH = 0.12
@@ -62,7 +62,7 @@ def test_integral_is_the_one_of_the_package(trained, package):
     assert result.integral == pytest.approx(package[1].mean, rel=1e-10)
     assert result.integral_error == pytest.approx(package[1].sdev, rel=1e-8)
     assert result.integral == pytest.approx(1.5, abs=5 * result.integral_error + 2e-3)
-    assert result.evaluations == BLOCK + package[1].sum_neval  # the probe for cuts, first
+    assert result.evaluations == package[1].sum_neval
     assert result.nonfinite == 0
     assert [h.iteration for h in result.history] == [1, 2, 3, 4, 5, 6]
     assert result.history[-1].evaluations == result.evaluations
