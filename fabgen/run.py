@@ -238,6 +238,7 @@ def _report(
         timing_s=session.watch.seconds(),
         device=device.platform if device.platform == "cpu" else device.device_kind,
         weighted=weighted,
+        warnings=evaluated.warnings,
         generation_seed=card.generation_seed,
         training=trained.figures,
         **_choice(trained),

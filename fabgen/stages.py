@@ -220,7 +220,8 @@ def _file_info(session: Session, survey: Survey) -> FileInfo:
         beams=beams,
         energies=energies,
         cross_section=survey.metrics.integral,
-        error=survey.metrics.integral_error,
+        # A file has no place for "unknown".
+        error=min(survey.metrics.integral_error, survey.metrics.integral),
         unit=integrand.unit,
         process="; ".join(card.process),
         card=dump_card(card),

@@ -85,7 +85,7 @@ FINE = [
     ("e+ e- > w+ w- z", "WZ", {}),
     ("u u~ > t t~ h", "WT", {}),
     ("e+ e- > z z, z > mu+ mu-", "WH", {}),
-    ("e+ e- > ve ve~ z h", "WW", {}),  # it is exchanged
+    ("e+ e- > z z ve ve~", "WW", {}),  # it is exchanged
     # cuts keep away from the pole
     ("e+ e- > z b b~", "WH", {"cuts": {"mmbb": 130.0}}),
     ("e+ e- > z b b~", "WH", {"cuts": {"mmbbmax": 120.0}}),
