@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fabgen.amplitude.matrix_element import MatrixElement
@@ -179,7 +178,8 @@ class _Builder:
         if several:
             prior = Prior(options.prior, found.propagators(self.model, len(masses)))
         poles = [self._poles(group) for group in groups]
-        widths = self._small_widths(groups[0], itertools.chain(*poles))
+        sqrt_s = self._sqrt_s(self.subprocesses[groups[0].numbers[0]])
+        widths = small_widths(self.card.phase_space, poles, self.values, sqrt_s)
         terms = tuple(
             self._term(group, found, apart, own, widths)
             for group, own in zip(groups, poles, strict=True)
@@ -188,16 +188,8 @@ class _Builder:
 
     def _poles(self, group: _Group) -> tuple[Pole, ...]:
         sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
-        sqrt_s = total_energy(self.card, self.model, self.values, sub.tree)
-        options = self.card.phase_space
+        sqrt_s, options = self._sqrt_s(sub), self.card.phase_space
         return find_poles(self.model, diagrams, group.cuts, self.values, sqrt_s, options)
-
-    def _small_widths(self, group: _Group, poles: Iterable[Pole]) -> SmallWidths:
-        """The widths of a component, of which this is a group, that stand for smaller ones."""
-        tree = self.subprocesses[group.numbers[0]].tree
-        particles = [self.model.particle(p.particle) for p in resonances.decayed_particles(tree)]
-        decayed = [(particle.mass, particle.width) for particle in particles]
-        return small_widths(self.card.phase_space, decayed, poles, self.values)
 
     def _term(
         self,
@@ -210,7 +202,7 @@ class _Builder:
         """apart: keep single diagrams apart, for channel weights that follow them."""
         sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
         windows = self._windows(sub, diagrams)
-        sqrt_s = total_energy(self.card, self.model, self.values, sub.tree)
+        sqrt_s = self._sqrt_s(sub)
         refuse_divergences(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s)
         options = self.card.phase_space
         refuse_narrow(poles, widths, self.values, sqrt_s, options, sub.tree.final)
@@ -266,7 +258,7 @@ class _Builder:
         """What maps depend on; bounds are those that hold for all groups, which have own cuts."""
         subs = [self.subprocesses[number] for group in groups for number in group.numbers]
         n_initial = len(subs[0].tree.initial)
-        sqrt_s = total_energy(self.card, self.model, self.values, subs[0].tree)
+        sqrt_s = self._sqrt_s(subs[0])
         final = [self.values[mass] for mass in masses[n_initial:]]
         cuts = [group.cuts for group in groups]
         return Setting(
@@ -283,6 +275,9 @@ class _Builder:
             bw_cutoff=self.card.phase_space.bw_cutoff,
             nu=self.card.phase_space.nu,
         )
+
+    def _sqrt_s(self, sub: Subprocess) -> float:
+        return total_energy(self.card, self.model, self.values, sub.tree)
 
     def _cuts(self, sub: Subprocess) -> Cuts:
         return Cuts.from_card(self.card.cuts, cut_legs(self.model, sub.tree))

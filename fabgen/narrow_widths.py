@@ -76,7 +76,7 @@ def _hint(pole: Pole, small: SmallWidths, options: PhaseSpace) -> str | None:
         return "phase_space.small_width = 1e-6 generates it with a larger width"
     if options.small_width * options.bw_cutoff > WIDEST:
         largest = WIDEST / options.small_width
-        return f"phase_space.bw_cutoff up to {largest:g}: small_width then applies"
+        return f"phase_space.bw_cutoff up to {largest:g}: then phase_space.small_width applies"
     return None
 
 

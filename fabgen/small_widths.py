@@ -24,9 +24,11 @@ from fabgen.errors import InputError
 from fabgen.model import Model
 from fabgen.poles import Pole
 
-#: The widest window, as a share of the mass, in which one width may stand for another: in a wider
-#: one the tails, which do not grow with the peak, would.
+#: The widest window, in masses, in which one width may stand for another at any energy: the
+#: tails do not grow with the peak, as the factor wants them to.
 WIDEST = 1e-2
+#: Without such a window the tails are up to 0.05 share s/m^2 (e+ e- > t t~, t > w+ b, to 100 TeV).
+_TAILS = 1e-3
 #: A mass stays away from the edges of phase space by so many M Gamma of the larger width, and by
 #: twice the window: thresholds then change the ratio by less than 1e-4, and other propagators of
 #: the particle do not notice the larger width.
@@ -61,26 +63,31 @@ NONE_SMALL = SmallWidths()
 
 def small_widths(
     options: PhaseSpace,
-    decayed: Sequence[tuple[str, str]],
-    poles: Iterable[Pole],
+    poles: Sequence[Sequence[Pole]],
     values: Mapping[str, float],
+    sqrt_s: float,
 ) -> SmallWidths:
-    """The widths for subprocesses that share maps, from the poles of all of them.
+    """The widths for subprocesses that share maps, from the poles of each of them.
 
-    decayed: names of mass and width of each decayed particle. values: masses by name, GeV. A width
-    may stand for a smaller one if the mass of the particle, wherever it is decayed, is well inside
-    of phase space, and its other propagators are far from their pole.
+    values: masses by name, GeV. sqrt_s: in the rest frame, GeV. A width may stand for a smaller one
+    if the mass of the particle, wherever it is decayed, is well inside of phase space, its other
+    propagators are far from their pole, and its tails are small.
     """
     share = options.small_width
-    if share == 0.0 or share * options.bw_cutoff > WIDEST:
+    if share == 0.0:
         return NONE_SMALL
+    window = share * options.bw_cutoff
 
     def is_free(pole: Pole) -> bool:
-        margin = max(_EDGE, 4.0 * options.bw_cutoff) * share * values[pole.mass] ** 2
+        square = values[pole.mass] ** 2
+        if window > WIDEST and share * sqrt_s**2 > _TAILS * square:
+            return False
+        margin = max(_EDGE * share, 4.0 * min(window, WIDEST)) * square
         return pole.narrow > margin if pole.decayed else pole.narrow < -margin
 
-    bound = {pole.width for pole in poles if not is_free(pole)}
-    return SmallWidths(share, tuple(pair for pair in decayed if pair[1] not in bound))
+    kept = {pole.width for own in poles for pole in own if not is_free(pole)}
+    decayed = [pole for pole in poles[0] if pole.decayed]  # the same for all
+    return SmallWidths(share, tuple((p.mass, p.width) for p in decayed if p.width not in kept))
 
 
 def notes(model: Model, found: Iterable[SmallWidths], values: Mapping[str, float]) -> list[str]:

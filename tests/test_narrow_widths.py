@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 
@@ -16,6 +17,7 @@ from fabgen.errors import InputError
 
 POLE = {"energy": [45.594, 45.594]}
 LEPTONS = {"mmll": 10.0}
+UNCUT = {"phase_space": {"bw_cutoff": math.inf}, "beams": {"energy": [5e3, 5e3]}}
 PHOTON = {"pta": 5.0, "dral": 0.4, "mmll": 9.0}
 
 
@@ -40,7 +42,7 @@ REFUSED = [
     # no width stands for the one of a propagator, though its particle is decayed elsewhere
     ("e+ e- > z mu+ mu-, z > b b~", "WZ", {"cuts": LEPTONS}, 9.8e-11),
     ("e+ e- > z h, h > b b~", "WH", {"phase_space": {"small_width": 0.0}}, 7.2e-11),
-    ("e+ e- > z h, h > b b~", "WH", {"phase_space": {"bw_cutoff": float("inf")}}, 7.2e-11),
+    ("e+ e- > z h, h > b b~", "WH", UNCUT, 7.2e-9),
     # beams on the pole
     ("u u~ > e+ e-", "WZ", {"beams": POLE}, 8.1e-11),
     ("e+ e- > z > mu+ mu-", "WZ", {"beams": POLE}, 8.1e-11),
@@ -69,8 +71,7 @@ def test_hints():
     chain = "e+ e- > z h, h > b b~"
     assert "decay chain" in hint("e+ e- > z b b~", "WH", 1e-13)
     assert "small_width = 1e-6" in hint(chain, "WH", 1e-13, {"phase_space": {"small_width": 0.0}})
-    wide = {"phase_space": {"bw_cutoff": float("inf")}}
-    assert "bw_cutoff up to 10000" in hint(chain, "WH", 1e-13, wide)
+    assert "bw_cutoff up to 10000" in hint(chain, "WH", 1e-13, UNCUT)
     assert hint("u u~ > e+ e-", "WZ", 1e-13, {"beams": POLE}) is None
 
 

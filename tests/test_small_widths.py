@@ -80,6 +80,7 @@ def test_sigma_times_width_stays(width):
 CASES = [
     # process, its width, how often it decays, more of the card
     ("e+ e- > t t~, t > w+ b, t~ > w- b~", "WT", 2, {}),
+    ("e+ e- > t t~, t > w+ b, t~ > w- b~", "WT", 2, {"phase_space": {"bw_cutoff": math.inf}}),
     ("e+ e- > t t~, (t > w+ b, w+ > e+ ve), t~ > w- b~", "WW", 1, {}),
     ("e+ e- > z h h, h > ta+ ta-", "WH", 2, {}),
     ("e+ e- > h h z, h > b b~, z > mu+ mu-", "WZ", 1, {}),
@@ -218,8 +219,8 @@ KEPT = [
     # a photon as soft as the width is wide
     ("e+ e- > w+ w- a, w+ > e+ ve", {"cuts": {"pta": 1e-3, "etaa": 2.5}}),
     # the tails would not scale with the peak
-    (HIGGS, {"phase_space": {"bw_cutoff": math.inf}}),
-    (HIGGS, {"phase_space": {"bw_cutoff": 2e4}}),
+    (HIGGS, {"phase_space": {"bw_cutoff": math.inf}, "beams": {"energy": [5e3, 5e3]}}),
+    (HIGGS, {"phase_space": {"bw_cutoff": 2e4}, "beams": {"energy": [5e3, 5e3]}}),
     (HIGGS, {"phase_space": {"small_width": 0.0}}),
 ]
 
