@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from fabgen.beams import fixed_beams
 from fabgen.card import Card
 from fabgen.errors import InputError
 from fabgen.model import ZERO, Model, Particle
@@ -90,8 +91,7 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
                 found=f"{energy:g} GeV",
                 allowed=f"more than {mass:g} GeV",
             )
-    momenta = [math.sqrt(e * e - m * m) for e, m in zip(energies, initial, strict=True)]
-    total = math.sqrt(sum(energies) ** 2 - (momenta[0] - momenta[1]) ** 2)
+    total = float(fixed_beams(energies, (initial[0], initial[1])).sqrt_s)
     if total <= needed:
         raise InputError(
             f"the energy is below the threshold of {name_of(tree)}",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -39,6 +41,16 @@ class Window:
         return near if self.inside else ~near
 
 
+class Frame(NamedTuple):
+    """What cuts need besides the momenta in the rest frame of the beams.
+
+    masses (n_final,): of the final particles, GeV. rapidity: of the rest frame in the lab.
+    """
+
+    masses: Array
+    rapidity: Array
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Term:
     """Subprocesses with the same value everywhere: one matrix element, the same conditions.
@@ -54,13 +66,16 @@ class Term:
     subprocesses: tuple[int, ...]
     diagrams: tuple[int, ...] | None = None
 
-    def value(self, momenta: Array, lab: Array, derived: Mapping[str, Array]) -> Array:
-        """|M|^2 in cuts times the number of subprocesses; momenta, lab (n_external, 4, events)."""
+    def value(self, momenta: Array, frame: Frame, derived: Mapping[str, Array]) -> Array:
+        """|M|^2 in cuts times the number of subprocesses.
+
+        momenta (n_external, 4, events): in the rest frame of the beams, GeV.
+        """
         squared = self.element.evaluate(momenta[np.array(self.legs)], derived)
-        return self._in_cuts(squared, momenta, lab, derived)
+        return self._in_cuts(squared, momenta, frame, derived)
 
     def values(
-        self, momenta: Array, lab: Array, derived: Mapping[str, Array], n_channels: int
+        self, momenta: Array, frame: Frame, derived: Mapping[str, Array], n_channels: int
     ) -> tuple[Array, Array]:
         """The same, and |M_i|^2 of the diagrams of each channel (n_channels, events), uncut."""
         assert self.diagrams is not None
@@ -69,12 +84,12 @@ class Term:
         squared, single = self.element.evaluate_diagrams(
             momenta[np.array(self.legs)], derived, groups
         )
-        return self._in_cuts(squared, momenta, lab, derived), n * single
+        return self._in_cuts(squared, momenta, frame, derived), n * single
 
     def _in_cuts(
-        self, squared: Array, momenta: Array, lab: Array, derived: Mapping[str, Array]
+        self, squared: Array, momenta: Array, frame: Frame, derived: Mapping[str, Array]
     ) -> Array:
-        ok = self.cuts.passes(lab[self.element.graph.n_initial :])
+        ok = self.cuts.passes(momenta[self.element.graph.n_initial :], *frame)
         for window in self.windows:
             ok &= window.passes(momenta, derived)
         ok |= jnp.isnan(momenta.sum(axis=(0, 1)))  # an error, to be counted
@@ -107,9 +122,7 @@ class Component:
     def kinematics(
         self, collision: Collision, derived: Mapping[str, Array], n_initial: int
     ) -> Kinematics:
-        def stack(names: Sequence[str]) -> Array:
-            return jnp.stack([value_of(derived, n) for n in names]) if names else jnp.zeros(0)
-
+        stack = functools.partial(values_of, derived)
         massive_beams = any(mass != ZERO for mass in self.masses[:n_initial])
         return Kinematics(
             collision.sqrt_s,
@@ -118,8 +131,11 @@ class Component:
             stack([width for _, width in self.resonances]),
             stack(self.channels[0].exchanged),
             stack(self.masses[:2] if n_initial == 2 and massive_beams else []),
-            jnp.arctanh(collision.beta),
+            collision.rapidity,
         )
+
+    def frame(self, collision: Collision, derived: Mapping[str, Array], n_initial: int) -> Frame:
+        return Frame(values_of(derived, self.masses[n_initial:]), collision.rapidity)
 
     def log_prior(
         self,
@@ -145,6 +161,21 @@ class Component:
             weights = jnp.zeros((len(self.channels), momenta.shape[-1]))
         # Where no channel has a weight, by rounding at the edge of all, they share alike.
         return log_weights(weights)
+
+
+class Sampled(NamedTuple):
+    """One component at some points: momenta (n_external, 4, events) in the rest frame and the lab,
+    log(dPhi/du) (events,), values (terms, events) with the flux."""
+
+    momenta: Array
+    lab: Array
+    log_jacobian: Array
+    values: Array
+
+
+def values_of(derived: Mapping[str, Array], names: Sequence[str]) -> Array:
+    """Real parameters by their names, (n,)."""
+    return jnp.stack([value_of(derived, name) for name in names]) if names else jnp.zeros(0)
 
 
 def value_of(derived: Mapping[str, Array], name: str) -> Array:
