@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fabgen.amplitude.matrix_element import MatrixElement
-from fabgen.build_checks import cut_legs, name_of, numbers, total_energy
+from fabgen.build_checks import boost, cut_legs, name_of, numbers, total_energy
 from fabgen.build_dalitz import build_dalitz
 from fabgen.card import Card
 from fabgen.card.messages import placed
@@ -181,7 +181,11 @@ class _Builder:
         sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
         windows = self._windows(sub, diagrams)
         sqrt_s = total_energy(self.card, self.model, self.values, sub.tree)
-        refuse_divergences(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s)
+        refuse_divergences(
+            *(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s),
+            boost=boost(self.card, self.model, self.values, sub.tree),
+            windows=[w.bound(self.values, len(sub.tree.initial)) for w in windows if w.inside],
+        )
         element = self._element(group.diagrams, apart)
         owners: tuple[int, ...] | None = None
         if apart:

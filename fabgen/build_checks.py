@@ -102,6 +102,14 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
     return total
 
 
+def boost(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
+    """The rapidity in the lab of the rest frame of what comes in; 0 for decays."""
+    if len(tree.initial) == 1:
+        return 0.0
+    first, second = (values[model.particle(name).mass] for name in tree.initial)
+    return float(fixed_beams(card.beams.energy, (first, second)).rapidity)
+
+
 def _threshold(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
     """The smallest total mass of the final particles, decayed ones within bw_cutoff."""
     total = 0.0

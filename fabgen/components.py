@@ -17,7 +17,7 @@ from fabgen.channel_prior import Prior, log_densities, log_propagators
 from fabgen.model import ZERO
 from fabgen.numerics import log_weights, safe_log
 from fabgen.phasespace.channels import Channel
-from fabgen.phasespace.cuts import Cuts
+from fabgen.phasespace.cuts import Bound, Cuts
 from fabgen.phasespace.kinematics import invariant_mass
 from fabgen.phasespace.mapping import Kinematics
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
@@ -32,6 +32,12 @@ class Window:
     width: str
     widths: float
     inside: bool
+
+    def bound(self, values: Mapping[str, float], n_initial: int) -> Bound:
+        """A window that keeps the mass inside, as a cut on final legs counted from 0."""
+        mass, reach = values[self.mass], self.widths * values[self.width]
+        legs = tuple(leg - n_initial for leg in self.legs)
+        return Bound("bw_cutoff", "mass", legs, max(mass - reach, 0.0), mass + reach)
 
     def passes(self, momenta: Array, derived: Mapping[str, Array]) -> Array:
         """momenta (n_external, 4, events) -> bool (events,)."""

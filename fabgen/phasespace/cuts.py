@@ -100,6 +100,19 @@ class Cuts:
                 result &= value <= bound.maximum
         return result
 
+    def excess(self, momenta: Array, masses: Array, boost: Number = 0.0) -> Array:
+        """By how much events miss the cuts, (events,): in units of each bound, added up; 0 where
+        they pass. Arguments as in `passes`."""
+        event = Event(momenta, masses, boost)
+        total = jnp.zeros(momenta.shape[2:])
+        for bound in self.bounds:
+            value = _QUANTITIES[bound.quantity](event, bound)
+            if bound.minimum > 0.0:
+                total += jnp.maximum(1.0 - value / bound.minimum, 0.0)
+            if bound.maximum < math.inf:
+                total += jnp.maximum(value - bound.maximum, 0.0) / (bound.maximum or 1.0)
+        return total
+
     # Static bounds that hold wherever the cuts do, for maps and for the refusal of divergences.
 
     def minimum_pt(self, leg: int, mass: float | None = None) -> float:
