@@ -15,6 +15,9 @@ from fabgen.phasespace.cuts import CutLeg, Kind
 from fabgen.process import resonances
 from fabgen.process.syntax import DecayTree
 
+#: GeV: cross sections and Jacobians of beams of these energies are numbers.
+_ENERGIES = 1e-30, 1e30
+
 
 def numbers(model: Model, external: Mapping[str, float]) -> dict[str, float]:
     """All real parameters of a model as numbers: masses and widths by name, ZERO among them.
@@ -83,6 +86,14 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
             )
         return initial[0]
     energies = card.beams.energy
+    for energy in energies:
+        if not _ENERGIES[0] <= energy <= _ENERGIES[1]:
+            raise InputError(
+                "the energy of a beam is beyond what can be computed",
+                key="beams.energy",
+                found=f"{energy:g} GeV",
+                allowed=f"{_ENERGIES[0]:g} to {_ENERGIES[1]:g} GeV",
+            )
     for name, mass, energy in zip(tree.initial, initial, energies, strict=True):
         if energy <= mass:
             raise InputError(

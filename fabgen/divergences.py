@@ -180,7 +180,7 @@ class _Region:
             return
         particle, products = self.sub.tree.initial[beam], self._names(group)
         raise self._error(
-            f"{particle} can decay into {products} and {name}, which is on shell in places",
+            f"{particle} can decay into {products} and {name}, exchanged on its mass shell",
             group,
             "cuts",
             f"cuts that keep (p({particle}) - p({products}))^2 off {self.mass(name) ** 2:g} GeV^2",

@@ -21,7 +21,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("point", "frames", "channel_prior", "components", "drawing", "in_channels", "integrand"),
         *("interface", "dalitz", "toys"),
-        *("divergences", "unstable_beams", "build", "build_checks", "build_dalitz"),
+        *(
+            "divergences",
+            "unstable_beams",
+            "initial_states",
+            "build",
+            "build_checks",
+            "build_dalitz",
+        ),
     ),
     ("surrogate",),
     ("training",),

@@ -42,8 +42,6 @@ LHE_FORMAT = pylhe.LHEXMLFormat(
     ),
 )
 
-#: LPRUP of the one process of a file.
-PROCESS_ID = 1
 FIRST_COLOUR_TAG = 501
 UNKNOWN_HELICITY = 9.0
 #: Relative to the energy (or its square): beyond this an event is not written.
@@ -96,7 +94,7 @@ def event_layout(topology: EventTopology, flow: Flow) -> EventLayout:
     event = pylhe.LHEEvent(
         eventinfo=pylhe.LHEEventInfo(
             nparticles=topology.n_external + len(topology.resonances),
-            pid=PROCESS_ID,
+            pid=topology.process,
             weight=_MARK,
             scale=_MARK,
             aqed=_MARK,
