@@ -3,8 +3,9 @@
 A beam A that is heavier than some of the final particles, F, and an exchanged particle X together
 can decay into them, and the X can meet the other beam B: A -> F X, X B -> G. Then t = (p_A - p_F)^2
 = m_X^2 lies inside of phase space, and the square of the propagator, which has no width there, is
-not integrable. With the masses of F and G this fixes the angle between A and F: points of the
-surface t = m_X^2 can be made, and one that passes the cuts is looked for.
+not integrable. With the masses of F and G drawn, all of these are on their mass shells, so that the
+mass of G fixes the angle of the decay: points of the surface t = m_X^2 can be made, and one that
+passes the cuts is looked for.
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ _POINTS, _KEPT, _GENERATIONS, _PATIENCE = 2000, 100, 60, 8
 _STEP, _SHRINK = 0.3, 0.85
 #: A pole that is nearer than this to the edge of phase space lies on it.
 _ROUNDING = 1e-9
-#: GeV^2: no scattering has momenta as small.
-_TINY = 1e-200
 
 
 class Place(NamedTuple):
@@ -66,10 +65,11 @@ class BeamDecay:
         if not (low < heaviest and lightest < high and low + lightest < self.sqrt_s):
             return None
         dim = sum(3 * len(legs) - 3 for legs in (self.group, self.rest) if len(legs) > 1)
-        point = _lowest(lambda x: self._points(x)[1], dim)
-        if point is None:
-            return None
-        momenta, _ = self._points(point[:, None])
+        with np.errstate(all="ignore"):  # what has no place or no rest frame misses by infinity
+            point = _lowest(lambda x: self.points(x)[1], dim)
+            if point is None:
+                return None
+            momenta, _ = self.points(point[:, None])
         energy, x, y, z = momenta[list(self.group), :, 0].sum(axis=0)
         boosted = energy * math.cosh(self.boost) + z * math.sinh(self.boost)
         return Place(math.hypot(x, y), boosted)
@@ -86,31 +86,44 @@ class BeamDecay:
         lowest = self.cuts.minimum_invariant_mass(legs, self.masses)
         return lowest, self.cuts.maximum_invariant_mass(legs)
 
-    def _points(self, x: Floats) -> tuple[Floats, Floats]:
+    def points(self, x: Floats) -> tuple[Floats, Floats]:
         """Momenta (n_final, 4, events) with A along +z in the rest frame of the beams, and by how
         much they miss the pole and the cuts: 0 on it and within them. x (dim, events)."""
         draws, events = iter(x), x.shape[1]
-        beam, other = self.beams
-        first, miss_1 = self._mass(self.group, 0.0, beam - self.exchanged, draws, events)
-        second, miss_2 = self._mass(
-            self.rest, other + self.exchanged, self.sqrt_s - first, draws, events
-        )
-        k1, k3 = (_momentum(self.sqrt_s, *pair) for pair in ((beam, other), (first, second)))
-        # t = m_X^2 is where w = (1 - cos theta)/2 is this:
-        above = largest_t(self.sqrt_s, (beam, other), (first, second)) - self.exchanged**2
-        w = above / np.maximum(4.0 * k1 * k3, _TINY)
-        least = _ROUNDING * beam**2
-        miss = miss_1 + miss_2 + np.maximum(least - above, 0.0) / beam**2
-        miss += np.maximum(w - (1.0 - _ROUNDING), 0.0)
-        w = np.clip(w, 0.0, 1.0)
-        across, along, zero = 2.0 * k3 * np.sqrt(w * (1.0 - w)), k3 * (1.0 - 2.0 * w), 0.0 * k3
+        heaviest, lightest = self.beams[0] - self.exchanged, self.beams[1] + self.exchanged
+        first, miss = self._mass(self.group, 0.0, heaviest, draws, events)
+        second, more = self._mass(self.rest, lightest, self.sqrt_s - first, draws, events)
+        pt, z, off = self._emission(first, second)
         legs: dict[int, Floats] = {}
         for group, mass, sign in ((self.group, first, 1.0), (self.rest, second, -1.0)):
-            total = np.stack([np.hypot(mass, k3), sign * across, zero, sign * along])
+            energy = np.sqrt(mass**2 + pt**2 + z**2)
+            total = np.stack([energy, sign * pt, 0.0 * z, sign * z])
             legs |= self._decay(group, total, mass, draws)
         momenta = np.stack([legs[leg] for leg in sorted(legs)])
-        miss += np.asarray(_excess(self.cuts, momenta, np.array(self.masses), self.boost))
+        beyond = np.asarray(_excess(self.cuts, momenta, np.array(self.masses), self.boost))
+        miss = miss + more + off + beyond
         return momenta, np.where(np.isfinite(miss), miss, np.inf)
+
+    def _emission(self, first: Floats, second: Floats) -> tuple[Floats, Floats, Floats]:
+        """pT and pz of F on the pole, given the masses of F and G (events,), and by how much that
+        lies outside of phase space."""
+        beam, other = self.beams
+        momentum = _momentum(self.sqrt_s, beam, other)
+        # In the rest frame of A: the momenta of X and B, and the angle between them that gives G
+        # its mass, as v = (1 - cos)/2.
+        size, against = _momentum(beam, first, self.exchanged), momentum * self.sqrt_s / beam
+        least = _least_mass_squared((self.exchanged, size), (other, against))
+        v = (second**2 - least) / (4.0 * size * against)
+        off = np.maximum(least / second**2 - (1.0 - _ROUNDING), 0.0)
+        off += np.maximum(v - (1.0 - _ROUNDING), 0.0)
+        v = np.clip(v, 0.0, 1.0)
+        pt, z = 2.0 * size * np.sqrt(v * (1.0 - v)), size * (1.0 - 2.0 * v)
+        # From there to the rest frame of the beams, E + pz and E - pz each to its own precision.
+        large = np.hypot(first, size) + np.abs(z)
+        small = (first**2 + pt**2) / large
+        stretch = (np.hypot(beam, momentum) + momentum) / beam
+        plus, minus = np.where(z > 0.0, (large, small), (small, large))
+        return pt, 0.5 * (plus * stretch - minus / stretch), off
 
     def _mass(
         self, legs: Sequence[int], low: float, high: Any, draws: Iterator[Floats], events: int
@@ -162,12 +175,24 @@ def _momentum(total: Any, mass: Any, other: Any) -> Any:
     return np.sqrt(np.maximum(kallen(total, mass, other), 0.0)) / (2.0 * total)
 
 
+def _least_mass_squared(x: tuple[Any, Any], b: tuple[Any, Any]) -> Any:
+    """(p_X + p_B)^2 in GeV^2 of parallel momenta, from masses and sizes: E_X E_B - p_X p_B without
+    its cancellation."""
+    (m, k), (other, p) = x, b
+    return (
+        m**2
+        + other**2
+        + 2.0
+        * (m**2 * p**2 + other**2 * k**2 + m**2 * other**2)
+        / (np.hypot(m, k) * np.hypot(other, p) + k * p)
+    )
+
+
 def _boosted(mass: Any, vector: Floats, total: Floats, total_mass: Floats) -> Floats:
     """The momentum (4, events) of a particle from where `total` rests to where it is given."""
     energy = np.sqrt(mass**2 + np.sum(vector**2, axis=0))
-    with np.errstate(all="ignore"):  # massless systems have no rest frame: they miss
-        boosted = (energy * total[0] + np.sum(vector * total[1:], axis=0)) / total_mass
-        factor = (energy + boosted) / (total[0] + total_mass)
+    boosted = (energy * total[0] + np.sum(vector * total[1:], axis=0)) / total_mass
+    factor = (energy + boosted) / (total[0] + total_mass)
     return np.concatenate([boosted[None], vector + factor * total[1:]])
 
 

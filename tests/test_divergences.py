@@ -15,6 +15,7 @@ from fabgen.errors import InputError
 from fabgen.model import load_model
 from fabgen.phasespace.cuts import Cuts
 from fabgen.process.subprocesses import find_subprocesses
+from fabgen.unstable_beams import BeamDecay
 
 MODEL = load_model("sm")
 
@@ -216,6 +217,7 @@ def test_divergent_processes_are_refused(process, cuts, cure):
         ("e- w+ > ve z", 300.0, True),
         ("t b~ > w+ z", 1000.0, True),
         ("b h > b h", 500.0, True),
+        ("b h > b h", 5e4, False),  # beyond, b~ and b that fly in parallel are heavier than h
         ("t d > b u", 1000.0, False),
         ("t t~ > w+ w-", 1000.0, False),
         ("w+ w- > e+ e-", 500.0, False),
@@ -274,6 +276,40 @@ def test_where_the_pole_lies():
     build_integrand(card_from_table({**card, "cuts": {"etal": y - 0.001}}))
     with pytest.raises(InputError, match="z can decay into e- and"):
         build_integrand(card_from_table({**card, "cuts": {"etal": y + 0.001}}))
+
+
+@pytest.mark.parametrize(
+    ("beams", "masses", "group", "exchanged", "sqrt_s"),
+    [
+        ((91.188, 0.0), (0.0, 91.188), (0,), 0.0, 200.0),
+        ((91.188, 0.0), (0.0, 91.188), (0,), 0.0, 1e6),
+        ((125.0, 4.7), (4.7, 125.0), (0,), 4.7, 200.0),
+        ((1.777, 1.777), (0.0, 0.0, 80.4), (0, 1), 0.0, 200.0),
+        ((1.777, 1.777), (0.0, 0.0, 80.4), (0, 1), 0.0, 1e6),
+        ((125.0, 125.0), (0.0, 4.7, 0.1, 0.2, 0.3), (0, 1), 80.4, 1e3),
+        ((125.0, 125.0), (0.0, 4.7, 0.1, 0.2, 0.3), (0, 1), 80.4, 1e6),
+    ],
+)
+def test_points_on_the_pole(beams, masses, group, exchanged, sqrt_s):
+    """Momentum is conserved, everything on its mass shell, X among it."""
+    decay = BeamDecay(sqrt_s, 0.0, beams, masses, group, exchanged, Cuts())
+    with np.errstate(all="ignore"):
+        p, miss = decay.points(np.random.default_rng(2).random((16, 500)))
+    p = p[:, :, miss == 0.0]
+    assert p.shape[-1] > 5
+    k = np.sqrt((sqrt_s**2 - sum(beams) ** 2) * (sqrt_s**2 - (beams[0] - beams[1]) ** 2))
+    k /= 2 * sqrt_s
+    square = p[:, 0] ** 2 - np.sum(p[:, 1:] ** 2, axis=1)
+    atol = 1e-13 * sqrt_s**2
+    np.testing.assert_allclose(square, np.square(masses)[:, None] + 0 * square, atol=atol)
+    total = p.sum(axis=0)
+    np.testing.assert_allclose(total[0], sqrt_s, rtol=1e-12)
+    np.testing.assert_allclose(total[1:], 0.0, atol=1e-12 * sqrt_s)
+    q = -p[list(group)].sum(axis=0)
+    q[0] += np.hypot(k, beams[0])
+    q[3] += k
+    t = q[0] ** 2 - np.sum(q[1:] ** 2, axis=0)
+    np.testing.assert_allclose(t, exchanged**2, atol=atol)
 
 
 @pytest.mark.parametrize(
@@ -357,3 +393,16 @@ def test_every_cut_of_a_finite_process_is_needed(process, cuts):
     """Without all of its cuts it is refused: the lists above are not too easy."""
     with pytest.raises(InputError, match="diverges"):
         check(process, {})
+
+
+@pytest.mark.parametrize("sqrt_s", [1e4, 1e6, 1e9, 1e12])
+def test_at_all_energies(sqrt_s):
+    """Also where the pole is 1e-20 of the range of t from its end."""
+    for process in ("ta- ta+ > e- ve~ w+", "e- z > e- z"):
+        with pytest.raises(InputError, match="can decay into"):
+            check(process, sqrt_s=sqrt_s)
+    for process in ("u b > u b", "ta+ ta- > ta+ ta-", "e+ e- > e+ e-"):
+        with pytest.raises(InputError, match="forward scattering"):
+            check(process, sqrt_s=sqrt_s)
+    for process in ("e+ e- > e+ e- h", "u d~ > t b~", "g g > t t~", "a a > ta+ ta-", "t d > b u"):
+        check(process, sqrt_s=sqrt_s)
