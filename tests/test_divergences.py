@@ -313,6 +313,35 @@ def test_points_on_the_pole(beams, masses, group, exchanged, sqrt_s):
 
 
 @pytest.mark.parametrize(
+    ("process", "group", "exchanged"),
+    [
+        ("ta- ta+ > e- ve~ w+", (0, 1), 0.0),
+        ("z z > e+ e- z", (0,), 0.0),
+        ("t u > b w+ u", (1,), 4.7),
+        ("h h > e+ ve e- ve~", (0, 1), 80.419002446),
+    ],
+)
+def test_matrix_elements_at_the_pole(process, group, exchanged):
+    """At a hundredth of the distance t - m^2 they are 10^4 times as large."""
+    element = matrix_element(process)
+    beams, masses = element.masses[:2], element.masses[2:]
+    k = np.sqrt((1e6 - sum(beams) ** 2) * (1e6 - (beams[0] - beams[1]) ** 2)) / 2000
+    incoming = [[np.hypot(k, m), 0, 0, z] for m, z in zip(beams, (k, -k), strict=True)]
+    x = np.random.default_rng(3).random((10, 2000))
+    found = []
+    for distance in (1e-4, 1e-6):
+        virtual = np.sqrt(exchanged**2 + distance)
+        decay = BeamDecay(1000.0, 0.0, tuple(beams), tuple(masses), group, virtual, Cuts())
+        with np.errstate(all="ignore"):
+            final, miss = decay.points(x)
+        final = np.moveaxis(final[:, :, miss == 0.0], -1, 0)[:50]
+        momenta = np.concatenate([np.tile(incoming, (len(final), 1, 1)), final], axis=1)
+        found.append(np.asarray(element(momenta)))
+    ratio = np.median(found[1] / found[0])
+    assert ratio == pytest.approx(1e4, rel=0.1)
+
+
+@pytest.mark.parametrize(
     ("process", "cuts", "is_infinite"),
     [
         ("t b~ > w+ z, w+ > e+ ve, z > mu+ mu-", {}, True),
