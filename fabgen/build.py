@@ -130,8 +130,8 @@ class _Builder:
                 allowed="two or more final particles",
             )
         components = self._components()
-        numbers = process_numbers([parse_process(line) for line in self.card.process])
-        topologies = tuple(self._topology(sub, numbers[sub.line]) for sub in self.subprocesses)
+        processes = process_numbers([parse_process(line) for line in self.card.process])
+        topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
         return Integrand(
             model=self.model,
             external=self.external,

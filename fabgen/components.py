@@ -141,6 +141,7 @@ class Component:
         )
 
     def frame(self, collision: Collision, derived: Mapping[str, Array], n_initial: int) -> Frame:
+        """What cuts on the component's particles need."""
         return Frame(values_of(derived, self.masses[n_initial:]), collision.rapidity)
 
     def log_prior(

@@ -21,7 +21,7 @@ def in_lab(collision: Collision, final: Array, masses: Array) -> Array:
 
 
 def boost_z(momenta: Array, masses: Array, rapidity: Number) -> Array:
-    """Momenta (n, 4, events) of masses (n,) from where all rapidities along z are larger.
+    """Momenta (n, 4, events) of masses (n,) with all rapidities along z larger by `rapidity`.
 
     E + pz and E - pz are multiplied by exp(+-rapidity): both keep their relative precision, however
     fast the boost, and every particle stays on its mass shell.

@@ -49,7 +49,7 @@ class ProcessSums:
         that of the share (of the ratio of two sums); of a process without events the weight of one.
         """
         total, square = self._weights.sum(), self._squares.sum()
-        if total == 0.0:
+        if total == 0.0:  # nothing is known yet
             shares = np.full(len(self.numbers), 1.0 / len(self.numbers))
             return tuple(self._lines(cross_section, error, shares, 1.0 - shares))
         shares = self._weights / total
