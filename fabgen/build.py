@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fabgen.amplitude.matrix_element import MatrixElement
-from fabgen.build_checks import cut_legs, name_of, numbers, total_energy
+from fabgen.build_checks import boost, cut_legs, name_of, numbers, total_energy
 from fabgen.build_dalitz import build_dalitz
+from fabgen.build_windows import mass_windows
 from fabgen.card import Card
 from fabgen.card.messages import placed
 from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
 from fabgen.channel_prior import Denominator, Prior, denominators
-from fabgen.components import Component, Term, Window
+from fabgen.components import Component, Term
 from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
+from fabgen.initial_states import notes, refuse_protons
 from fabgen.integrand import Integrand
 from fabgen.interface import AnyIntegrand
-from fabgen.model import ZERO, Model, load_model
+from fabgen.model import Model, load_model
 from fabgen.narrow_widths import refuse_narrow
 from fabgen.phasespace.channels import Channel, find_channels
 from fabgen.phasespace.cuts import Cuts
@@ -30,9 +31,11 @@ from fabgen.poles import Pole, find_poles
 from fabgen.process import resonances
 from fabgen.process.flows import colour_lines
 from fabgen.process.graph import Graph, build_graph
-from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
+from fabgen.process.parser import parse_process
+from fabgen.process.subprocesses import Subprocess, find_subprocesses
+from fabgen.process.syntax import process_numbers
 from fabgen.process.topology import EventTopology, Resonance
-from fabgen.small_widths import SmallWidths, notes, small_widths
+from fabgen.small_widths import SmallWidths, small_widths, width_notes
 from fabgen.toys import build_toy
 
 
@@ -95,6 +98,7 @@ class _Builder:
     def __init__(self, card: Card):
         self.card = card
         self.model = load_model(card.model)
+        refuse_protons(card, self.model)
         self.external = self.model.parameters(card.parameters)
         self.values = numbers(self.model, self.external)
         self.subprocesses, self.diagrams = find_subprocesses(
@@ -129,17 +133,22 @@ class _Builder:
                 allowed="two or more final particles",
             )
         components = self._components()
+        processes = process_numbers([parse_process(line) for line in self.card.process])
+        topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
         return Integrand(
             model=self.model,
             external=self.external,
             components=components,
-            topologies=tuple(map(self._topology, self.subprocesses)),
+            topologies=topologies,
             beam_particles=tuple(self.model.particle(n).pdg for n in first.tree.initial),
             beam_energies=tuple(self.card.beams.energy) if n_initial == 2 else (),
             renormalization_scale=float(self.card.scales.renormalization),
             factorization_scale=float(self.card.scales.factorization),
             single=self._single or sum(len(c.channels) for c in components) == 1,
-            notes=tuple(notes(self.model, [c.widths for c in components], self.values)),
+            notes=(
+                *notes(self.model, topologies),
+                *width_notes(self.model, [c.widths for c in components], self.values),
+            ),
         )
 
     @property
@@ -201,10 +210,14 @@ class _Builder:
     ) -> Term:
         """apart: keep single diagrams apart, for channel weights that follow them."""
         sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
-        windows = self._windows(sub, diagrams)
-        sqrt_s = self._sqrt_s(sub)
-        refuse_divergences(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s)
         options = self.card.phase_space
+        windows = mass_windows(self.model, self.values, options.bw_cutoff, sub, diagrams)
+        sqrt_s, used = self._sqrt_s(sub), widths.used(self.values)
+        refuse_divergences(
+            *(self.model, diagrams.graph, sub, group.cuts, used, sqrt_s),
+            boost=boost(self.card, self.model, self.values, sub.tree),
+            windows=[w.bound(used, len(sub.tree.initial)) for w in windows if w.inside],
+        )
         refuse_narrow(poles, widths, self.values, sqrt_s, options, sub.tree.final)
         element = self._element(group.diagrams, apart)
         owners: tuple[int, ...] | None = None
@@ -293,40 +306,7 @@ class _Builder:
             )
         return self.elements[number]
 
-    def _windows(self, sub: Subprocess, diagrams: Diagrams) -> tuple[Window, ...]:
-        """bw_cutoff for decayed particles, and the vetoes of `$`."""
-        cutoff = self.card.phase_space.bw_cutoff
-        windows = []
-        for propagator in resonances.decayed_particles(sub.tree):
-            particle = self.model.particle(propagator.particle)
-            if not self.values[particle.width] > 0:
-                raise InputError(
-                    "a particle that decays needs a width",
-                    key="process",
-                    found=f"{propagator.particle} (width {self.values[particle.width]:g} GeV)",
-                    hint="write its decay products into the process itself",
-                )
-            if math.isfinite(cutoff):
-                windows.append(
-                    Window(propagator.legs, particle.mass, particle.width, cutoff, inside=True)
-                )
-        # Swapped beams leave final legs as they are, so the vetoes of equal diagrams are the same.
-        for propagator in resonances.on_shell_vetoes(self.model, diagrams.graph, diagrams.tree):
-            particle = self.model.particle(propagator.particle)
-            if not math.isfinite(cutoff):
-                raise InputError(
-                    "`$` vetoes particles near their mass shell, which needs a width of the veto",
-                    key="phase_space.bw_cutoff",
-                    found="inf",
-                    allowed="a number of widths",
-                )
-            if particle.width != ZERO:
-                windows.append(
-                    Window(propagator.legs, particle.mass, particle.width, cutoff, inside=False)
-                )
-        return tuple(windows)
-
-    def _topology(self, sub: Subprocess) -> EventTopology:
+    def _topology(self, sub: Subprocess, process: int) -> EventTopology:
         names = sub.external
         element = self.elements[sub.diagrams]
         n = len(names)
@@ -346,4 +326,5 @@ class _Builder:
                 for p in resonances.decayed_particles(sub.tree)
             ),
             flows=tuple(flows),
+            process=process,
         )

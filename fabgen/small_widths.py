@@ -90,7 +90,9 @@ def small_widths(
     return SmallWidths(share, tuple((p.mass, p.width) for p in decayed if p.width not in kept))
 
 
-def notes(model: Model, found: Iterable[SmallWidths], values: Mapping[str, float]) -> list[str]:
+def width_notes(
+    model: Model, found: Iterable[SmallWidths], values: Mapping[str, float]
+) -> list[str]:
     """What a reader of the cross section has to know of the widths of the components.
 
     Raises InputError where the cross section would be no number.

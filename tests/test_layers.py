@@ -21,7 +21,15 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("point", "frames", "channel_prior", "components", "drawing", "in_channels", "integrand"),
         *("interface", "dalitz", "toys"),
-        *("divergences", "build", "build_checks", "build_dalitz"),
+        *(
+            "divergences",
+            "unstable_beams",
+            "initial_states",
+            "build",
+            "build_checks",
+            "build_dalitz",
+            "build_windows",
+        ),
         *("invariant_ranges", "poles", "small_widths", "narrow_widths"),
     ),
     ("surrogate",),
