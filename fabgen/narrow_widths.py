@@ -14,7 +14,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 
-from fabgen.card.schema import PhaseSpace
+from fabgen.card.phase_space import LARGEST, PhaseSpace
 from fabgen.errors import InputError
 from fabgen.poles import Pole
 from fabgen.small_widths import WIDEST, SmallWidths
@@ -55,7 +55,7 @@ def refuse_narrow(
             key=f"parameters.{pole.width}",
             found=f"{values[pole.width]:g} GeV",
             allowed=f"at least {_rounded_up(enough)} GeV at these energies ({sqrt_s:.6g} GeV)",
-            hint=_hint(pole, small, options),
+            hint=_hint(pole, small, options, enough / mass),
         )
 
 
@@ -66,10 +66,12 @@ def _scale(pole: Pole, cutoff: float) -> float:
     return min(1.0, cutoff / 5.0) if pole.decayed else 1.0
 
 
-def _hint(pole: Pole, small: SmallWidths, options: PhaseSpace) -> str | None:
-    """How a larger width could stand for this one."""
-    if pole.fixed or pole.width in dict(small.decayed).values():
+def _hint(pole: Pole, small: SmallWidths, options: PhaseSpace, share: float) -> str | None:
+    """How a larger width could stand for this one; share: what is enough, in masses."""
+    if pole.fixed:
         return None
+    if pole.width in dict(small.decayed).values():
+        return f"or phase_space.small_width = {_rounded_up(share)}" if share < LARGEST else None
     if not pole.decayed:
         return "phase_space.small_width covers narrow particles that a decay chain decays"
     if options.small_width == 0.0:

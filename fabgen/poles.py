@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 
-from fabgen.card.schema import PhaseSpace
+from fabgen.card.phase_space import PhaseSpace
 from fabgen.invariant_ranges import InvariantRanges, Resonance
 from fabgen.model import ZERO, Model
 from fabgen.phasespace.cuts import Cuts

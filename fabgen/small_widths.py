@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fabgen.card.schema import PhaseSpace
+from fabgen.card.phase_space import PhaseSpace
 from fabgen.errors import InputError
 from fabgen.model import Model
 from fabgen.poles import Pole

@@ -72,6 +72,11 @@ def test_hints():
     assert "decay chain" in hint("e+ e- > z b b~", "WH", 1e-13)
     assert "small_width = 1e-6" in hint(chain, "WH", 1e-13, {"phase_space": {"small_width": 0.0}})
     assert "bw_cutoff up to 10000" in hint(chain, "WH", 1e-13, UNCUT)
+    fast = {"beams": {"energy": [5e6, 5e6]}}
+    assert hint(chain, "WH", 1e-13, fast) == "or phase_space.small_width = 5.7e-05"
+    build(chain, "WH", 1e-13, {**fast, "phase_space": {"small_width": 5.7e-5}})
+    faster = {"beams": {"energy": [5e7, 5e7]}}
+    assert hint(chain, "WH", 1e-13, faster) is None
     assert hint("u u~ > e+ e-", "WZ", 1e-13, {"beams": POLE}) is None
 
 

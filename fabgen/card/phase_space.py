@@ -6,6 +6,9 @@ import dataclasses
 
 from fabgen.card.option import option
 
+#: The largest small_width: results are exact to about as much.
+LARGEST = 1e-4
+
 
 @dataclasses.dataclass(frozen=True)
 class PhaseSpace:
@@ -30,7 +33,7 @@ class PhaseSpace:
         "cross section is rescaled; 0: off",
         unit="of the mass",
         at_least=0.0,
-        at_most=1e-4,
+        at_most=LARGEST,
     )
     nu: float = option(
         1.4,
