@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from fabgen.card.meant import parameter_meant
 from fabgen.errors import InputError
 
 #: The name of a mass, width or coupling that vanishes identically, whatever the parameters.
@@ -141,6 +142,7 @@ class Model:
                     key=f"parameters.{name}",
                     found=name,
                     allowed=", ".join(values),
+                    hint=parameter_meant(name, values),
                 )
             values[name] = value
         return values

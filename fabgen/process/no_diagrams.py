@@ -99,7 +99,7 @@ def _have_diagrams(model: Model, cores: Sequence[Core]) -> bool:
 
 
 def _without(core: Core, restrictions: Sequence[str]) -> Core:
-    return dataclasses.replace(core, **dict.fromkeys(restrictions, ()))  # type: ignore[arg-type]
+    return dataclasses.replace(core, **dict.fromkeys(restrictions, ()))
 
 
 def _too_restricted(model: Model, cores: Sequence[Core]) -> str:

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
+from fabgen.card.madgraph import refuse_command
 from fabgen.errors import InputError
 from fabgen.process.syntax import Core, Decay, Order, ProcessLine
 
@@ -56,6 +57,7 @@ def parse_process(text: str) -> ProcessLine:
     """
     if not isinstance(text, str):
         raise InputError("A process is a text.", found=repr(text), allowed=EXAMPLE)
+    refuse_command(text)
     text = " ".join(text.split())
     if not text:
         raise InputError("The process is empty.", found=repr(text), allowed=EXAMPLE)
