@@ -47,9 +47,9 @@ def load_card(
     return dataclasses.replace(card, name=path.stem, file=os.fspath(path))
 
 
-def card_of_process(process: str, overrides: Iterable[str] = ()) -> Card:
-    """The card that holds nothing but a process. Raises InputError."""
-    return _resolve({"process": process}, overrides, None)
+def card_of_process(process: str, overrides: Iterable[str] = (), seed: int | None = None) -> Card:
+    """The card that holds nothing but a process; options as those of `load_card`."""
+    return _resolve({"process": process}, [*overrides, *_seed_settings(seed)], None)
 
 
 def _resolve(table: reader.Table, settings: Iterable[str], file: str | None) -> Card:

@@ -120,7 +120,7 @@ def test_beams_that_are_not_there_yet(write_card):
         load_card(write_card(PROCESS), ["beams.kind=proton"])
     assert error.value.allowed == "one of: fixed, lepton"
     with pytest.raises(InputError) as error:
-        load_card(write_card(PROCESS), ["beams.kind=protons"])
+        load_card(write_card(PROCESS), ["beams.kind=pp"])
     assert (error.value.allowed, error.value.hint) == ("one of: fixed, lepton", None)
 
 
