@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,24 +18,17 @@ from fabgen.drawing import draw_flow, draw_subprocess
 from fabgen.errors import InputError
 from fabgen.frames import boost_z, with_beams
 from fabgen.in_channels import Row, Setup, momenta_of, points_of, rows, values_at
+from fabgen.interface import one_line
 from fabgen.model import Model
 from fabgen.numerics import log_shares, safe_log
 from fabgen.phasespace.features import n_event_features
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology
+from fabgen.sampled import Sampled, total
 
 
-class _Sampled(NamedTuple):
-    """One component at points u: momenta in the rest frame and the lab, values of its terms."""
-
-    momenta: Array
-    lab: Array
-    log_jacobian: Array
-    values: Array  # (terms, events), flux included
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Integrand:
     """The sum over subprocesses of flux x |M|^2 x Jacobian x cuts, in pb (decays: GeV).
 
@@ -54,6 +47,9 @@ class Integrand:
     factorization_scale: float
     single: bool = True
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return one_line(self, {p.pdg: p.name for p in self.model.particles.values()})
 
     @property
     def dim(self) -> int:
@@ -138,7 +134,7 @@ class Integrand:
 
     def _total(self, u: Array, derived: Mapping[str, Array]) -> Array:
         """f at u (dim, events): zero outside the cube."""
-        return _sum([self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components], u)
+        return total([self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components], u)
 
     def point(
         self,
@@ -157,7 +153,7 @@ class Integrand:
             return self.point_at(self.place(u, channel, parameters), channel, parameters)
         _, u, derived = self._prepare(u, parameters)
         sampled = [self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components]
-        log_total = safe_log(_sum(sampled, u))
+        log_total = safe_log(total(sampled, u))
         log_jacobian = sampled[0].log_jacobian
         return Point(
             log_f=jnp.where(jnp.isneginf(log_total), -jnp.inf, log_total - log_jacobian),
@@ -203,7 +199,7 @@ class Integrand:
         scales = jnp.array([[self.renormalization_scale], [self.factorization_scale]])
         return jnp.broadcast_to(scales, (2, n_events))
 
-    def _log_shares(self, sampled: list[_Sampled]) -> Array:
+    def _log_shares(self, sampled: list[Sampled]) -> Array:
         shares = [jnp.zeros(0)] * len(self.topologies)
         for component, values in zip(self.components, sampled, strict=True):
             weights = values.values * jnp.exp(values.log_jacobian)
@@ -236,20 +232,20 @@ class Integrand:
         first, second = self.beam_energies
         return fixed_beams((first, second), (masses[0], masses[1]))
 
-    def _sample(self, component: Component, u: Array, derived: Mapping[str, Array]) -> _Sampled:
+    def _sample(self, component: Component, u: Array, derived: Mapping[str, Array]) -> Sampled:
         collision = self._collision(component, derived)
         kinematics = component.kinematics(collision, derived, self.n_initial)
         return self._at(component, *component.mapping.forward(u, kinematics), derived)
 
     def _at(
         self, component: Component, final: Array, log_jacobian: Array, derived: Mapping[str, Array]
-    ) -> _Sampled:
+    ) -> Sampled:
         """The component at final momenta (n_final, 4, events) in the rest frame."""
         collision = self._collision(component, derived)
         momenta = with_beams(collision.incoming, final)
         lab = boost_z(momenta, collision.beta) if self.n_initial == 2 else momenta
         values = [term.value(momenta, lab, derived) for term in component.terms]
-        return _Sampled(momenta, lab, log_jacobian, collision.factor * jnp.stack(values))
+        return Sampled(momenta, lab, log_jacobian, collision.factor * jnp.stack(values))
 
     # -- momenta --------------------------------------------------------------------------------
 
@@ -364,7 +360,7 @@ class Integrand:
             sampled.append(made._replace(values=values))
         return self._draw(sampled, key)
 
-    def _draw(self, sampled: list[_Sampled], key: Array) -> dict[str, Array]:
+    def _draw(self, sampled: list[Sampled], key: Array) -> dict[str, Array]:
         """Events out of every component at the same points."""
         n_events = sampled[0].momenta.shape[-1]
         key_term, key_same, key_flow = jax.random.split(key, 3)
@@ -388,13 +384,3 @@ class Integrand:
             "aqed": ones / self.derived["aEWM1"],
             "aqcd": ones * self.derived["aS"],
         }
-
-
-def _sum(sampled: list[_Sampled], u: Array) -> Array:
-    """f (events,) at u (dim, events) of all components: zero outside the cube."""
-    total = jnp.zeros(u.shape[-1])
-    for made in sampled:
-        open_ = ~jnp.isneginf(made.log_jacobian)
-        jacobian = jnp.where(open_, jnp.exp(jnp.where(open_, made.log_jacobian, 0.0)), 0.0)
-        total = total + jacobian * made.values.sum(axis=0)
-    return jnp.where(jnp.all((u >= 0) & (u <= 1), axis=0), total, 0.0)

@@ -19,8 +19,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("phasespace",),
     ("beams",),
     (
-        *("point", "frames", "channel_prior", "components", "drawing", "in_channels", "integrand"),
-        *("interface", "dalitz", "toys"),
+        *("point", "frames", "channel_prior", "components", "drawing", "in_channels", "sampled"),
+        *("integrand", "interface", "dalitz", "toys"),
         *("divergences", "build", "build_checks", "build_dalitz"),
     ),
     ("surrogate",),

@@ -97,7 +97,7 @@ class Vertex:
 ORDERS = ("QCD", "QED")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """Particles by name, vertices, external parameters with their defaults, and their consequences.
 
@@ -113,6 +113,11 @@ class Model:
     derive: Callable[[Mapping[str, Any]], dict[str, Any]]
     multiparticles: Mapping[str, tuple[str, ...]]
     families: tuple[tuple[tuple[str, ...], ...], ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Model {self.name}: {len(self.particles)} particles, {len(self.vertices)} vertices>"
+        )
 
     def particle(self, name: str) -> Particle:
         return self.particles[name]
