@@ -38,6 +38,11 @@ REPORT = {
     "timing_s": {"total": 1.0},
     "training": {},
     "untrained": None,
+    "seed": 1,
+    "generation_seed": 1,
+    "beams": {"particles": [[-11], [11]], "energies": [500.0, 500.0], "sqrt_s": 1000.0},
+    "cuts": {},
+    "bw_cutoff": None,
 }
 TRAINING = {"target_evaluations": 5, "gradient_evaluations": 4, "timing_s": {"total": 1.0}}
 

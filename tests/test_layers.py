@@ -40,10 +40,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "event_sample",
             "own_events",
         ),
-        *("rundir", "reporting", "describe", "describe_dalitz", "draw", "evaluation"),
+        *("rundir", "reporting", "conditions", "describe", "describe_dalitz", "draw", "evaluation"),
         *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
-    ("arguments", "targets", "cli", "terminal", "__main__"),
+    ("arguments", "targets", "cli", "terminal", "figures", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
