@@ -183,7 +183,7 @@ def results(report: Mapping[str, Any]) -> Group:
             f"{r['unweighting_efficiency_999']:.4f}" for r in (report, flat) if r
         ],
         "forward KL divergence": [
-            estimate(r["forward_kl"], r["forward_kl_error"], "") for r in (report, flat) if r
+            _divergence(r["forward_kl"], r["forward_kl_error"]) for r in (report, flat) if r
         ],
     }.items():
         estimates.add_row(label, *values)
@@ -211,6 +211,11 @@ def results(report: Mapping[str, Any]) -> Group:
     if report.get("channels"):
         tables.append(_channels(report["channels"]))
     return Group(*tables, _evaluations(report), _pairs(rows | _times(report)))
+
+
+def _divergence(value: float | None, error: float | None) -> str:
+    """A KL divergence; of equal weights it is rounding of either sign."""
+    return "0" if value is not None and abs(value) < 1e-12 else estimate(value, error, "")
 
 
 def _conditions(report: Mapping[str, Any]) -> dict[str, str]:

@@ -82,6 +82,12 @@ def test_the_table_shows_all_figures(width):
     assert max(len(line) for line in text.splitlines()) <= width
 
 
+def test_the_divergence_of_equal_weights():
+    equal = {"forward_kl": 1.06e-16, "forward_kl_error": 0.0}
+    line = next(s for s in text_of(results(REPORT | equal)).splitlines() if "forward KL" in s)
+    assert line.split()[3:5] == ["0", "0.2034"]
+
+
 def rows_of(report):
     """The lines of the table below all others: label -> value."""
     lines = text_of(results(report), 200).splitlines()
