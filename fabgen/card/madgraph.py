@@ -99,7 +99,7 @@ def recognise(text: str) -> Foreign | None:
     """What a text is, if it is a card of MadGraph."""
     found = Foreign()
     block = ""
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         line = line.strip()
         if not line or line.startswith(("#", "!", "<")):
             continue
