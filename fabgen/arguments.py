@@ -29,15 +29,14 @@ def whole_number(at_least: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         try:
-            number = int(text) if text.strip().replace("_", "").isdecimal() else float(text)
-            whole = int(number)
-        except (ValueError, OverflowError):  # also nan and inf
-            whole, number = 0, 0.5
-        if whole != number or whole < at_least:
-            raise typer.BadParameter(
-                f"{text!r} is not a whole number >= {at_least}, such as 10000, 10_000 or 1e4."
-            )
-        return whole
+            number = float(text)
+            if number == int(number) >= at_least:
+                return int(number)
+        except (ValueError, OverflowError):  # no number, nan, inf
+            pass
+        raise typer.BadParameter(
+            f"{text!r} is not a whole number >= {at_least}, such as 10000, 10_000 or 1e4."
+        )
 
     return parse
 

@@ -139,8 +139,8 @@ def _closed(problem: str, model: Model, tree: DecayTree, mass: float, needed: fl
     """The error for products that are heavier than the particle which decays into them."""
     unstable = dict.fromkeys(n for n in tree.final if model.particle(n).width != ZERO)
     hint = (
-        f"write what {' and '.join(unstable)} decay into, without a comma: h > w+ e- ve~ instead "
-        "of h > w+ w-"
+        f"off their mass shell: write the products of {' and '.join(unstable)}, without a comma, "
+        "as in h > w+ e- ve~"
     )
     return InputError(
         problem,

@@ -240,7 +240,7 @@ def test_closed_decays():
     error = refused("h > w+ w-")
     assert "decay is closed" in error.problem
     assert "160.8" in error.allowed
-    assert "what w+ and w- decay into" in error.hint
+    assert "the products of w+ and w-" in error.hint
     build("h > w+ w-", parameters={"MH": 400.0})
     build("h > w+ e- ve~")
 

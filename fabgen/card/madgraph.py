@@ -57,10 +57,10 @@ _CARDS = {"process": "process card", "run": "run card", "parameters": "parameter
 
 @dataclasses.dataclass
 class Foreign:
-    """What a text that is no card of fabgen was read as.
+    """What a text that is no card of fabgen was read as, filled line by line.
 
     first: the line that gave it away. tables: keys by table, "" for those above all tables.
-    left_out: lines and names without a counterpart.
+    left_out: lines and names without a counterpart. energies: of the beams in GeV, by name.
     """
 
     kind: str = ""
@@ -75,14 +75,14 @@ class Foreign:
 
     def toml_lines(self) -> Iterator[str]:
         """The TOML that says the same."""
+        tables = dict(self.tables)
         if self.energies:
             first = self.energies.get("ebeam1", self.energies.get("ebeam2"))
-            energies = [first, self.energies.get("ebeam2", first)]
-            self.put("beams", "energy", energies)
-        for table in ("", *sorted(self.tables.keys() - {""})):
+            tables["beams"] = {"energy": [first, self.energies.get("ebeam2", first)]}
+        for table in ("", *sorted(tables.keys() - {""})):
             if table:
                 yield f"[{table}]"
-            for key, value in self.tables.get(table, {}).items():
+            for key, value in tables.get(table, {}).items():
                 if key == "process" and len(value) == 1:
                     value = value[0]
                 yield f"{toml.key(key)} = {toml.value(value)}"
@@ -167,7 +167,7 @@ def refuse_card(text: str, file: str | os.PathLike[str] | None) -> None:
         f"this is {found.name}, which fabgen cannot read yet: its cards are TOML",
         file=file,
         found=found.first,
-        allowed=_indented(["the same as TOML:", *lines]),
+        allowed=_indented(["as TOML:", *lines]),
         hint="; ".join([*hints, *filter(None, [_instead(found)])]) or None,
     )
 
