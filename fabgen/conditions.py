@@ -15,7 +15,8 @@ def conditions(card: Card, integrand: AnyIntegrand) -> dict[str, Any]:
     """The entries `beams`, `cuts` and `bw_cutoff` of a report.
 
     beams: for each incoming particle its PDG ids (of all subprocesses) and its energy in GeV, with
-    sqrt(s) in GeV (masses of the first subprocess); None for toys. bw_cutoff: in widths, None where it has no meaning.
+    sqrt(s) in GeV (masses of the first subprocess); None for toys.
+    bw_cutoff: in widths, None where it has no meaning.
     """
     chains = any(topology.resonances for topology in integrand.topologies)
     return {
