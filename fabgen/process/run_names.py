@@ -19,12 +19,14 @@ def run_name(process: str) -> str:
     processes have other names. Letters, digits, `+`, `-` and `_` only; `~` is written x, as in tx.
     Raises InputError for anything but a process.
     """
-    try:
-        text = process.strip() if is_toy([process]) else str(parse_process(process))
-    except InputError as error:
-        raise error.with_place(key="process") from None
-    digits = hashlib.sha256(text.lower().encode()).hexdigest()[:8]
-    initial, _, final = text.lower().replace("~", "x").replace(":", "-").partition(">")
-    parts = (re.sub(r"[^a-z0-9+-]+", "", part) for part in (initial, final.split(",")[0]))
-    readable = "_".join(part for part in parts if part)[:_READABLE].lstrip("+-")
-    return f"{readable}_{digits}"
+    if is_toy([process]):
+        text = readable = process.strip().lower().replace(":", "-")
+    else:
+        try:
+            line = parse_process(process)
+        except InputError as error:
+            raise error.with_place(key="process") from None
+        text = str(line).lower()
+        readable = f"{''.join(line.core.initial)}_{''.join(line.core.final)}".replace("~", "x")
+    digits = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{re.sub(r'[^a-z0-9+_-]+', '', readable)[:_READABLE].lstrip('+-_')}_{digits}"
