@@ -13,10 +13,10 @@ import numpy as np
 from jax import Array
 
 from fabgen.beams import Collision, decay_at_rest, fixed_beams
-from fabgen.components import Component, value_of
-from fabgen.drawing import draw_flow, draw_subprocess
+from fabgen.components import Component, Sampled, value_of
+from fabgen.drawing import draw_among
 from fabgen.errors import InputError
-from fabgen.frames import boost_z, with_beams
+from fabgen.frames import boost_z, in_lab, with_beams
 from fabgen.in_channels import Row, Setup, momenta_of, points_of, rows, values_at
 from fabgen.interface import one_line
 from fabgen.model import Model
@@ -25,7 +25,6 @@ from fabgen.phasespace.features import n_event_features
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology
-from fabgen.sampled import Sampled, total
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -134,7 +133,7 @@ class Integrand:
 
     def _total(self, u: Array, derived: Mapping[str, Array]) -> Array:
         """f at u (dim, events): zero outside the cube."""
-        return total([self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components], u)
+        return _sum([self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components], u)
 
     def point(
         self,
@@ -153,7 +152,7 @@ class Integrand:
             return self.point_at(self.place(u, channel, parameters), channel, parameters)
         _, u, derived = self._prepare(u, parameters)
         sampled = [self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components]
-        log_total = safe_log(total(sampled, u))
+        log_total = safe_log(_sum(sampled, u))
         log_jacobian = sampled[0].log_jacobian
         return Point(
             log_f=jnp.where(jnp.isneginf(log_total), -jnp.inf, log_total - log_jacobian),
@@ -243,8 +242,9 @@ class Integrand:
         """The component at final momenta (n_final, 4, events) in the rest frame."""
         collision = self._collision(component, derived)
         momenta = with_beams(collision.incoming, final)
-        lab = boost_z(momenta, collision.beta) if self.n_initial == 2 else momenta
-        values = [term.value(momenta, lab, derived) for term in component.terms]
+        frame = component.frame(collision, derived, self.n_initial)
+        lab = in_lab(collision, final, frame.masses)
+        values = [term.value(momenta, frame, derived) for term in component.terms]
         return Sampled(momenta, lab, log_jacobian, collision.factor * jnp.stack(values))
 
     # -- momenta --------------------------------------------------------------------------------
@@ -252,8 +252,7 @@ class Integrand:
     def incoming(self, subprocess: int = 0) -> Array:
         """Lab momenta (n_initial, 4) in GeV of the beams or the decaying particle."""
         component = self.components[self._component_of(subprocess)]
-        collision = self._collision(component, self.derived)
-        return boost_z(collision.incoming[..., None], collision.beta)[..., 0]
+        return self._collision(component, self.derived).lab
 
     def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
         """Momenta (..., n_external, 4) in GeV at u (..., dim), lab frame, first beam along +z.
@@ -263,8 +262,9 @@ class Integrand:
         shape, u, derived = self._prepare(u, None)
         component, mapping = self._map_of(channel, subprocess)
         collision = self._collision(component, derived)
-        final, _ = mapping.forward(u, component.kinematics(collision, derived, self.n_initial))
-        lab = boost_z(with_beams(collision.incoming, final), collision.beta)
+        kinematics = component.kinematics(collision, derived, self.n_initial)
+        final, _ = mapping.forward(u, kinematics)
+        lab = in_lab(collision, final, kinematics.masses)
         return jnp.moveaxis(lab, -1, 0).reshape(*shape, *lab.shape[:2])
 
     def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
@@ -280,7 +280,7 @@ class Integrand:
             number = self._row(channel, subprocess).component
         component = self.components[number]
         collision = self._collision(component, derived)
-        shape, rest = self._at_rest(momenta, collision)
+        shape, rest = self._at_rest(momenta, component)
         if self.single:
             kinematics = component.kinematics(collision, derived, self.n_initial)
             u, log_jacobian = component.mapping.inverse(rest, kinematics)
@@ -296,17 +296,19 @@ class Integrand:
         """
         derived = self._derived(None)
         number = self._component_of(subprocess)
-        shape, rest = self._at_rest(momenta, self._collision(self.components[number], derived))
+        shape, rest = self._at_rest(momenta, self.components[number])
         first = next(i for i, row in enumerate(rows(self.components)) if row.component == number)
         values = values_at(rest, first, self._setup(derived))
         return values.log_prior.reshape(-1, *shape)
 
-    def _at_rest(self, momenta: Array, collision: Collision) -> tuple[tuple[int, ...], Array]:
+    def _at_rest(self, momenta: Array, component: Component) -> tuple[tuple[int, ...], Array]:
         """The shape of the events of lab momenta (..., n_external, 4), and the final momenta in the
         rest frame (n_final, 4, events)."""
         momenta = jnp.asarray(momenta, dtype=jnp.float64)
         lab = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[self.n_initial :]
-        return momenta.shape[:-2], boost_z(lab, -collision.beta)
+        collision = self._collision(component, self.derived)
+        masses, rapidity = component.frame(collision, self.derived, self.n_initial)
+        return momenta.shape[:-2], boost_z(lab, masses, -rapidity)
 
     def _map_of(self, channel: int, subprocess: int) -> tuple[Component, PhaseSpaceMap]:
         number, local = self._row(channel, subprocess)
@@ -362,25 +364,23 @@ class Integrand:
 
     def _draw(self, sampled: list[Sampled], key: Array) -> dict[str, Array]:
         """Events out of every component at the same points."""
-        n_events = sampled[0].momenta.shape[-1]
-        key_term, key_same, key_flow = jax.random.split(key, 3)
-        terms = [term for component in self.components for term in component.terms]
-        owner = np.repeat(np.arange(len(sampled)), [len(c.terms) for c in self.components])
-        term = jnp.zeros(n_events, dtype=int)
-        if len(terms) > 1:
-            weights = jnp.concatenate([s.values * jnp.exp(s.log_jacobian) for s in sampled])
-            term = jax.random.categorical(key_term, jnp.log(weights), axis=0)
-        chosen = jnp.asarray(owner)[term]
-        lab, momenta = sampled[0].lab, sampled[0].momenta
-        for number, other in enumerate(sampled[1:], start=1):
-            lab = jnp.where(chosen == number, other.lab, lab)
-            momenta = jnp.where(chosen == number, other.momenta, momenta)
-        ones = jnp.ones(n_events)
+        lab, subprocess, flow = draw_among(self.components, sampled, self.derived, key)
+        ones = jnp.ones(lab.shape[-1])
         return {
             "momenta": jnp.moveaxis(lab, -1, 0),
-            "topology": draw_subprocess(terms, term, key_same),
-            "flow": draw_flow(terms, term, momenta, self.derived, key_flow),
+            "topology": subprocess,
+            "flow": flow,
             "scale": self.factorization_scale * ones,
             "aqed": ones / self.derived["aEWM1"],
             "aqcd": ones * self.derived["aS"],
         }
+
+
+def _sum(sampled: list[Sampled], u: Array) -> Array:
+    """f (events,) at u (dim, events) of all components: zero outside the cube."""
+    total = jnp.zeros(u.shape[-1])
+    for made in sampled:
+        open_ = ~jnp.isneginf(made.log_jacobian)
+        jacobian = jnp.where(open_, jnp.exp(jnp.where(open_, made.log_jacobian, 0.0)), 0.0)
+        total = total + jacobian * made.values.sum(axis=0)
+    return jnp.where(jnp.all((u >= 0) & (u <= 1), axis=0), total, 0.0)

@@ -197,7 +197,9 @@ def results(report: Mapping[str, Any]) -> Group:
         rows["chosen"] = report["auto"]["why"]
     if "vegas_integral" in report["training"]:
         own = report["training"]
-        value = estimate(own["vegas_integral"], own["vegas_integral_error"], unit)
+        value = "they disagree, no estimate"
+        if own["vegas_integral"] is not None:
+            value = estimate(own["vegas_integral"], own["vegas_integral_error"], unit)
         rows["VEGAS+ iterations"] = f"{value}, chi2/dof {own['vegas_chi2_per_dof']:.2f}"
     if report["events"]:
         over = report["overweight"]

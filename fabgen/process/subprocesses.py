@@ -34,11 +34,13 @@ class Subprocess:
     """One choice of particles. diagrams: number of its matrix element among the distinct ones.
 
     legs: which leg of the subprocess each leg of that matrix element is (its beams may be swapped).
+    line: the position of its line in the card.
     """
 
     tree: DecayTree
     diagrams: int
     legs: tuple[int, ...]
+    line: int
 
     @property
     def external(self) -> tuple[str, ...]:
@@ -79,7 +81,7 @@ def find_subprocesses(
                 number = len(distinct)
                 known[_label(tree, qed, {})] = number
                 distinct.append(Diagrams(tree, graph, identical_factor(tree), qed))
-            subprocesses.append(Subprocess(tree, number, legs))
+            subprocesses.append(Subprocess(tree, number, legs, position))
         if not any(seen[sub.tree.key()] == position for sub in subprocesses):
             raise no_diagrams(model, line, table)
     return tuple(subprocesses), tuple(distinct)
