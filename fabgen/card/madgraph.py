@@ -20,7 +20,8 @@ from fabgen.card.schema import MODELS
 from fabgen.errors import InputError
 
 _COMMAND = re.compile(
-    r"(generate|add\s+process|define|import\s+model|import|output|launch|set|display|decay)"
+    r"(generate|add\s+(?:process|model)|define|import(?:\s+model)?|output|launch|set|display|decay"
+    r"|check|compute_widths|install|open)"
     r"(?=\s|$)(?!\s*=)\s*(.*)",
     re.IGNORECASE,
 )

@@ -136,6 +136,8 @@ def test_such_a_card_is_named(write_card, name, text, what, line):
         ("launch", "fabgen generate CARD"),
         ("set nevents 1000", "events = 1000"),
         ("decay t > w+ b", "t > w+ b"),
+        ("check p p > t t~", "fabgen --help"),
+        ("display diagrams", "fabgen show CARD"),
     ],
 )
 def test_commands_typed_as_a_process(text, allowed):
