@@ -52,6 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *(
             "rundir",
             "reporting",
+            "conditions",
             "describe",
             "describe_dalitz",
             "draw",
@@ -61,7 +62,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         ),
         *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
-    ("cli", "terminal", "__main__"),
+    ("arguments", "targets", "cli", "terminal", "figures", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 
