@@ -7,17 +7,29 @@ messages to stderr.
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fabgen import __version__
+from fabgen import __version__, interrupts
 from fabgen.errors import FabgenError, InputError
+from fabgen.options import (
+    CardArgument,
+    DataOption,
+    EventFormat,
+    PictureFormat,
+    QuietOption,
+    RestartOption,
+    RunOption,
+    SeedOption,
+    SetOption,
+    TargetArgument,
+    TrainingSeedOption,
+)
 
 if TYPE_CHECKING:
     from fabgen.card import Card
@@ -32,53 +44,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Example:  fabgen generate cards/ee_ttbar.toml -n 1000 --set training.steps=200",
 )
-
-
-class EventFormat(enum.StrEnum):
-    """Formats of event files."""
-
-    lhe = "lhe"
-    lhe_gz = "lhe.gz"
-
-
-class PictureFormat(enum.StrEnum):
-    """Formats of pictures."""
-
-    png = "png"
-    pdf = "pdf"
-
-
-CardArgument = Annotated[str, typer.Argument(metavar="CARD", help="A process card (TOML).")]
-TargetArgument = Annotated[
-    str, typer.Argument(metavar="CARD|RUN", help="A process card, or the directory of a run.")
-]
-RunOption = Annotated[
-    Path | None,
-    typer.Option("--run", metavar="DIR", help="Run directory; by default runs/<card name>."),
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option(
-        "--seed", metavar="INT", help="Seed; for a run that exists, that of its events only."
-    ),
-]
-TrainingSeedOption = Annotated[
-    int | None, typer.Option("--seed", metavar="INT", help="Seed of the training.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY.PATH=VALUE", help="Overrides a key of the card; may be repeated."
-    ),
-]
-DataOption = Annotated[
-    str | None,
-    typer.Option("--data", metavar="FILE", help="LHE file that training.method=fkld learns from."),
-]
-RestartOption = Annotated[
-    bool, typer.Option("--restart", help="Remove the results of the run and begin again.")
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -142,12 +107,20 @@ def generate(
         EventFormat | None, typer.Option("--format", help="Format of the event file.")
     ] = None,
     seed: SeedOption = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Add the events to the last event file of the run.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace all event files of the run by the new one.")
+    ] = False,
     settings: SetOption = None,
     data: DataOption = None,
     restart: RestartOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write events; train first if the run has no finished surrogate.
+
+    Events that are there stay: more of them go to events-2.lhe.gz, events-3.lhe.gz, ...
 
     Example:  fabgen generate cards/ee_ttbar.toml -n 1000
     """
@@ -158,11 +131,21 @@ def generate(
         from fabgen import run as pipeline
 
         card, directory = _card_and_run(target, run, options, seed, data)
+        if append and (overwrite or restart):
+            raise InputError(
+                "these options exclude each other",
+                key="--append",
+                found="--append and " + ("--overwrite" if overwrite else "--restart"),
+                allowed="one of them",
+            )
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
-        report = pipeline.generate(card, directory, _how(restart, quiet), weighted=weighted)
+        how = _how(restart, quiet)
+        if append:
+            report = pipeline.append_events(card, directory, how, weighted=weighted)
+        else:
+            report = pipeline.generate(card, directory, how, weighted=weighted, overwrite=overwrite)
         _show_results(report)
-        for name in (f"events.{card.generation.format}", "report.json"):
-            print(f"  {directory / name}")
+        _show_files(report, directory)
 
 
 @app.command()
@@ -183,17 +166,18 @@ def integrate(
     """
     with _messages(restart=restart):
         from fabgen import run as pipeline
-        from fabgen.rundir import RunDirectory
+        from fabgen.run_files import RunDirectory
 
         card, directory = _card_and_run(target, run, settings, seed)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
         report = pipeline.integrate(card, directory, _how(restart, quiet), vegas=vegas)
         _show_results(report)
         stored = RunDirectory(directory)
-        if stored.has_events:
-            print(f"  not stored: {stored.report} is about the events of the run")
+        if stored.numbers:
+            reports = ", ".join(str(stored.report(number)) for number in stored.numbers)
+            print(f"  not stored: the run has events, and {reports} is about those")
         else:
-            print(f"  {stored.report}")
+            print(f"  {stored.report()}")
 
 
 @app.command()
@@ -285,6 +269,7 @@ def _loaded(
     target: str, run: Path | None, settings: list[str], seed: int | None
 ) -> tuple[Card, Path]:
     from fabgen.card import load_card
+    from fabgen.run_files import default_run
 
     path = Path(target)
     if os.path.isdir(target):
@@ -305,7 +290,7 @@ def _loaded(
             )
         return load_card(file, settings, seed), path
     card = load_card(path, settings, seed)
-    return card, run if run is not None else Path("runs") / card.name
+    return card, run if run is not None else default_run(path)
 
 
 def _card_of_run(path: Path) -> Path:
@@ -348,6 +333,18 @@ def _show_results(report: dict) -> None:
     Console().print(results(report))
 
 
+def _show_files(report: dict, directory: Path) -> None:
+    """Where the events are, and what they have to do with those that were there before."""
+    from fabgen.run_files import report_name
+
+    print(f"  {directory / report['file']}")
+    print(f"  {directory / report_name(report['number'])}")
+    if len(report["parts"]) > 1:
+        print(f"  {report['parts'][-1]:,} of the events are new")
+    elif report["number"] > 1:
+        print("  the events that the run had are still there; --overwrite replaces them")
+
+
 def _show_training(figures: dict, directory: Path) -> None:
     from rich.console import Console
 
@@ -364,6 +361,7 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
     restart: whether the command, given again, would throw away what it has done so far.
     """
     try:
+        interrupts.begin()
         yield
     except BrokenPipeError:
         raise  # `fabgen show ... | head` has seen enough; typer ends without a word
@@ -371,10 +369,10 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
         print(f"fabgen: {error}", file=sys.stderr)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        again = "the same command without --restart" if restart else "the same command"
-        print(f"fabgen: interrupted; {again} goes on from here", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _interrupted(restart)
     except Exception as error:
+        if interrupts.requested():
+            _interrupted(restart)  # compiled code has made another exception of it
         if os.environ.get("FABGEN_DEBUG"):
             raise
         first = str(error).strip().splitlines()[:1]
@@ -383,8 +381,19 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+def _interrupted(restart: bool) -> NoReturn:
+    """Says that a signal has ended the command, and ends it."""
+    interrupts.end()
+    again = "the same command without --restart" if restart else "the same command"
+    what = "the results are stored" if interrupts.stored() else f"{again} goes on from here"
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(f"fabgen: interrupted; {what}", file=sys.stderr, flush=True)
+    raise typer.Exit(1) from None
+
+
 def main() -> None:
     """Entry point of the `fabgen` command."""
+    interrupts.install()
     # XLA reports compilations of more than two minutes as if they were bugs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     app()

@@ -38,6 +38,9 @@ REPORT = {
     "timing_s": {"total": 1.0},
     "training": {},
     "untrained": None,
+    "number": 1,
+    "file": "events.lhe.gz",
+    "parts": [10],
 }
 TRAINING = {"target_evaluations": 5, "gradient_evaluations": 4, "timing_s": {"total": 1.0}}
 
@@ -56,6 +59,7 @@ def calls(monkeypatch, tmp_path):
 
     record("train", TRAINING)
     record("generate", REPORT)
+    record("append_events", REPORT | {"number": 2, "file": "events-2.lhe", "parts": [10, 1000]})
     record("integrate", REPORT)
     monkeypatch.chdir(tmp_path)
     return made
@@ -112,7 +116,7 @@ def test_the_options_of_generate(calls, write_card):
     assert result.exit_code == 0
     _, card, _, _, options = calls[0]
     assert (card.generation.events, card.generation.format) == (17, "lhe")
-    assert options == {"weighted": True}
+    assert options == {"weighted": True, "overwrite": False}
     assert fabgen("generate", path, "--events", "5").exit_code == 0
     assert calls[1][1].generation.events == 5
 
@@ -134,7 +138,9 @@ def test_integrate_does_not_point_at_the_report_of_events(calls, write_card, tmp
     assert fabgen(*command).stdout.endswith(f"\n  {report}\n")
     report.parent.mkdir()
     (report.parent / "events.lhe").write_text("")
-    assert f"not stored: {report} is about the events" in fabgen(*command).stdout
+    (report.parent / "events-2.lhe").write_text("")
+    told = f"not stored: the run has events, and {report}, {report.with_stem('report-2')} is about"
+    assert told in fabgen(*command).stdout
 
 
 def test_a_preset_cannot_change_a_run(calls, write_card, tmp_path):

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("units", "errors", "files", "metrics", "numerics", "grouping"),
+    ("units", "errors", "files", "interrupts", "metrics", "numerics", "grouping"),
     ("card",),
     ("model",),
     ("process",),
@@ -47,19 +47,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "event_sample",
             "own_events",
         ),
-        *(
-            "rundir",
-            "reporting",
-            "describe",
-            "describe_dalitz",
-            "draw",
-            "evaluation",
-            "untrained",
-            "samplers",
-        ),
+        *("rundir", "run_files", "commit", "generation", "append", "untrained", "samplers"),
+        *("reporting", "describe", "describe_dalitz", "draw", "evaluation"),
         *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
-    ("cli", "terminal", "__main__"),
+    ("cli", "options", "terminal", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -1,0 +1,115 @@
+"""Ctrl-C, SIGTERM and SIGHUP end a command in the same way, and none of them is lost.
+
+Each raises KeyboardInterrupt where the command is at work. An exception raised while compiled code
+calls back into Python may be swallowed there, so the signal is noted as well, and `check`, between
+pieces of work, raises again. What must not end half-way is `held`: the signal is noted only. A
+second signal raises at once.
+
+Only the command line calls `install`; without it nothing here has an effect, and Python's own
+handler of Ctrl-C stays in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+#: Signals that follow each other so fast are one: a terminal that closes sends several.
+BURST = 0.3  # seconds
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass
+class _State:
+    """Handlers belong to the process, and so does this."""
+
+    installed: bool = False
+    first: float | None = None  # when the first signal came, in seconds of time.monotonic
+    holds: int = 0  # blocks of `held` that the process is in
+    ended: bool = False  # further signals change nothing
+    stored: bool = False
+
+
+_state = _State()
+
+
+def install() -> None:
+    """Handles the three signals from now on; one that the caller ignores (nohup) stays ignored.
+
+    They are noted only until `begin`: nobody could tell the user before.
+    """
+    if _state.installed:
+        return
+    _state.installed, _state.holds = True, 1
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _handle)
+    report = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        # Swallowed where no exception can go, as in a destructor; the signal is noted.
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            report(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def begin() -> None:
+    """The work begins, and with it that a signal ends it."""
+    _state.holds = 0
+    check()
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    now = time.monotonic()
+    if _state.ended:
+        return
+    if _state.first is None:
+        _state.first = now
+        if _state.holds:
+            return
+    elif now - _state.first < BURST:
+        return
+    raise KeyboardInterrupt
+
+
+def requested() -> bool:
+    """Whether a signal has asked for the end."""
+    return _state.first is not None
+
+
+def check() -> None:
+    """Raises KeyboardInterrupt if a signal came and its exception did not get here."""
+    if requested() and not _state.holds and not _state.ended:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """A block that the first signal does not end; whoever leaves it calls `check`."""
+    _state.holds += 1
+    try:
+        yield
+    finally:
+        _state.holds -= 1
+
+
+def mark_stored() -> None:
+    """Says that the command has stored its results: from here on a signal loses nothing."""
+    _state.stored = True
+
+
+def stored() -> bool:
+    """Whether `mark_stored` was called."""
+    return _state.stored
+
+
+def end() -> None:
+    """From here on signals are ignored: the process is about to end anyway."""
+    _state.ended = True
