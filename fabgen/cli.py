@@ -175,7 +175,7 @@ def integrate(
         stored = RunDirectory(directory)
         if stored.numbers:
             reports = ", ".join(str(stored.report(number)) for number in stored.numbers)
-            print(f"  not stored: the run has events, and {reports} is about those")
+            print(f"  not stored: the run has events, which {reports} tells about")
         else:
             print(f"  {stored.report()}")
 
@@ -363,6 +363,7 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
     try:
         interrupts.begin()
         yield
+        interrupts.check()
     except BrokenPipeError:
         raise  # `fabgen show ... | head` has seen enough; typer ends without a word
     except FabgenError as error:

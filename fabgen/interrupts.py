@@ -1,9 +1,9 @@
 """Ctrl-C, SIGTERM and SIGHUP end a command in the same way, and none of them is lost.
 
-Each raises KeyboardInterrupt where the command is at work. An exception raised while compiled code
-calls back into Python may be swallowed there, so the signal is noted as well, and `check`, between
-pieces of work, raises again. What must not end half-way is `held`: the signal is noted only. A
-second signal raises at once.
+Each raises a KeyboardInterrupt where the command is at work. An exception raised while compiled
+code calls back into Python may be swallowed there, so the signal is noted as well, and `check`,
+between pieces of work, raises again. What must not end half-way is `held`: there, and while a
+module is imported, the signal is noted only. A second signal raises at once.
 
 Only the command line calls `install`; without it nothing here has an effect, and Python's own
 handler of Ctrl-C stays in place.
@@ -19,6 +19,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has asked for the end.
+
+    Of Python's own KeyboardInterrupt in code that `exec` runs, as when a dataclass is made, the
+    interpreter would keep a note and end by SIGINT, whatever the exit code of the command.
+    """
+
 
 #: Signals that follow each other so fast are one: a terminal that closes sends several.
 BURST = 0.3  # seconds
@@ -72,11 +81,21 @@ def _handle(number: int, frame: FrameType | None) -> None:
         return
     if _state.first is None:
         _state.first = now
-        if _state.holds:
+        if _state.holds or _is_importing(frame):
             return
     elif now - _state.first < BURST:
         return
-    raise KeyboardInterrupt
+    raise Interrupted
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported. Half of one would be left, which some packages take for
+    a fault of theirs, and compiled ones for a reason to abort."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def requested() -> bool:
@@ -85,9 +104,9 @@ def requested() -> bool:
 
 
 def check() -> None:
-    """Raises KeyboardInterrupt if a signal came and its exception did not get here."""
+    """Raises Interrupted if a signal came and its exception did not get here."""
     if requested() and not _state.holds and not _state.ended:
-        raise KeyboardInterrupt
+        raise Interrupted
 
 
 @contextlib.contextmanager

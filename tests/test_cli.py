@@ -139,7 +139,7 @@ def test_integrate_does_not_point_at_the_report_of_events(calls, write_card, tmp
     report.parent.mkdir()
     (report.parent / "events.lhe").write_text("")
     (report.parent / "events-2.lhe").write_text("")
-    told = f"not stored: the run has events, and {report}, {report.with_stem('report-2')} is about"
+    told = f"not stored: the run has events, which {report}, {report.with_stem('report-2')} tells"
     assert told in fabgen(*command).stdout
 
 

@@ -215,7 +215,7 @@ def open_folder(directory: Path) -> Iterator[Path]:
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        path = Path(f"/proc/self/fd/{descriptor}")
+        path = _OPEN_FOLDERS / str(descriptor)
         if not path.is_dir():
             path = directory.absolute()  # Orbax refuses relative paths
             if not _PLAIN.fullmatch(str(path)):
@@ -228,6 +228,7 @@ def open_folder(directory: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+_OPEN_FOLDERS = Path("/proc/self/fd")
 _PLAIN = re.compile(r"[\w/.\-+=,@ ]+", re.ASCII)
 
 
