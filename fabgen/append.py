@@ -83,8 +83,8 @@ class Existing:
 
     @property
     def survey(self) -> Survey:
-        """The survey that its events were drawn with; channels without their metrics."""
-        from fabgen.metrics import Metrics
+        """The survey that its events were drawn with: all of it that drawing asks for."""
+        from fabgen.metrics import Metrics, WeightSum
         from fabgen.sampling.integrate import ChannelSurvey, Survey
 
         stored = dict(self.report["append"]["survey"])
@@ -96,7 +96,7 @@ class Existing:
             ChannelSurvey(share, None, -math.inf if log_w_max is None else log_w_max)
             for share, log_w_max in stored.pop("channels")
         )
-        return Survey(metrics=Metrics(**metrics), channels=channels, **stored)
+        return Survey(metrics=Metrics(**metrics), sums=WeightSum(), channels=channels, **stored)
 
     def extended(self, session: Session, trained: Trained) -> dict[str, Any]:
         """Draws session.card.generation.events more events and stores the file with its report.

@@ -121,7 +121,7 @@ def held() -> Iterator[None]:
 
 def mark_stored() -> None:
     """Says that the command has stored its results: from here on a signal loses nothing."""
-    _state.stored = True
+    _state.stored = _state.installed
 
 
 def stored() -> bool:
@@ -131,4 +131,4 @@ def stored() -> bool:
 
 def end() -> None:
     """From here on signals are ignored: the process is about to end anyway."""
-    _state.ended = True
+    _state.ended = _state.installed

@@ -233,7 +233,10 @@ def test_what_unweighting_needs_comes_back_from_the_report_as_it_was(tmp_path):
     from fabgen.events.report import dump_report
 
     stored = json.loads(dump_report({"append": entry}))
-    assert Existing(tmp_path, stored, card()).survey == made
+    found = Existing(tmp_path, stored, card()).survey
+    assert found == dataclasses.replace(made, sums=WeightSum())
+    assert found.unweighting_shares == made.unweighting_shares
+    assert found.unweighted_weight == made.unweighted_weight
 
 
 @pytest.mark.parametrize(

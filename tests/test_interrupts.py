@@ -255,8 +255,8 @@ main()
 """
 
 
-def test_a_training_ends_with_a_checkpoint_and_goes_on_as_if_nothing_had_been(write_card, tmp_path):
-    """Before its first checkpoint of its own."""
+def test_a_training_ends_with_a_checkpoint_and_goes_on_from_there(write_card, tmp_path):
+    """Before any that was due. (That the result is the same: training/test_checkpoint.py.)"""
     card = write_card(TRAINING, "toy.toml")
 
     def train(name, *signalled):
