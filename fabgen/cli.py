@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from fabgen import __version__, interrupts
-from fabgen.errors import FabgenError, InputError
-from fabgen.options import (
+from fabgen.arguments import (
     CardArgument,
     DataOption,
     EventFormat,
@@ -30,9 +29,10 @@ from fabgen.options import (
     TargetArgument,
     TrainingSeedOption,
 )
+from fabgen.errors import FabgenError, InputError
+from fabgen.targets import card_and_run, card_of_run
 
 if TYPE_CHECKING:
-    from fabgen.card import Card
     from fabgen.run import How
 
 app = typer.Typer(
@@ -86,7 +86,7 @@ def train(
     with _messages(restart=restart):
         from fabgen import run as pipeline
 
-        loaded, directory = _card_and_run(card, run, settings, seed, data)
+        loaded, directory = card_and_run(card, run, settings, seed, data)
         if os.path.isdir(card):
             raise InputError("train takes a card", found=card, allowed="a TOML file")
         figures = pipeline.train(loaded, directory, _how(restart, quiet))
@@ -130,7 +130,7 @@ def generate(
     with _messages(restart=restart):
         from fabgen import run as pipeline
 
-        card, directory = _card_and_run(target, run, options, seed, data)
+        card, directory = card_and_run(target, run, options, seed, data)
         if append and (overwrite or restart):
             raise InputError(
                 "these options exclude each other",
@@ -168,7 +168,7 @@ def integrate(
         from fabgen import run as pipeline
         from fabgen.run_files import RunDirectory
 
-        card, directory = _card_and_run(target, run, settings, seed)
+        card, directory = card_and_run(target, run, settings, seed)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
         report = pipeline.integrate(card, directory, _how(restart, quiet), vegas=vegas)
         _show_results(report)
@@ -199,7 +199,7 @@ def show(
 
         # os.path says no, where Path raises OSError, to a text too long for the name of a file.
         if os.path.isdir(target):
-            card = load_card(_card_of_run(Path(target)), settings or [])
+            card = load_card(card_of_run(Path(target)), settings or [])
         elif target.endswith(".toml") or os.path.exists(target):
             card = load_card(target, settings or [])
         else:
@@ -237,70 +237,6 @@ def plot(
         how = _how(False, quiet)
         for path in pipeline.plot(run, how, samples=samples, file_format=file_format.value):
             print(f"  {path}", flush=True)
-
-
-def _card_and_run(
-    target: str,
-    run: Path | None,
-    settings: list[str] | None,
-    seed: int | None,
-    data: str | None = None,
-) -> tuple[Card, Path]:
-    """The card that an argument CARD or RUN means, and the run directory to work in."""
-    if data is None:
-        return _loaded(target, run, settings or [], seed)
-    from fabgen.card.toml import string
-
-    card, directory = _loaded(
-        target, run, [*(settings or []), f"training.fkld.data={string(data)}"], seed
-    )
-    if card.training.method != "fkld":
-        raise InputError(
-            "only the forward divergence learns from a file",
-            key="--data",
-            found=f'{data}, with training.method = "{card.training.method}"',
-            allowed='training.method = "fkld"',
-            hint="--set training.method=fkld",
-        )
-    return card, directory
-
-
-def _loaded(
-    target: str, run: Path | None, settings: list[str], seed: int | None
-) -> tuple[Card, Path]:
-    from fabgen.card import load_card
-    from fabgen.run_files import default_run
-
-    path = Path(target)
-    if os.path.isdir(target):
-        if run is not None and run.resolve() != path.resolve():
-            raise InputError(
-                "two run directories are given",
-                key="--run",
-                found=f"{target} and {run}",
-                allowed="one of them, or a card with --run",
-            )
-        file = _card_of_run(path)
-        if any(setting.partition("=")[0].strip() == "preset" for setting in settings):
-            raise InputError(
-                "the card of a run holds every key, so a preset would change nothing",
-                file="--set",
-                key="preset",
-                allowed="a preset with the card that the run was made from",
-            )
-        return load_card(file, settings, seed), path
-    card = load_card(path, settings, seed)
-    return card, run if run is not None else default_run(path)
-
-
-def _card_of_run(path: Path) -> Path:
-    from fabgen.rundir import is_run
-
-    if not is_run(path):
-        raise InputError(
-            "the directory holds no run", file=path, allowed="a card, or the directory of a run"
-        )
-    return path / "card.toml"
 
 
 def _compilation_cache() -> Path | None:
@@ -389,6 +325,7 @@ def _interrupted(restart: bool) -> NoReturn:
     what = "the results are stored" if interrupts.stored() else f"{again} goes on from here"
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(f"fabgen: interrupted; {what}", file=sys.stderr, flush=True)
+    interrupts.leave()
     raise typer.Exit(1) from None
 
 
@@ -397,4 +334,7 @@ def main() -> None:
     interrupts.install()
     # XLA reports compilations of more than two minutes as if they were bugs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    app()
+    try:
+        app()
+    finally:
+        interrupts.end()

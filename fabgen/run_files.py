@@ -77,17 +77,16 @@ def names_in(path: Path) -> list[str]:
         return []
 
 
-def default_run(card: Path) -> Path:
-    """The run directory that a card has without --run: called after it, in runs/."""
-    if not card.name.removesuffix(".toml").strip("."):
+def default_run(name: str) -> Path:
+    """The run directory of a card without --run: called after the card, in runs/."""
+    if not name.removesuffix(".toml").strip("."):
         raise InputError(
             "the card has no name that a run directory could be called after",
-            file=card,
-            found=card.name,
+            found=name,
             allowed="a name such as muons.toml",
             hint="--run DIR says where the run is kept",
         )
-    return Path("runs") / card.stem
+    return Path("runs") / name
 
 
 def refuse_odd(path: Path) -> None:

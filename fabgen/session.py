@@ -90,11 +90,15 @@ class Session:
         def values_at(placed: Placed, channel: jax.Array) -> ChannelValues:
             return channel_values(integrand.point_at(placed, channel))
 
-        with self.watch("compile"), concurrent.futures.ThreadPoolExecutor(1) as pool:
-            lowered = jax.jit(integrand.place).lower(points, channels)
-            place = pool.submit(lowered.compile)
-            values = jax.jit(values_at).lower(lowered.out_info, channels).compile()
-            return place.result(), values
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        try:
+            with self.watch("compile"):
+                lowered = jax.jit(integrand.place).lower(points, channels)
+                place = pool.submit(lowered.compile)
+                values = jax.jit(values_at).lower(lowered.out_info, channels).compile()
+                return place.result(), values
+        finally:
+            pool.shutdown(wait=False)  # an interruption does not wait for it
 
     @property
     def in_channels(self) -> InChannels:

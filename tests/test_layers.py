@@ -51,7 +51,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("reporting", "describe", "describe_dalitz", "draw", "evaluation"),
         *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
-    ("cli", "options", "terminal", "__main__"),
+    ("cli", "arguments", "targets", "terminal", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -1,4 +1,4 @@
-"""The arguments and options that commands share, with their help."""
+"""Arguments and options that the commands share."""
 
 from __future__ import annotations
 
