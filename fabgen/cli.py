@@ -296,8 +296,9 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
 
     restart: whether the command, given again, would throw away what it has done so far.
     """
+    again = "the same command without --restart" if restart else "the same command"
     try:
-        interrupts.begin()
+        interrupts.begin(f"{again} goes on from here")
         yield
         interrupts.check()
     except BrokenPipeError:
@@ -306,10 +307,10 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
         print(f"fabgen: {error}", file=sys.stderr)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        _interrupted(restart)
+        _interrupted()
     except Exception as error:
         if interrupts.requested():
-            _interrupted(restart)  # compiled code has made another exception of it
+            _interrupted()  # compiled code has made another exception of it
         if os.environ.get("FABGEN_DEBUG"):
             raise
         first = str(error).strip().splitlines()[:1]
@@ -318,14 +319,13 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def _interrupted(restart: bool) -> NoReturn:
+def _interrupted() -> NoReturn:
     """Says that a signal has ended the command, and ends it."""
     interrupts.end()
-    again = "the same command without --restart" if restart else "the same command"
-    what = "the results are stored" if interrupts.stored() else f"{again} goes on from here"
-    with contextlib.suppress(OSError):  # the terminal may be gone
-        print(f"fabgen: interrupted; {what}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     interrupts.leave()
+    print(f"fabgen: interrupted; {interrupts.last_words()}", file=sys.stderr)
     raise typer.Exit(1) from None
 
 

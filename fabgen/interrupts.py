@@ -3,7 +3,8 @@
 Each raises a KeyboardInterrupt where the command is at work. An exception raised while compiled
 code calls back into Python may be swallowed there, so the signal is noted as well, and `check`,
 between pieces of work, raises again. What must not end half-way is `held`: there, and while a
-module is imported, the signal is noted only. A second signal raises at once.
+module is imported, the signal is noted only. A second signal raises at once; where compiled code
+keeps Python from seeing it, a thread ends the process.
 
 Only the command line calls `install`; without it nothing here has an effect, and Python's own
 handler of Ctrl-C stays in place.
@@ -15,6 +16,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +34,8 @@ class Interrupted(KeyboardInterrupt):
 
 #: Signals that follow each other so fast are one: a terminal that closes sends several.
 BURST = 0.3  # seconds
+#: What a second signal leaves Python to end the command by itself.
+_PATIENCE = 1.0  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -44,6 +48,7 @@ class _State:
     holds: int = 0  # blocks of `held` that the process is in
     ended: bool = False  # further signals change nothing
     stored: bool = False
+    message: str = ""  # the last words of a command that is ended
 
 
 _state = _State()
@@ -68,12 +73,34 @@ def install() -> None:
             report(unraisable)
 
     sys.unraisablehook = hook
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(read,), daemon=True).start()
 
 
-def begin() -> None:
-    """The work begins, and with it that a signal ends it."""
-    _state.holds = 0
+def begin(message: str) -> None:
+    """The work begins, and with it that a signal ends it. message: what to say then."""
+    _state.holds, _state.message = 0, message
     check()
+
+
+def _watch(arrivals: int) -> None:
+    """Waits for a second signal. arrivals: a pipe that gets the number of each at once."""
+    first = None
+    while True:
+        if os.read(arrivals, 1)[0] not in _SIGNALS:
+            continue
+        now = time.monotonic()
+        first = first or now
+        if now - first >= BURST:
+            time.sleep(_PATIENCE)
+            leave()
+
+
+def last_words() -> str:
+    """What an ended command says."""
+    return "the results are stored" if _state.stored else _state.message
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
@@ -125,20 +152,15 @@ def mark_stored() -> None:
     _state.stored = _state.installed
 
 
-def stored() -> bool:
-    """Whether `mark_stored` was called."""
-    return _state.stored
-
-
 def end() -> None:
     """From here on signals are ignored: the process is about to end anyway."""
     _state.ended = _state.installed
 
 
 def leave() -> None:
-    """Ends the process where `install` was called, with exit code 1 and without waiting for threads
-    that compile what nobody wants any more. All files are closed by now."""
+    """Ends the process where `install` was called, with a message and exit code 1, and without
+    waiting for threads that compile what nobody wants any more."""
     if _state.installed:
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            os.write(2, f"fabgen: interrupted; {last_words()}\n".encode())
         os._exit(1)

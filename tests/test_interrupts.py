@@ -184,6 +184,19 @@ def test_no_signal_is_lost_or_told_otherwise(card, body):
     assert end_of(start(body, card)) == (1, MESSAGE)
 
 
+def test_a_second_signal_ends_what_python_does_not_see(card):
+    """Compiled code that runs on without a look at signals, as XLA does."""
+    lines = [
+        "import hashlib, threading",
+        "def twice():",
+        "    for _ in range(2):",
+        f"        time.sleep({2.0 * BURST}); os.kill(os.getpid(), signal.SIGINT)",
+        "threading.Thread(target=twice, daemon=True).start()",
+        "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)",
+    ]
+    assert end_of(start("\n    ".join(lines), card)) == (1, MESSAGE)
+
+
 def test_signals_before_the_work_begins_are_noted(card):
     """While the command line itself is imported nobody could tell the user."""
     script = (
