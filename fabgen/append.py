@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
@@ -28,6 +28,7 @@ from fabgen.samplers import samplers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fabgen.events.processes import Sums
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.unweight import Totals
     from fabgen.session import Session, Trained
@@ -44,13 +45,13 @@ def settings_of(card: Card) -> dict[str, dict[str, Any]]:
 
 
 def record(
-    trained: Trained, survey: Survey, totals: Totals, max_weight: float, file: Path
+    trained: Trained, survey: Survey, totals: Totals, sums: Sequence[Sums], file: Path
 ) -> dict[str, Any]:
-    """The entry `append` of the report of a finished event file."""
+    """The entry `append` of the report of a finished event file; sums: over its events."""
     return {
         "surrogate_sha256": _fingerprint(trained),
         "file_sha256": sha256(file),
-        "largest_event_weight": max_weight,
+        "processes": [list(process) for process in sums],
         "sum_weight": totals.sum_weight,
         "sum_overweight": totals.sum_overweight,
         "survey": {
@@ -111,6 +112,7 @@ class Existing:
             )
         with session.watch("import"):
             from fabgen.events.lhe import Earlier
+            from fabgen.events.processes import Sums
         surrogate, survey = {trained.surrogate: trained.params}, self.survey
         (sampler,) = samplers(session, surrogate, session.card.evaluation.floor)
         if survey.channels:
@@ -118,19 +120,19 @@ class Existing:
             sampler = dataclasses.replace(sampler, shares=shares)
         place = Place(self.report["number"], len(self.report["parts"]) + 1, self.card)
         held, weighted = self.report["append"], self.report["weighted"]
-        earlier = Earlier(self.file, held["largest_event_weight"])
+        earlier = Earlier(self.file, tuple(Sums(*process) for process in held["processes"]))
         path = staged(session.run, self.file.name)
-        totals, largest = write_events(session, path, place, sampler, survey, weighted, earlier)
-        report = self._joined(totals, largest, path, session.watch.seconds())
+        totals, sums = write_events(session, path, place, sampler, survey, weighted, earlier)
+        report = self._joined(totals, sums, path, session.watch.seconds())
         store(session.run, report, None, [self.file.name])
         return report
 
     def _joined(
-        self, totals: Totals, max_weight: float, file: Path, timing_s: Mapping[str, float]
+        self, totals: Totals, sums: Sequence[Sums], file: Path, timing_s: Mapping[str, float]
     ) -> dict[str, Any]:
         """The report of `file`, which holds the new events after the old ones.
 
-        totals: of the new events. max_weight: of all. timing_s: seconds of this command by stage.
+        totals: of the new events. sums: over all. timing_s: seconds of this command by stage.
         """
         old, held = self.report, self.report["append"]
         weight = held["sum_weight"] + totals.sum_weight
@@ -151,7 +153,7 @@ class Existing:
                 "append": held
                 | {
                     "file_sha256": sha256(file),
-                    "largest_event_weight": max_weight,
+                    "processes": [list(process) for process in sums],
                     "sum_weight": weight,
                     "sum_overweight": overweight,
                 },

@@ -16,6 +16,7 @@ from fabgen.session import EVENTS, GENERATION, Session
 
 if TYPE_CHECKING:
     from fabgen.events.lhe import Earlier, FileInfo
+    from fabgen.events.processes import Sums
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.sampler import WeightedSampler
     from fabgen.sampling.unweight import Totals
@@ -39,11 +40,11 @@ def write_events(
     survey: Survey,
     weighted: bool,
     earlier: Earlier | None = None,
-) -> tuple[Totals, float]:
+) -> tuple[Totals, tuple[Sums, ...]]:
     """Generates session.card.generation.events events and writes them to `path`, block by block.
 
-    Those of an `earlier` file stand before them. Returns the sums over the new events and the
-    largest weight in the file.
+    Those of an `earlier` file stand before them. Returns the sums over the new events, and
+    those over all events of the file by process.
     """
     with session.watch("import"):
         from fabgen.events.assemble import assemble, drawer_of_placed, event_drawer
@@ -98,7 +99,7 @@ def write_events(
         watch.add("write", watch.clock() - start - generating)
     calls = drawn if integrand.drawing_evaluates else 0
     totals = dataclasses.replace(totals, target_evaluations=totals.target_evaluations + calls)
-    return totals, written.max_weight
+    return totals, written.sums
 
 
 def _file_info(session: Session, survey: Survey, card: Card) -> FileInfo:

@@ -110,13 +110,13 @@ def generate(
         path = staged(run, name)
         place = Place(number, 1, card)
         survey = evaluated.survey
-        totals, largest = write_events(session, path, place, evaluated.sampler, survey, weighted)
+        totals, sums = write_events(session, path, place, evaluated.sampler, survey, weighted)
         report = _report(session, trained, evaluated, totals, weighted)
         report |= {
             "number": number,
             "file": name,
             "parts": [totals.events],
-            "append": append.record(trained, survey, totals, largest, path),
+            "append": append.record(trained, survey, totals, sums, path),
         }
         report = append.sealed(report)
         old = [n for n in names_in(run.path) if number_of(n)] if overwrite else []

@@ -229,7 +229,7 @@ def test_what_unweighting_needs_comes_back_from_the_report_as_it_was(tmp_path):
     channels = (ChannelSurvey(0.3, None, 0.1 + 0.2), ChannelSurvey(0.0, None, -np.inf))
     made = dataclasses.replace(survey(total, total.largest, 0.01, 7), channels=channels)
     (tmp_path / "events.lhe").write_text("x")
-    entry = record(Trained(None, ()), made, Totals(), 1.0, tmp_path / "events.lhe")
+    entry = record(Trained(None, ()), made, Totals(), (), tmp_path / "events.lhe")
     from fabgen.events.report import dump_report
 
     stored = json.loads(dump_report({"append": entry}))
