@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -30,16 +31,40 @@ def run_path(text: str) -> Path:
     return Path(text)
 
 
-CardArgument = Annotated[str, typer.Argument(metavar="CARD", help="A process card (TOML).")]
+def whole_number(at_least: int) -> Callable[[str], int]:
+    """The parser of an option that takes 10000, 10_000 or 1e4."""
+
+    def parse(text: str) -> int:
+        try:
+            number = float(text)
+            if number == int(number) >= at_least:
+                return int(number)
+        except (ValueError, OverflowError):  # no number, nan, inf
+            pass
+        raise typer.BadParameter(
+            f"{text!r} is not a whole number >= {at_least}, such as 10000, 10_000 or 1e4."
+        )
+
+    return parse
+
+
+CardArgument = Annotated[
+    str, typer.Argument(metavar="CARD", help="A process card (TOML), or a process in quotes.")
+]
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="CARD|RUN", help="A process card, or the directory of a run.")
+    str,
+    typer.Argument(
+        metavar="CARD|RUN",
+        help="A process card, the directory of a run, or a process in quotes.",
+    ),
 ]
 RunOption = Annotated[
     Path | None,
     typer.Option(
         "--run",
         metavar="DIR",
-        help="Run directory; by default runs/<card name>.",
+        help="Run directory; by default runs/<card name>, of a process in quotes "
+        "runs/<its particles>_<digits of its own>.",
         parser=run_path,
     ),
 ]

@@ -28,9 +28,10 @@ from fabgen.arguments import (
     SetOption,
     TargetArgument,
     TrainingSeedOption,
+    whole_number,
 )
 from fabgen.errors import FabgenError, InputError
-from fabgen.targets import card_and_run, card_of_run
+from fabgen.targets import card_and_run, card_of_run, is_file
 
 if TYPE_CHECKING:
     from fabgen.run import How
@@ -66,6 +67,8 @@ def _main(
     A card is a TOML file. One line is enough; every other key has a default:
 
         process = "e+ e- > mu+ mu-"
+
+    A process in quotes may stand in the place of such a card.
     """
 
 
@@ -98,7 +101,14 @@ def generate(
     target: TargetArgument,
     run: RunOption = None,
     events: Annotated[
-        int | None, typer.Option("--events", "-n", metavar="INT", min=1, help="Events to write.")
+        int | None,
+        typer.Option(
+            "--events",
+            "-n",
+            metavar="INT",
+            parser=whole_number(at_least=1),
+            help="Events to write: 10000, 10_000 or 1e4.",
+        ),
     ] = None,
     weighted: Annotated[
         bool, typer.Option("--weighted", help="Keep every point, with its weight.")
@@ -200,7 +210,7 @@ def show(
         # os.path says no, where Path raises OSError, to a text too long for the name of a file.
         if os.path.isdir(target):
             card = load_card(card_of_run(Path(target)), settings or [])
-        elif target.endswith(".toml") or os.path.exists(target):
+        elif is_file(target):
             card = load_card(target, settings or [])
         else:
             card = card_of_process(target, settings or [])
@@ -217,7 +227,7 @@ def plot(
         typer.Option(
             "--samples",
             metavar="INT",
-            min=100,
+            parser=whole_number(at_least=100),
             help="Points of the surrogate, and of each part of the reference; by default as many "
             "as the card evaluates.",
         ),

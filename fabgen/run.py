@@ -19,6 +19,7 @@ from fabgen.card import Card, with_channels
 from fabgen.card.auto import is_automatic
 from fabgen.card.toys import is_toy
 from fabgen.commit import staged, store
+from fabgen.conditions import conditions
 from fabgen.errors import InputError
 from fabgen.evaluation import Evaluated, evaluate
 from fabgen.generation import Place, write_events
@@ -304,6 +305,7 @@ def _report(
         untrained=_untrained(flat) if flat else None,
         notes=list(session.integrand.notes),
         settings=append.settings_of(card),
+        **conditions(card, session.integrand),
     )
 
 

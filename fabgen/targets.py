@@ -1,10 +1,11 @@
-"""What the argument CARD or RUN of a command means: a card, and a run directory.
+"""What the argument CARD, RUN or PROCESS of a command means: a card, and a run directory.
 
 Heavy packages are imported by the functions that need them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def card_and_run(
 def _loaded(
     target: str, run: Path | None, settings: list[str], seed: int | None
 ) -> tuple[Card, Path]:
-    from fabgen.card import load_card
+    from fabgen.card import card_of_process, load_card
     from fabgen.run_files import default_run
 
     path = Path(target)
@@ -65,8 +66,26 @@ def _loaded(
                 allowed="a preset with the card that the run was made from",
             )
         return load_card(file, settings, seed), path
-    card = load_card(path, settings, seed)
+    if not is_file(target) and _is_process(target):
+        from fabgen.process.run_names import run_name
+
+        name = run_name(target)
+        card = dataclasses.replace(card_of_process(target, settings, seed), name=name)
+    else:
+        card = load_card(path, settings, seed)
     return card, run if run is not None else default_run(card.name)
+
+
+def is_file(target: str) -> bool:
+    """Whether an argument means a card, there or not, and not a process."""
+    return target.endswith(".toml") or os.path.exists(target)
+
+
+def _is_process(target: str) -> bool:
+    """Whether an argument that is no file reads as a process, and not as the name of a card."""
+    text = target.strip()
+    words = " " in text and os.sep not in text
+    return ">" in text or words or text.lower().startswith("toy:")
 
 
 def card_of_run(path: Path) -> Path:

@@ -48,10 +48,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "own_events",
         ),
         *("rundir", "run_files", "commit", "generation", "append", "untrained", "samplers"),
-        *("reporting", "describe", "describe_dalitz", "draw", "evaluation"),
+        *("reporting", "conditions", "describe", "describe_dalitz", "draw", "evaluation"),
         *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
-    ("cli", "arguments", "targets", "terminal", "__main__"),
+    ("arguments", "targets", "cli", "terminal", "figures", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, Model
-from fabgen.process.expansion import expand
+from fabgen.process.chain_orders import Path, bound_chain, links
+from fabgen.process.expansion import expand, resolved_order
 from fabgen.process.graph import Graph, build_graph, lowest_qed
 from fabgen.process.identical import identical_factor
 from fabgen.process.multiparticles import multiparticles
+from fabgen.process.no_diagrams import no_diagrams, violated_charges
 from fabgen.process.parser import parse_process
-from fabgen.process.syntax import Core, DecayTree
-
-#: The position of a link in its decay chain: the slots that lead to it.
-Path = tuple[int, ...]
+from fabgen.process.syntax import DecayTree
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,7 +83,7 @@ def find_subprocesses(
                 distinct.append(Diagrams(tree, graph, identical_factor(tree), qed))
             subprocesses.append(Subprocess(tree, number, legs, position))
         if not any(seen[sub.tree.key()] == position for sub in subprocesses):
-            raise _no_diagrams(model, line)
+            raise no_diagrams(model, line, table)
     return tuple(subprocesses), tuple(distinct)
 
 
@@ -99,11 +98,15 @@ def _of_line(
     trees = expand(
         line, model, table, orders=ORDERS, possible=functools.partial(conserves_charges, model)
     )
-    links = [dict(_links(tree)) for tree in trees]
+    bounds = [resolved_order(order, ORDERS) for order in line.orders]
+    if bounds:
+        bounded = (bound_chain(model, tree, bounds) for tree in trees)
+        trees = tuple(tree for tree in bounded if tree is not None)
+    cores_of = [dict(links(tree)) for tree in trees]
     lowest = functools.cache(functools.partial(lowest_qed, model))
     orders: dict[Path, int] = {}
     possible = []
-    for tree, cores in zip(trees, links, strict=True):
+    for tree, cores in zip(trees, cores_of, strict=True):
         qed = {path: n for path, core in cores.items() if (n := lowest(core)) is not None}
         if len(qed) < len(cores):
             continue
@@ -114,43 +117,9 @@ def _of_line(
         yield tree, {path: orders[path] for path, core in cores.items() if not core.orders}
 
 
-def _links(tree: DecayTree, path: Path = ()) -> Iterator[tuple[Path, Core]]:
-    yield path, tree.core
-    for slot, decay in enumerate(tree.decays):
-        if decay is not None:
-            yield from _links(decay, (*path, slot))
-
-
 def conserves_charges(model: Model, initial: Sequence[str], final: Sequence[str]) -> bool:
-    """Electric charge, lepton number and colour triality."""
-    return not _violated(model, initial, final)
-
-
-def _violated(model: Model, initial: Sequence[str], final: Sequence[str]) -> list[str]:
-    def total(names: Sequence[str], charge: str) -> int:
-        particles = [model.particle(name) for name in names]
-        if charge == "colour":
-            return sum((p.colour == 3) - (p.colour == -3) for p in particles) % 3
-        return sum(getattr(p, charge) for p in particles)
-
-    names = {"charge": "electric charge", "lepton_number": "lepton number", "colour": "colour"}
-    violated = [name for key, name in names.items() if total(initial, key) != total(final, key)]
-    coloured = [name for name in (*initial, *final) if model.particle(name).colour != 1]
-    if len(coloured) == 1 and "colour" not in violated:
-        violated.append("colour")
-    return violated
-
-
-def _no_diagrams(model: Model, text: str) -> InputError:
-    core = parse_process(text).core
-    names = [model.resolve(name) for name in (*core.initial, *core.final)]
-    hint = "quark flavour and lepton family are conserved but by W bosons; raise or drop the orders"
-    if all(names):
-        split = len(core.initial)
-        violated = _violated(model, names[:split], names[split:])  # type: ignore[arg-type]
-        if violated:
-            hint = f"the process does not conserve {' and '.join(violated)}"
-    return InputError("the process has no diagrams", key="process", found=text, hint=hint)
+    """Electric charge, lepton number, colour triality and baryon number."""
+    return not violated_charges(model, initial, final)
 
 
 def _name(tree: DecayTree) -> str:
