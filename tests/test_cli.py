@@ -189,6 +189,31 @@ def test_a_card_that_is_not_there_is_no_process(calls):
         assert "the card does not exist" in result.stderr
 
 
+def test_events_of_a_run_that_has_some(calls, write_card):
+    path = write_card(PROCESS, "muons.toml")
+    told = fabgen("generate", path, "--append", "-n", "1000", "--weighted").stdout
+    name, card, _, _, options = calls[0]
+    assert (name, card.generation.events, options) == ("append_events", 1000, {"weighted": True})
+    assert told.endswith(
+        "  runs/muons/events-2.lhe\n  runs/muons/report-2.json\n  1,000 of the events are new\n"
+    )
+    assert fabgen("generate", path, "--overwrite").exit_code == 0
+    assert calls[1][4] == {"weighted": False, "overwrite": True}
+    for other in ("--overwrite", "--restart"):
+        result = fabgen("generate", path, "--append", other)
+        assert result.exit_code == 2
+        assert f"found:   --append and {other}" in result.stderr
+    assert len(calls) == 2
+
+
+def test_further_events_say_that_the_others_stay(calls, write_card, monkeypatch):
+    further = REPORT | {"number": 3, "file": "events-3.lhe.gz"}
+    monkeypatch.setattr(pipeline, "generate", lambda *arguments, **options: further)
+    told = fabgen("generate", write_card(PROCESS, "muons.toml")).stdout
+    assert "  runs/muons/events-3.lhe.gz\n  runs/muons/report-3.json\n" in told
+    assert told.endswith("events that the run had are still there; --overwrite replaces them\n")
+
+
 def test_integrate_with_vegas(calls, write_card):
     assert fabgen("integrate", write_card(PROCESS), "--vegas").exit_code == 0
     assert calls[0][4] == {"vegas": True}
