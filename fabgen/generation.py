@@ -124,6 +124,7 @@ def _file_info(session: Session, survey: Survey, card: Card) -> FileInfo:
         card=dump_card(card),
         slha=slha_text(integrand.parameters, integrand.masses, integrand.widths),
         version=__version__,
+        notes=integrand.notes,
     )
 
 

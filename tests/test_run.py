@@ -51,7 +51,7 @@ class ToyIntegrand:
     mirrors = (0,)
     owners = (0,)
     unit = "pb"
-    notes = ()
+    notes = ("f is a toy",)
     beam_particles = (-11, 11)
     beam_energies = (500.0, 500.0)
     parameters = MappingProxyType({"aEWM1": 132.507})
@@ -156,6 +156,7 @@ def events_of(directory: Path) -> str:
     """The file without its head, which holds the card."""
     text = gzip.decompress((directory / "events.lhe.gz").read_bytes()).decode()
     assert text.count("<event>") == 200
+    assert "\nnote: f is a toy\n" in text
     return text[text.index("<event>") :]
 
 
@@ -187,6 +188,7 @@ def test_events_and_report_of_every_surrogate(finished, kind):
     assert abs(report["untrained"]["integral"] - 1.0) < 5.0 * report["untrained"]["integral_error"]
     assert report["cross_section_pb"] == report["integral"]
     assert report["events"] == 200
+    assert report["notes"] == ["f is a toy"]
     assert report["evaluation_samples"] == 20000
     assert report["beams"]["sqrt_s"] == 1000.0
     assert (report["cuts"], report["bw_cutoff"]) == ({}, None)

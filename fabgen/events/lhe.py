@@ -45,6 +45,7 @@ class FileInfo:
     beams, energies: PDG ids and energies in GeV of the two beams, see `decay_beams` for a decay.
     cross_section, error: of the evaluation, in `unit` ("pb", "GeV" for decays, "none").
     process: the process string. card: the resolved card. slha: the parameters in SLHA format.
+    notes: sentences on what the cross section is, beyond its card.
     """
 
     beams: tuple[int, int]
@@ -56,6 +57,7 @@ class FileInfo:
     card: str
     slha: str
     version: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -264,6 +266,7 @@ def _notes(info: FileInfo, n_processes: int) -> str:
             "IDWTUP = -4: the mean of XWGTUP over the file is the cross section",
             *([_SEVERAL] if n_processes > 1 else []),
             "SPINUP = 9: not known",
+            *(f"note: {note}" for note in info.notes),
         ]
     )
 

@@ -195,12 +195,14 @@ def test_decay_of_one_particle(path, file_info, top_batch, tops) -> None:
 def test_header_is_safe_xml(path, file_info, tops, top_batch) -> None:
     """Markup, CDATA ends, quotes and umlauts of a card survive; control characters do not."""
     card = 'process = "a & b > c"\n# <tag> ]]> -- \u00fc \x00\n'
-    write_lhe(path, file_info(card=card, process="e+ e- > <x>"), (tops,), [top_batch(1)])
+    info = file_info(card=card, process="e+ e- > <x>", notes=("a < b", "and more"))
+    write_lhe(path, info, (tops,), [top_batch(1)])
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     header = ET.fromstring(data).find("header")
     assert header.findtext("fabgen_card").strip("\n") == card.replace("\x00", "?").strip("\n")
     assert header.findtext("slha").strip("\n") == file_info().slha.strip("\n")
     assert "process: e+ e- > <x>" in header.findtext("fabgen")
+    assert header.findtext("fabgen").endswith("\nnote: a < b\nnote: and more\n")
     assert pylhe.LHEFile.fromfile(path).header is not None
 
 
