@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("units", "errors", "files", "metrics", "numerics", "grouping"),
+    ("units", "errors", "files", "interrupts", "metrics", "numerics", "grouping"),
     ("card",),
     ("model",),
     ("process",),
@@ -49,17 +49,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "event_sample",
             "own_events",
         ),
-        *(
-            "rundir",
-            "reporting",
-            "conditions",
-            "describe",
-            "describe_dalitz",
-            "draw",
-            "evaluation",
-            "untrained",
-            "samplers",
-        ),
+        *("rundir", "run_files", "commit", "generation", "append", "untrained", "samplers"),
+        *("reporting", "conditions", "describe", "describe_dalitz", "draw", "evaluation"),
         *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
     ("arguments", "targets", "cli", "terminal", "figures", "__main__"),

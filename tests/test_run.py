@@ -369,10 +369,10 @@ def test_the_seed_of_the_generation_changes_events_only(how, copy_of, tmp_path):
     other = dataclasses.replace(other, training=dataclasses.replace(other.training, seed=7))
     other = pipeline.adopt_seed(other, run)
     assert other.training.seed == 1
-    report = pipeline.generate(other, run, how)
+    report = pipeline.generate(other, run, how, overwrite=True)
     assert (report["seed"], report["generation_seed"]) == (1, 7)
     assert (run / "events.lhe.gz").read_bytes() != first
-    pipeline.generate(flat, run, how)
+    pipeline.generate(flat, run, how, overwrite=True)
     assert (run / "events.lhe.gz").read_bytes() == first
     assert pipeline.adopt_seed(other, tmp_path / "new") == other
 
