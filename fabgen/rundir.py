@@ -203,7 +203,7 @@ def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
             "the card differs from the one this run was made with",
             file=path,
             key=", ".join(difference.key for difference in conflicts),
-            found="\n           ".join(f"{difference} (run -> card)" for difference in conflicts),
+            found=[f"{difference} (run -> card)" for difference in conflicts],
             allowed="other values in [generation] and [evaluation] only",
             hint="--restart trains anew, --run DIR uses another directory",
         )

@@ -21,8 +21,6 @@ def test_round_trip(tmp_path, file_info, tops, top_batch, name) -> None:
     assert (content.beams, content.energies) == (info.beams, info.energies)
     assert (content.cross_section, content.error) == (info.cross_section, info.error)
     assert content.max_weight == np.max(content.weight)
-    assert content.header["fabgen_card"] == info.card.strip("\n")
-    assert content.header["slha"] == info.slha.strip("\n")
     assert np.all(content.pdg == tops.pdg)
     assert content.momenta == pytest.approx(batch.momenta, rel=1e-14, abs=1e-13)
     assert content.weight == pytest.approx(batch.weight, rel=1e-14)
