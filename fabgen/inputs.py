@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import BinaryIO
+from io import BufferedReader
+from typing import Any
 
 from fabgen.errors import InputError
 
@@ -20,7 +21,7 @@ _KINDS = (
 )
 
 
-def open_input(path: str | os.PathLike[str]) -> BinaryIO:
+def open_input(path: str | os.PathLike[str]) -> BufferedReader:
     """A regular file for reading. Raises InputError for anything else that is there, OSError for a
     file that is missing, closed to the user, or a directory."""
     try:
@@ -51,3 +52,15 @@ def read_input(path: str | os.PathLike[str], limit: int) -> bytes:
             allowed=f"at most {limit:,} bytes",
         )
     return data
+
+
+def nests_deeper(value: object, most: int) -> bool:
+    """Whether tables and lists stand in one another at more levels than that."""
+    layer: list[Any] = [value]
+    for _ in range(most + 1):
+        layer = [x for x in layer if isinstance(x, dict | list)]
+        if not layer:
+            return False
+        inner = [x.values() if isinstance(x, dict) else x for x in layer]
+        layer = [x for items in inner for x in items]
+    return True

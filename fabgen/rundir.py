@@ -31,6 +31,7 @@ from typing import Any
 from fabgen.card import HEADER, Card, Difference, diff_cards, dump_card, load_card
 from fabgen.errors import FabgenError, InputError
 from fabgen.files import temporary, write_atomic, writing
+from fabgen.json_files import read_lines
 
 _EVENTS = ("events.lhe", "events.lhe.gz")
 _FILES = ("card.toml", "training.jsonl", "metrics.jsonl", "auto.json", *_EVENTS, "report.json")
@@ -39,6 +40,12 @@ _MADE = ("surrogate", "auto.json", *_EVENTS, "report.json")
 _FOLDERS = ("surrogate", "sample", "plots")
 #: Tables of the card that may change between two uses of a run.
 _FREE_TABLES = ("generation", "evaluation")
+
+
+#: What a run needs of every line of its logs; the rest is for pictures.
+_STEP = {"step": int}
+_TRAINING = {**_STEP, "target_evaluations": int}
+_METRICS = {**_STEP, "evaluations": int}
 
 
 @dataclass(frozen=True)
@@ -117,11 +124,9 @@ class RunDirectory:
         return self.plots / name
 
     def training_records(self) -> list[dict[str, Any]]:
-        """The lines of training.jsonl; one that a kill has cut off is left out."""
-        if not self.training_log.exists():
-            return []
-        lines = self.training_log.read_bytes().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if _step_of(line) < float("inf")]
+        """The lines of training.jsonl; one that a kill has cut off is left out. Raises InputError
+        for a damaged file, as `truncate_logs` and `evaluations_along` do."""
+        return read_lines(self.training_log, _TRAINING)
 
     def new_events(self, file_format: str) -> Path:
         """Where new events are written before they take their place."""
@@ -133,10 +138,13 @@ class RunDirectory:
         for log in (self.training_log, self.metrics_log):
             if not log.exists():
                 continue
-            lines = log.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if step is not None and _step_of(line) <= step]
-            if kept != lines:
-                write_atomic(log, b"".join(kept))
+            kept = b""
+            if step is not None:
+                steps = [record["step"] for record in read_lines(log, _STEP)]
+                lines = log.read_bytes().splitlines(keepends=True)
+                kept = b"".join(s for s, n in zip(lines, steps, strict=False) if n <= step)
+            if len(kept) != log.stat().st_size:
+                write_atomic(log, kept)
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Adds one line to training.jsonl and flushes it to the disk."""
@@ -149,10 +157,7 @@ class RunDirectory:
     @property
     def evaluations_along(self) -> int:
         """Calls of f that the lines of metrics.jsonl took."""
-        if not self.metrics_log.exists():
-            return 0
-        lines = self.metrics_log.read_bytes().splitlines(keepends=True)
-        return sum(json.loads(s)["evaluations"] for s in lines if _step_of(s) < float("inf"))
+        return sum(r["evaluations"] for r in read_lines(self.metrics_log, _METRICS))
 
 
 def is_run(path: Path) -> bool:
@@ -302,14 +307,6 @@ def _append(log: Path, record: Mapping[str, Any]) -> None:
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
-
-
-def _step_of(line: bytes) -> float:
-    """The step of one line of training.jsonl; infinite for a line cut off by a kill."""
-    try:
-        return json.loads(line)["step"] if line.endswith(b"\n") else float("inf")
-    except (ValueError, KeyError, TypeError):
-        return float("inf")
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

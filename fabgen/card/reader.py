@@ -12,7 +12,7 @@ from typing import Any
 
 from fabgen.card import toml
 from fabgen.errors import InputError
-from fabgen.inputs import read_input
+from fabgen.inputs import nests_deeper, read_input
 
 Table = dict[str, Any]
 
@@ -77,15 +77,10 @@ def parse_table(text: str, *, file: str | os.PathLike[str] | None = None) -> Tab
 
 def _refuse_deep(value: object, file: str | os.PathLike[str] | None) -> None:
     """Raises InputError for tables and lists that nest deeper than any key of a card."""
-    layer = [value]
-    for _ in range(_MAX_DEPTH):
-        inner = [v.values() if isinstance(v, dict) else v for v in layer]
-        layer = [x for items in inner for x in items if isinstance(x, dict | list)]
-        if not layer:
-            return
-    raise InputError(
-        "tables or lists nest too deeply", file=file, allowed=f"at most {_MAX_DEPTH} levels"
-    )
+    if nests_deeper(value, _MAX_DEPTH):
+        raise InputError(
+            "tables or lists nest too deeply", file=file, allowed=f"at most {_MAX_DEPTH} levels"
+        )
 
 
 def _line(text: str, message: str) -> str | None:
@@ -119,7 +114,7 @@ def override(table: Table, settings: Iterable[str]) -> tuple[Table, frozenset[st
         parsed = parse_value(value.strip())
         if len(keys) > _MAX_DEPTH:
             raise InputError("a key has too many parts", file="--set", found=setting)
-        _refuse_deep([parsed], "--set")
+        _refuse_deep(parsed, "--set")
         table = _put(table, keys, parsed, keys)
         paths.add(".".join(keys))
     return table, frozenset(paths)

@@ -72,10 +72,9 @@ def _tokens(stream: BinaryIO) -> Iterator[tuple[bytes, int, re.Match[bytes] | No
     while True:
         match = (outer or _TOKEN).search(buffer, at)
         data = b"" if match else stream.read(_CHUNK)
-        if match:
-            stop = match.start()
-        else:  # the end of the buffer may be the beginning of a tag
-            stop = max(at, len(buffer) - _MAX_TAG) if data else len(buffer)
+        stop = match.start() if match else len(buffer)
+        if data:  # the end of the buffer may be the beginning of a tag
+            stop = max(at, stop - _MAX_TAG)
         text = b"" if outer else buffer[at:stop]
         if match is None:
             yield text, stop - at, None
