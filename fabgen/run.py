@@ -198,7 +198,7 @@ def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> I
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.devices()
     with watch("compile"):
-        integrand = build_integrand(card)
+        integrand = build_integrand(card, how.reporter.note)
     if trains:
         check_training(card, integrand)
     stored = None if how.restart else directory

@@ -39,7 +39,7 @@ _FILES = ("card.toml", "training.jsonl", "metrics.jsonl", "auto.json", *_EVENTS,
 _MADE = ("surrogate", "auto.json", *_EVENTS, "report.json")
 _FOLDERS = ("surrogate", "sample", "plots")
 #: Tables of the card that may change between two uses of a run.
-_FREE_TABLES = ("generation", "evaluation")
+_FREE_TABLES = ("generation", "evaluation", "limits")
 
 
 #: What a run needs of every line of its logs; the rest is for pictures.

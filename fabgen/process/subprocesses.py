@@ -6,11 +6,14 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, Model
-from fabgen.process.expansion import expand
-from fabgen.process.graph import Graph, build_graph, lowest_qed
+from fabgen.process.counting import DiagramCounter
+from fabgen.process.effort import DEFAULT, Effort, counted, look_before, seconds_to_build
+from fabgen.process.expansion import Node, expand, resolve
+from fabgen.process.graph import Graph, build_graph
 from fabgen.process.identical import identical_factor
 from fabgen.process.multiparticles import multiparticles
 from fabgen.process.parser import parse_process
@@ -50,44 +53,108 @@ def find_subprocesses(
     model: Model,
     lines: Sequence[str],
     own_multiparticles: Mapping[str, str | Sequence[str]] | None = None,
+    effort: Effort = DEFAULT,
 ) -> tuple[tuple[Subprocess, ...], tuple[Diagrams, ...]]:
     """All subprocesses of the lines that have diagrams, and the distinct sets of diagrams.
 
-    Raises InputError (key "process") for wrong syntax, unknown particles, lines without diagrams.
+    Raises InputError (key "process") for wrong syntax, unknown particles, lines without diagrams,
+    and for more work than `effort` allows.
     """
     table = multiparticles(own_multiparticles or {}, model)
-    subprocesses: list[Subprocess] = []
-    distinct: list[Diagrams] = []
-    known: dict[str, int] = {}
+    counter = DiagramCounter(model)
+    try:
+        look_before(model, [_resolved(model, line, table) for line in lines], counter, effort)
+    except InputError as error:
+        raise error.with_place(key="process") from None
+    found: list[tuple[int, DecayTree, dict[Path, int]]] = []
     seen: dict[tuple, int] = {}  # the line that a subprocess belongs to
     for position, line in enumerate(lines):
-        try:
-            found = list(_of_line(model, line, table))
-        except InputError as error:
-            raise error.with_place(key="process") from None
-        for tree, qed in found:
+        for tree, qed in _of_line(model, line, table, counter):
             if seen.setdefault(tree.key(), position) != position:
                 raise InputError(
                     f"{_name(tree)} is part of two of the processes, and would be counted twice",
                     key="process",
                     found=f"{lines[seen[tree.key()]]!r} and {line!r}",
                 )
-            number, legs = _same_diagrams(model, tree, qed, known)
-            if number is None:
-                graph = build_graph(model, tree, qed)
-                if not graph.closings:
-                    continue
-                number = len(distinct)
-                known[_label(tree, qed, {})] = number
-                distinct.append(Diagrams(tree, graph, identical_factor(tree), qed))
-            subprocesses.append(Subprocess(tree, number, legs))
-        if not any(seen[sub.tree.key()] == position for sub in subprocesses):
+            found.append((position, tree, qed))
+    return _built(model, lines, _numbered(model, found), counter, effort)
+
+
+class _Numbered(NamedTuple):
+    """A subprocess of a line, and the first of those whose matrix element is the same."""
+
+    position: int
+    subprocess: Subprocess
+    qed: Mapping[Path, int]
+
+
+def _numbered(
+    model: Model, found: Sequence[tuple[int, DecayTree, Mapping[Path, int]]]
+) -> list[_Numbered]:
+    """Subprocesses with the place of the first equal one among them as number."""
+    known: dict[str, int] = {}
+    numbered = []
+    for place, (position, tree, qed) in enumerate(found):
+        number, legs = _same_diagrams(model, tree, qed, known)
+        if number is None:
+            known[_label(tree, qed, {})] = number = place
+        numbered.append(_Numbered(position, Subprocess(tree, number, legs), qed))
+    return numbered
+
+
+def _built(
+    model: Model,
+    lines: Sequence[str],
+    numbered: Sequence[_Numbered],
+    counter: DiagramCounter,
+    effort: Effort,
+) -> tuple[tuple[Subprocess, ...], tuple[Diagrams, ...]]:
+    """The subprocesses that have diagrams, and these."""
+    counts = {
+        place: n
+        for place, (_, sub, qed) in enumerate(numbered)
+        if sub.diagrams == place and (n := _count(counter, sub.tree, qed))
+    }
+    subprocesses = [entry for entry in numbered if entry.subprocess.diagrams in counts]
+    if counts:
+        external = {place: numbered[place].subprocess.external for place in counts}
+        effort.allow(
+            f"{counted(len(subprocesses), 'subprocess')}, "
+            f"{counted(sum(counts.values()), 'diagram')}",
+            sum(seconds_to_build(model, external[place], n) for place, n in counts.items()),
+        )
+    distinct: dict[int, tuple[int, Diagrams]] = {}
+    for place in counts:
+        _, sub, qed = numbered[place]
+        graph = build_graph(model, sub.tree, qed)
+        if graph.closings:
+            made = Diagrams(sub.tree, graph, identical_factor(sub.tree), qed)
+            distinct[place] = len(distinct), made
+    kept = [entry for entry in subprocesses if entry.subprocess.diagrams in distinct]
+    for position, line in enumerate(lines):
+        if not any(entry.position == position for entry in kept):
             raise _no_diagrams(model, line)
-    return tuple(subprocesses), tuple(distinct)
+    return (
+        tuple(dataclasses.replace(sub, diagrams=distinct[sub.diagrams][0]) for _, sub, _ in kept),
+        tuple(made for _, made in distinct.values()),
+    )
+
+
+def _count(counter: DiagramCounter, tree: DecayTree, qed: Mapping[Path, int]) -> int:
+    """The diagrams of a subprocess: the product of those of its links."""
+    product = 1
+    for path, core in _links(tree):
+        lowest, diagrams = counter.count(core)
+        product *= diagrams if path not in qed or lowest == qed[path] else 0
+    return product
+
+
+def _resolved(model: Model, text: str, table: Mapping[str, tuple[str, ...]]) -> Node:
+    return resolve(parse_process(text), model, table, orders=ORDERS)
 
 
 def _of_line(
-    model: Model, text: str, table: Mapping[str, tuple[str, ...]]
+    model: Model, text: str, table: Mapping[str, tuple[str, ...]], counter: DiagramCounter
 ) -> Iterator[tuple[DecayTree, dict[Path, int]]]:
     """The subprocesses of a line that may have diagrams, with the QED orders to keep.
 
@@ -98,11 +165,10 @@ def _of_line(
         line, model, table, orders=ORDERS, possible=functools.partial(conserves_charges, model)
     )
     links = [dict(_links(tree)) for tree in trees]
-    lowest = functools.cache(functools.partial(lowest_qed, model))
     orders: dict[Path, int] = {}
     possible = []
     for tree, cores in zip(trees, links, strict=True):
-        qed = {path: n for path, core in cores.items() if (n := lowest(core)) is not None}
+        qed = {p: n for p, core in cores.items() if (n := counter.count(core).qed) is not None}
         if len(qed) < len(cores):
             continue
         possible.append((tree, cores))
