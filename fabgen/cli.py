@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import typer
 
 from fabgen import __version__
 from fabgen.errors import FabgenError, InputError
+from fabgen.plain_text import ERRORS, shortened, visible
 
 if TYPE_CHECKING:
     from fabgen.card import Card
@@ -162,7 +164,7 @@ def generate(
         report = pipeline.generate(card, directory, _how(restart, quiet), weighted=weighted)
         _show_results(report)
         for name in (f"events.{card.generation.format}", "report.json"):
-            print(f"  {directory / name}")
+            _print(f"  {directory / name}")
 
 
 @app.command()
@@ -191,9 +193,9 @@ def integrate(
         _show_results(report)
         stored = RunDirectory(directory)
         if stored.has_events:
-            print(f"  not stored: {stored.report} is about the events of the run")
+            _print(f"  not stored: {stored.report} is about the events of the run")
         else:
-            print(f"  {stored.report}")
+            _print(f"  {stored.report}")
 
 
 @app.command()
@@ -222,7 +224,7 @@ def show(
             card = card_of_process(target, settings or [])
         from fabgen.describe import describe
 
-        print(describe(card, everything=everything), flush=True)
+        _print(describe(card, everything=everything, note=_print_note))
 
 
 @app.command()
@@ -252,7 +254,7 @@ def plot(
 
         how = _how(False, quiet)
         for path in pipeline.plot(run, how, samples=samples, file_format=file_format.value):
-            print(f"  {path}", flush=True)
+            _print(f"  {path}")
 
 
 def _card_and_run(
@@ -354,7 +356,16 @@ def _show_training(figures: dict, directory: Path) -> None:
     from fabgen.terminal import training_results
 
     Console().print(training_results(figures))
-    print(f"  {directory}")
+    _print(f"  {directory}")
+
+
+def _print(text: str) -> None:
+    """Prints a text that may quote names and values from anywhere."""
+    print(visible(text, keep="\n"), flush=True)
+
+
+def _print_note(text: str) -> None:
+    print(visible(text), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -378,7 +389,7 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
         if os.environ.get("FABGEN_DEBUG"):
             raise
         first = str(error).strip().splitlines()[:1]
-        what = ": ".join([type(error).__name__, *first])
+        what = visible(shortened(": ".join([type(error).__name__, *first])))
         print(f"fabgen: {what} (FABGEN_DEBUG=1 shows where)", file=sys.stderr)
         raise typer.Exit(1) from None
 
@@ -387,4 +398,7 @@ def main() -> None:
     """Entry point of the `fabgen` command."""
     # XLA reports compilations of more than two minutes as if they were bugs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ERRORS)
     app()

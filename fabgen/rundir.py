@@ -31,6 +31,7 @@ from typing import Any
 from fabgen.card import HEADER, Card, Difference, diff_cards, dump_card, load_card
 from fabgen.errors import FabgenError, InputError
 from fabgen.files import temporary, write_atomic, writing
+from fabgen.inputs import open_input
 from fabgen.json_files import read_lines
 
 _EVENTS = ("events.lhe", "events.lhe.gz")
@@ -164,7 +165,8 @@ def is_run(path: Path) -> bool:
     """Whether a directory is a run's. Raises InputError for a card.toml of another origin."""
     file = path / "card.toml"
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        with open_input(file) as content:
+            text = content.read(len(HEADER)).decode(errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:

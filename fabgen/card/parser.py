@@ -264,6 +264,8 @@ def _integer(value: object, key: str, limits: Option) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(key, value, allowed)
     if not limits.contains(value):
+        if value.bit_length() > 63:
+            allowed += " and of at most 63 bits" if limits.range() else " of at most 63 bits"
         raise _out_of_range(key, value, allowed, limits)
     return value
 

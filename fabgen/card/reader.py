@@ -19,8 +19,8 @@ Table = dict[str, Any]
 _POSITION = re.compile(r"\(at line (\d+), column \d+\)")
 #: Of a card; one that writes out every key has 5 kB.
 MAX_BYTES = 1 << 20
-#: Dots in one line: the time to read a dotted key goes with their square.
-_MAX_DOTS = 1000
+#: Dots in one line: time and memory for a dotted key go with their square.
+_MAX_DOTS = 100
 #: Tables and lists in one another, of a card and of what --set says.
 _MAX_DEPTH = 20
 _EXAMPLE = 'TOML text with at least a process, such as: process = "e+ e- > mu+ mu-"'

@@ -20,7 +20,7 @@ from fabgen.process.recipes import Orders, VertexTable
 from fabgen.process.restrictions import Restrictions
 from fabgen.process.syntax import Core
 
-#: Combinations of currents that are looked at before a link is taken to be beyond counting, after some
+#: Combinations of currents that are looked at before a link is taken to be beyond counting: some
 #: seconds. Sixteen different legs have more.
 _MOST = 10**6
 #: How many legs of each class are in a set.

@@ -18,10 +18,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, product
+from math import prod
 
 from fabgen.errors import InputError
 from fabgen.process.multiparticles import ParticleNames, unknown_name
 from fabgen.process.syntax import Core, Decay, DecayTree, Order, ProcessLine
+
+#: Choices of particles that a link may ask for in its s-channel.
+MAX_ALTERNATIVES = 1000
 
 Predicate = Callable[[tuple[str, ...], tuple[str, ...]], bool]
 _Choice = tuple[tuple[str, ...], tuple[DecayTree | None, ...]]
@@ -119,11 +123,15 @@ class _Expander:
     def resolved(self, decay: Decay) -> Node:
         core = decay.core
         # A multiparticle in the s-channel is one alternative per member.
-        required = (
-            choice
-            for group in core.required_s_channel
-            for choice in product(*self.members(group, core))
-        )
+        groups = [self.members(group, core) for group in core.required_s_channel]
+        alternatives = sum(prod(map(len, group)) for group in groups)
+        if alternatives > MAX_ALTERNATIVES:
+            raise InputError(
+                "The s-channel has too many alternatives.",
+                found=f"{alternatives:,} in '{core}'",
+                allowed=f"at most {MAX_ALTERNATIVES:,}",
+            )
+        required = (choice for group in groups for choice in product(*group))
         canonical = replace(
             core,
             required_s_channel=tuple(dict.fromkeys(required)),
