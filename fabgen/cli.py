@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import io
 import os
 import sys
 from collections.abc import Iterator
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fabgen import __version__
+from fabgen.cache import compilation_cache
 from fabgen.errors import FabgenError, InputError
-from fabgen.plain_text import ERRORS, shortened, visible
+from fabgen.plain_text import encode_everything, shortened, visible
 
 if TYPE_CHECKING:
     from fabgen.card import Card
@@ -320,17 +320,6 @@ def _card_of_run(path: Path) -> Path:
     return path / "card.toml"
 
 
-def _compilation_cache() -> Path | None:
-    """Where compiled programs are kept between runs; None if nothing can be written there."""
-    try:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        cache = Path(base) / "fabgen" / "jax"
-        cache.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # RuntimeError: a user without a home, as in containers
-        return None
-    return cache if os.access(cache, os.W_OK) else None
-
-
 def _how(restart: bool, quiet: bool) -> How:
     from rich.console import Console
 
@@ -339,7 +328,7 @@ def _how(restart: bool, quiet: bool) -> How:
     from fabgen.terminal import reporter_for
 
     reporter = Silent() if quiet else reporter_for(Console(stderr=True))
-    return How(restart=restart, reporter=reporter, compilation_cache=_compilation_cache())
+    return How(restart=restart, reporter=reporter, compilation_cache=compilation_cache())
 
 
 def _show_results(report: dict) -> None:
@@ -398,7 +387,5 @@ def main() -> None:
     """Entry point of the `fabgen` command."""
     # XLA reports compilations of more than two minutes as if they were bugs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=ERRORS)
+    encode_everything(sys.stdout, sys.stderr)
     app()

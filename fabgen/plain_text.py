@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import unicodedata
 
 #: What a message shows of one value, in characters.
@@ -12,11 +13,8 @@ LONGEST = 600
 #: path that are no UTF-8), code points without meaning, ends of lines and of paragraphs.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-#: Plain characters for those that stand in tables and messages.
-_PLAIN = str.maketrans(
-    "─━│┃┌┐└┘├┤┬┴┼╸╺╴╶…–—−→←×·’‘“”",
-    "--||+++++++++----.---><x.''\"\"",
-)
+#: Plain characters for the lines and bars of tables. Letters of names are not replaced by others.
+_PLAIN = str.maketrans("─━│┃┌┐└┘├┤┬┴┼╸╺╴╶…", "--||+++++++++----.")
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -49,11 +47,8 @@ def _escape(character: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The text in ASCII: letters without accents, plain lines, escapes for the rest."""
-    swapped = unicodedata.normalize("NFKD", text.translate(_PLAIN))
-    return "".join(
-        c if c.isascii() else "" if unicodedata.combining(c) else _escape(c) for c in swapped
-    )
+    """The text in ASCII: plain lines, and escapes for the rest."""
+    return "".join(c if c.isascii() else _escape(c) for c in text.translate(_PLAIN))
 
 
 def _handle(error: UnicodeError) -> tuple[str, int]:
@@ -64,3 +59,10 @@ def _handle(error: UnicodeError) -> tuple[str, int]:
 #: The name of the error handler of streams that cannot encode everything.
 ERRORS = "fabgen.plain"
 codecs.register_error(ERRORS, _handle)
+
+
+def encode_everything(*streams: object) -> None:
+    """Lets streams write plain characters where their encoding has no others."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):  # not if there is none, or a test's
+            stream.reconfigure(errors=ERRORS)

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
-        *("units", "plain_text", "errors", "inputs", "json_files"),
+        *("units", "plain_text", "errors", "inputs", "json_files", "cache"),
         *("files", "metrics", "numerics", "grouping"),
     ),
     ("card",),

@@ -119,7 +119,7 @@ def _model(value: object) -> str:
         raise wrong_type("model", value, allowed)
     if value in models:
         return value
-    if os.sep in value or Path(value).is_dir():
+    if os.sep in value or os.path.isdir(value):
         raise not_available("UFO folders", key="model", found=toml.value(value))
     raise InputError(
         "unknown model",

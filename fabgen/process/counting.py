@@ -20,9 +20,9 @@ from fabgen.process.recipes import Orders, VertexTable
 from fabgen.process.restrictions import Restrictions
 from fabgen.process.syntax import Core
 
-#: Combinations of currents that are looked at before a link is taken to be beyond counting: some
-#: seconds. Sixteen different legs have more.
-_MOST = 10**6
+#: Combinations of currents that are looked at, in a second or two, before a link is taken to be
+#: beyond counting. Links of fewer than a million diagrams have less than half as many.
+_MOST = 5 * 10**5
 #: How many legs of each class are in a set.
 _Legs = tuple[int, ...]
 #: Particle (of a pair: both), coupling orders, required propagators met (bits).
