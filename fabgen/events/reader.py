@@ -77,8 +77,9 @@ def read_lhe(path: str | os.PathLike[str]) -> EventFile:
         with open_input(path) as file, _unzipped(file) as stream:
             init, events = _read(stream)
     except (OSError, EOFError, ValueError, zlib.error) as error:
+        found = (error.strerror if isinstance(error, OSError) else None) or error
         raise InputError(
-            "Cannot read the event file", file=path, found=error, allowed="a complete LHE file"
+            "Cannot read the event file", file=path, found=found, allowed="a complete LHE file"
         ) from None
     shapes = {(s.n_initial, len(s.pdg)) for s in events.structures}
     if len(shapes) > 1:
