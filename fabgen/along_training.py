@@ -58,7 +58,7 @@ class Monitor:
     def _record(self, snapshot: Snapshot) -> dict[str, Any]:
         import jax
 
-        from fabgen.evaluation import equal_shares, samplers
+        from fabgen.samplers import equal_shares, samplers
         from fabgen.sampling.integrate import balanced, integrate
 
         session, n = self.session, self.session.card.evaluation.along_samples

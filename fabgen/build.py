@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fabgen.amplitude.matrix_element import MatrixElement
-from fabgen.build_checks import cut_legs, name_of, numbers, total_energy
+from fabgen.build_checks import boost, cut_legs, name_of, numbers, total_energy
 from fabgen.build_dalitz import build_dalitz
 from fabgen.card import Card
 from fabgen.card.messages import placed
@@ -18,6 +18,7 @@ from fabgen.channel_prior import Denominator, Prior, denominators
 from fabgen.components import Component, Term, Window
 from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
+from fabgen.initial_states import notes, refuse_protons
 from fabgen.integrand import Integrand
 from fabgen.interface import AnyIntegrand
 from fabgen.model import ZERO, Model, load_model
@@ -29,7 +30,9 @@ from fabgen.process import resonances
 from fabgen.process.effort import Effort, unheard
 from fabgen.process.flows import colour_lines
 from fabgen.process.graph import Graph, build_graph
+from fabgen.process.parser import parse_process
 from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
+from fabgen.process.syntax import process_numbers
 from fabgen.process.topology import EventTopology, Resonance
 from fabgen.toys import build_toy
 
@@ -96,6 +99,7 @@ class _Builder:
     def __init__(self, card: Card, note: Callable[[str], None] = unheard):
         self.card = card
         self.model = load_model(card.model)
+        refuse_protons(card, self.model)
         self.external = self.model.parameters(card.parameters)
         self.values = numbers(self.model, self.external)
         self.subprocesses, self.diagrams = find_subprocesses(
@@ -133,16 +137,19 @@ class _Builder:
                 allowed="two or more final particles",
             )
         components = self._components()
+        processes = process_numbers([parse_process(line) for line in self.card.process])
+        topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
         return Integrand(
             model=self.model,
             external=self.external,
             components=components,
-            topologies=tuple(map(self._topology, self.subprocesses)),
+            topologies=topologies,
             beam_particles=tuple(self.model.particle(n).pdg for n in first.tree.initial),
             beam_energies=tuple(self.card.beams.energy) if n_initial == 2 else (),
             renormalization_scale=float(self.card.scales.renormalization),
             factorization_scale=float(self.card.scales.factorization),
             single=self._single or sum(len(c.channels) for c in components) == 1,
+            notes=notes(self.model, topologies),
         )
 
     @property
@@ -188,7 +195,11 @@ class _Builder:
         sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
         windows = self._windows(sub, diagrams)
         sqrt_s = total_energy(self.card, self.model, self.values, sub.tree)
-        refuse_divergences(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s)
+        refuse_divergences(
+            *(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s),
+            boost=boost(self.card, self.model, self.values, sub.tree),
+            windows=[w.bound(self.values, len(sub.tree.initial)) for w in windows if w.inside],
+        )
         element = self._element(group.diagrams, apart)
         owners: tuple[int, ...] | None = None
         if apart:
@@ -306,7 +317,7 @@ class _Builder:
                 )
         return tuple(windows)
 
-    def _topology(self, sub: Subprocess) -> EventTopology:
+    def _topology(self, sub: Subprocess, process: int) -> EventTopology:
         names = sub.external
         element = self.elements[sub.diagrams]
         n = len(names)
@@ -326,4 +337,5 @@ class _Builder:
                 for p in resonances.decayed_particles(sub.tree)
             ),
             flows=tuple(flows),
+            process=process,
         )

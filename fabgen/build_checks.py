@@ -7,12 +7,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from fabgen.beams import fixed_beams
 from fabgen.card import Card
 from fabgen.errors import InputError
 from fabgen.model import ZERO, Model, Particle
 from fabgen.phasespace.cuts import CutLeg, Kind
 from fabgen.process import resonances
 from fabgen.process.syntax import DecayTree
+
+#: GeV: cross sections and Jacobians of beams of these energies are numbers.
+_ENERGIES = 1e-30, 1e30
 
 
 def numbers(model: Model, external: Mapping[str, float]) -> dict[str, float]:
@@ -82,6 +86,14 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
             )
         return initial[0]
     energies = card.beams.energy
+    for energy in energies:
+        if not _ENERGIES[0] <= energy <= _ENERGIES[1]:
+            raise InputError(
+                "the energy of a beam is beyond what can be computed",
+                key="beams.energy",
+                found=f"{energy:g} GeV",
+                allowed=f"{_ENERGIES[0]:g} to {_ENERGIES[1]:g} GeV",
+            )
     for name, mass, energy in zip(tree.initial, initial, energies, strict=True):
         if energy <= mass:
             raise InputError(
@@ -90,8 +102,7 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
                 found=f"{energy:g} GeV",
                 allowed=f"more than {mass:g} GeV",
             )
-    momenta = [math.sqrt(e * e - m * m) for e, m in zip(energies, initial, strict=True)]
-    total = math.sqrt(sum(energies) ** 2 - (momenta[0] - momenta[1]) ** 2)
+    total = float(fixed_beams(energies, (initial[0], initial[1])).sqrt_s)
     if total <= needed:
         raise InputError(
             f"the energy is below the threshold of {name_of(tree)}",
@@ -100,6 +111,14 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
             allowed=f"more than {needed:g} GeV in the rest frame",
         )
     return total
+
+
+def boost(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
+    """The rapidity in the lab of the rest frame of what comes in; 0 for decays."""
+    if len(tree.initial) == 1:
+        return 0.0
+    first, second = (values[model.particle(name).mass] for name in tree.initial)
+    return float(fixed_beams(card.beams.energy, (first, second)).rapidity)
 
 
 def _threshold(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:

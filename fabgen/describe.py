@@ -145,7 +145,7 @@ def _channels(card: Card, most: int) -> Iterator[str]:
     try:
         integrand, sets = build_channels(card)
     except InputError as error:
-        if error.key not in ("beams.energy", "cuts"):
+        if error.key not in ("beams.energy", "beams.kind", "cuts"):
             raise
         yield from _field("channel", f"none: {error.problem}")
         if error.allowed:

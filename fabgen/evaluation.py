@@ -1,155 +1,87 @@
-"""The evaluation of a surrogate: samplers of its weights, cross section and efficiencies."""
+"""The evaluation of a surrogate: cross section, efficiencies, and why not to believe them."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fabgen.errors import FabgenError
+from fabgen.samplers import samplers
 from fabgen.session import EVALUATION, PILOT, UNTRAINED, UNTRAINED_PILOT, Session, Trained
+from fabgen.untrained import untrained_sampler
 
 if TYPE_CHECKING:
-    import jax
-
+    from fabgen.sampling.doubts import Estimate
     from fabgen.sampling.integrate import Survey
+    from fabgen.sampling.reference import Reference
     from fabgen.sampling.sampler import WeightedSampler
-    from fabgen.surrogate.base import Surrogate
-    from fabgen.surrogate.multichannel import MultiChannel
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluated:
     """Fresh samples of the surrogate and of the untrained map, and the sampler they came from.
 
-    `untrained` is None where f vanished at every point of flat sampling.
+    `untrained` is None where f vanished at every point of flat sampling. warnings: reasons to doubt
+    the integral, whose error covers them.
     """
 
     sampler: WeightedSampler
     survey: Survey
     untrained: Survey | None
     target_evaluations: int
+    warnings: tuple[str, ...] = ()
 
 
 def evaluate(session: Session, trained: Trained) -> Evaluated:
     """Cross section and efficiencies from card.evaluation.samples points each.
 
-    Several channels: before that, a tenth as many points say how they share the sample.
+    Several channels: before that, a tenth as many points say how they share the sample. The points
+    of the untrained map say what the training was worth, and what the surrogate misses.
     """
     with session.watch("import"):
+        from fabgen.sampling.doubts import doubts, with_error_for
+        from fabgen.sampling.reference import Reference
         from fabgen.surrogate import untrained_surrogate
-    flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
-    surrogates = {trained.surrogate: trained.params, flat: flat.init(session.key(UNTRAINED))}
-    trained_sampler, *flat_sampler = samplers(session, surrogates, session.card.evaluation.floor)
-    trained_sampler, calls = _balanced(session, trained_sampler, PILOT)
-    survey = _survey(session, "evaluate", trained_sampler, EVALUATION)
-    calls += survey.target_evaluations
-    untrained: Survey | None = survey
-    if flat_sampler:
-        # Without the flow: what the training was worth.
-        n, block = session.card.evaluation.samples, flat_sampler[0].block
-        calls += -(-n // block) * block
-        try:
-            sampler, more = _balanced(session, flat_sampler[0], UNTRAINED_PILOT)
-            calls += more
-            untrained = _survey(session, "untrained", sampler, UNTRAINED)
-        except FabgenError:
-            untrained = None
-    return Evaluated(trained_sampler, survey, untrained, calls + trained.evaluations_along)
+    sampler, calls = balanced_sampler(session, trained, PILOT)
+    survey = _survey(session, "evaluate", sampler, EVALUATION)
+    calls += survey.target_evaluations + trained.evaluations_along
+    untrained, reference = None, None
+    if trained.surrogate != untrained_surrogate(session.integrand.dim, len(sampler.shares)):
+        reference = Reference()
+        untrained, more = _untrained(session, trained, sampler.shares, reference)
+        calls += more
+    found = doubts(survey, reference, _others(trained, untrained))
+    survey = with_error_for(survey, found)
+    warnings = tuple(doubt.reason for doubt in found)
+    return Evaluated(sampler, survey, survey if reference is None else untrained, calls, warnings)
 
 
-def samplers(
-    session: Session, surrogates: Mapping[Any, Any], floor: float = 0.0
-) -> list[WeightedSampler]:
-    """Samplers of w = f/q that share one compiled f; several channels all have the same share.
-
-    floor: share of the points that are uniform instead; none of a surrogate that is.
-    """
-    several = session.integrand.n_channels > 1
-    make = _sampler_of_channels if several else _sampler
-    return [make(session, surrogate, params, floor) for surrogate, params in surrogates.items()]
-
-
-def drawing(
-    session: Session, surrogate: Any, params: Any, floor: float = 0.0
-) -> Callable[..., Any]:
-    """The compiled drawing of a block of points: (params, key) -> u (block, dim) and log q (block,)
-    for one channel, (params, key, channel (block,)) for several; compiled once for a session."""
-    import jax
-
-    from fabgen.sampling.sampler import DEFAULT_BLOCK
-    from fabgen.surrogate.floor import sample_above_floor
-    from fabgen.surrogate.multichannel import in_channels
-
-    view = in_channels(surrogate)
-    floor = 0.0 if view.is_flat else floor
-
-    def draw(params: Any, key: jax.Array, channel: Any) -> Any:
-        if floor > 0.0:
-            return sample_above_floor(view, floor, params, key, channel)
-        return view.sample_and_log_prob(params, key, channel)
-
-    def draw_one(params: Any, key: jax.Array) -> Any:
-        return draw(params, key, jax.numpy.zeros(DEFAULT_BLOCK, "int32"))
-
-    if (surrogate, floor) not in session.programs:
-        key = jax.random.key(0)
-        with session.watch("compile"):
-            if session.integrand.n_channels > 1:
-                channels = jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
-                lowered = jax.jit(draw).lower(params, key, channels)
-            else:
-                lowered = jax.jit(draw_one).lower(params, key)
-            session.programs[surrogate, floor] = lowered.compile()
-    return session.programs[surrogate, floor]
+def _untrained(
+    session: Session, trained: Trained, shares: tuple[float, ...], reference: Reference
+) -> tuple[Survey | None, int]:
+    """The survey of the untrained map, None if f vanishes at all its points; the calls of f."""
+    key = session.key(UNTRAINED)
+    sampler = untrained_sampler(session, key, trained.surrogate, trained.params, shares)
+    calls = -(-session.card.evaluation.samples // sampler.block) * sampler.block
+    try:
+        sampler, more = _balanced(session, sampler, UNTRAINED_PILOT)
+        return _survey(session, "untrained", sampler, UNTRAINED, reference), calls + more
+    except FabgenError:
+        return None, calls
 
 
-def _sampler(session: Session, surrogate: Surrogate, params: Any, floor: float) -> WeightedSampler:
-    from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
+def _others(trained: Trained, untrained: Survey | None) -> tuple[Estimate, ...]:
+    """Estimates of the integral that do not know of the evaluation sample."""
+    from fabgen.sampling.doubts import Estimate
 
-    block, dim, density = DEFAULT_BLOCK, session.integrand.dim, session.log_density
-    compiled = drawing(session, surrogate, params, floor)
-
-    def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
-        u, log_q = compiled(params, key)
-        return u, density(u) - log_q
-
-    return WeightedSampler(step, params, dim, block)
-
-
-def _sampler_of_channels(
-    session: Session, surrogate: MultiChannel, params: Any, floor: float
-) -> WeightedSampler:
-    import jax
-
-    from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
-    from fabgen.surrogate.multichannel import ChannelValues, own
-
-    block, dim, f = DEFAULT_BLOCK, session.integrand.dim, session.channel_values
-    sample = drawing(session, surrogate, params, floor)
-
-    @jax.jit
-    def weigh(params: Any, values: ChannelValues, log_q: jax.Array, channel: jax.Array):
-        log_alpha = surrogate.log_alpha(params, values.log_prior, values.features)
-        return values.log_f + own(log_alpha, channel) - log_q
-
-    def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
-        u, log_q = sample(params, key, channel)
-        return u, weigh(params, f(u, channel), log_q, channel)
-
-    return WeightedSampler(step, params, dim, block, equal_shares(params))
-
-
-def equal_shares(params: Any) -> tuple[float, ...]:
-    """The same share for each channel that the parameters of a surrogate have not dropped."""
-    import numpy as np
-
-    from fabgen.surrogate.multichannel import MultiChannelParams
-
-    if not isinstance(params, MultiChannelParams):
-        return (1.0,)
-    active = np.asarray(params.factors > 0.0, float)
-    return tuple((active / active.sum()).tolist())
+    found = []
+    if untrained is not None:
+        metrics = untrained.metrics
+        found.append(Estimate("the untrained map", metrics.integral, metrics.integral_error))
+    if trained.figures.get("vegas_integral") is not None:
+        value, error = (trained.figures[f"vegas_integral{end}"] for end in ("", "_error"))
+        found.append(Estimate("the iterations of VEGAS+", value, error))
+    return tuple(found)
 
 
 def balanced_sampler(
@@ -172,7 +104,13 @@ def _balanced(
         return balanced(sampler, n, -(-n // 10), session.key(stream))
 
 
-def _survey(session: Session, name: str, sampler: WeightedSampler, stream: int) -> Survey:
+def _survey(
+    session: Session,
+    name: str,
+    sampler: WeightedSampler,
+    stream: int,
+    reference: Reference | None = None,
+) -> Survey:
     from fabgen.sampling.integrate import integrate
 
     n = session.card.evaluation.samples
@@ -183,4 +121,5 @@ def _survey(session: Session, name: str, sampler: WeightedSampler, stream: int) 
             session.key(stream),
             max_overweight=session.card.generation.max_overweight,
             progress=show,
+            reference=reference,
         )

@@ -38,7 +38,7 @@ def own_sample(session: Session) -> Drawn:
     import numpy as np
 
     from fabgen.channel_grids import planned_evaluations
-    from fabgen.evaluation import samplers
+    from fabgen.samplers import samplers
     from fabgen.sampling import unweight
     from fabgen.surrogate import untrained_surrogate
 

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
-from fabgen.evaluation import balanced_sampler, drawing
+from fabgen.evaluation import balanced_sampler
+from fabgen.samplers import drawing
 from fabgen.session import (
     PLOT,
     PLOT_CHANNELS,

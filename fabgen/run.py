@@ -95,7 +95,7 @@ def generate(
             allowed="fabgen train, integrate or plot",
         )
     card = with_channels(card)
-    with _session(card, directory, how) as session:
+    with _session(card, directory, how, writes_events=True) as session:
         trained = _trained(session)
         evaluated = evaluate(session, trained)
         path = session.run.new_events(card.generation.format)
@@ -180,10 +180,13 @@ def adopt_seed(card: Card, directory: Path) -> Card:
 
 
 @contextlib.contextmanager
-def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> Iterator[Session]:
+def _session(
+    card: Card, directory: Path, how: How, *, trains: bool = True, writes_events: bool = False
+) -> Iterator[Session]:
     """Builds the integrand, then enters the run directory: a wrong card leaves no trace.
 
     trains: whether the surrogate of the card will be asked for, and with it its event file.
+    writes_events: whether there will be an event file of the run.
     """
     watch = Stopwatch(how.clock)
     check_run(directory, card, restart=how.restart)
@@ -192,6 +195,7 @@ def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> I
 
         from fabgen.build import build_integrand
         from fabgen.event_sample import read_points
+        from fabgen.initial_states import refuse_several_beams
 
         if how.compilation_cache is not None:
             jax.config.update("jax_compilation_cache_dir", str(how.compilation_cache))
@@ -199,6 +203,8 @@ def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> I
         jax.devices()
     with watch("compile"):
         integrand = build_integrand(card, how.reporter.note)
+    if writes_events:
+        refuse_several_beams(card, integrand.topologies)
     if trains:
         check_training(card, integrand)
     stored = None if how.restart else directory
@@ -238,6 +244,7 @@ def _report(
         timing_s=session.watch.seconds(),
         device=device.platform if device.platform == "cpu" else device.device_kind,
         weighted=weighted,
+        warnings=evaluated.warnings,
         generation_seed=card.generation_seed,
         training=trained.figures,
         **_choice(trained),

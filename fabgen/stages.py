@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,10 +220,23 @@ def _file_info(session: Session, survey: Survey) -> FileInfo:
         beams=beams,
         energies=energies,
         cross_section=survey.metrics.integral,
-        error=survey.metrics.integral_error,
+        # A file has no place for "unknown".
+        error=min(survey.metrics.integral_error, survey.metrics.integral),
         unit=integrand.unit,
-        process="; ".join(card.process),
+        process="; ".join(_process_names(card.process)),
         card=dump_card(card),
         slha=slha_text(integrand.parameters, integrand.masses, integrand.widths),
         version=__version__,
     )
+
+
+def _process_names(lines: Sequence[str]) -> list[str]:
+    """The lines of a card, of several each with its number in the event file."""
+    from fabgen.process.parser import parse_process
+    from fabgen.process.syntax import process_numbers
+
+    if len(lines) == 1:
+        return list(lines)
+    parsed = [parse_process(line) for line in lines]
+    numbers = process_numbers(parsed)
+    return [f"{line} (LPRUP {number})" for line, number in zip(lines, numbers, strict=True)]

@@ -199,6 +199,7 @@ def results(report: Mapping[str, Any]) -> Group:
     if "vegas_integral" in report["training"]:
         own = report["training"]
         value = estimate(own["vegas_integral"], own["vegas_integral_error"], unit)
+        value = value or "they disagree, no estimate"
         rows["VEGAS+ iterations"] = f"{value}, chi2/dof {own['vegas_chi2_per_dof']:.2f}"
     if report["events"]:
         over = report["overweight"]

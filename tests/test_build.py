@@ -108,7 +108,8 @@ def test_decays_have_no_beams():
 
 
 def test_subprocesses_of_equal_value_are_evaluated_once():
-    integrand = build("p p > mu+ mu-")
+    light = ["u", "c", "d", "s", "u~", "c~", "d~", "s~"]
+    integrand = build("q q > mu+ mu-", multiparticles={"q": light})
     (component,) = integrand.components
     assert [(t.subprocesses, t.legs) for t in component.terms] == [
         ((0, 1), (0, 1, 2, 3)),
@@ -139,6 +140,13 @@ def test_components_by_masses():
         (1,),
         (3,),
     ]
+
+
+def test_numbers_of_processes():
+    """Subprocesses know what event files call the line that they are of."""
+    integrand = build("e+ e- > l+ l- @4", "e+ e- > t t~", "e+ e- > j j", cuts={"ptl": 10.0})
+    assert [t.process for t in integrand.topologies] == [4, 4, 2, 3, 3, 3, 3]
+    assert [t.process for t in build("e+ e- > l+ l-", cuts={"ptl": 10.0}).topologies] == [1, 1]
 
 
 def test_colour_lines_of_swapped_beams():
@@ -221,6 +229,13 @@ def test_threshold_of_decayed_particles():
     assert "threshold" in refused(CHAIN, energy=150.0).problem
     assert "threshold" in refused(CHAIN, energy=170.0, phase_space={"bw_cutoff": 1.0}).problem
     build(CHAIN, energy=90.0, phase_space={"bw_cutoff": math.inf})
+
+
+@pytest.mark.parametrize("energy", [[1e31, 1.0], [1.0, 1e-31], [1e200, 1e-200]])
+def test_energies_beyond_numbers(energy):
+    with pytest.raises(InputError, match="beyond what can be computed") as error:
+        build("e+ e- > mu+ mu-", energy=energy)
+    assert error.value.key == "beams.energy"
 
 
 def test_beams_slower_than_their_masses():

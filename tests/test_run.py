@@ -51,6 +51,7 @@ class ToyIntegrand:
     mirrors = (0,)
     owners = (0,)
     unit = "pb"
+    notes = ()
     beam_particles = (-11, 11)
     beam_energies = (500.0, 500.0)
     parameters = MappingProxyType({"aEWM1": 132.507})

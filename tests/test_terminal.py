@@ -82,6 +82,9 @@ def test_the_package_has_an_estimate_of_its_own():
     own = {"vegas_integral": 0.16, "vegas_integral_error": 0.001, "vegas_chi2_per_dof": 0.9}
     text = text_of(results({**REPORT, "training": {"method": "vegas", **own}}))
     assert "0.1600 +- 0.0010 pb, chi2/dof 0.90" in text
+    none = {"vegas_integral": None, "vegas_integral_error": None, "vegas_chi2_per_dof": 36.4}
+    text = text_of(results({**REPORT, "training": {"method": "vegas", **none}}))
+    assert "they disagree, no estimate, chi2/dof 36.40" in text
 
 
 def test_warnings_are_shown():

@@ -44,7 +44,7 @@ def arrays_of(session: Session, trained: Trained, sampler: WeightedSampler) -> d
     u, log_w = [], []
     key = session.key(_MARGINALS)
     for i in range(-(-POINTS // sampler.block)):
-        points, log_weights, _ = sampler(key, i)
+        points, log_weights, *_ = sampler(key, i)
         u.append(np.asarray(points))
         log_w.append(np.asarray(log_weights))
     points, weights = np.concatenate(u), np.exp(np.concatenate(log_w))

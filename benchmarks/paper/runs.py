@@ -21,10 +21,10 @@ from fabgen import __version__, run
 from fabgen.build import build_integrand
 from fabgen.card import Card
 from fabgen.errors import FabgenError, InputError
-from fabgen.evaluation import samplers
 from fabgen.files import write_atomic
 from fabgen.reporting import Silent, Stopwatch
 from fabgen.rundir import RunDirectory
+from fabgen.samplers import samplers
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import DEFAULT_BLOCK
 from fabgen.session import Session

@@ -38,7 +38,7 @@ def measure(
     """
     import jax
 
-    from fabgen.evaluation import samplers
+    from fabgen.samplers import samplers
     from fabgen.sampling.integrate import balanced, integrate
 
     (sampler,) = samplers(session, {surrogate: params})
@@ -77,7 +77,7 @@ def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
     import jax
     import jax.numpy as jnp
 
-    from fabgen.evaluation import drawing
+    from fabgen.samplers import drawing
     from fabgen.sampling.sampler import DEFAULT_BLOCK
 
     draw = drawing(session, surrogate, params)

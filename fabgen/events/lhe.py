@@ -22,7 +22,8 @@ import numpy as np
 import pylhe
 
 from fabgen.errors import FabgenError, InputError
-from fabgen.events.layout import LHE_FORMAT, PROCESS_ID, EventLayout, event_layout
+from fabgen.events.layout import LHE_FORMAT, EventLayout, event_layout
+from fabgen.events.processes import ProcessLine, ProcessSums
 from fabgen.events.record import EventBatch, EventTopology
 from fabgen.files import replacing
 
@@ -31,6 +32,10 @@ COMPRESSION_LEVEL = 1
 _GZIP = 16 + zlib.MAX_WBITS  # zlib writes the gzip header: no time stamp, no file name
 _CHUNK = 1024  # events rendered at a time: 2 MB, which stays in the cache
 _END = "</LesHouchesEvents>"
+_SEVERAL = (
+    "XSECUP and XERRUP of each process (LPRUP): the cross section of all times its share of the "
+    "weights of these events"
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def write_lhe(
 ) -> Written:
     """Write events to `path`, gzipped if its name ends in .gz; the file is complete or absent.
 
-    Streams: memory holds one batch. The largest weight (XMAXUP) is known at the end only, so the
+    Streams: memory holds one batch. The numbers of the processes are known at the end only, so the
     part above the events, of constant length and for gzip a member of its own without compression,
     is written again then. `progress` is called with the number of events written after each batch.
     """
@@ -90,14 +95,19 @@ def write_lhe(
         )
     compress = target.suffix == ".gz"
     events, max_weight, sum_weight = 0, 0.0, 0.0
-    layout = _layouts(topologies)
+    layout, sums = _layouts(topologies), ProcessSums(topologies)
+
+    def head() -> bytes:
+        return _head(info, sums.lines(info.cross_section, info.error), compress)
+
     with replacing(target) as handle:
-        length = handle.write(_head(info, 0.0, compress))
+        length = handle.write(head())
         sink = _Sink(handle, compress)
         for batch in batches:
             for start in range(0, len(batch), _CHUNK):
                 sink.write(_render(batch.take(slice(start, start + _CHUNK)), layout))
             events += len(batch)
+            sums.add(batch)
             if len(batch):
                 max_weight = max(max_weight, float(np.max(batch.weight)))
                 sum_weight += float(np.sum(batch.weight))
@@ -105,11 +115,11 @@ def write_lhe(
                 progress(events)
         sink.write((_END + "\n").encode())
         sink.close()
-        head = _head(info, max_weight, compress)
-        if len(head) != length:
+        final = head()
+        if len(final) != length:
             raise FabgenError(f"the largest event weight cannot be written: {max_weight}")
         handle.seek(0)
-        handle.write(head)
+        handle.write(final)
     return Written(events, max_weight, sum_weight / events if events else 0.0)
 
 
@@ -153,8 +163,8 @@ def _render(batch: EventBatch, layout: Callable[[int, int], EventLayout]) -> byt
     return b"".join(texts)
 
 
-def _head(info: FileInfo, max_weight: float, compress: bool) -> bytes:
-    """Everything above the first event; its length does not depend on max_weight."""
+def _head(info: FileInfo, processes: tuple[ProcessLine, ...], compress: bool) -> bytes:
+    """Everything above the first event; its length does not depend on the numbers of processes."""
     text = pylhe.LesHouchesEvents(
         init=pylhe.LHEInit(
             initInfo=pylhe.LHEInitInfo(
@@ -167,16 +177,16 @@ def _head(info: FileInfo, max_weight: float, compress: bool) -> bytes:
                 PDFsetA=0,
                 PDFsetB=0,
                 weightingStrategy=-4,
-                numProcesses=1,
+                numProcesses=len(processes),
             ),
-            procInfo=[pylhe.LHEProcInfo(info.cross_section, info.error, max_weight, PROCESS_ID)],
+            procInfo=[pylhe.LHEProcInfo(*process) for process in processes],
             generators=[pylhe.LHEGenerator("fabgen", info.version, f"fabgen {info.version}")],
         ),
         events=[],
         header=pylhe.LHEHeader(
             initrwgt=pylhe.LHEInitRWGT([]),
             extra_elements=[
-                _element("fabgen", _notes(info)),
+                _element("fabgen", _notes(info, len(processes))),
                 _element("fabgen_card", info.card),
                 _element("slha", info.slha),
             ],
@@ -189,7 +199,7 @@ def _head(info: FileInfo, max_weight: float, compress: bool) -> bytes:
     return stored.compress(data) + stored.flush()
 
 
-def _notes(info: FileInfo) -> str:
+def _notes(info: FileInfo, n_processes: int) -> str:
     meaning = {
         "pb": "in pb",
         "GeV": "in GeV: partial width of the first beam, at rest",
@@ -201,6 +211,7 @@ def _notes(info: FileInfo) -> str:
             f"unit: {info.unit}",
             f"XSECUP, XERRUP, XMAXUP and XWGTUP {meaning[info.unit]}",
             "IDWTUP = -4: the mean of XWGTUP over the file is the cross section",
+            *([_SEVERAL] if n_processes > 1 else []),
             "SPINUP = 9: not known",
         ]
     )

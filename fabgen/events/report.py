@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fabgen.metrics import Metrics
 from fabgen.sampling.integrate import ChannelSurvey, Survey
 from fabgen.sampling.unweight import Totals
 
 STAGES = ("training", "evaluation", "generation")
 TIMES = ("import", "compile", "train", "evaluate", "generate", "write", "total")
 UNITS = ("pb", "GeV", "none")
-#: Below this few points decide what a run finds, and others like them may not have been met.
-_LEAST_EFFICIENCY = 0.01
 
 
 def build_report(
@@ -32,13 +29,15 @@ def build_report(
     timing_s: Mapping[str, float],
     device: str,
     weighted: bool = False,
+    warnings: Sequence[str] = (),
     **more: Any,
 ) -> dict[str, Any]:
     """The report of a run, ready for strict JSON: numbers that are not finite become null.
 
     survey: of the evaluation sample. totals: of the generated events (Totals() if there are none).
     target_evaluations, gradient_evaluations: by stage (training, evaluation, generation); those of
-    evaluation and generation are taken from survey and totals unless given. timing_s: seconds by
+    evaluation and generation are taken from survey and totals unless given. warnings: why not to
+    believe the figures. timing_s: seconds by
     stage, see TIMES; a stage that did not run took 0 s. `more` is added as it is.
     """
     if unit not in UNITS:
@@ -82,7 +81,7 @@ def build_report(
         "timing_s": _by_name(timing_s, TIMES),
         "device": device,
         **({"channels": [_channel(c) for c in survey.channels]} if survey.channels else {}),
-        "warnings": _warnings(metrics),
+        "warnings": list(warnings),
         **more,
     }
     return _finite(report)
@@ -91,17 +90,6 @@ def build_report(
 def dump_report(report: Mapping[str, Any]) -> str:
     """The report as strict JSON (RFC 8259: no NaN, no infinity), floats as they round-trip."""
     return json.dumps(_finite(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _warnings(metrics: Metrics) -> list[str]:
-    """What a reader of the figures has to know."""
-    found = []
-    if metrics.sampling_efficiency < _LEAST_EFFICIENCY:
-        found.append(
-            f"sampling efficiency below {100.0 * _LEAST_EFFICIENCY:g} %: few points carry most of "
-            "the weight, and the result may be wrong by many times its error"
-        )
-    return found
 
 
 def _channel(channel: ChannelSurvey) -> dict[str, Any]:

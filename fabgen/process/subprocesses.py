@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, Model
@@ -38,11 +37,13 @@ class Subprocess:
     """One choice of particles. diagrams: number of its matrix element among the distinct ones.
 
     legs: which leg of the subprocess each leg of that matrix element is (its beams may be swapped).
+    line: the position of its line in the card.
     """
 
     tree: DecayTree
     diagrams: int
     legs: tuple[int, ...]
+    line: int
 
     @property
     def external(self) -> tuple[str, ...]:
@@ -62,80 +63,79 @@ def find_subprocesses(
     """
     table = multiparticles(own_multiparticles or {}, model)
     counter = DiagramCounter(model)
+    found: list[_Tree] = []
     try:
         look_before(model, [_resolved(model, line, table) for line in lines], counter, effort)
+        for position, line in enumerate(lines):
+            found += [(position, *each) for each in _of_line(model, line, table, counter)]
+        _refuse_twice(lines, found)
+        return _built(model, lines, _numbered(model, found), counter, effort)
     except InputError as error:
         raise error.with_place(key="process") from None
-    found: list[tuple[int, DecayTree, dict[Path, int]]] = []
+
+
+#: The line of a tree, the tree, and the QED orders to keep in its links.
+_Tree = tuple[int, DecayTree, Mapping[Path, int]]
+
+
+def _refuse_twice(lines: Sequence[str], found: Sequence[_Tree]) -> None:
     seen: dict[tuple, int] = {}  # the line that a subprocess belongs to
-    for position, line in enumerate(lines):
-        for tree, qed in _of_line(model, line, table, counter):
-            if seen.setdefault(tree.key(), position) != position:
-                raise InputError(
-                    f"{_name(tree)} is part of two of the processes, and would be counted twice",
-                    key="process",
-                    found=f"{lines[seen[tree.key()]]!r} and {line!r}",
-                )
-            found.append((position, tree, qed))
-    return _built(model, lines, _numbered(model, found), counter, effort)
+    for position, tree, _ in found:
+        if seen.setdefault(tree.key(), position) != position:
+            raise InputError(
+                f"{_name(tree)} is part of two of the processes, and would be counted twice",
+                found=f"{lines[seen[tree.key()]]!r} and {lines[position]!r}",
+            )
 
 
-class _Numbered(NamedTuple):
-    """A subprocess of a line, and the first of those whose matrix element is the same."""
-
-    position: int
-    subprocess: Subprocess
-    qed: Mapping[Path, int]
-
-
-def _numbered(
-    model: Model, found: Sequence[tuple[int, DecayTree, Mapping[Path, int]]]
-) -> list[_Numbered]:
-    """Subprocesses with the place of the first equal one among them as number."""
+def _numbered(model: Model, found: Sequence[_Tree]) -> list[tuple[Subprocess, Mapping[Path, int]]]:
+    """Subprocesses, numbered by the place of the first that has the same matrix element."""
     known: dict[str, int] = {}
     numbered = []
     for place, (position, tree, qed) in enumerate(found):
         number, legs = _same_diagrams(model, tree, qed, known)
         if number is None:
             known[_label(tree, qed, {})] = number = place
-        numbered.append(_Numbered(position, Subprocess(tree, number, legs), qed))
+        numbered.append((Subprocess(tree, number, legs, position), qed))
     return numbered
 
 
 def _built(
     model: Model,
     lines: Sequence[str],
-    numbered: Sequence[_Numbered],
+    numbered: Sequence[tuple[Subprocess, Mapping[Path, int]]],
     counter: DiagramCounter,
     effort: Effort,
 ) -> tuple[tuple[Subprocess, ...], tuple[Diagrams, ...]]:
     """The subprocesses that have diagrams, and these."""
     counts = {
         place: n
-        for place, (_, sub, qed) in enumerate(numbered)
+        for place, (sub, qed) in enumerate(numbered)
         if sub.diagrams == place and (n := _count(counter, sub.tree, qed))
     }
-    subprocesses = [entry for entry in numbered if entry.subprocess.diagrams in counts]
     if counts:
-        external = {place: numbered[place].subprocess.external for place in counts}
+        of_them = sum(sub.diagrams in counts for sub, _ in numbered)
         effort.allow(
-            f"{counted(len(subprocesses), 'subprocess')}, "
-            f"{counted(sum(counts.values()), 'diagram')}",
-            sum(seconds_to_build(model, external[place], n) for place, n in counts.items()),
+            f"{counted(of_them, 'subprocess')}, {counted(sum(counts.values()), 'diagram')}",
+            sum(
+                seconds_to_build(model, numbered[place][0].external, n)
+                for place, n in counts.items()
+            ),
         )
     distinct: dict[int, tuple[int, Diagrams]] = {}
     for place in counts:
-        _, sub, qed = numbered[place]
+        sub, qed = numbered[place]
         graph = build_graph(model, sub.tree, qed)
         if graph.closings:
             made = Diagrams(sub.tree, graph, identical_factor(sub.tree), qed)
             distinct[place] = len(distinct), made
-    kept = [entry for entry in subprocesses if entry.subprocess.diagrams in distinct]
+    kept = [sub for sub, _ in numbered if sub.diagrams in distinct]
+    with_diagrams = {sub.line for sub in kept}
     for position, line in enumerate(lines):
-        if not any(entry.position == position for entry in kept):
+        if position not in with_diagrams:
             raise _no_diagrams(model, line)
     return (
-        tuple(dataclasses.replace(sub, diagrams=distinct[sub.diagrams][0]) for _, sub, _ in kept),
+        tuple(dataclasses.replace(sub, diagrams=distinct[sub.diagrams][0]) for sub in kept),
         tuple(made for _, made in distinct.values()),
     )
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fabgen.errors import FabgenError
 from fabgen.metrics import Metrics, WeightSum
+from fabgen.sampling.reference import Reference
 from fabgen.sampling.sampler import WeightedSampler
 
 #: A channel is given at least so many points of a sample, if there are enough.
@@ -44,6 +45,7 @@ class Survey:
     overweight_share   share of the cross section that weights above w_max carry in the sample
     acceptance         mean of min(1, w/w_max): share of the points that unweighting keeps
     target_evaluations calls of f, those of the masked end of the last block included
+    sums, halves       of the weights, and of two halves of them if there are
     channels           one entry for each of several channels, () for one
 
     Several channels: sampling efficiency, divergence and counts are those of the mixture. Integral
@@ -57,6 +59,8 @@ class Survey:
     overweight_share: float
     acceptance: float
     target_evaluations: int
+    sums: WeightSum
+    halves: tuple[WeightSum, ...] = ()
     channels: tuple[ChannelSurvey, ...] = ()
 
     @property
@@ -100,26 +104,32 @@ def integrate(
     *,
     max_overweight: float = 0.001,
     progress: Callable[[int], None] | None = None,
+    reference: Reference | None = None,
 ) -> Survey:
     """Integral of f from n fresh points, and the reference weight w_max for unweighting.
 
     Memory does not grow with n: the weights come block by block and only sums and the largest of
     them (`metrics.TAIL`) stay. `progress` is called with the number of points done after each
-    block. Raises FabgenError if f vanishes at every point.
+    block. reference: takes what the sampler tells of another density. Raises FabgenError if f
+    vanishes at every point.
     """
     if n < 1:
         raise ValueError(f"integrate needs at least one sample, got {n}")
     n_blocks = -(-n // sampler.block)
-    total = WeightSum()
+    total, halves = WeightSum(), (WeightSum(), WeightSum())
     parts = [WeightSum()] * sampler.n_channels
     upcoming = sampler(key, 0)
     for i in range(n_blocks):
-        _, log_w, channel = upcoming
+        _, log_w, channel, witness = upcoming
         if i + 1 < n_blocks:
             upcoming = sampler(key, i + 1)  # on its way while the host reads this one
         done = min((i + 1) * sampler.block, n)
         block = np.asarray(log_w)[: done - i * sampler.block]
         total = total + WeightSum.of(block)
+        split = np.array_split(block, 2)
+        halves = halves[0] + WeightSum.of(split[0]), halves[1] + WeightSum.of(split[1])
+        if reference is not None and witness is not None:
+            reference.add(witness, len(block))
         if sampler.n_channels > 1:
             chosen = np.asarray(channel)[: len(block)]
             for k, share in enumerate(sampler.shares):
@@ -128,7 +138,7 @@ def integrate(
         if progress is not None:
             progress(done)
     calls = n_blocks * sampler.block
-    whole = survey(total, total.largest, max_overweight, calls)
+    whole = survey(total, total.largest, max_overweight, calls, halves)
     return whole if sampler.n_channels == 1 else _joined(whole, parts, sampler, max_overweight)
 
 
@@ -202,7 +212,11 @@ def _joined(
 
 
 def survey(
-    total: WeightSum, tail: NDArray[np.float64], max_overweight: float, target_evaluations: int
+    total: WeightSum,
+    tail: NDArray[np.float64],
+    max_overweight: float,
+    target_evaluations: int,
+    halves: tuple[WeightSum, ...] = (),
 ) -> Survey:
     """The Survey of a sample with sums `total` and largest log weights `tail`."""
     metrics = total.metrics()
@@ -221,6 +235,8 @@ def survey(
         overweight_share=float(np.sum(above) / sum_w),
         acceptance=float((sum_w - np.sum(above - w_max)) / (total.n * w_max)),
         target_evaluations=target_evaluations,
+        sums=total,
+        halves=halves,
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
+from fabgen.sampling.reference import Witness
+
 #: Points per compiled block. Large enough to hide the dispatch, small enough to stay in memory.
 DEFAULT_BLOCK = 16384
 
@@ -37,11 +39,13 @@ class Density(Protocol):
 
 
 class Weighted(NamedTuple):
-    """A block of points u (n, dim), log w (n,) and channels (n,), as arrays not yet waited for."""
+    """A block of points u (n, dim), log w (n,) and channels (n,), as arrays not yet waited for, and
+    what they tell of another density, if they do."""
 
     u: Array
     log_w: Array
     channel: Array
+    witness: Witness | None = None
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,12 @@ class WeightedSampler:
     """Blocks of independent weighted points: `sampler(key, i)` is block i of the stream of `key`.
 
     step: (params, key, channel (block,)) -> u (block, dim) and log(alpha_i f_i / q_i) (block,); one
-    channel gets None. shares (n_channels,): a_i, adding up to 1. Each call is `block` target
-    evaluations. Block i uses fold_in(key, i), so a stream can be cut and continued anywhere, and a
-    longer run starts with the points of a shorter one.
+    channel gets None. A third entry may tell of another density. shares (n_channels,): a_i, adding
+    up to 1. Each call is `block` target evaluations. Block i uses fold_in(key, i), so a stream can
+    be cut and continued anywhere, and a longer run starts with the points of a shorter one.
     """
 
-    step: Callable[[Any, Array, Array | None], tuple[Array, Array]]
+    step: Callable[[Any, Array, Array | None], tuple[Array, Array] | tuple[Array, Array, Witness]]
     params: Any
     dim: int
     block: int
@@ -69,12 +73,14 @@ class WeightedSampler:
             key = jax.random.wrap_key_data(key)  # an old-style key
         key = jax.random.fold_in(key, index)
         if self.n_channels == 1:
-            return Weighted(*self.step(self.params, key, None), jnp.zeros(self.block, jnp.int32))
+            u, log_w, *told = self.step(self.params, key, None)
+            return Weighted(u, log_w, jnp.zeros(self.block, jnp.int32), *told)
         channel_key, key = jax.random.split(key)
         shares = jnp.asarray(self.shares)
         channel, log_share = draw_channels(channel_key, shares, self.block)
-        u, log_w = self.step(self.params, key, channel)
-        return Weighted(u, log_w - log_share, channel)
+        u, log_w, *told = self.step(self.params, key, channel)
+        told = [witness._replace(log_part=witness.log_part - log_share) for witness in told]
+        return Weighted(u, log_w - log_share, channel, *told)
 
 
 @jax.jit(static_argnums=2)

@@ -124,7 +124,7 @@ def _select(
 
     def dispatch() -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
         index = next(blocks)
-        u, log_w, channel = sampler(points_key, index)
+        u, log_w, channel, _ = sampler(points_key, index)
         chance = jax.random.fold_in(chance_key, index)
         return u, channel, *_keep(chance, log_w, log_reference, weighted=weighted)
 

@@ -25,12 +25,22 @@ def sample_above_floor(
     points is a sample of the mixture with that share, which the density has, too.
     """
     n = channel.shape[0]
-    flat = round(floor * n)
+    flat = _flat_points(floor, n)
     key, key_places, key_flat = jax.random.split(key, 3)
     u, log_q = surrogate.sample_and_log_prob(params, key, channel)
     places = jax.random.permutation(key_places, n)[:flat]
     v = jax.random.uniform(key_flat, (flat, u.shape[1]), u.dtype)
     u = u.at[places].set(v)
     log_q = log_q.at[places].set(surrogate.log_prob(params, v, channel[places]))
-    share: Any = flat / n
-    return u, jnp.logaddexp(jnp.log1p(-share) + log_q, jnp.log(share))
+    return u, log_above_floor(log_q, floor)
+
+
+def log_above_floor(log_q: jax.Array, floor: float) -> jax.Array:
+    """log of the density of the mixture at points (n,) with log q, as n of them are drawn."""
+    n = log_q.shape[0]
+    share: Any = _flat_points(floor, n) / n
+    return jnp.logaddexp(jnp.log1p(-share) + log_q, jnp.log(share))
+
+
+def _flat_points(floor: float, n: int) -> int:
+    return round(floor * n)

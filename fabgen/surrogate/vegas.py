@@ -13,7 +13,8 @@ import vegas
 
 from fabgen.errors import FabgenError
 from fabgen.surrogate.build import VegasSettings
-from fabgen.surrogate.vegas_axes import even_borders
+from fabgen.surrogate.vegas_axes import adapt_axes, even_borders
+from fabgen.surrogate.vegas_edges import EDGE_SHARE, spread_map
 from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
 
 LogDensity = Callable[[jax.Array], jax.Array]
@@ -21,6 +22,13 @@ LogDensity = Callable[[jax.Array], jax.Array]
 
 BLOCK = 2048
 """Points per call of log f. The last block of a batch is filled up: one compiled shape."""
+
+#: Iterations with a chi2 less probable than this disagree.
+LEAST_PROBABILITY = 1e-3
+
+#: Where cuts leave less of the cube than this, maps of the axes close in on it before the strata of
+#: VEGAS+, which would have no points in most of them, are laid.
+_LITTLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,8 @@ class VegasIteration:
 class VegasResult:
     """The package's own estimate: the average over iterations, weighted with their errors.
 
-    chi2_per_dof compares the iterations with each other. evaluations counts every point at which f
+    chi2_per_dof compares the iterations with each other, probability is that of a larger chi2:
+    where it is small the average is no estimate. evaluations counts every point at which f
     was evaluated (not the filling of blocks), nonfinite those at which f was nan or +inf; these
     count as f = 0.
     """
@@ -54,16 +63,18 @@ class VegasResult:
     integral: float
     integral_error: float
     chi2_per_dof: float
+    probability: float
     evaluations: int
     nonfinite: int
     history: tuple[VegasIteration, ...]
 
     def figures(self) -> dict[str, Any]:
-        """What a report tells of it."""
+        """What a report tells of it; no average of iterations that disagree."""
+        agree = self.probability >= LEAST_PROBABILITY
         return {
             "steps": len(self.history),
-            "vegas_integral": self.integral,
-            "vegas_integral_error": self.integral_error,
+            "vegas_integral": self.integral if agree else None,
+            "vegas_integral_error": self.integral_error if agree else None,
             "vegas_chi2_per_dof": self.chi2_per_dof,
             "nonfinite_values": self.nonfinite,
         }
@@ -73,12 +84,15 @@ class VegasResult:
 class _Batch(vegas.LBatchIntegrand):
     """f for the package: points (n, dim) -> f (n,), in blocks of fixed size, counting.
 
-    density: f itself, compiled, of a block (BLOCK, dim).
+    density: f itself, compiled, of a block (BLOCK, dim). edge_share: what `vegas_edges` spreads, by
+    the zeros of the first iteration.
     """
 
     density: Callable[[np.ndarray], jax.Array]
     evaluations: int = 0
+    zeros: int = 0
     nonfinite: int = 0
+    edge_share: float | None = None
     shape_known: bool = False
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -87,6 +101,10 @@ class _Batch(vegas.LBatchIntegrand):
             # a global generator whose value it ignores: not an evaluation
             self.shape_known = True
             return np.zeros(len(x))
+        return self.values(x)
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """f (n,) at x (n, dim); 0 where it is not finite."""
         f = np.empty(len(x))
         for start in range(0, len(x), BLOCK):
             block = x[start : start + BLOCK]
@@ -94,8 +112,13 @@ class _Batch(vegas.LBatchIntegrand):
             f[start : start + len(block)] = np.asarray(self.density(padded))[: len(block)]
         finite = np.isfinite(f)
         self.evaluations += len(x)
+        self.zeros += int(np.sum(f == 0.0))
         self.nonfinite += int(np.sum(~finite))
         return np.where(finite, f, 0.0)
+
+
+class _LittleInside(Exception):
+    """Cuts leave little of the cube."""
 
 
 @dataclass
@@ -108,10 +131,15 @@ class _Analyzer:
     iteration: int = 0
 
     def begin(self, itn: int, integrator: vegas.Integrator) -> None:
-        del integrator
         self.iteration = itn + 1
+        if itn > 0:  # the package has adapted its map behind the last one
+            spread_map(integrator.map, self.batch.edge_share or 0.0)
 
     def end(self, itn_ans, ans) -> None:
+        if self.batch.edge_share is None:
+            self.batch.edge_share = EDGE_SHARE * self.batch.zeros / self.batch.evaluations
+            if self.batch.zeros > (1.0 - _LITTLE) * self.batch.evaluations:
+                raise _LittleInside
         record = VegasIteration(
             self.iteration,
             self.batch.evaluations,
@@ -141,13 +169,29 @@ def train_vegas(
     at most `options.evaluations` points, then take both over as plain arrays. The warm-up of the
     options goes before; its estimates are thrown away, its evaluations count.
 
-    `report` is called after each iteration. The same seed gives the same grid.
+    `report` is called after each iteration. The same seed gives the same grid. Where the first
+    iteration finds that cuts leave little of the cube, maps of the axes close in on it before.
     """
-    integrator = _integrator(dim, options, seed)
     batch = _Batch(_compiled(log_density))
-    _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations)
-    result = _run(integrator, batch, report)
+    try:
+        integrator = _integrator(dim, options, seed)
+        result = _iterate(integrator, batch, options, report)
+    except _LittleInside:
+        axes = adapt_axes(lambda u, *_: batch.values(u), (0,), dim, options, seed)
+        integrator = _integrator(dim, options, seed, axes.borders[0])
+        result = _iterate(integrator, batch, options, report)
     return _grid(integrator), _params(integrator), result
+
+
+def _iterate(
+    integrator: vegas.Integrator,
+    batch: _Batch,
+    options: VegasSettings,
+    report: Callable[[VegasIteration], None] | None,
+) -> VegasResult:
+    """The iterations of the options, the warm-up first."""
+    _warm_up(integrator, batch, options.warmup_iterations, options.warmup_evaluations)
+    return _run(integrator, batch, report)
 
 
 def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndarray:
@@ -167,10 +211,13 @@ def _compiled(log_density: LogDensity) -> Callable[[np.ndarray], jax.Array]:
     return jax.jit(lambda u: jnp.exp(log_density(u)))
 
 
-def _integrator(dim: int, options: VegasSettings, seed: int) -> vegas.Integrator:
-    """The generator is private: the package's default is a global one."""
+def _integrator(
+    dim: int, options: VegasSettings, seed: int, borders: np.ndarray | None = None
+) -> vegas.Integrator:
+    """The generator is private: the package's default is a global one. borders (dim, bins + 1): of
+    the map to start from, even without."""
     return vegas.Integrator(
-        dim * [[0.0, 1.0]],
+        dim * [[0.0, 1.0]] if borders is None else vegas.AdaptiveMap(borders),
         nitn=options.iterations,
         neval=options.evaluations,
         maxinc_axis=options.bins,
@@ -188,6 +235,7 @@ def _run(
     integrator.set(analyzer=analyzer)
     batch.shape_known = False
     average = integrator(batch)
+    spread_map(integrator.map, batch.edge_share or 0.0)
     if not any(record.integral > 0.0 for record in analyzer.history):
         raise FabgenError(
             f"VEGAS found no point with a density above zero among {batch.evaluations}"
@@ -196,6 +244,7 @@ def _run(
         integral=float(average.mean),
         integral_error=float(average.sdev),
         chi2_per_dof=float(average.chi2 / average.dof) if average.dof > 0 else 0.0,
+        probability=float(average.Q) if average.dof > 0 else 1.0,
         evaluations=batch.evaluations,
         nonfinite=batch.nonfinite,
         history=tuple(analyzer.history),

@@ -15,8 +15,8 @@ import vegas
 from numpy.typing import ArrayLike, NDArray
 
 from fabgen.surrogate.build import VegasSettings
+from fabgen.surrogate.vegas_edges import EDGE_SHARE, Floats, spread_map
 
-Floats = NDArray[np.float64]
 Channels = NDArray[np.int32]
 Density = Callable[[Floats, Channels, Floats], Floats]
 """f_i: u (n, dim), channels (n,) and Jacobians of the maps so far (n,) -> (n,); asked once in an
@@ -25,8 +25,21 @@ iteration."""
 FEWEST_EVALUATIONS = 1000
 """Of one of several densities in an iteration, unless the card asks for fewer."""
 
-#: Points per bin of the map, at least: fewer would adapt it to noise.
+FEWEST_INSIDE = 200
+"""Points with f > 0, of all densities, that an iteration wants before it adapts the maps."""
+
+#: Iterations' worth of points that one of them spends at most to find as many; all together four
+#: times that.
+_SPARE_ROUNDS = 25
+
+#: Points with f > 0 per bin of the map, at least: fewer would adapt it to noise. But it has some
+#: bins whatever their number, or it would never begin to close in on few points.
 _POINTS_PER_BIN = 10
+_FEWEST_BINS = 16
+
+#: While more than half of the points miss what the cuts leave, and fewer by this factor in each
+#: iteration, further ones follow: at most twice as many as planned.
+_RISING = 1.2
 
 
 @dataclass(frozen=True)
@@ -52,34 +65,101 @@ def adapt_axes(
 
     The densities share the evaluations of an iteration evenly, down to FEWEST_EVALUATIONS.
     `report` gets the number of each iteration, from 1, and the evaluations so far. A density that
-    is zero at all points keeps the uniform map. The same seed gives the same maps.
+    is zero at all points keeps the uniform map. The same seed gives the same maps. Where cuts leave
+    little of the cube an iteration goes on until it has FEWEST_INSIDE points there, and further
+    ones follow for as long as the maps still close in on it.
     """
-    random = np.random.default_rng(seed)
-    maps = [vegas.AdaptiveMap(dim * [[0.0, 1.0]], ninc=1) for _ in channels]
-    evaluations = zeros = nonfinite = 0
-    for iteration, n in enumerate(_points(options, len(channels)), start=1):
-        bins = int(np.clip(n // _POINTS_PER_BIN, 1, options.bins))
-        y = _even_points(random, len(channels), n, dim)
+    adaptation = _Adaptation(density, channels, dim, options, np.random.default_rng(seed))
+    planned = _points(options, len(channels))
+    hits = [0.0]
+    iteration = 0
+    while iteration < len(planned) or (
+        iteration < 3 * len(planned) and 0.5 > hits[-1] > _RISING * hits[-2]
+    ):
+        n = planned[min(iteration, len(planned) - 1)]
+        hits.append(adaptation.iterate(n))
+        iteration += 1
+        if report is not None:
+            report(iteration, adaptation.evaluations)
+    return adaptation.axes()
+
+
+class _Adaptation:
+    """The maps at work, and what they took so far."""
+
+    def __init__(
+        self,
+        density: Density,
+        channels: Sequence[int],
+        dim: int,
+        options: VegasSettings,
+        random: np.random.Generator,
+    ):
+        self.density, self.channels, self.options, self.random = density, channels, options, random
+        self.maps = [vegas.AdaptiveMap(dim * [[0.0, 1.0]], ninc=1) for _ in channels]
+        self.evaluations = self.zeros = self.nonfinite = 0
+        self.spare = 4 * _SPARE_ROUNDS
+        self.edge_shares = np.zeros(len(channels))
+        self.inside = np.zeros(len(channels), int)  # points with f > 0 of the last iteration
+
+    def iterate(self, n: int) -> float:
+        """An iteration of n points of each map, or more; the share of points with f > 0."""
+        self._set_bins()
+        asked = [self._ask(n)]
+        for _ in range(min(self.spare, _SPARE_ROUNDS)):
+            if sum(np.count_nonzero(w) for _, w, _ in asked) >= FEWEST_INSIDE:
+                break
+            self.spare -= 1
+            asked.append(self._ask(n))
+        y, weights, cut = (np.concatenate(parts, axis=1) for parts in zip(*asked, strict=True))
+        first = not self.inside.any()
+        self.inside = np.count_nonzero(weights, axis=1)
+        if not self.inside.any():
+            self.spare = 0  # a second search would find nothing, either
+        if first:
+            self.edge_shares = EDGE_SHARE * cut.mean(axis=1)
+            self._set_bins()  # of maps that are even yet: the points keep their places
+        self._learn(y, weights)
+        return float(np.mean(self.inside)) / weights.shape[1]
+
+    def _set_bins(self) -> None:
+        for axes, inside in zip(self.maps, self.inside, strict=True):
+            if inside > 0:
+                bins = max(inside // _POINTS_PER_BIN, _FEWEST_BINS)
+                axes.adapt(ninc=int(min(bins, self.options.bins)))
+
+    def _ask(self, n: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """n points of each map, in its own variable y (maps, n, dim), f du/dy there (maps, n), with
+        0 for what is not finite, and whether f is 0."""
+        dim = self.maps[0].dim
+        y = _even_points(self.random, len(self.maps), n, dim)
         x, jacobian = np.empty_like(y), np.empty(y.shape[:2])
-        for axes, *arrays in zip(maps, y, x, jacobian, strict=True):
-            axes.adapt(ninc=bins)
+        for axes, *arrays in zip(self.maps, y, x, jacobian, strict=True):
             axes.map(*arrays)
-        f = density(
-            x.reshape(-1, dim), np.repeat(np.asarray(channels, np.int32), n), jacobian.ravel()
+        f = self.density(
+            x.reshape(-1, dim), np.repeat(np.asarray(self.channels, np.int32), n), jacobian.ravel()
         )
         finite = np.isfinite(f)
-        evaluations, zeros = evaluations + f.size, zeros + int(np.sum(f == 0.0))
-        nonfinite += int(np.sum(~finite))
-        weights = np.where(finite, f, 0.0).reshape(len(channels), n) * jacobian
-        for axes, points, weight in zip(maps, y, weights, strict=True):
+        self.evaluations += f.size
+        self.zeros += int(np.sum(f == 0.0))
+        self.nonfinite += int(np.sum(~finite))
+        weights = np.where(finite, f, 0.0).reshape(len(self.maps), n) * jacobian
+        return y, weights, (f == 0.0).reshape(weights.shape)
+
+    def _learn(self, y: Floats, weights: Floats) -> None:
+        for axes, points, weight, share in zip(
+            self.maps, y, weights, self.edge_shares, strict=True
+        ):
             largest = weight.max()
             if largest > 0.0:
                 axes.add_training_data(points, (weight / largest) ** 2)
-                axes.adapt(alpha=options.alpha)
-        if report is not None:
-            report(iteration, evaluations)
-    borders = np.stack([even_borders(axes.ninc, axes.grid, options.bins) for axes in maps])
-    return Axes(borders, evaluations, zeros, nonfinite)
+                axes.adapt(alpha=self.options.alpha)
+                spread_map(axes, share)
+
+    def axes(self) -> Axes:
+        bins = self.options.bins
+        borders = np.stack([even_borders(axes.ninc, axes.grid, bins) for axes in self.maps])
+        return Axes(borders, self.evaluations, self.zeros, self.nonfinite)
 
 
 def n_iterations(options: VegasSettings) -> int:
@@ -88,7 +168,8 @@ def n_iterations(options: VegasSettings) -> int:
 
 
 def n_evaluations(options: VegasSettings, n_densities: int) -> int:
-    """How many evaluations of f the adaptation to so many densities takes."""
+    """How many evaluations of f the adaptation to so many densities takes where cuts leave most of
+    the cube."""
     return n_densities * sum(_points(options, n_densities))
 
 

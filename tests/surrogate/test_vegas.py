@@ -129,6 +129,16 @@ def test_training_counts_the_warmup_of_its_options(trained):
     assert 2000 < reports[0].evaluations - trained[2].history[0].evaluations < 3200
 
 
+def test_iterations_that_disagree_are_no_estimate(trained):
+    agreeing = trained[2]
+    assert agreeing.probability > 1e-3
+    assert agreeing.figures()["vegas_integral"] == agreeing.integral
+    disagreeing = dataclasses.replace(agreeing, chi2_per_dof=36.0, probability=1e-30)
+    figures = disagreeing.figures()
+    assert figures["vegas_integral"] is None and figures["vegas_integral_error"] is None
+    assert figures["vegas_chi2_per_dof"] == 36.0
+
+
 def test_nonfinite_values_are_counted_and_taken_as_zero():
     def log_density(u):
         x = u[:, 0]

@@ -1,0 +1,76 @@
+"""A surrogate seen from points that it has not drawn.
+
+Its own sample cannot tell what it misses: where q is too small by more than the number of points,
+there are none. A sample of another density, such as the untrained map, finds the part of the
+integral that lies there, and at its points the weight alpha_i f_i / (a_i q_i) that the surrogate
+would have given them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+#: Points of a reference that are kept: memory does not grow beyond.
+MOST_POINTS = 1_000_000
+
+
+class Witness(NamedTuple):
+    """At points (n,) of a reference density p: logarithms of f/p, whose mean is the integral, and
+    of the weight f/q that the surrogate gives them. Of several channels both with its channel
+    weights, p and q with the probabilities of the channels."""
+
+    log_part: Array
+    log_weight: Array
+
+
+@dataclass
+class Reference:
+    """The points of a reference so far at which f > 0, and how many all are."""
+
+    n: int = 0
+    _parts: list[Floats] = field(default_factory=list)
+    _weights: list[Floats] = field(default_factory=list)
+
+    def add(self, witness: Witness, size: int) -> None:
+        """The first `size` points of a block."""
+        if self.n >= MOST_POINTS:
+            return
+        part, weight = (np.asarray(column, float)[:size] for column in witness)
+        kept = np.isfinite(part)
+        self.n += size
+        self._parts.append(part[kept])
+        self._weights.append(weight[kept])
+
+    def share_above(self, log_weight: float) -> Share:
+        """The share of the integral at points to which the surrogate gives a larger weight."""
+        log_part = np.concatenate([*self._parts, np.empty(0)])
+        above = np.concatenate([*self._weights, np.empty(0)]) > log_weight
+        return Share.of(log_part, above)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of a sum of weights, its error, and how many equal weights would have that error."""
+
+    value: float
+    error: float
+    points: float
+
+    @classmethod
+    def of(cls, log_weights: Floats, chosen: NDArray[np.bool_]) -> Share:
+        """Of the weights at the chosen places."""
+        if not np.any(chosen):
+            return cls(0.0, 0.0, 0.0)
+        weights = np.exp(log_weights - log_weights.max())
+        total, part = weights.sum(), weights[chosen]
+        value = part.sum() / total
+        squares = (1.0 - value) ** 2 * np.sum(part**2) + value**2 * np.sum(weights[~chosen] ** 2)
+        points = part.sum() ** 2 / np.sum(part**2)
+        return cls(float(value), float(np.sqrt(squares) / total), float(points))
