@@ -17,6 +17,7 @@ from fabgen.rundir import RunDirectory
 from fabgen.training import Checkpointer, checkpoint
 from fabgen.training.checkpoint import read_manifest
 
+LOSS = b'{"step": 1, "target_evaluations": 1, "evaluations": 1, "loss": '
 NOT_JSON = {
     "nothing": b"",
     "a word": b"word",
@@ -27,9 +28,9 @@ NOT_JSON = {
     "deep lists": b"[" * 100_000 + b"]" * 100_000,
     "deep objects": b'{"step":' * 100_000 + b"1" + b"}" * 100_000,
     "60 levels": b"[" * 60 + b"]" * 60,
-    "nan": b'{"step": NaN}',
-    "infinite": b'{"step": -Infinity}',
-    "too large": b'{"step": 1e999}',
+    "nan": LOSS + b"NaN}",
+    "infinite": LOSS + b"-Infinity}",
+    "too large": LOSS + b"1e999}",
     "many digits": b'{"step": ' + b"1" * 5000 + b"}",
     "20 digits": b'{"step": 12345678901234567890}',
 }

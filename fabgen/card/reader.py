@@ -59,7 +59,8 @@ def read_table(path: str | os.PathLike[str]) -> Table:
 
 def parse_table(text: str, *, file: str | os.PathLike[str] | None = None) -> Table:
     """The tables of a TOML text. Raises InputError naming the line that is wrong."""
-    if any(line.count(".") > _MAX_DOTS for line in text.splitlines()):
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    if any(line.count(".") > _MAX_DOTS for line in lines):
         raise InputError(
             "the card has a line with too many dots", file=file, allowed=f"at most {_MAX_DOTS}"
         )

@@ -62,6 +62,11 @@ def test_what_is_no_file(tmp_path, path):
         load_card(path)
 
 
+def test_a_line_of_dots_as_a_comment(tmp_path):
+    (tmp_path / "card.toml").write_text("# " + "." * 1000 + "\n" + PROCESS)
+    assert load_card(tmp_path / "card.toml").process == ("e+ e- > mu+ mu-",)
+
+
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
