@@ -27,6 +27,9 @@ from fabgen.inputs import open_input
 from fabgen.plain_text import shortened
 
 
+_ALLOWED = "a complete LHE file, gzipped or not (paths start at the working directory)"
+
+
 @dataclass(frozen=True)
 class Structure:
     """What the particles of an event are: PDG ids of the external legs, the n_initial incoming ones
@@ -79,7 +82,7 @@ def read_lhe(path: str | os.PathLike[str]) -> EventFile:
     except (OSError, EOFError, ValueError, zlib.error) as error:
         found = (error.strerror if isinstance(error, OSError) else None) or error
         raise InputError(
-            "Cannot read the event file", file=path, found=found, allowed="a complete LHE file"
+            "the event file cannot be read", file=path, found=found, allowed=_ALLOWED
         ) from None
     shapes = {(s.n_initial, len(s.pdg)) for s in events.structures}
     if len(shapes) > 1:

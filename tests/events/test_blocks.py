@@ -205,10 +205,10 @@ def test_damaged_gzip(tmp_path, file_info, tops, top_batch):
     data = path.read_bytes()
     for place in range(12, len(data), 5):
         path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
-        with pytest.raises(InputError, match="Cannot read the event file"):
+        with pytest.raises(InputError, match="the event file cannot be read"):
             read_lhe(path)
         path.write_bytes(data[:place])
-        with pytest.raises(InputError, match="Cannot read the event file"):
+        with pytest.raises(InputError, match="the event file cannot be read"):
             read_lhe(path)
 
 
