@@ -193,8 +193,8 @@ class _Builder:
     def _term(self, group: _Group, found: ComponentChannels, apart: bool) -> Term:
         """apart: keep single diagrams apart, for channel weights that follow them."""
         sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
-        windows = self._windows(sub, diagrams)
         sqrt_s = total_energy(self.card, self.model, self.values, sub.tree)
+        windows = self._windows(sub, diagrams)
         refuse_divergences(
             *(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s),
             boost=boost(self.card, self.model, self.values, sub.tree),

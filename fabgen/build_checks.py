@@ -77,13 +77,10 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
     initial = [values[model.particle(name).mass] for name in tree.initial]
     needed = _threshold(card, model, values, tree)
     if len(initial) == 1:
+        refuse_massless(model, values, tree)
         if initial[0] <= needed:
-            raise InputError(
-                "the decay is closed: the products are heavier than the particle",
-                key="process",
-                found=f"{name_of(tree)}: {initial[0]:g} GeV",
-                allowed=f"more than {needed:g} GeV",
-            )
+            problem = "the decay is closed: the products are heavier than the particle"
+            raise _closed(problem, model, tree, initial[0], needed)
         return initial[0]
     energies = card.beams.energy
     for energy in energies:
@@ -130,17 +127,47 @@ def _threshold(card: Card, model: Model, values: Mapping[str, float], tree: Deca
         if decay is None:
             total += mass
             continue
+        refuse_massless(model, values, decay)
         cutoff = card.phase_space.bw_cutoff * values[particle.width]
         products = _threshold(card, model, values, decay)
         if mass + cutoff <= products:
-            raise InputError(
-                f"the decay of {name} is closed within bw_cutoff",
-                key="process",
-                found=f"{name_of(decay)}: {mass:g} GeV",
-                allowed=f"more than {products:g} GeV",
-            )
+            problem = f"the decay of {name} is closed within bw_cutoff"
+            raise _closed(problem, model, decay, mass, products)
         total += max(products, mass - cutoff)
     return total
+
+
+def refuse_massless(model: Model, values: Mapping[str, float], tree: DecayTree) -> None:
+    """Raises InputError if the particle that decays here has no mass."""
+    particle = model.particle(tree.initial[0])
+    if values[particle.mass] > 0:
+        return
+    massive = [p.name for p in model.particles.values() if p.pdg > 0 and values[p.mass] > 0]
+    problem = f"{particle.name} is massless in this model and cannot decay"
+    if not particle.is_massless:
+        problem = f"{particle.name} cannot decay: its mass {particle.mass} is 0"
+    raise InputError(
+        problem,
+        key="process",
+        found=f"{name_of(tree)}, model {model.name}",
+        allowed=f"decays of particles with a mass: {' '.join(massive)}",
+    )
+
+
+def _closed(problem: str, model: Model, tree: DecayTree, mass: float, needed: float) -> InputError:
+    """The error for products that are heavier than the particle which decays into them."""
+    unstable = dict.fromkeys(n for n in tree.final if model.particle(n).width != ZERO)
+    hint = (
+        f"off their mass shell: write the products of {' and '.join(unstable)}, without a comma, "
+        "as in h > w+ e- ve~"
+    )
+    return InputError(
+        problem,
+        key="process",
+        found=f"{name_of(tree)}: {mass:g} GeV",
+        allowed=f"more than {needed:g} GeV",
+        hint=hint if unstable else None,
+    )
 
 
 def name_of(tree: DecayTree) -> str:

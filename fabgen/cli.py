@@ -7,7 +7,6 @@ messages to stderr.
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
 import sys
 from collections.abc import Iterator
@@ -17,12 +16,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fabgen import __version__
-from fabgen.cache import compilation_cache
+from fabgen.arguments import (
+    CardArgument,
+    DataOption,
+    EventFormat,
+    PictureFormat,
+    QuietOption,
+    RestartOption,
+    RunOption,
+    SeedOption,
+    SetOption,
+    TargetArgument,
+    TrainingSeedOption,
+    whole_number,
+)
 from fabgen.errors import FabgenError, InputError
 from fabgen.plain_text import encode_everything, shortened, visible
+from fabgen.targets import card_and_run, card_of_run, is_file
 
 if TYPE_CHECKING:
-    from fabgen.card import Card
     from fabgen.run import How
 
 app = typer.Typer(
@@ -34,53 +46,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Example:  fabgen generate cards/ee_ttbar.toml -n 1000 --set training.steps=200",
 )
-
-
-class EventFormat(enum.StrEnum):
-    """Formats of event files."""
-
-    lhe = "lhe"
-    lhe_gz = "lhe.gz"
-
-
-class PictureFormat(enum.StrEnum):
-    """Formats of pictures."""
-
-    png = "png"
-    pdf = "pdf"
-
-
-CardArgument = Annotated[str, typer.Argument(metavar="CARD", help="A process card (TOML).")]
-TargetArgument = Annotated[
-    str, typer.Argument(metavar="CARD|RUN", help="A process card, or the directory of a run.")
-]
-RunOption = Annotated[
-    Path | None,
-    typer.Option("--run", metavar="DIR", help="Run directory; by default runs/<card name>."),
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option(
-        "--seed", metavar="INT", help="Seed; for a run that exists, that of its events only."
-    ),
-]
-TrainingSeedOption = Annotated[
-    int | None, typer.Option("--seed", metavar="INT", help="Seed of the training.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY.PATH=VALUE", help="Overrides a key of the card; may be repeated."
-    ),
-]
-DataOption = Annotated[
-    str | None,
-    typer.Option("--data", metavar="FILE", help="LHE file that training.method=fkld learns from."),
-]
-RestartOption = Annotated[
-    bool, typer.Option("--restart", help="Remove the results of the run and begin again.")
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -103,6 +68,8 @@ def _main(
     A card is a TOML file. One line is enough; every other key has a default:
 
         process = "e+ e- > mu+ mu-"
+
+    A process in quotes may stand in the place of such a card.
     """
 
 
@@ -123,7 +90,7 @@ def train(
     with _messages(restart=restart):
         from fabgen import run as pipeline
 
-        loaded, directory = _card_and_run(card, run, settings, seed, data)
+        loaded, directory = card_and_run(card, run, settings, seed, data)
         if os.path.isdir(card):
             raise InputError("train takes a card", found=card, allowed="a TOML file")
         figures = pipeline.train(loaded, directory, _how(restart, quiet))
@@ -135,7 +102,14 @@ def generate(
     target: TargetArgument,
     run: RunOption = None,
     events: Annotated[
-        int | None, typer.Option("--events", "-n", metavar="INT", min=1, help="Events to write.")
+        int | None,
+        typer.Option(
+            "--events",
+            "-n",
+            metavar="INT",
+            parser=whole_number(at_least=1),
+            help="Events to write: 10000, 10_000 or 1e4.",
+        ),
     ] = None,
     weighted: Annotated[
         bool, typer.Option("--weighted", help="Keep every point, with its weight.")
@@ -159,7 +133,7 @@ def generate(
     with _messages(restart=restart):
         from fabgen import run as pipeline
 
-        card, directory = _card_and_run(target, run, options, seed, data)
+        card, directory = card_and_run(target, run, options, seed, data)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
         report = pipeline.generate(card, directory, _how(restart, quiet), weighted=weighted)
         _show_results(report)
@@ -187,7 +161,7 @@ def integrate(
         from fabgen import run as pipeline
         from fabgen.rundir import RunDirectory
 
-        card, directory = _card_and_run(target, run, settings, seed)
+        card, directory = card_and_run(target, run, settings, seed)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
         report = pipeline.integrate(card, directory, _how(restart, quiet), vegas=vegas)
         _show_results(report)
@@ -217,8 +191,8 @@ def show(
 
         # os.path says no, where Path raises OSError, to a text too long for the name of a file.
         if os.path.isdir(target):
-            card = load_card(_card_of_run(Path(target)), settings or [])
-        elif target.endswith(".toml") or os.path.exists(target):
+            card = load_card(card_of_run(Path(target)), settings or [])
+        elif is_file(target):
             card = load_card(target, settings or [])
         else:
             card = card_of_process(target, settings or [])
@@ -235,7 +209,7 @@ def plot(
         typer.Option(
             "--samples",
             metavar="INT",
-            min=100,
+            parser=whole_number(at_least=100),
             help="Points of the surrogate, and of each part of the reference; by default as many "
             "as the card evaluates.",
         ),
@@ -257,67 +231,15 @@ def plot(
             _print(f"  {path}")
 
 
-def _card_and_run(
-    target: str,
-    run: Path | None,
-    settings: list[str] | None,
-    seed: int | None,
-    data: str | None = None,
-) -> tuple[Card, Path]:
-    """The card that an argument CARD or RUN means, and the run directory to work in."""
-    if data is None:
-        return _loaded(target, run, settings or [], seed)
-    from fabgen.card.toml import string
-
-    card, directory = _loaded(
-        target, run, [*(settings or []), f"training.fkld.data={string(data)}"], seed
-    )
-    if card.training.method != "fkld":
-        raise InputError(
-            "only the forward divergence learns from a file",
-            key="--data",
-            found=f'{data}, with training.method = "{card.training.method}"',
-            allowed='training.method = "fkld"',
-            hint="--set training.method=fkld",
-        )
-    return card, directory
-
-
-def _loaded(
-    target: str, run: Path | None, settings: list[str], seed: int | None
-) -> tuple[Card, Path]:
-    from fabgen.card import load_card
-
-    path = Path(target)
-    if os.path.isdir(target):
-        if run is not None and run.resolve() != path.resolve():
-            raise InputError(
-                "two run directories are given",
-                key="--run",
-                found=f"{target} and {run}",
-                allowed="one of them, or a card with --run",
-            )
-        file = _card_of_run(path)
-        if any(setting.partition("=")[0].strip() == "preset" for setting in settings):
-            raise InputError(
-                "the card of a run holds every key, so a preset would change nothing",
-                file="--set",
-                key="preset",
-                allowed="a preset with the card that the run was made from",
-            )
-        return load_card(file, settings, seed), path
-    card = load_card(path, settings, seed)
-    return card, run if run is not None else Path("runs") / card.name
-
-
-def _card_of_run(path: Path) -> Path:
-    from fabgen.rundir import is_run
-
-    if not is_run(path):
-        raise InputError(
-            "the directory holds no run", file=path, allowed="a card, or the directory of a run"
-        )
-    return path / "card.toml"
+def _compilation_cache() -> Path | None:
+    """Where compiled programs are kept between runs; None if nothing can be written there."""
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        cache = Path(base) / "fabgen" / "jax"
+        cache.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home, as in containers
+        return None
+    return cache if os.access(cache, os.W_OK) else None
 
 
 def _how(restart: bool, quiet: bool) -> How:
@@ -328,7 +250,7 @@ def _how(restart: bool, quiet: bool) -> How:
     from fabgen.terminal import reporter_for
 
     reporter = Silent() if quiet else reporter_for(Console(stderr=True))
-    return How(restart=restart, reporter=reporter, compilation_cache=compilation_cache())
+    return How(restart=restart, reporter=reporter, compilation_cache=_compilation_cache())
 
 
 def _show_results(report: dict) -> None:

@@ -88,6 +88,8 @@ def _shown(value: object, longest: int = LONGEST) -> str:
     return visible(shortened(str(value), longest))
 
 
-def not_available(what: str, *, key: str | None = None, found: object = None) -> InputError:
-    """The error for a documented feature of a later version."""
-    return InputError(f"{what}: not available yet", key=key, found=found)
+def not_available(
+    what: str, *, key: str | None = None, found: object = None, allowed: str | None = None
+) -> InputError:
+    """The error for a documented feature of a later version; allowed: what there is now."""
+    return InputError(f"{what}: not available yet", key=key, found=found, allowed=allowed)

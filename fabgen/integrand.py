@@ -18,6 +18,7 @@ from fabgen.drawing import draw_among
 from fabgen.errors import InputError
 from fabgen.frames import boost_z, in_lab, with_beams
 from fabgen.in_channels import Row, Setup, momenta_of, points_of, rows, values_at
+from fabgen.interface import one_line
 from fabgen.model import Model
 from fabgen.numerics import log_shares, safe_log
 from fabgen.phasespace.features import n_event_features
@@ -26,7 +27,7 @@ from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Integrand:
     """The sum over subprocesses of flux x |M|^2 x Jacobian x cuts, in pb (decays: GeV).
 
@@ -45,6 +46,9 @@ class Integrand:
     factorization_scale: float
     single: bool = True
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return one_line(self, {p.pdg: p.name for p in self.model.particles.values()})
 
     @property
     def dim(self) -> int:

@@ -18,6 +18,7 @@ from fabgen.auto import Goal, automatic_surrogate, has_chosen
 from fabgen.card import Card, with_channels
 from fabgen.card.auto import is_automatic
 from fabgen.card.toys import is_toy
+from fabgen.conditions import conditions
 from fabgen.errors import InputError
 from fabgen.evaluation import Evaluated, evaluate
 from fabgen.picture_samples import draw_samples
@@ -250,6 +251,7 @@ def _report(
         **_choice(trained),
         untrained=_untrained(flat) if flat else None,
         notes=list(session.integrand.notes),
+        **conditions(card, session.integrand),
     )
 
 

@@ -255,8 +255,34 @@ def test_closed_decays():
     error = refused("h > w+ w-")
     assert "decay is closed" in error.problem
     assert "160.8" in error.allowed
+    assert "the products of w+ and w-" in error.hint
     build("h > w+ w-", parameters={"MH": 400.0})
     build("h > w+ e- ve~")
+
+
+@pytest.mark.parametrize(
+    ("process", "particle", "model"),
+    [
+        ("mu- > vm e- ve~", "mu-", "sm"),
+        ("b > t e- ve~", "b", "sm-no_b_mass"),
+        ("ve > e- w+", "ve", "sm"),
+        ("a > e+ e-", "a", "sm"),
+        ("e+ e- > mu+ mu-, mu- > vm e- ve~", "mu-", "sm"),
+        ("e+ e- > mu+ mu- a, a > e+ e-", "a", "sm"),
+    ],
+)
+@pytest.mark.parametrize("mapping", ["channels", "rambo"])
+def test_massless_particles_cannot_decay(process, particle, model, mapping):
+    error = refused(process, model=model, phase_space={"mapping": mapping})
+    assert error.problem == f"{particle} is massless in this model and cannot decay"
+    assert f"model {model}" in error.found
+    assert " t " in f"{error.allowed} "
+    assert (" b" in error.allowed) == (model == "sm")
+
+
+def test_a_mass_of_zero_is_not_the_models():
+    error = refused("t > w+ b", parameters={"MT": 0.0})
+    assert error.problem == "t cannot decay: its mass MT is 0"
 
 
 def test_closed_decays_in_chains():

@@ -38,6 +38,11 @@ REPORT = {
     "timing_s": {"total": 1.0},
     "training": {},
     "untrained": None,
+    "seed": 1,
+    "generation_seed": 1,
+    "beams": {"particles": [[-11], [11]], "energies": [500.0, 500.0], "sqrt_s": 1000.0},
+    "cuts": {},
+    "bw_cutoff": None,
 }
 TRAINING = {"target_evaluations": 5, "gradient_evaluations": 4, "timing_s": {"total": 1.0}}
 
@@ -115,6 +120,69 @@ def test_the_options_of_generate(calls, write_card):
     assert options == {"weighted": True}
     assert fabgen("generate", path, "--events", "5").exit_code == 0
     assert calls[1][1].generation.events == 5
+
+
+@pytest.mark.parametrize("text", ["1e4", "10_000", "10000", "1.0e+4", "10000.0"])
+def test_numbers_of_events_in_all_ways(calls, write_card, text):
+    assert fabgen("generate", write_card(PROCESS), "-n", text).exit_code == 0
+    assert calls[0][1].generation.events == 10_000
+
+
+@pytest.mark.parametrize("text", ["1.5", "0", "-1e3", "1e400", "nan", "inf", "many", "", "1_e3"])
+def test_numbers_of_events_that_are_none(calls, write_card, tmp_path, text):
+    result = fabgen("generate", write_card(PROCESS), f"--events={text}")
+    assert result.exit_code == 2
+    assert "is not a whole number >= 1" in " ".join(result.stderr.split())
+    result = fabgen("plot", tmp_path, f"--samples={text}")
+    assert result.exit_code == 2
+    assert "is not a whole number >= 100" in " ".join(result.stderr.split())
+    assert calls == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_process_takes_the_place_of_its_card(calls, command):
+    options = ("--seed", "5", "--set", "beams.energy=[100.0, 200.0]", "--quiet")
+    result = fabgen(command, "e+ e- >  mu+ mu-", *options)
+    assert result.exit_code == 0, result.output
+    [(name, card, directory, _, _)] = calls
+    assert name == command
+    assert card.process == ("e+ e- >  mu+ mu-",)
+    assert card.beams.energy == (100.0, 200.0)
+    assert (card.training.seed, card.generation.seed) == (5, 5)
+    assert directory.as_posix() == "runs/e+e-_mu+mu-_2cbfa860"
+    fabgen(command, "E+ e- > mu+ mu-", "--run", "elsewhere")
+    assert calls[1][2].as_posix() == "elsewhere"
+
+
+def test_a_toy_takes_the_place_of_its_card(calls):
+    assert fabgen("train", "toy:camel-back").exit_code == 0
+    assert calls[0][2].name.startswith("toy-camel-back_")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "show"])
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("e+ e- > mu+ mx-", "'mx-' is not a particle"),
+        ("e+ e- mu+ mu-", "needs '>'"),
+        ("generate p p > t t~", 'process = "p p > t t~"'),
+        ("define p = u d", 'p = "u d"'),
+    ],
+)
+def test_a_wrong_process_in_quotes(tmp_path, monkeypatch, command, target, message):
+    monkeypatch.chdir(tmp_path)
+    result = fabgen(command, target)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "key:     process" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_that_is_not_there_is_no_process(calls):
+    for target in ("cards/none.toml", "none", "my cards/none", "e+ > none.toml"):
+        result = fabgen("generate", target)
+        assert result.exit_code == 2
+        assert "the card does not exist" in result.stderr
 
 
 def test_integrate_with_vegas(calls, write_card):

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
-        *("units", "plain_text", "errors", "inputs", "json_files", "cache"),
+        *("units", "plain_text", "errors", "inputs", "json_files"),
         *("files", "metrics", "numerics", "grouping"),
     ),
     ("card",),
@@ -53,6 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *(
             "rundir",
             "reporting",
+            "conditions",
             "describe",
             "describe_dalitz",
             "draw",
@@ -62,7 +63,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         ),
         *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
-    ("cli", "terminal", "__main__"),
+    ("arguments", "targets", "cli", "terminal", "figures", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

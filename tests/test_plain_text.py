@@ -12,7 +12,7 @@ from rich.console import Console
 
 from fabgen.errors import FabgenError, InputError
 from fabgen.plain_text import ERRORS, plain, shortened, visible
-from fabgen.terminal import LogReporter, TerminalReporter, results, training_results
+from fabgen.terminal import LogReporter, TerminalReporter, training_results
 
 #: Colours, a cleared screen, a backspace, C1's escape, a turned direction, an invisible space.
 UNSEEN = "\x1b[31m \x1b[2J \x08 \x9b2J \u202e \u200b \x00 \x7f \u2028 \udcff \U000e0041 \r"
@@ -67,36 +67,12 @@ def test_notes(reporter):
     assert out.getvalue().strip() == f"reading {ESCAPED} [red]:thumbs_up:"
 
 
-def test_tables():
+def test_results_of_a_training():
     figures = {"target_evaluations": 1, "gradient_evaluations": 0, "timing_s": {"total": 1.0}}
     sample = {"used": 1, "events": 2, "source": UNSEEN}
     out = io.StringIO()
     Console(file=out, width=200).print(training_results({**figures, "sample": sample}))
     assert ESCAPED in out.getvalue() and seen(out.getvalue())
-    numbers = dict.fromkeys(
-        (
-            *("integral", "integral_error", "sampling_efficiency", "unweighting_efficiency"),
-            *("unweighting_efficiency_999", "forward_kl", "forward_kl_error"),
-        ),
-        0.5,
-    )
-    report = {
-        **numbers,
-        "process": [UNSEEN, "e+ e- > mu+ mu-"],
-        "training": {},
-        "untrained": None,
-        "unit": "pb",
-        "evaluation_samples": 10,
-        "events": 0,
-        "target_evaluations": {"evaluation": 1},
-        "gradient_evaluations": {"evaluation": 0},
-        "timing_s": {"total": 1.0},
-        "notes": [UNSEEN],
-        "warnings": [UNSEEN],
-    }
-    out = io.StringIO()
-    Console(file=out, width=300).print(results(report))
-    assert out.getvalue().count(r"\x1b[31m") == 3 and seen(out.getvalue())
 
 
 def command(tmp_path, *arguments, **environment):

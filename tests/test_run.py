@@ -188,6 +188,8 @@ def test_events_and_report_of_every_surrogate(finished, kind):
     assert report["cross_section_pb"] == report["integral"]
     assert report["events"] == 200
     assert report["evaluation_samples"] == 20000
+    assert report["beams"]["sqrt_s"] == 1000.0
+    assert (report["cuts"], report["bw_cutoff"]) == ({}, None)
     calls, gradients = report["target_evaluations"], report["gradient_evaluations"]
     assert calls["evaluation"] >= 20000 * (1 if kind == "uniform" else 2)
     assert calls["generation"] > 0

@@ -56,6 +56,10 @@ class MatrixElement:
         self._root = _root(self._metric)
         self._block = self._block_size()
 
+    def __repr__(self) -> str:
+        size = f"{self.n_diagrams} diagrams, {self.n_helicities} helicities"
+        return f"<MatrixElement {self.process}: {size}>"
+
     @property
     def process(self) -> str:
         n = self.graph.n_initial

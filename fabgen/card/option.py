@@ -59,6 +59,12 @@ class Option:
         text = " and ".join(f"{sign} {bound:.12g}" for sign, bound in bounds if bound is not None)
         return (f" {text}" if text else "") + (", or inf" if self.infinite else "")
 
+    @property
+    def choices_now(self) -> tuple[str, ...]:
+        """The choices that do not belong to a later version."""
+        later = self.later if isinstance(self.later, tuple) else ()
+        return tuple(choice for choice in self.choices if choice not in later)
+
     def is_later(self, value: object, default: object) -> bool:
         """Whether this value of the key belongs to a later version."""
         if isinstance(self.later, bool):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fabgen.card import toml
+from fabgen.card import madgraph, toml
 from fabgen.errors import InputError
 from fabgen.inputs import nests_deeper, read_input
 
@@ -67,6 +67,7 @@ def parse_table(text: str, *, file: str | os.PathLike[str] | None = None) -> Tab
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also an integer of 5000 digits
+        madgraph.refuse_card(text, file)
         raise InputError(
             f"the card is not TOML: {error}", file=file, found=_line(text, str(error))
         ) from None

@@ -26,7 +26,6 @@ from fabgen.events.record import Resonance
 from fabgen.inputs import open_input
 from fabgen.plain_text import shortened
 
-
 _ALLOWED = "a complete LHE file, gzipped or not (paths start at the working directory)"
 
 

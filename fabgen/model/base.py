@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from fabgen.card.meant import parameter_meant
 from fabgen.errors import InputError
 
 #: The name of a mass, width or coupling that vanishes identically, whatever the parameters.
@@ -101,7 +102,7 @@ class Vertex:
 ORDERS = ("QCD", "QED")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """Particles by name, vertices, external parameters with their defaults, and their consequences.
 
@@ -117,6 +118,11 @@ class Model:
     derive: Callable[[Mapping[str, Any]], dict[str, Any]]
     multiparticles: Mapping[str, tuple[str, ...]]
     families: tuple[tuple[tuple[str, ...], ...], ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Model {self.name}: {len(self.particles)} particles, {len(self.vertices)} vertices>"
+        )
 
     def particle(self, name: str) -> Particle:
         return self.particles[name]
@@ -146,6 +152,7 @@ class Model:
                     key=f"parameters.{name}",
                     found=name,
                     allowed=", ".join(values),
+                    hint=parameter_meant(name, values),
                 )
             values[name] = value
         return values

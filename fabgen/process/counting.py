@@ -70,6 +70,14 @@ class DiagramCounter:
 
         Raises InputError for a link with too many different particles.
         """
+        by_orders = self.by_orders(core, lowest=not core.orders)
+        qed = min((orders[-1] for orders in by_orders), default=None)
+        kept = (n for orders, n in by_orders.items() if core.orders or orders[-1] == qed)
+        return Count(qed, sum(kept))
+
+    def by_orders(self, core: Core, *, lowest: bool) -> dict[Orders, int]:
+        """The number of diagrams by their coupling orders; lowest: surely of the lowest QED order,
+        which is faster. Raises InputError as `count`."""
         self._left = _MOST
         restrictions = Restrictions.of(self._model, core)
         final = [self._model.particle(name).antiname for name in core.final]
@@ -87,7 +95,7 @@ class DiagramCounter:
         for size in range(2, n_legs + 1):
             made, pairs[size] = self._joined(singles, pairs, size, whole, restrictions)
             if size == n_legs:
-                return _total(core, made.get(whole, {}), last.antiname, restrictions)
+                return _total(made.get(whole, {}), last.antiname, restrictions)
             for held, kinds in made.items():
                 inside = sum(n for n, is_initial in zip(held, initial, strict=True) if is_initial)
                 side = "final" if not inside else "initial" if inside == len(core.initial) else "t"
@@ -97,7 +105,7 @@ class DiagramCounter:
                     if (met := restrictions.passes(name, anti, side)) is not None:
                         kind = ((name,), orders, required | met)
                         kept[kind] = kept.get(kind, 0) + n
-                kept = kept if core.orders else _lowest(kept)
+                kept = _lowest(kept) if lowest else kept
                 if kept:
                     singles[size][held] = kept
         raise AssertionError("a link has three legs or more")
@@ -170,16 +178,13 @@ class DiagramCounter:
                             yield held, names, orders, met_first | met_second, n
 
 
-def _total(core: Core, kinds: dict[_Kind, int], particle: str, restrictions: Restrictions) -> Count:
+def _total(kinds: dict[_Kind, int], particle: str, restrictions: Restrictions) -> dict[Orders, int]:
     """The diagrams that end in the last leg, as the particle that flows out of all others."""
-    found: dict[int, int] = defaultdict(int)
+    found: dict[Orders, int] = defaultdict(int)
     for (names, orders, required), n in kinds.items():
         if names == (particle,) and restrictions.accepts(orders, required):
-            found[orders[-1]] += n
-    lowest = min(found, default=None)
-    if lowest is None:
-        return Count(None, 0)
-    return Count(lowest, sum(found.values()) if core.orders else found[lowest])
+            found[orders] += n
+    return dict(found)
 
 
 def _lowest(kinds: dict[_Kind, int]) -> dict[_Kind, int]:
@@ -194,3 +199,16 @@ def _lowest(kinds: dict[_Kind, int]) -> dict[_Kind, int]:
 
 def _sum(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(a + b for a, b in zip(first, second, strict=True))
+
+
+counter_of = functools.lru_cache(maxsize=8)(DiagramCounter)
+
+
+def lowest_qed(model: Model, core: Core) -> int | None:
+    """The lowest QED order at which one link of a chain has diagrams; None if it has none."""
+    return counter_of(model).count(core).qed
+
+
+def coupling_orders(model: Model, core: Core) -> frozenset[Orders]:
+    """The coupling orders (as in `fabgen.model.ORDERS`) at which one link has diagrams."""
+    return frozenset(counter_of(model).by_orders(core, lowest=False))

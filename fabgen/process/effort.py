@@ -118,9 +118,9 @@ def _product(first: Counter[Charges], second: Counter[Charges]) -> Counter[Charg
 
 
 def charges_of(model: Model, name: str) -> Charges:
-    """Electric charge (times three), lepton number and colour triality."""
+    """Electric charge and baryon number (times three), lepton number."""
     p = model.particle(name)
-    return p.charge, p.lepton_number, {3: 1, -3: 2}.get(p.colour, 0)
+    return p.charge, p.lepton_number, (p.colour == 3) - (p.colour == -3)
 
 
 def _total(model: Model, names: Sequence[str]) -> Charges:
@@ -128,8 +128,8 @@ def _total(model: Model, names: Sequence[str]) -> Charges:
 
 
 def _add(*charges: Charges) -> Charges:
-    charge, lepton_number, triality = (sum(each) for each in zip(*charges, strict=True))
-    return charge, lepton_number, triality % 3
+    charge, lepton_number, baryon_number = (sum(each) for each in zip(*charges, strict=True))
+    return charge, lepton_number, baryon_number
 
 
 def example(

@@ -109,16 +109,7 @@ class _Expander:
         return tuple(dict.fromkeys(chain.from_iterable(self.members(names, core))))
 
     def order(self, order: Order) -> Order:
-        if self.orders is None:
-            return order
-        for name in self.orders:
-            if name.upper() == order.name.upper():
-                return replace(order, name=name)
-        raise InputError(
-            f"The model has no coupling order {order.name}.",
-            found=str(order),
-            allowed=" ".join(self.orders),
-        )
+        return order if self.orders is None else resolved_order(order, self.orders)
 
     def resolved(self, decay: Decay) -> Node:
         core = decay.core
@@ -175,6 +166,18 @@ class _Expander:
                 key = tuple(sorted((p, () if d is None else d.key()) for p, d in pairs))
                 distinct.setdefault(key, (final, decays))
         return list(distinct.values())
+
+
+def resolved_order(order: Order, names: Sequence[str]) -> Order:
+    """The order with its name as the model writes it. Raises InputError for an unknown one."""
+    for name in names:
+        if name.upper() == order.name.upper():
+            return replace(order, name=name)
+    raise InputError(
+        f"The model has no coupling order {order.name}.",
+        found=str(order),
+        allowed=" ".join(names),
+    )
 
 
 def _assign(final: tuple[str, ...], decays: tuple[Node, ...]) -> list[tuple[Node, ...]]:

@@ -9,17 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, Model
-from fabgen.process.counting import DiagramCounter
+from fabgen.process.chain_orders import Path, bound_chain, links
+from fabgen.process.counting import DiagramCounter, counter_of
 from fabgen.process.effort import DEFAULT, Effort, counted, look_before, seconds_to_build
-from fabgen.process.expansion import Node, expand, resolve
+from fabgen.process.expansion import Node, expand, resolve, resolved_order
 from fabgen.process.graph import Graph, build_graph
 from fabgen.process.identical import identical_factor
 from fabgen.process.multiparticles import multiparticles
+from fabgen.process.no_diagrams import no_diagrams, violated_charges
 from fabgen.process.parser import parse_process
-from fabgen.process.syntax import Core, DecayTree
-
-#: The position of a link in its decay chain: the slots that lead to it.
-Path = tuple[int, ...]
+from fabgen.process.syntax import DecayTree
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,14 +61,14 @@ def find_subprocesses(
     and for more work than `effort` allows.
     """
     table = multiparticles(own_multiparticles or {}, model)
-    counter = DiagramCounter(model)
+    counter = counter_of(model)
     found: list[_Tree] = []
     try:
         look_before(model, [_resolved(model, line, table) for line in lines], counter, effort)
         for position, line in enumerate(lines):
             found += [(position, *each) for each in _of_line(model, line, table, counter)]
         _refuse_twice(lines, found)
-        return _built(model, lines, _numbered(model, found), counter, effort)
+        return _built(model, lines, table, _numbered(model, found), counter, effort)
     except InputError as error:
         raise error.with_place(key="process") from None
 
@@ -103,6 +102,7 @@ def _numbered(model: Model, found: Sequence[_Tree]) -> list[tuple[Subprocess, Ma
 def _built(
     model: Model,
     lines: Sequence[str],
+    table: Mapping[str, tuple[str, ...]],
     numbered: Sequence[tuple[Subprocess, Mapping[Path, int]]],
     counter: DiagramCounter,
     effort: Effort,
@@ -133,7 +133,7 @@ def _built(
     with_diagrams = {sub.line for sub in kept}
     for position, line in enumerate(lines):
         if position not in with_diagrams:
-            raise _no_diagrams(model, line)
+            raise no_diagrams(model, line, table)
     return (
         tuple(dataclasses.replace(sub, diagrams=distinct[sub.diagrams][0]) for sub in kept),
         tuple(made for _, made in distinct.values()),
@@ -143,7 +143,7 @@ def _built(
 def _count(counter: DiagramCounter, tree: DecayTree, qed: Mapping[Path, int]) -> int:
     """The diagrams of a subprocess: the product of those of its links."""
     product = 1
-    for path, core in _links(tree):
+    for path, core in links(tree):
         lowest, diagrams = counter.count(core)
         product *= diagrams if path not in qed or lowest == qed[path] else 0
     return product
@@ -164,11 +164,17 @@ def _of_line(
     trees = expand(
         line, model, table, orders=ORDERS, possible=functools.partial(conserves_charges, model)
     )
-    links = [dict(_links(tree)) for tree in trees]
+    bounds = [resolved_order(order, ORDERS) for order in line.orders]
+    if bounds:
+        bounded = (bound_chain(model, tree, bounds) for tree in trees)
+        trees = tuple(tree for tree in bounded if tree is not None)
+    cores_of = [dict(links(tree)) for tree in trees]
     orders: dict[Path, int] = {}
     possible = []
-    for tree, cores in zip(trees, links, strict=True):
-        qed = {p: n for p, core in cores.items() if (n := counter.count(core).qed) is not None}
+    for tree, cores in zip(trees, cores_of, strict=True):
+        qed = {
+            path: n for path, core in cores.items() if (n := counter.count(core).qed) is not None
+        }
         if len(qed) < len(cores):
             continue
         possible.append((tree, cores))
@@ -178,43 +184,9 @@ def _of_line(
         yield tree, {path: orders[path] for path, core in cores.items() if not core.orders}
 
 
-def _links(tree: DecayTree, path: Path = ()) -> Iterator[tuple[Path, Core]]:
-    yield path, tree.core
-    for slot, decay in enumerate(tree.decays):
-        if decay is not None:
-            yield from _links(decay, (*path, slot))
-
-
 def conserves_charges(model: Model, initial: Sequence[str], final: Sequence[str]) -> bool:
-    """Electric charge, lepton number and colour triality."""
-    return not _violated(model, initial, final)
-
-
-def _violated(model: Model, initial: Sequence[str], final: Sequence[str]) -> list[str]:
-    def total(names: Sequence[str], charge: str) -> int:
-        particles = [model.particle(name) for name in names]
-        if charge == "colour":
-            return sum((p.colour == 3) - (p.colour == -3) for p in particles) % 3
-        return sum(getattr(p, charge) for p in particles)
-
-    names = {"charge": "electric charge", "lepton_number": "lepton number", "colour": "colour"}
-    violated = [name for key, name in names.items() if total(initial, key) != total(final, key)]
-    coloured = [name for name in (*initial, *final) if model.particle(name).colour != 1]
-    if len(coloured) == 1 and "colour" not in violated:
-        violated.append("colour")
-    return violated
-
-
-def _no_diagrams(model: Model, text: str) -> InputError:
-    core = parse_process(text).core
-    names = [model.resolve(name) for name in (*core.initial, *core.final)]
-    hint = "quark flavour and lepton family are conserved but by W bosons; raise or drop the orders"
-    if all(names):
-        split = len(core.initial)
-        violated = _violated(model, names[:split], names[split:])  # type: ignore[arg-type]
-        if violated:
-            hint = f"the process does not conserve {' and '.join(violated)}"
-    return InputError("the process has no diagrams", key="process", found=text, hint=hint)
+    """Electric charge, lepton number, colour triality and baryon number."""
+    return not violated_charges(model, initial, final)
 
 
 def _name(tree: DecayTree) -> str:

@@ -81,15 +81,21 @@ class Decay:
 
 @dataclass(frozen=True)
 class ProcessLine:
-    """One process as written. `number` is MadGraph's `@1`: what event files call the process."""
+    """One process as written. `number` is MadGraph's `@1`: what event files call the process.
+
+    orders: bounds on the orders of all links of a chain together (behind its number).
+    """
 
     core: Core
     decays: tuple[Decay, ...] = ()
     number: int | None = None
+    orders: tuple[Order, ...] = ()
 
     def __str__(self) -> str:
         text = ", ".join(map(str, (self.core, *self.decays)))
-        return text if self.number is None else f"{text} @{self.number}"
+        if self.number is None:
+            return text
+        return " ".join([text, f"@{self.number}", *map(str, self.orders)])
 
 
 @dataclass(frozen=True)
