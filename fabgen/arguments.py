@@ -24,6 +24,13 @@ class PictureFormat(enum.StrEnum):
     pdf = "pdf"
 
 
+def run_path(text: str) -> Path:
+    """An empty --run, as of a shell variable that is not set, would be the working directory."""
+    if not text:
+        raise typer.BadParameter("an empty name is none of a directory")
+    return Path(text)
+
+
 def whole_number(at_least: int) -> Callable[[str], int]:
     """The parser of an option that takes 10000, 10_000 or 1e4."""
 
@@ -58,6 +65,7 @@ RunOption = Annotated[
         metavar="DIR",
         help="Run directory; by default runs/<card name>, of a process in quotes "
         "runs/<its particles>_<digits of its own>.",
+        parser=run_path,
     ),
 ]
 SeedOption = Annotated[

@@ -11,11 +11,11 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fabgen import __version__
+from fabgen import __version__, interrupts
 from fabgen.arguments import (
     CardArgument,
     DataOption,
@@ -118,12 +118,20 @@ def generate(
         EventFormat | None, typer.Option("--format", help="Format of the event file.")
     ] = None,
     seed: SeedOption = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Add the events to the last event file of the run.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace all event files of the run by the new one.")
+    ] = False,
     settings: SetOption = None,
     data: DataOption = None,
     restart: RestartOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write events; train first if the run has no finished surrogate.
+
+    Events that are there stay: more of them go to events-2.lhe.gz, events-3.lhe.gz, ...
 
     Example:  fabgen generate cards/ee_ttbar.toml -n 1000
     """
@@ -134,11 +142,21 @@ def generate(
         from fabgen import run as pipeline
 
         card, directory = card_and_run(target, run, options, seed, data)
+        if append and (overwrite or restart):
+            raise InputError(
+                "these options exclude each other",
+                key="--append",
+                found="--append and " + ("--overwrite" if overwrite else "--restart"),
+                allowed="one of them",
+            )
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
-        report = pipeline.generate(card, directory, _how(restart, quiet), weighted=weighted)
+        how = _how(restart, quiet)
+        if append:
+            report = pipeline.append_events(card, directory, how, weighted=weighted)
+        else:
+            report = pipeline.generate(card, directory, how, weighted=weighted, overwrite=overwrite)
         _show_results(report)
-        for name in (f"events.{card.generation.format}", "report.json"):
-            _print(f"  {directory / name}")
+        _show_files(report, directory)
 
 
 @app.command()
@@ -159,17 +177,18 @@ def integrate(
     """
     with _messages(restart=restart):
         from fabgen import run as pipeline
-        from fabgen.rundir import RunDirectory
+        from fabgen.run_files import RunDirectory
 
         card, directory = card_and_run(target, run, settings, seed)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
         report = pipeline.integrate(card, directory, _how(restart, quiet), vegas=vegas)
         _show_results(report)
         stored = RunDirectory(directory)
-        if stored.has_events:
-            _print(f"  not stored: {stored.report} is about the events of the run")
+        if stored.numbers:
+            reports = ", ".join(str(stored.report(number)) for number in stored.numbers)
+            _print(f"  not stored: the run has events, which {reports} tells about")
         else:
-            _print(f"  {stored.report}")
+            _print(f"  {stored.report()}")
 
 
 @app.command()
@@ -261,6 +280,18 @@ def _show_results(report: dict) -> None:
     Console().print(results(report))
 
 
+def _show_files(report: dict, directory: Path) -> None:
+    """Where the events are, and what they have to do with those that were there before."""
+    from fabgen.run_files import report_name
+
+    _print(f"  {directory / report['file']}")
+    _print(f"  {directory / report_name(report['number'])}")
+    if len(report["parts"]) > 1:
+        print(f"  {report['parts'][-1]:,} of the events are new")
+    elif report["number"] > 1:
+        print("  the events that the run had are still there; --overwrite replaces them")
+
+
 def _show_training(figures: dict, directory: Path) -> None:
     from rich.console import Console
 
@@ -285,18 +316,21 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
 
     restart: whether the command, given again, would throw away what it has done so far.
     """
+    again = "the same command without --restart" if restart else "the same command"
     try:
+        interrupts.begin(f"{again} goes on from here")
         yield
+        interrupts.check()
     except BrokenPipeError:
         raise  # `fabgen show ... | head` has seen enough; typer ends without a word
     except FabgenError as error:
         print(f"fabgen: {error}", file=sys.stderr)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        again = "the same command without --restart" if restart else "the same command"
-        print(f"fabgen: interrupted; {again} goes on from here", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _interrupted()
     except Exception as error:
+        if interrupts.requested():
+            _interrupted()  # compiled code has made another exception of it
         if os.environ.get("FABGEN_DEBUG"):
             raise
         first = str(error).strip().splitlines()[:1]
@@ -305,9 +339,23 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+def _interrupted() -> NoReturn:
+    """Says that a signal has ended the command, and ends it."""
+    interrupts.end()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    interrupts.leave()
+    print(f"fabgen: interrupted; {interrupts.last_words()}", file=sys.stderr)
+    raise typer.Exit(1) from None
+
+
 def main() -> None:
     """Entry point of the `fabgen` command."""
+    interrupts.install()
     # XLA reports compilations of more than two minutes as if they were bugs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     encode_everything(sys.stdout, sys.stderr)
-    app()
+    try:
+        app()
+    finally:
+        interrupts.end()

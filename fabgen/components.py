@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from fabgen.amplitude.matrix_element import MatrixElement
-from fabgen.beams import Collision
+from fabgen.beams import Collision, decay_at_rest, fixed_beams
 from fabgen.channel_prior import Prior, log_densities, log_propagators
 from fabgen.model import ZERO
 from fabgen.numerics import log_weights, safe_log
@@ -21,6 +21,7 @@ from fabgen.phasespace.cuts import Bound, Cuts
 from fabgen.phasespace.kinematics import invariant_mass
 from fabgen.phasespace.mapping import Kinematics
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
+from fabgen.small_widths import NONE_SMALL, SmallWidths
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Term:
     """Subprocesses with the same value everywhere: one matrix element, the same conditions.
 
     legs: of the matrix element, as numbers of the legs of the subprocesses. diagrams: the channel
-    of each closing of the graph of the matrix element, if that keeps single diagrams apart.
+    of each closing of the graph of the matrix element, if that keeps single diagrams apart. widths:
+    those that stand for smaller ones; the factor for it is that of the collision.
     """
 
     element: MatrixElement
@@ -71,12 +73,14 @@ class Term:
     windows: tuple[Window, ...]
     subprocesses: tuple[int, ...]
     diagrams: tuple[int, ...] | None = None
+    widths: SmallWidths = NONE_SMALL
 
     def value(self, momenta: Array, frame: Frame, derived: Mapping[str, Array]) -> Array:
         """|M|^2 in cuts times the number of subprocesses.
 
         momenta (n_external, 4, events): in the rest frame of the beams, GeV.
         """
+        derived = self.widths.used(derived)
         squared = self.element.evaluate(momenta[np.array(self.legs)], derived)
         return self._in_cuts(squared, momenta, frame, derived)
 
@@ -87,6 +91,7 @@ class Term:
         assert self.diagrams is not None
         n = len(self.subprocesses)
         groups = np.eye(n_channels)[:, list(self.diagrams)]
+        derived = self.widths.used(derived)
         squared, single = self.element.evaluate_diagrams(
             momenta[np.array(self.legs)], derived, groups
         )
@@ -121,14 +126,32 @@ class Component:
         return self.channels[0].mapping
 
     @property
+    def widths(self) -> SmallWidths:
+        """Widths that stand for smaller ones, the same for all terms."""
+        return self.terms[0].widths
+
+    @property
     def resonances(self) -> tuple[tuple[str, str], ...]:
         """Names of masses and widths, the same for all channels."""
         return self.channels[0].resonances
 
+    def collision(self, beam_energies: Sequence[float], derived: Mapping[str, Array]) -> Collision:
+        """Two beams of these energies (GeV), or a decay at rest without any.
+
+        Its factor is also that of the widths that stand for smaller ones.
+        """
+        masses = [value_of(derived, name) for name in self.masses]
+        if beam_energies:
+            first, second = beam_energies
+            collision = fixed_beams((first, second), (masses[0], masses[1]))
+        else:
+            collision = decay_at_rest(masses[0])
+        return collision._replace(factor=collision.factor * self.widths.factor(derived))
+
     def kinematics(
         self, collision: Collision, derived: Mapping[str, Array], n_initial: int
     ) -> Kinematics:
-        stack = functools.partial(values_of, derived)
+        stack = functools.partial(values_of, self.widths.used(derived))
         massive_beams = any(mass != ZERO for mass in self.masses[:n_initial])
         return Kinematics(
             collision.sqrt_s,

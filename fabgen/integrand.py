@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from fabgen.beams import Collision, decay_at_rest, fixed_beams
-from fabgen.components import Component, Sampled, value_of
+from fabgen.beams import Collision
+from fabgen.components import Component, Sampled
 from fabgen.drawing import draw_among
 from fabgen.errors import InputError
 from fabgen.frames import boost_z, in_lab, with_beams
@@ -225,11 +225,7 @@ class Integrand:
         return {**self.external, **parameters}
 
     def _collision(self, component: Component, derived: Mapping[str, Array]) -> Collision:
-        masses = [value_of(derived, name) for name in component.masses[: self.n_initial]]
-        if self.n_initial == 1:
-            return decay_at_rest(masses[0])
-        first, second = self.beam_energies
-        return fixed_beams((first, second), (masses[0], masses[1]))
+        return component.collision(self.beam_energies, derived)
 
     def _sample(self, component: Component, u: Array, derived: Mapping[str, Array]) -> Sampled:
         collision = self._collision(component, derived)

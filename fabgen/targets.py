@@ -46,6 +46,7 @@ def _loaded(
     target: str, run: Path | None, settings: list[str], seed: int | None
 ) -> tuple[Card, Path]:
     from fabgen.card import card_of_process, load_card
+    from fabgen.run_files import default_run
 
     path = Path(target)
     if os.path.isdir(target):
@@ -72,7 +73,7 @@ def _loaded(
         card = dataclasses.replace(card_of_process(target, settings, seed), name=name)
     else:
         card = load_card(path, settings, seed)
-    return card, run if run is not None else Path("runs") / card.name
+    return card, run if run is not None else default_run(card.name)
 
 
 def is_file(target: str) -> bool:

@@ -38,6 +38,9 @@ REPORT = {
     "timing_s": {"total": 1.0},
     "training": {},
     "untrained": None,
+    "number": 1,
+    "file": "events.lhe.gz",
+    "parts": [10],
     "seed": 1,
     "generation_seed": 1,
     "beams": {"particles": [[-11], [11]], "energies": [500.0, 500.0], "sqrt_s": 1000.0},
@@ -61,6 +64,7 @@ def calls(monkeypatch, tmp_path):
 
     record("train", TRAINING)
     record("generate", REPORT)
+    record("append_events", REPORT | {"number": 2, "file": "events-2.lhe", "parts": [10, 1000]})
     record("integrate", REPORT)
     monkeypatch.chdir(tmp_path)
     return made
@@ -117,7 +121,7 @@ def test_the_options_of_generate(calls, write_card):
     assert result.exit_code == 0
     _, card, _, _, options = calls[0]
     assert (card.generation.events, card.generation.format) == (17, "lhe")
-    assert options == {"weighted": True}
+    assert options == {"weighted": True, "overwrite": False}
     assert fabgen("generate", path, "--events", "5").exit_code == 0
     assert calls[1][1].generation.events == 5
 
@@ -185,6 +189,31 @@ def test_a_card_that_is_not_there_is_no_process(calls):
         assert "the card does not exist" in result.stderr
 
 
+def test_events_of_a_run_that_has_some(calls, write_card):
+    path = write_card(PROCESS, "muons.toml")
+    told = fabgen("generate", path, "--append", "-n", "1000", "--weighted").stdout
+    name, card, _, _, options = calls[0]
+    assert (name, card.generation.events, options) == ("append_events", 1000, {"weighted": True})
+    assert told.endswith(
+        "  runs/muons/events-2.lhe\n  runs/muons/report-2.json\n  1,000 of the events are new\n"
+    )
+    assert fabgen("generate", path, "--overwrite").exit_code == 0
+    assert calls[1][4] == {"weighted": False, "overwrite": True}
+    for other in ("--overwrite", "--restart"):
+        result = fabgen("generate", path, "--append", other)
+        assert result.exit_code == 2
+        assert f"found:   --append and {other}" in result.stderr
+    assert len(calls) == 2
+
+
+def test_further_events_say_that_the_others_stay(calls, write_card, monkeypatch):
+    further = REPORT | {"number": 3, "file": "events-3.lhe.gz"}
+    monkeypatch.setattr(pipeline, "generate", lambda *arguments, **options: further)
+    told = fabgen("generate", write_card(PROCESS, "muons.toml")).stdout
+    assert "  runs/muons/events-3.lhe.gz\n  runs/muons/report-3.json\n" in told
+    assert told.endswith("events that the run had are still there; --overwrite replaces them\n")
+
+
 def test_integrate_with_vegas(calls, write_card):
     assert fabgen("integrate", write_card(PROCESS), "--vegas").exit_code == 0
     assert calls[0][4] == {"vegas": True}
@@ -202,7 +231,9 @@ def test_integrate_does_not_point_at_the_report_of_events(calls, write_card, tmp
     assert fabgen(*command).stdout.endswith(f"\n  {report}\n")
     report.parent.mkdir()
     (report.parent / "events.lhe").write_text("")
-    assert f"not stored: {report} is about the events" in fabgen(*command).stdout
+    (report.parent / "events-2.lhe").write_text("")
+    told = f"not stored: the run has events, which {report}, {report.with_stem('report-2')} tells"
+    assert told in fabgen(*command).stdout
 
 
 def test_a_preset_cannot_change_a_run(calls, write_card, tmp_path):

@@ -51,7 +51,7 @@ class ToyIntegrand:
     mirrors = (0,)
     owners = (0,)
     unit = "pb"
-    notes = ()
+    notes = ("f is a toy",)
     beam_particles = (-11, 11)
     beam_energies = (500.0, 500.0)
     parameters = MappingProxyType({"aEWM1": 132.507})
@@ -156,6 +156,7 @@ def events_of(directory: Path) -> str:
     """The file without its head, which holds the card."""
     text = gzip.decompress((directory / "events.lhe.gz").read_bytes()).decode()
     assert text.count("<event>") == 200
+    assert "\nnote: f is a toy\n" in text
     return text[text.index("<event>") :]
 
 
@@ -187,6 +188,7 @@ def test_events_and_report_of_every_surrogate(finished, kind):
     assert abs(report["untrained"]["integral"] - 1.0) < 5.0 * report["untrained"]["integral_error"]
     assert report["cross_section_pb"] == report["integral"]
     assert report["events"] == 200
+    assert report["notes"] == ["f is a toy"]
     assert report["evaluation_samples"] == 20000
     assert report["beams"]["sqrt_s"] == 1000.0
     assert (report["cuts"], report["bw_cutoff"]) == ({}, None)
@@ -367,10 +369,10 @@ def test_the_seed_of_the_generation_changes_events_only(how, copy_of, tmp_path):
     other = dataclasses.replace(other, training=dataclasses.replace(other.training, seed=7))
     other = pipeline.adopt_seed(other, run)
     assert other.training.seed == 1
-    report = pipeline.generate(other, run, how)
+    report = pipeline.generate(other, run, how, overwrite=True)
     assert (report["seed"], report["generation_seed"]) == (1, 7)
     assert (run / "events.lhe.gz").read_bytes() != first
-    pipeline.generate(flat, run, how)
+    pipeline.generate(flat, run, how, overwrite=True)
     assert (run / "events.lhe.gz").read_bytes() == first
     assert pipeline.adopt_seed(other, tmp_path / "new") == other
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fabgen.card.option import option
+from fabgen.card.phase_space import PhaseSpace
 from fabgen.card.training_options import AutoOptions, FabOptions, FkldOptions, MadnisOptions
 
 MODELS = ("sm", "sm-no_b_mass")
@@ -66,31 +67,6 @@ class Scales:
         above=0.0,
         choices=DYNAMIC_SCALES,
         later=DYNAMIC_SCALES,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class PhaseSpace:
-    """The mapping of the unit hypercube onto phase space."""
-
-    mapping: str = option(
-        "channels",
-        doc="rambo (flat), channels (along propagators), dalitz (of an amplitude model)",
-        choices=("rambo", "channels", "dalitz"),
-    )
-    bw_cutoff: float = option(
-        15.0,
-        doc="decayed particles of a chain stay within this many widths, vetoed ones ($) beyond; "
-        "inf: off",
-        unit="widths",
-        above=0.0,
-        infinite=True,
-    )
-    nu: float = option(
-        1.4,
-        doc="power of propagators that cannot be on shell, and of those in t",
-        at_least=0.0,
-        at_most=5.0,
     )
 
 
@@ -317,7 +293,7 @@ class Card:
     beams: Beams = Beams()
     scales: Scales = Scales()
     cuts: Mapping[str, float | bool] = _empty()
-    phase_space: PhaseSpace = PhaseSpace()
+    phase_space: PhaseSpace = dataclasses.field(default_factory=PhaseSpace)
     channels: Channels = Channels()
     surrogate: SurrogateOptions = SurrogateOptions()
     training: TrainingOptions = TrainingOptions()

@@ -25,15 +25,30 @@ class ProcessLine(NamedTuple):
     number: int
 
 
-class ProcessSums:
-    """Sums over the events of a file, by process."""
+class Sums(NamedTuple):
+    """Of the events of one process: sum of the weights, of their squares, the largest of them."""
 
-    def __init__(self, topologies: Sequence[EventTopology]):
+    weights: float
+    squares: float
+    largest: float
+
+
+class ProcessSums:
+    """Sums over the events of a file, by process; `before` are those of events already there."""
+
+    def __init__(self, topologies: Sequence[EventTopology], before: Sequence[Sums] = ()):
         numbers = [t.process for t in topologies]
         self.numbers = tuple(dict.fromkeys(numbers))
         self._place = np.array([self.numbers.index(number) for number in numbers])
         n = len(self.numbers)
-        self._weights, self._squares, self._largest = np.zeros(n), np.zeros(n), np.zeros(n)
+        start = np.array(before or [Sums(0.0, 0.0, 0.0)] * n)
+        self._weights, self._squares, self._largest = start.T.copy()
+
+    @property
+    def sums(self) -> tuple[Sums, ...]:
+        """Those of each process, in the order of the lines of the card."""
+        columns = self._weights.tolist(), self._squares.tolist(), self._largest.tolist()
+        return tuple(Sums(*row) for row in zip(*columns, strict=True))
 
     def add(self, batch: EventBatch) -> None:
         """Counts the events of a batch."""
