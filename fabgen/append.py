@@ -39,6 +39,7 @@ _OWN_FILE = "without --append, new events go to a file of their own"
 def settings_of(card: Card) -> dict[str, dict[str, Any]]:
     """The entry of a report on the tables of the card that may differ between reports of a run."""
     tables = {name: dataclasses.asdict(getattr(card, name)) for name in FREE_TABLES}
+    del tables["limits"]  # they change no result
     del tables["generation"]["events"]  # they may come in parts: the report counts them
     tables["generation"]["seed"] = card.generation_seed
     return tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fabgen.amplitude.matrix_element import MatrixElement
@@ -29,6 +29,7 @@ from fabgen.phasespace.rambo import Rambo
 from fabgen.phasespace.topology import Setting, channel_map, most_resonant
 from fabgen.poles import Pole, find_poles
 from fabgen.process import resonances
+from fabgen.process.effort import Effort, unheard
 from fabgen.process.flows import colour_lines
 from fabgen.process.graph import Graph, build_graph
 from fabgen.process.parser import parse_process
@@ -39,21 +40,24 @@ from fabgen.small_widths import SmallWidths, small_widths, width_notes
 from fabgen.toys import build_toy
 
 
-def build_integrand(card: Card) -> AnyIntegrand:
-    """The integrand of a card. Raises InputError where the card asks for something impossible."""
+def build_integrand(card: Card, note: Callable[[str], None] = unheard) -> AnyIntegrand:
+    """The integrand of a card. Raises InputError where the card asks for something impossible.
+
+    note: is told of work that takes longer than ten seconds.
+    """
     toy = is_toy(card.process)
     if card.model not in AMPLITUDE_MODELS and not toy:
-        return build_process(card)
+        return build_process(card, note)
     try:
         return build_toy(card) if toy else build_dalitz(card)
     except InputError as error:
         raise placed(error, card) from None
 
 
-def build_process(card: Card) -> Integrand:
+def build_process(card: Card, note: Callable[[str], None] = unheard) -> Integrand:
     """The integrand of a process of Feynman diagrams. Raises InputError."""
     try:
-        return _Builder(card).integrand()
+        return _Builder(card, note).integrand()
     except InputError as error:
         raise placed(error, card) from None
 
@@ -95,14 +99,17 @@ def build_channels(card: Card) -> tuple[Integrand, tuple[ComponentChannels, ...]
 
 
 class _Builder:
-    def __init__(self, card: Card):
+    def __init__(self, card: Card, note: Callable[[str], None] = unheard):
         self.card = card
         self.model = load_model(card.model)
         refuse_protons(card, self.model)
         self.external = self.model.parameters(card.parameters)
         self.values = numbers(self.model, self.external)
         self.subprocesses, self.diagrams = find_subprocesses(
-            self.model, card.process, card.multiparticles
+            self.model,
+            card.process,
+            card.multiparticles,
+            Effort(card.limits.setup_minutes, note=note),
         )
         self.elements: dict[int, MatrixElement] = {}
         #: For each component the masses of its external particles and what it is made of.

@@ -31,6 +31,7 @@ from fabgen.arguments import (
     whole_number,
 )
 from fabgen.errors import FabgenError, InputError
+from fabgen.plain_text import encode_everything, shortened, visible
 from fabgen.targets import card_and_run, card_of_run, is_file
 
 if TYPE_CHECKING:
@@ -185,9 +186,9 @@ def integrate(
         stored = RunDirectory(directory)
         if stored.numbers:
             reports = ", ".join(str(stored.report(number)) for number in stored.numbers)
-            print(f"  not stored: the run has events, which {reports} tells about")
+            _print(f"  not stored: the run has events, which {reports} tells about")
         else:
-            print(f"  {stored.report()}")
+            _print(f"  {stored.report()}")
 
 
 @app.command()
@@ -216,7 +217,7 @@ def show(
             card = card_of_process(target, settings or [])
         from fabgen.describe import describe
 
-        print(describe(card, everything=everything), flush=True)
+        _print(describe(card, everything=everything, note=_print_note))
 
 
 @app.command()
@@ -246,7 +247,7 @@ def plot(
 
         how = _how(False, quiet)
         for path in pipeline.plot(run, how, samples=samples, file_format=file_format.value):
-            print(f"  {path}", flush=True)
+            _print(f"  {path}")
 
 
 def _compilation_cache() -> Path | None:
@@ -283,8 +284,8 @@ def _show_files(report: dict, directory: Path) -> None:
     """Where the events are, and what they have to do with those that were there before."""
     from fabgen.run_files import report_name
 
-    print(f"  {directory / report['file']}")
-    print(f"  {directory / report_name(report['number'])}")
+    _print(f"  {directory / report['file']}")
+    _print(f"  {directory / report_name(report['number'])}")
     if len(report["parts"]) > 1:
         print(f"  {report['parts'][-1]:,} of the events are new")
     elif report["number"] > 1:
@@ -297,7 +298,16 @@ def _show_training(figures: dict, directory: Path) -> None:
     from fabgen.terminal import training_results
 
     Console().print(training_results(figures))
-    print(f"  {directory}")
+    _print(f"  {directory}")
+
+
+def _print(text: str) -> None:
+    """Prints a text that may quote names and values from anywhere."""
+    print(visible(text, keep="\n"), flush=True)
+
+
+def _print_note(text: str) -> None:
+    print(visible(text), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -324,7 +334,7 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
         if os.environ.get("FABGEN_DEBUG"):
             raise
         first = str(error).strip().splitlines()[:1]
-        what = ": ".join([type(error).__name__, *first])
+        what = visible(shortened(": ".join([type(error).__name__, *first])))
         print(f"fabgen: {what} (FABGEN_DEBUG=1 shows where)", file=sys.stderr)
         raise typer.Exit(1) from None
 
@@ -344,6 +354,7 @@ def main() -> None:
     interrupts.install()
     # XLA reports compilations of more than two minutes as if they were bugs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    encode_everything(sys.stdout, sys.stderr)
     try:
         app()
     finally:

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import os
 
+from fabgen.plain_text import LONGEST, shortened, visible
+
+#: Characters of what is allowed that a message shows: the longest list of keys has fewer.
+_LONGEST_ALLOWED = 6000
+#: Lines of what was found.
+_MOST_LINES = 40
+
 
 class FabgenError(Exception):
-    """A run that failed: the command ends with exit code 1."""
+    """A run that failed: the command ends with exit code 1.
+
+    Its text is fit for a terminal, whatever names and values it quotes.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class InputError(FabgenError):
     """Wrong input (card, process, option, file): the command ends with exit code 2.
 
     `problem` says what is wrong in one sentence. The optional fields name the place and the cure:
-    the file, the key in it, what was found and what is allowed.
+    the file, the key in it, what was found (a list: on a line each) and what is allowed. In the
+    message long texts are shortened, and characters that are not seen are written as escapes.
     """
 
     exit_code = 2
@@ -52,18 +66,26 @@ class InputError(FabgenError):
         )
 
     def __str__(self) -> str:
-        lines = [self.problem]
-        if self.file is not None:
-            lines.append(f"  file:    {self.file}")
-        if self.key is not None:
-            lines.append(f"  key:     {self.key}")
-        if self.found is not None:
-            lines.append(f"  found:   {self.found}")
-        if self.allowed is not None:
-            lines.append(f"  allowed: {self.allowed}")
-        if self.hint is not None:
-            lines.append(f"  hint:    {self.hint}")
+        found = self.found if isinstance(self.found, list) else [self.found]
+        lines = [_shown(self.problem)]
+        for name, values in (
+            ("file", [self.file]),
+            ("key", [self.key]),
+            ("found", found[:_MOST_LINES]),
+            ("allowed", [self.allowed]),
+            ("hint", [self.hint]),
+        ):
+            longest = _LONGEST_ALLOWED if name == "allowed" else LONGEST
+            shown = [_shown(value, longest) for value in values if value is not None]
+            if name == "found" and len(found) > _MOST_LINES:
+                shown.append(f"... {len(found) - _MOST_LINES} more")
+            if shown:
+                lines.append(f"  {name + ':':<9}" + ("\n" + 11 * " ").join(shown))
         return "\n".join(lines)
+
+
+def _shown(value: object, longest: int = LONGEST) -> str:
+    return visible(shortened(str(value), longest))
 
 
 def not_available(

@@ -251,7 +251,7 @@ def _session(
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.devices()
     with watch("compile"):
-        integrand = build_integrand(card)
+        integrand = build_integrand(card, how.reporter.note)
     if writes_events:
         refuse_several_beams(card, integrand.topologies)
     if trains:

@@ -29,9 +29,14 @@ from typing import Any
 from fabgen import files
 from fabgen.errors import FabgenError, InputError
 from fabgen.files import write_atomic, writing
+from fabgen.json_files import read_json, read_lines
 
 CARD, AUTO, LOCK = "card.toml", "auto.json", ".lock"
 LOGS = ("training.jsonl", "metrics.jsonl")
+#: What a run needs of every line of its logs; the rest is for pictures.
+_STEP = {"step": int}
+_TRAINING = {**_STEP, "target_evaluations": int}
+_METRICS = {**_STEP, "evaluations": int}
 SURROGATE, SAMPLE, PLOTS, NEW = FOLDERS = ("surrogate", "sample", "plots", ".new")
 _FILES = (CARD, AUTO, LOCK, *LOGS)
 #: Numbers of nine digits at most: random keys are made with them.
@@ -205,8 +210,8 @@ class RunDirectory:
 
     def _is_without_events(self, report: str) -> bool:
         try:
-            return json.loads((self.path / report).read_bytes())["events"] == 0
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return read_json(self.path / report, dict[str, Any]).get("events") == 0
+        except InputError:
             return False
 
     def store_picture(self, name: str, content: bytes) -> Path:
@@ -219,11 +224,9 @@ class RunDirectory:
         return folder / name
 
     def training_records(self) -> list[dict[str, Any]]:
-        """The lines of training.jsonl; one that a kill has cut off is left out."""
-        if not self.training_log.exists():
-            return []
-        lines = self.training_log.read_bytes().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if _step_of(line) < float("inf")]
+        """The lines of training.jsonl; one that a kill has cut off is left out. Raises InputError
+        for a damaged file, as `truncate_logs` and `evaluations_along` do."""
+        return read_lines(self.training_log, _TRAINING)
 
     def truncate_logs(self, step: int | None) -> None:
         """Drops the lines of training.jsonl and metrics.jsonl after `step` (all of them for None):
@@ -231,10 +234,13 @@ class RunDirectory:
         for log in (self.training_log, self.metrics_log):
             if not log.exists():
                 continue
-            lines = log.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if step is not None and _step_of(line) <= step]
-            if kept != lines:
-                write_atomic(log, b"".join(kept))
+            kept = b""
+            if step is not None:
+                steps = [record["step"] for record in read_lines(log, _STEP)]
+                lines = log.read_bytes().splitlines(keepends=True)
+                kept = b"".join(s for s, n in zip(lines, steps, strict=False) if n <= step)
+            if len(kept) != log.stat().st_size:
+                write_atomic(log, kept)
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Adds one line to training.jsonl and flushes it to the disk."""
@@ -247,10 +253,7 @@ class RunDirectory:
     @property
     def evaluations_along(self) -> int:
         """Calls of f that the lines of metrics.jsonl took."""
-        if not self.metrics_log.exists():
-            return 0
-        lines = self.metrics_log.read_bytes().splitlines(keepends=True)
-        return sum(json.loads(s)["evaluations"] for s in lines if _step_of(s) < float("inf"))
+        return sum(r["evaluations"] for r in read_lines(self.metrics_log, _METRICS))
 
 
 def identity(path: Path) -> tuple[int, ...]:
@@ -266,11 +269,3 @@ def identity(path: Path) -> tuple[int, ...]:
 
 def _append(log: Path, record: Mapping[str, Any]) -> None:
     files.append(log, (json.dumps(dict(record), allow_nan=False) + "\n").encode())
-
-
-def _step_of(line: bytes) -> float:
-    """The step of one line of training.jsonl; infinite for a line cut off by a kill."""
-    try:
-        return json.loads(line)["step"] if line.endswith(b"\n") else float("inf")
-    except (ValueError, KeyError, TypeError):
-        return float("inf")

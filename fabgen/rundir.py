@@ -36,7 +36,7 @@ from fabgen.run_files import (
 )
 
 #: Tables of the card that may change between two uses of a run.
-FREE_TABLES = ("generation", "evaluation")
+FREE_TABLES = ("generation", "evaluation", "limits")
 
 
 def is_run(path: Path) -> bool:
@@ -89,7 +89,7 @@ def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
             "the card differs from the one this run was made with",
             file=path,
             key=", ".join(difference.key for difference in conflicts),
-            found="\n           ".join(f"{difference} (run -> card)" for difference in conflicts),
+            found=[f"{difference} (run -> card)" for difference in conflicts],
             allowed="other values in [generation] and [evaluation] only",
             hint="--run DIR uses another directory; --restart removes the results, events too, "
             "and trains anew",

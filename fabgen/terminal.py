@@ -27,6 +27,7 @@ from rich.text import Text
 
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
 from fabgen.figures import estimate, format_seconds
+from fabgen.plain_text import visible
 from fabgen.reporting import Stage
 
 #: Seconds between two lines of a log.
@@ -61,7 +62,7 @@ class TerminalReporter:
             yield show
 
     def note(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(visible(text), highlight=False, markup=False, emoji=False)
 
 
 class LogReporter:
@@ -96,7 +97,9 @@ class LogReporter:
 
     def note(self, text: str) -> None:
         # A log has lines of any length: only a terminal would wrap them.
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(
+            visible(text), highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
 
 
 class _Figures(ProgressColumn):
@@ -166,7 +169,7 @@ def results(report: Mapping[str, Any]) -> Group:
     processes = report["process"]
     estimates = Table(
         box=box.SIMPLE_HEAD,
-        title=Text("; ".join([processes] if isinstance(processes, str) else processes)),
+        title=Text(visible("; ".join([processes] if isinstance(processes, str) else processes))),
         title_justify="left",
     )
     estimates.add_column(f"{report['evaluation_samples']:,} samples")
@@ -324,5 +327,6 @@ def _pairs(rows: Mapping[str, str]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column()
     for label, value in rows.items():
-        table.add_row(label, Text(value))  # names of files may hold brackets, which are markup
+        # Names of files may hold brackets, which are markup.
+        table.add_row(label, Text(visible(value)))
     return table

@@ -11,7 +11,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("units", "errors", "files", "interrupts", "metrics", "numerics", "grouping"),
+    (
+        *("units", "plain_text", "errors", "inputs", "json_files"),
+        *("files", "interrupts", "metrics", "numerics", "grouping"),
+    ),
     ("card",),
     ("model",),
     ("process",),

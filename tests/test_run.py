@@ -109,7 +109,7 @@ def how(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch):
-    monkeypatch.setattr("fabgen.build.build_integrand", lambda card: ToyIntegrand())
+    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: ToyIntegrand())
 
 
 def card(*settings: str):
@@ -127,7 +127,7 @@ def finished(how, tmp_path_factory):
     def run(kind: str) -> tuple[Path, dict]:
         directory = tmp_path_factory.mktemp(kind)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("fabgen.build.build_integrand", lambda card: ToyIntegrand())
+            patch.setattr("fabgen.build.build_integrand", lambda card, note: ToyIntegrand())
             pipeline.train(card(f"surrogate.kind={kind}"), directory, how)
             return directory, pipeline.generate(card(f"surrogate.kind={kind}"), directory, how)
 
@@ -400,7 +400,7 @@ def test_weighted_events_in_plain_text(how, tmp_path):
 
 
 def test_a_wrong_card_leaves_no_run_directory(how, tmp_path, monkeypatch):
-    def refuse(card):
+    def refuse(card, note):
         raise InputError("no diagrams")
 
     monkeypatch.setattr("fabgen.build.build_integrand", refuse)

@@ -176,7 +176,8 @@ def test_a_picture_that_cannot_be_written_fails(tmp_path):
 def test_training_records_leave_out_a_line_cut_off(tmp_path):
     with open_run(tmp_path, CARD) as run:
         assert run.training_records() == []
-        run.append_log({"step": 1, "loss": None})
+        line = {"step": 1, "target_evaluations": 10, "loss": None}
+        run.append_log(line)
         with run.training_log.open("ab") as file:
             file.write(b'{"step": 2')
-        assert run.training_records() == [{"step": 1, "loss": None}]
+        assert run.training_records() == [line]

@@ -221,3 +221,12 @@ def test_seconds():
         "1 min 15 s",
         "1 h 01 min",
     ]
+
+
+def test_tables_show_what_is_unseen_as_escapes():
+    """A process, notes and warnings may quote names from anywhere."""
+    unseen, out = "\x1b[31m\u202e", io.StringIO()
+    told = {"process": [unseen, "e+ e- > mu+ mu-"], "notes": [unseen], "warnings": [unseen]}
+    Console(file=out, width=300).print(results({**REPORT, **told}))
+    assert out.getvalue().count(r"\x1b[31m\u202e") == 3
+    assert not set(out.getvalue()) & set(unseen[:1] + "\u202e")

@@ -36,7 +36,10 @@ class Option:
 
     def contains(self, number: float) -> bool:
         """Whether a number lies within the bounds."""
-        if math.isnan(number) or (math.isinf(number) and not self.infinite):
+        if isinstance(number, int):
+            if number.bit_length() > 63:
+                return False
+        elif math.isnan(number) or (math.isinf(number) and not self.infinite):
             return False
         return (
             (self.at_least is None or number >= self.at_least)

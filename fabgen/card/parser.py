@@ -120,7 +120,7 @@ def _model(value: object) -> str:
         raise wrong_type("model", value, allowed)
     if value in models:
         return value
-    if os.sep in value or Path(value).is_dir():
+    if os.sep in value or os.path.isdir(value):
         raise not_available("UFO folders", key="model", found=toml.value(value))
     raise InputError(
         "unknown model",
@@ -268,6 +268,8 @@ def _integer(value: object, key: str, limits: Option) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(key, value, allowed)
     if not limits.contains(value):
+        if value.bit_length() > 63:
+            allowed += " and of at most 63 bits" if limits.range() else " of at most 63 bits"
         raise _out_of_range(key, value, allowed, limits)
     return value
 

@@ -92,6 +92,11 @@ class Vertex:
     weights: tuple[int, int, int] = (0, 0, 0)
     orders: tuple[int, int] = (0, 0)  # powers of the couplings: (QCD, QED)
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether it makes a diagram: the three structures of the four-gluon vertex are one."""
+        return not self.colour.startswith("ff:") or self.colour == "ff:12|34"
+
 
 #: The coupling orders, in the sequence of `Vertex.orders`.
 ORDERS = ("QCD", "QED")

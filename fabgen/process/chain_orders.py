@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, Model
-from fabgen.process.graph import coupling_orders
+from fabgen.process.counting import coupling_orders
 from fabgen.process.syntax import Core, DecayTree, Order
 
 #: The position of a link in its decay chain: the slots that lead to it.

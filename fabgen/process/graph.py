@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from fabgen.model import Model
@@ -26,15 +26,7 @@ from fabgen.process.recipes import Kind, Leg, Recipe, RecipeBook, Table
 from fabgen.process.restrictions import Restrictions
 from fabgen.process.syntax import Core, DecayTree
 
-__all__ = [
-    "Branching",
-    "Closing",
-    "Current",
-    "Graph",
-    "build_graph",
-    "coupling_orders",
-    "lowest_qed",
-]
+__all__ = ["Branching", "Closing", "Current", "Graph", "build_graph"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,27 +153,6 @@ class _Getter:
             branchings = self._builder.make_branchings(self._table[mask][key], self)
             self._made[mask, key] = self._builder.make_currents(key.particle, branchings, True)
         return self._made[mask, key]
-
-
-def lowest_qed(model: Model, core: Core) -> int | None:
-    """The lowest QED order at which one link of a chain has diagrams; None if it has none.
-
-    Its decayed particles count as external legs: each link of a chain has its own orders.
-    """
-    return min((orders[-1] for orders in _orders(model, core, minimal=True)), default=None)
-
-
-def coupling_orders(model: Model, core: Core) -> frozenset[tuple[int, ...]]:
-    """The coupling orders (as in `fabgen.model.ORDERS`) at which one link has diagrams."""
-    return frozenset(_orders(model, core, minimal=False))
-
-
-def _orders(model: Model, core: Core, *, minimal: bool) -> Iterator[tuple[int, ...]]:
-    incoming = [*core.initial, *(model.particle(name).antiname for name in core.final)]
-    legs = [Leg(name, i < len(core.initial)) for i, name in enumerate(incoming)]
-    book = RecipeBook(model, Restrictions.of(model, core))
-    for _, key, rest, _ in book.closings(legs, book.table(legs, half=True, minimal=minimal)):
-        yield tuple(a + b for a, b in zip(key.orders, rest, strict=True))
 
 
 def build_graph(

@@ -10,8 +10,8 @@ import numpy as np
 
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, ZERO, Model, Vertex
+from fabgen.process.counting import coupling_orders, lowest_qed
 from fabgen.process.expansion import expand
-from fabgen.process.graph import coupling_orders, lowest_qed
 from fabgen.process.parser import parse_process
 from fabgen.process.syntax import Core, Decay, ProcessLine
 

@@ -22,6 +22,7 @@ from fabgen.errors import InputError
 from fabgen.process.syntax import Core, Decay, Order, ProcessLine
 
 EXAMPLE = "for example 'e+ e- > t t~, t > w+ b, t~ > w- b~'"
+MAX_NAMES = 200  # of particles in a line
 MAX_DEPTH = 20  # of nested parentheses; deeper is a mistake, and the parser recurses
 
 # `order` precedes `name` and "$$" precedes "$". An order with ">" would read as an arrow: only a
@@ -113,6 +114,13 @@ class _Parser:
     # rules
 
     def line(self) -> ProcessLine:
+        names = sum(token.kind == "name" for token in self.tokens)
+        if names > MAX_NAMES:
+            raise InputError(
+                "The process names too many particles.",
+                found=f"{names:,} in '{self.text}'",
+                allowed=f"at most {MAX_NAMES}",
+            )
         core = self.link(is_decay=False)
         decays = self.decays(depth=0)
         orders: dict[str, Order] = {}
@@ -133,8 +141,9 @@ class _Parser:
     def process_number(self) -> None:
         token = self.token
         digits = token.text.removeprefix("@").strip()
-        if not digits:
-            self.fail("A process number is incomplete.", "'@' and an integer, as in '@1'")
+        if not 1 <= len(digits) <= 9:
+            problem = "too long" if digits else "incomplete"
+            self.fail(f"A process number is {problem}.", "'@' and an integer, as in '@1'")
         if self.number is not None:
             self.fail("The process number is given twice.", "one '@1'")
         self.number = int(digits)
@@ -258,7 +267,7 @@ class _Parser:
             self.fail("WEIGHTED is not supported.", "QED=2, QCD=0, ... for each coupling")
         if operator not in ("=", "<=", "=="):
             self.fail(f"A coupling order cannot be bounded with '{operator}'.", allowed)
-        if not re.fullmatch(r"[0-9]+", value):
+        if not re.fullmatch(r"[0-9]{1,9}", value):
             self.fail("The value of a coupling order is not a natural number.", allowed)
         if name.upper() in given:
             self.fail(f"The order {name} is given twice.", "each order once")

@@ -30,10 +30,29 @@ import numpy as np
 from fabgen import interrupts
 from fabgen.errors import FabgenError, InputError
 from fabgen.files import kind, sha256, sync, write_atomic
+from fabgen.json_files import check_keys, damaged, read_json
 
 FORMAT = "fabgen checkpoint 1"
 MANIFEST = "manifest.json"
 SLOTS = ("slot-0", "slot-1")
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """Shape and type of one stored array."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+#: What every manifest has; a training and a sample have notes of their own beside it.
+_KEYS = {
+    "description": dict[str, Any],
+    "slot": str,
+    "leaves": dict[str, _Leaf],
+    "files": dict[str, str],
+}
+_TRAINING_KEYS = {"step": int, "finished": bool, "seconds": float}
 
 
 @dataclass(frozen=True)
@@ -98,7 +117,10 @@ class Checkpointer:
 
     def _manifest(self) -> dict[str, Any] | None:
         manifest = read_manifest(self.path)
-        if manifest is not None and manifest["description"] != _plain(dict(self.description)):
+        if manifest is None:
+            return None
+        _check(self.path, manifest, _TRAINING_KEYS)
+        if manifest["description"] != _plain(dict(self.description)):
             _refuse(self.path, "the checkpoint belongs to another training")
         return manifest
 
@@ -189,8 +211,8 @@ def _named_leaves(tree: Any) -> dict[str, Any]:
 def _free_slot(directory: Path) -> str:
     """The slot that the manifest, if there is a readable one, does not name."""
     try:
-        used = json.loads((directory / MANIFEST).read_text())["slot"]
-    except (OSError, ValueError, KeyError, TypeError):
+        used = read_json(directory / MANIFEST, dict[str, Any]).get("slot")
+    except InputError:
         used = None
     return SLOTS[1] if used == SLOTS[0] else SLOTS[0]
 
@@ -244,20 +266,27 @@ def read_manifest(directory: Path) -> dict[str, Any] | None:
     """The checked manifest: its own hash and that of every file; None if there is no checkpoint."""
     if not (directory / MANIFEST).exists():
         return None
-    try:
-        manifest = json.loads((directory / MANIFEST).read_text())
-    except (OSError, ValueError):
-        _refuse(directory, "the checkpoint is damaged: its manifest cannot be read")
+    manifest = read_json(directory / MANIFEST, dict[str, Any])
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         _refuse(directory, "the checkpoint was not written by this version of fabgen")
     if manifest.get("sha256") != _digest(manifest):
         _refuse(directory, "the checkpoint is damaged: its manifest was changed")
+    _check(directory, manifest, _KEYS)
+    if manifest["slot"] not in SLOTS:
+        _refuse(directory, "the checkpoint is damaged: its manifest names no slot")
     for name, expected in manifest["files"].items():
         if not (directory / name).is_file():
             _refuse(directory, f"the checkpoint is damaged: {name} is missing")
         if sha256(directory / name) != expected:
             _refuse(directory, f"the checkpoint is damaged: {name} was changed")
     return manifest
+
+
+def _check(directory: Path, manifest: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
+    try:
+        check_keys(manifest, keys)
+    except ValueError as error:
+        raise damaged(directory / MANIFEST, str(error)) from None
 
 
 def read(
