@@ -28,8 +28,8 @@ class InputError(FabgenError):
     """Wrong input (card, process, option, file): the command ends with exit code 2.
 
     `problem` says what is wrong in one sentence. The optional fields name the place and the cure:
-    the file, the key in it, what was found (a list: on a line each) and what is allowed. In the
-    message long texts are shortened, and characters that are not seen are written as escapes.
+    the file, the key in it, what was found (a list: on a line each) and what is allowed (it may have
+    several lines). Long texts are shortened, characters that are not seen are written as escapes.
     """
 
     exit_code = 2
@@ -72,7 +72,7 @@ class InputError(FabgenError):
             ("file", [self.file]),
             ("key", [self.key]),
             ("found", found[:_MOST_LINES]),
-            ("allowed", [self.allowed]),
+            ("allowed", self.allowed.split("\n") if self.allowed else []),
             ("hint", [self.hint]),
         ):
             longest = _LONGEST_ALLOWED if name == "allowed" else LONGEST

@@ -121,3 +121,8 @@ def test_results_without_utf_8(tmp_path):
     assert done.returncode == 0, done.stderr
     text = done.stdout.decode("ascii")
     assert "|--" in text and "sampling efficiency" in text and r"runs/\xfc/report.json" in text
+
+
+def test_what_is_allowed_may_have_several_lines():
+    text = str(InputError("no", allowed='as TOML:\nprocess = "a\x1b"', found="a\nb"))
+    assert text == 'no\n  found:   a\\nb\n  allowed: as TOML:\n           process = "a\\x1b"'

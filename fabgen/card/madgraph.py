@@ -141,7 +141,7 @@ def refuse_command(text: str) -> None:
         f"'{command}' is a command of MadGraph and not part of a process",
         key="process",
         found=" ".join(text.split()),
-        allowed=_indented(["in a card:", *lines]) if lines else instead,
+        allowed="\n".join(["in a card:", *lines]) if lines else instead,
         hint=instead if lines and found.left_out else None,
     )
 
@@ -168,7 +168,7 @@ def refuse_card(text: str, file: str | os.PathLike[str] | None) -> None:
         f"this is {found.name}, which fabgen cannot read yet: its cards are TOML",
         file=file,
         found=found.first,
-        allowed=_indented(["as TOML:", *lines]),
+        allowed="\n".join(["as TOML:", *lines]),
         hint="; ".join([*hints, *filter(None, [_instead(found)])]) or None,
     )
 
@@ -178,11 +178,6 @@ def _instead(found: Foreign) -> str:
     commands = (_COMMAND.match(line) for line in found.left_out)
     names = dict.fromkeys(" ".join(c[1].lower().split()) for c in commands if c)
     return "; ".join(_INSTEAD[name] for name in names if name in _INSTEAD)
-
-
-def _indented(lines: list[str]) -> str:
-    """Lines of a message, those behind the first one below it."""
-    return ("\n" + 13 * " ").join(lines)
 
 
 def _slha(found: Foreign, block: str, words: list[str]) -> None:

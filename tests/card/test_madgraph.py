@@ -129,7 +129,7 @@ def test_such_a_card_is_named(write_card, name, text, what, line):
         ("  GENERATE p p > t t~ QED=0 @2", 'process = "p p > t t~ QED=0 @2"'),
         ("add process p p > t t~", 'process = ["...", "p p > t t~"]'),
         ("generate p p > z\nadd process p p > h", 'process = ["p p > z", "p p > h"]'),
-        ("define p = u d", '[multiparticles]\n             p = "u d"'),
+        ("define p = u d", '[multiparticles]\np = "u d"'),
         ("import model sm", 'model = "sm"'),
         ("import model loop_sm", "the models are sm, sm-no_b_mass"),
         ("output X", "--run DIR"),
