@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fabgen.plot.cube import colour_range, contour_levels, liveliest, plane_density, smooth
+from fabgen.plot.cube import (
+    colour_range,
+    contour_levels,
+    known,
+    liveliest,
+    plane_density,
+    smooth,
+)
 
 
 def test_the_density_is_one_where_uniform_and_follows_the_weights():
@@ -50,3 +57,32 @@ def test_the_dimensions_that_vary_most():
     weights = u[:, 1] ** 2 * (1.0 + u[:, 3])
     assert liveliest(u, weights, most=2) == (1, 3)
     assert liveliest(u, weights, most=8) == (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize("n", [2_000, 20_000, 200_000])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_noise_has_no_contours(n, weighted):
+    """Whatever the levels: a uniform density shows fluctuations only."""
+    rng = np.random.default_rng(n)
+    x, y = rng.uniform(size=(2, n))
+    weights = rng.exponential(size=n) if weighted else np.ones(n)
+    levels = [0.9, 0.95, 1.0, 1.05, 1.1]
+    assert np.mean(known(x, y, weights, [])) < 0.01
+    assert np.mean(known(x, y, weights, levels)) < 0.01
+
+
+def test_contours_are_there_where_many_points_show_a_slope():
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(size=(2, 400_000))
+    slope = known(x, y, np.exp(3.0 * x), contour_levels(0.1, 4.0))
+    assert np.mean(slope) > 0.95
+    few = known(x[:2000], y[:2000], np.exp(1.0 * x[:2000]), contour_levels(0.1, 4.0))
+    assert np.mean(few) < 0.2
+
+
+def test_an_edge_that_the_cells_do_not_resolve_has_no_stack_of_contours():
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(size=(2, 400_000))
+    levels = contour_levels(0.02, 10.0)
+    seen = known(x, y, np.where(x < 0.1, 10.0, 1e-3), levels)
+    assert not np.any(seen[4])
