@@ -147,9 +147,8 @@ def pictures(
     yield "hypercube", cube.corner_plot(cubes, name, label)
     if not topologies:
         return
+    particles = binning.unstable(session.integrand.masses, session.integrand.widths)
     if dalitz.is_three_body_decay(topologies):
-        yield "dalitz", dalitz.dalitz_plot(samples, topologies, unit, title, label)
-    integrand = session.integrand
-    particles = binning.unstable(integrand.masses, integrand.widths)
+        yield "dalitz", dalitz.dalitz_plot(samples, topologies, unit, title, label, particles)
     for observable in observables.observables(topologies):
         yield from distributions.distribution(observable, samples, unit, title, label, particles)

@@ -13,6 +13,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fabgen.plot.binning import Peak, edges_around, peaks_in
 from fabgen.plot.distributions import Spectra, differential, spectra
 from fabgen.plot.histogram import sensible_range
 from fabgen.plot.names import leg_names, numbered
@@ -93,11 +94,17 @@ def plane_of(topologies: Sequence[EventTopology]) -> Plane:
 
 
 def dalitz_plot(
-    samples: Samples, topologies: Sequence[EventTopology], unit: str, title: str, label: str
+    samples: Samples,
+    topologies: Sequence[EventTopology],
+    unit: str,
+    title: str,
+    label: str,
+    particles: Sequence[Peak] = (),
 ) -> Figure:
     """f in the plane, from all points, and the spectra of its two axes.
 
-    unit: of f, "" for none. label: what the surrogate is called.
+    unit: of f, "" for none. label: what the surrogate is called. particles: those that may be
+    resonances.
     """
     plane = plane_of(topologies)
     figure = new_figure(3.4)
@@ -111,8 +118,13 @@ def dalitz_plot(
     x, y = zip(*(plane.coordinates(part.momenta) for part in samples.parts), strict=True)
     limits = window(samples, plane)
     _draw_plane(main, key, samples, plane, limits)
+    squared = [Peak(one.pdg, one.mass**2, 2.0 * one.mass * one.width) for one in particles]
     found_x, found_y = (
-        spectra(samples, values, np.linspace(*ends, BINS + 1))
+        spectra(
+            samples,
+            values,
+            edges_around(*ends, BINS, peaks_in(values[0], samples.surrogate.weights, squared)),
+        )
         for values, ends in zip((x, y), limits, strict=True)
     )
     draw_projection(above, found_x, label)

@@ -12,6 +12,7 @@ is drawn unweighted, too; how far it is from the points is how much the weights 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from fabgen.plot.binning import NARROW, Peak, edges_around, peaks_in, pieces
 from fabgen.plot.histogram import (
     Ratio,
     Spectrum,
+    bins_for,
     chi_squared,
     joined,
     ratio,
@@ -122,8 +124,10 @@ def distribution(
     peaks = peaks_in(*weighted[-1], particles) if observable.is_mass else ()
     parts = pieces(weighted, *limits)
     length = sum(high - low for low, high in parts)
+    x, used = values[0], samples.surrogate.weights > 0.0
+    bins = bins_for(used, BINS)
     edges = [
-        edges_around(low, high, max(round(BINS * (high - low) / length), 5), peaks)
+        edges_around(low, high, math.ceil(bins * (high - low) / length), peaks)
         for low, high in parts
     ]
 
@@ -136,7 +140,8 @@ def distribution(
         low, high = max(peak.close_up[0], limits[0]), min(peak.close_up[1], limits[1])
         if high - low < NARROW * length:
             name = f"{observable.file}_at_{particle_name(peak.pdg).file}"
-            yield name, draw([edges_around(low, high, BINS)])
+            bins = bins_for(used & (x > low) & (x < high), BINS)
+            yield name, draw([edges_around(low, high, bins)])
 
 
 def draw_distribution(

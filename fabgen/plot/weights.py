@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fabgen.metrics import Metrics, WeightSum
+from fabgen.plot.histogram import bins_for
 from fabgen.plot.style import (
     SURROGATE,
     UNTRAINED,
@@ -24,6 +25,8 @@ Floats = NDArray[np.float64]
 
 #: Weights further below the mean than this are not drawn.
 LOWEST = 1e-6
+#: The most bins of a distribution of weights.
+BINS = 80
 #: The range reaches at least so far beyond the weights, in log w.
 LEAST = 0.005
 
@@ -60,15 +63,12 @@ def survey_of(log_weights: Floats, max_overweight: float) -> Survey:
     return survey(total, total.largest, max_overweight, len(log_weights))
 
 
-def weight_range(log_weights: list[Floats]) -> tuple[float, float]:
+def weight_range(log_weights: Floats) -> tuple[float, float]:
     """The range of w/<w> to draw: up to the largest, down to the lowest permille or `LOWEST`."""
-    lows, highs = [], []
-    for log_w in log_weights:
-        scaled = log_w - _log_mean(log_w)
-        finite = scaled[np.isfinite(scaled)]
-        lows.append(max(float(np.quantile(finite, 1e-3)), np.log(LOWEST)))
-        highs.append(float(np.max(finite)))
-    low, high = min(lows), max(highs)
+    scaled = log_weights - _log_mean(log_weights)
+    finite = scaled[np.isfinite(scaled)]
+    low = max(float(np.quantile(finite, 1e-3)), np.log(LOWEST))
+    high = float(np.max(finite))
     # Equal weights, of a perfect surrogate, still need a range.
     room = max(0.02 * (high - low), LEAST)
     return float(np.exp(low - room)), float(np.exp(high + room))
@@ -113,7 +113,7 @@ def weight_picture(
     """
     # Each has bins for its own range: next to those of the map, the surrogate's may be one spike.
     main, *others = (
-        weight_distribution(one, log_spaced(*weight_range([one]), bins_for(one)), max_overweight)
+        weight_distribution(one, edges_of(one), max_overweight)
         for one in (surrogate, untrained)
         if one is not None
     )
@@ -147,10 +147,9 @@ def weight_picture(
     return figure
 
 
-def bins_for(log_weights: Floats) -> int:
-    """As many bins as the points that are not zero can fill: 2 n^(1/3) (Rice's rule), up to 80."""
-    n = np.count_nonzero(np.isfinite(log_weights))
-    return int(np.clip(2.0 * n ** (1.0 / 3.0), 5, 80))
+def edges_of(log_weights: Floats) -> Floats:
+    """Edges for the range of weights, as many as there are weights for."""
+    return log_spaced(*weight_range(log_weights), bins_for(np.isfinite(log_weights), BINS))
 
 
 def _label(name: str, weights: WeightDistribution, several: bool) -> str:
@@ -172,6 +171,8 @@ def efficiency(value: float) -> str:
 
 def percent(share: float) -> str:
     """A share in percent, with two digits of it and of what is left to all."""
+    if share in (0.0, 1.0):
+        return f"{100.0 * share:.0f} %"
     return f"{100.0 * share:.{max(digits_of(share) - 2, 0)}f} %"
 
 

@@ -179,4 +179,4 @@ def test_a_gap_in_the_data_is_cut_out_of_the_axis(samples):
     assert not left.spines["right"].get_visible()
     assert not below_right.spines["left"].get_visible()
     filled = [len(axes.containers[-1][0].get_xdata()) for axes in (left, right)]
-    assert filled == [25, 25]
+    assert filled == [16, 16]
