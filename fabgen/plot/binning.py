@@ -14,6 +14,10 @@ Floats = NDArray[np.float64]
 PER_WIDTH, PER_DISTANCE = 4.0, 0.25
 #: A piece of an axis without data is left out if it is more than this share of it.
 EMPTY = 0.25
+#: Fewer points are no piece of their own.
+FEW = 5
+#: Momenta do not resolve a width that is a smaller share of the mass.
+RESOLVED = 1e-9
 #: How many widths to each side of a resonance its close-up shows.
 CLOSE = 8.0
 #: A close-up is drawn where it is less than this share of the axis.
@@ -34,8 +38,15 @@ class Peak:
 
 
 def unstable(masses: Mapping[int, float], widths: Mapping[int, float]) -> tuple[Peak, ...]:
-    """The particles of a model that have a width, each once; masses and widths in GeV by PDG id."""
-    found = {abs(pdg): Peak(abs(pdg), masses[pdg], width) for pdg, width in widths.items() if width}
+    """The particles of a model with a width that can be seen, each once.
+
+    masses, widths: in GeV by PDG id.
+    """
+    found = {
+        abs(pdg): Peak(abs(pdg), masses[pdg], width)
+        for pdg, width in widths.items()
+        if width > RESOLVED * masses[pdg]
+    }
     return tuple(found.values())
 
 
@@ -83,16 +94,26 @@ def edges_around(low: float, high: float, bins: int, peaks: Sequence[Peak] = ())
     return np.array(edges)
 
 
-def pieces(samples: Sequence[tuple[Floats, Floats]], low: float, high: float) -> list[Floats]:
-    """The intervals (low, high) of the axis that hold points of weighted samples (x, weights).
+def pieces(
+    samples: Sequence[tuple[Floats, Floats]], low: float, high: float
+) -> list[tuple[float, float]]:
+    """The intervals of the axis that hold points of weighted samples (x, weights).
 
-    Gaps of more than the share `EMPTY` of it are left out.
+    Gaps of more than the share `EMPTY` of it are left out, if both sides hold enough points.
     """
-    x = np.concatenate([x[(w > 0.0) & (x >= low) & (x <= high)] for x, w in samples])
-    x = np.sort(x)
-    (after,) = np.nonzero(np.diff(x) > EMPTY * (high - low))
-    starts, ends = np.append(low, x[after + 1]), np.append(x[after], high)
-    room = 0.01 * (ends - starts)
-    starts[1:] -= room[1:]
-    ends[:-1] += room[:-1]
-    return [np.array(piece) for piece in zip(starts, ends, strict=True)]
+    x = np.sort(np.concatenate([x[(w > 0.0) & (x >= low) & (x <= high)] for x, w in samples]))
+    room = 0.005 * (high - low)
+    least = max(FEW, 0.01 * len(x))
+    found, start, begin = [], low, 0
+    for gap in map(int, np.flatnonzero(np.diff(x) > EMPTY * (high - low))):
+        if gap + 1 - begin >= least and len(x) - gap - 1 >= least:
+            found.append((start, float(x[gap] + room)))
+            start, begin = float(x[gap + 1] - room), gap + 1
+    return [*found, (start, high)]
+
+
+def shares(parts: Sequence[tuple[float, float]]) -> Floats:
+    """What each interval takes of the width of a picture: by its length, but not too little."""
+    lengths = np.array([high - low for low, high in parts])
+    lengths = np.maximum(lengths, 0.2 * np.max(lengths))
+    return lengths / np.sum(lengths)

@@ -13,8 +13,9 @@ from typing import Any
 
 import corner
 import numpy as np
+from contourpy import contour_generator
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
+from matplotlib.collections import LineCollection, QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -42,6 +43,8 @@ LINE_BINS = 40
 #: A contour is drawn where the density changes by so many of its errors within NEAR cells,
 #: and by fewer than STEEP levels from a cell to its neighbours.
 CLEAR, NEAR, STEEP = 9.0, 3, 3
+#: The extent of a piece of a contour that is not drawn.
+SHORT = 0.2
 #: The most contours of one density.
 CONTOURS = 6
 _ALONG_X: Any = ("left", "center", "right")
@@ -120,6 +123,20 @@ def contour_levels(low: float, high: float, most: int = CONTOURS) -> list[float]
     return []
 
 
+def contours(centres: Floats, values: np.ma.MaskedArray, levels: Sequence[float]) -> list[Floats]:
+    """Lines (points, 2) of equal values, of the second and the first index, without short scraps.
+
+    Where values are masked lines are cut; what is left of them tells nothing if it is `SHORT`.
+    """
+    drawn = contour_generator(centres, centres, values)
+    lines = [np.asarray(line) for level in levels for line in drawn.lines(level)]
+    return [
+        line
+        for line in lines
+        if np.array_equal(line[0], line[-1]) or np.max(np.ptp(line, axis=0)) > SHORT
+    ]
+
+
 def corner_plot(samples: Samples, title: str, label: str, most: int = MOST) -> Figure:
     """f (all points, weighted) and the surrogate (its points as they are)."""
     u = np.concatenate([part.u for part in samples.parts])
@@ -180,11 +197,10 @@ def _draw_planes(
             plane = points[:, col], points[:, row], w
             hidden = np.pad(~known(*plane, levels), 1, mode="edge").T
             whole = np.ma.array(np.pad(plane_density(*plane), 1, mode="edge").T, mask=hidden)
-            inside = [level for level in levels if np.min(whole) < level < np.max(whole)]
-            if inside:
-                axes.contour(
-                    centres, centres, whole, inside, colors=color, linestyles=style, linewidths=0.8
-                )
+            lines = contours(centres, whole, levels)
+            axes.add_collection(
+                LineCollection(lines, colors=color, linestyles=style, linewidths=0.8), autolim=False
+            )
     return mesh
 
 

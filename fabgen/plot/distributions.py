@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from mplhep import histplot
 from numpy.typing import NDArray
 
-from fabgen.plot.binning import NARROW, Peak, edges_around, peaks_in, pieces
+from fabgen.plot.binning import NARROW, Peak, edges_around, peaks_in, pieces, shares
 from fabgen.plot.histogram import (
     Ratio,
     Spectrum,
@@ -127,8 +127,8 @@ def distribution(
     x, used = values[0], samples.surrogate.weights > 0.0
     bins = bins_for(used, BINS)
     edges = [
-        edges_around(low, high, math.ceil(bins * (high - low) / length), peaks)
-        for low, high in parts
+        edges_around(low, high, math.ceil(bins * share), peaks)
+        for (low, high), share in zip(parts, shares(parts), strict=True)
     ]
 
     def draw(edges: Sequence[Floats]) -> Figure:
@@ -159,7 +159,7 @@ def draw_distribution(
         sharey="row",
         gridspec_kw={
             "height_ratios": [2.6, 1.0][: 1 + with_ratio],
-            "width_ratios": [one[-1] - one[0] for one in edges],
+            "width_ratios": shares([(one[0], one[-1]) for one in edges]),
         },
     )
     main, lowest = rows[0], rows[-1]

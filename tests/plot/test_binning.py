@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fabgen.plot.binning import Peak, edges_around, peaks_in, pieces, unstable
+from fabgen.plot.binning import Peak, edges_around, peaks_in, pieces, shares, unstable
 
 Z = Peak(23, 91.188, 2.4414)
 
@@ -56,19 +56,35 @@ def test_a_particle_is_a_resonance_only_where_its_peak_is():
 
 
 def test_unstable_particles_of_a_model():
-    masses = {24: 80.4, -24: 80.4, 23: 91.2, 5: 4.7}
-    assert unstable(masses, {24: 2.0, -24: 2.0, 23: 2.4, 5: 0.0}) == (
+    masses = {24: 80.4, -24: 80.4, 23: 91.2, 5: 4.7, 25: 125.0}
+    assert unstable(masses, {24: 2.0, -24: 2.0, 23: 2.4, 5: 0.0, 25: 7e-20}) == (
         Peak(24, 80.4, 2.0),
         Peak(23, 91.2, 2.4),
     )
 
 
 def test_gaps_without_weight_are_left_out():
-    x = np.array([-6.0, -5.0, -4.0, 0.0, 4.0, 5.0, 6.0])
-    w = np.array([1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
+    side = np.linspace(4.0, 6.0, 9)
+    x = np.concatenate([-side, [0.0], side])
+    w = np.where(x == 0.0, 0.0, 1.0)
     left, right = pieces([(x, w)], -6.0, 6.0)
-    np.testing.assert_allclose(left, [-6.0, -3.98])
-    np.testing.assert_allclose(right, [3.98, 6.0])
+    np.testing.assert_allclose(left, [-6.0, -3.94])
+    np.testing.assert_allclose(right, [3.94, 6.0])
     even = np.linspace(-6.0, 6.0, 100)
     [whole] = pieces([(even, np.ones(100)), (x, w)], -6.0, 6.0)
-    np.testing.assert_array_equal(whole, [-6.0, 6.0])
+    assert whole == (-6.0, 6.0)
+
+
+def test_few_points_are_no_piece_of_their_own():
+    x = np.append(np.linspace(4.0, 6.0, 50), [-6.0, -5.9])
+    assert pieces([(x, np.ones(52))], -6.0, 6.0) == [(-6.0, 6.0)]
+    same = np.append(np.full(20, -6.0), np.linspace(4.0, 6.0, 50))
+    left, right = pieces([(same, np.ones(70))], -6.0, 6.0)
+    assert left == pytest.approx((-6.0, -5.94))
+    assert right == pytest.approx((3.94, 6.0))
+
+
+def test_short_pieces_can_be_seen():
+    np.testing.assert_allclose(shares([(0.0, 1.0), (2.0, 4.0)]), [1 / 3, 2 / 3])
+    np.testing.assert_allclose(shares([(0.0, 0.01), (2.0, 4.0)]), [1 / 6, 5 / 6])
+    np.testing.assert_allclose(shares([(0.0, 1.0)]), [1.0])

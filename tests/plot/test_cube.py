@@ -8,6 +8,7 @@ import pytest
 from fabgen.plot.cube import (
     colour_range,
     contour_levels,
+    contours,
     known,
     liveliest,
     plane_density,
@@ -86,3 +87,17 @@ def test_an_edge_that_the_cells_do_not_resolve_has_no_stack_of_contours():
     levels = contour_levels(0.02, 10.0)
     seen = known(x, y, np.where(x < 0.1, 10.0, 1e-3), levels)
     assert not np.any(seen[4])
+
+
+def test_contours_are_lines_without_scraps():
+    centres = np.linspace(0.0, 1.0, 27)
+    plane = np.ma.array(np.tile(centres, (27, 1)))  # grows with the second index, along x
+    [line] = contours(centres, plane, [0.51])
+    np.testing.assert_allclose(line[:, 0], 0.51)
+    assert np.ptp(line[:, 1]) == 1.0
+    mask = np.ones((27, 27), bool)
+    mask[:4] = False
+    assert contours(centres, np.ma.array(plane, mask=mask), [0.51]) == []
+    hill = np.ma.array(np.exp(-200.0 * ((centres - 0.5) ** 2 + (centres[:, None] - 0.5) ** 2)))
+    [closed] = contours(centres, hill, [0.5])
+    assert np.max(np.ptp(closed, axis=0)) < 0.15

@@ -172,8 +172,8 @@ def test_a_gap_in_the_data_is_cut_out_of_the_axis(samples):
 
     [(_, figure)] = distribution(observable(two_sided(), "y"), samples, "pb", "title", "flow")
     left, right, below_left, below_right = figure.axes
-    np.testing.assert_allclose(left.get_xlim(), (-6.0, -3.0), atol=0.05)
-    np.testing.assert_allclose(right.get_xlim(), (3.0, 6.0), atol=0.05)
+    np.testing.assert_allclose(left.get_xlim(), (-6.0, -2.94), atol=0.01)
+    np.testing.assert_allclose(right.get_xlim(), (2.94, 6.0), atol=0.01)
     assert below_left.get_xlim() == left.get_xlim()
     assert left.get_ylim() == right.get_ylim()
     assert not left.spines["right"].get_visible()
