@@ -1,7 +1,20 @@
-"""`python -m fabgen` is the `fabgen` command."""
+"""The `fabgen` command, and `python -m fabgen`.
+
+Signals are handled before the command line is imported, which takes a while.
+"""
 
 from __future__ import annotations
 
-from fabgen.cli import main
+from fabgen import interrupts
 
-main()
+
+def main() -> None:
+    """Entry point of the `fabgen` command."""
+    interrupts.install()
+    from fabgen.cli import main
+
+    main()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,52 +2,62 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fabgen.amplitude.matrix_element import MatrixElement
-from fabgen.build_checks import cut_legs, name_of, numbers, total_energy
+from fabgen.build_checks import boost, cut_legs, name_of, numbers, total_energy
 from fabgen.build_dalitz import build_dalitz
+from fabgen.build_windows import mass_windows
 from fabgen.card import Card
 from fabgen.card.messages import placed
 from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
 from fabgen.channel_prior import Denominator, Prior, denominators
-from fabgen.components import Component, Term, Window
+from fabgen.components import Component, Term
 from fabgen.divergences import refuse_divergences
 from fabgen.errors import InputError
+from fabgen.initial_states import notes, refuse_protons
 from fabgen.integrand import Integrand
 from fabgen.interface import AnyIntegrand
-from fabgen.model import ZERO, Model, load_model
+from fabgen.model import Model, load_model
+from fabgen.narrow_widths import refuse_narrow
 from fabgen.phasespace.channels import Channel, find_channels
 from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.rambo import Rambo
 from fabgen.phasespace.topology import Setting, channel_map, most_resonant
+from fabgen.poles import Pole, find_poles
 from fabgen.process import resonances
+from fabgen.process.effort import Effort, unheard
 from fabgen.process.flows import colour_lines
 from fabgen.process.graph import Graph, build_graph
-from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
+from fabgen.process.parser import parse_process
+from fabgen.process.subprocesses import Subprocess, find_subprocesses
+from fabgen.process.syntax import process_numbers
 from fabgen.process.topology import EventTopology, Resonance
+from fabgen.small_widths import SmallWidths, small_widths, width_notes
 from fabgen.toys import build_toy
 
 
-def build_integrand(card: Card) -> AnyIntegrand:
-    """The integrand of a card. Raises InputError where the card asks for something impossible."""
+def build_integrand(card: Card, note: Callable[[str], None] = unheard) -> AnyIntegrand:
+    """The integrand of a card. Raises InputError where the card asks for something impossible.
+
+    note: is told of work that takes longer than ten seconds.
+    """
     toy = is_toy(card.process)
     if card.model not in AMPLITUDE_MODELS and not toy:
-        return build_process(card)
+        return build_process(card, note)
     try:
         return build_toy(card) if toy else build_dalitz(card)
     except InputError as error:
         raise placed(error, card) from None
 
 
-def build_process(card: Card) -> Integrand:
+def build_process(card: Card, note: Callable[[str], None] = unheard) -> Integrand:
     """The integrand of a process of Feynman diagrams. Raises InputError."""
     try:
-        return _Builder(card).integrand()
+        return _Builder(card, note).integrand()
     except InputError as error:
         raise placed(error, card) from None
 
@@ -89,13 +99,17 @@ def build_channels(card: Card) -> tuple[Integrand, tuple[ComponentChannels, ...]
 
 
 class _Builder:
-    def __init__(self, card: Card):
+    def __init__(self, card: Card, note: Callable[[str], None] = unheard):
         self.card = card
         self.model = load_model(card.model)
+        refuse_protons(card, self.model)
         self.external = self.model.parameters(card.parameters)
         self.values = numbers(self.model, self.external)
         self.subprocesses, self.diagrams = find_subprocesses(
-            self.model, card.process, card.multiparticles
+            self.model,
+            card.process,
+            card.multiparticles,
+            Effort(card.limits.setup_minutes, note=note),
         )
         self.elements: dict[int, MatrixElement] = {}
         #: For each component the masses of its external particles and what it is made of.
@@ -126,16 +140,22 @@ class _Builder:
                 allowed="two or more final particles",
             )
         components = self._components()
+        processes = process_numbers([parse_process(line) for line in self.card.process])
+        topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
         return Integrand(
             model=self.model,
             external=self.external,
             components=components,
-            topologies=tuple(map(self._topology, self.subprocesses)),
+            topologies=topologies,
             beam_particles=tuple(self.model.particle(n).pdg for n in first.tree.initial),
             beam_energies=tuple(self.card.beams.energy) if n_initial == 2 else (),
             renormalization_scale=float(self.card.scales.renormalization),
             factorization_scale=float(self.card.scales.factorization),
             single=self._single or sum(len(c.channels) for c in components) == 1,
+            notes=(
+                *notes(self.model, topologies),
+                *width_notes(self.model, [c.widths for c in components], self.values),
+            ),
         )
 
     @property
@@ -173,22 +193,46 @@ class _Builder:
         prior, apart = None, several and options.prior == "diagrams"
         if several:
             prior = Prior(options.prior, found.propagators(self.model, len(masses)))
-        terms = tuple(self._term(group, found, apart) for group in groups)
+        poles = [self._poles(group) for group in groups]
+        sqrt_s = self._sqrt_s(self.subprocesses[groups[0].numbers[0]])
+        widths = small_widths(self.card.phase_space, poles, self.values, sqrt_s)
+        terms = tuple(
+            self._term(group, found, apart, own, widths)
+            for group, own in zip(groups, poles, strict=True)
+        )
         return Component(found.channels, masses, terms, prior)
 
-    def _term(self, group: _Group, found: ComponentChannels, apart: bool) -> Term:
+    def _poles(self, group: _Group) -> tuple[Pole, ...]:
+        sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
+        sqrt_s, options = self._sqrt_s(sub), self.card.phase_space
+        return find_poles(self.model, diagrams, group.cuts, self.values, sqrt_s, options)
+
+    def _term(
+        self,
+        group: _Group,
+        found: ComponentChannels,
+        apart: bool,
+        poles: tuple[Pole, ...],
+        widths: SmallWidths,
+    ) -> Term:
         """apart: keep single diagrams apart, for channel weights that follow them."""
         sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
-        windows = self._windows(sub, diagrams)
-        sqrt_s = total_energy(self.card, self.model, self.values, sub.tree)
-        refuse_divergences(self.model, diagrams.graph, sub, group.cuts, self.values, sqrt_s)
+        options = self.card.phase_space
+        windows = mass_windows(self.model, self.values, options.bw_cutoff, sub, diagrams)
+        sqrt_s, used = self._sqrt_s(sub), widths.used(self.values)
+        refuse_divergences(
+            *(self.model, diagrams.graph, sub, group.cuts, used, sqrt_s),
+            boost=boost(self.card, self.model, self.values, sub.tree),
+            windows=[w.bound(used, len(sub.tree.initial)) for w in windows if w.inside],
+        )
+        refuse_narrow(poles, widths, self.values, sqrt_s, options, sub.tree.final)
         element = self._element(group.diagrams, apart)
         owners: tuple[int, ...] | None = None
         if apart:
             place = {d: i for i, channel in enumerate(found.channels) for d in channel.diagrams}
             drawn = self._drawn(group, element.graph, once=False)
             owners = tuple(place[found.diagrams.index(diagram)] for diagram in drawn)
-        return Term(element, group.legs, group.cuts, windows, group.numbers, owners)
+        return Term(element, group.legs, group.cuts, windows, group.numbers, owners, widths)
 
     def _maps(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
         """The channels that the card asks for."""
@@ -234,7 +278,7 @@ class _Builder:
         """What maps depend on; bounds are those that hold for all groups, which have own cuts."""
         subs = [self.subprocesses[number] for group in groups for number in group.numbers]
         n_initial = len(subs[0].tree.initial)
-        sqrt_s = total_energy(self.card, self.model, self.values, subs[0].tree)
+        sqrt_s = self._sqrt_s(subs[0])
         final = [self.values[mass] for mass in masses[n_initial:]]
         cuts = [group.cuts for group in groups]
         return Setting(
@@ -252,6 +296,9 @@ class _Builder:
             nu=self.card.phase_space.nu,
         )
 
+    def _sqrt_s(self, sub: Subprocess) -> float:
+        return total_energy(self.card, self.model, self.values, sub.tree)
+
     def _cuts(self, sub: Subprocess) -> Cuts:
         return Cuts.from_card(self.card.cuts, cut_legs(self.model, sub.tree))
 
@@ -266,40 +313,7 @@ class _Builder:
             )
         return self.elements[number]
 
-    def _windows(self, sub: Subprocess, diagrams: Diagrams) -> tuple[Window, ...]:
-        """bw_cutoff for decayed particles, and the vetoes of `$`."""
-        cutoff = self.card.phase_space.bw_cutoff
-        windows = []
-        for propagator in resonances.decayed_particles(sub.tree):
-            particle = self.model.particle(propagator.particle)
-            if not self.values[particle.width] > 0:
-                raise InputError(
-                    "a particle that decays needs a width",
-                    key="process",
-                    found=f"{propagator.particle} (width {self.values[particle.width]:g} GeV)",
-                    hint="write its decay products into the process itself",
-                )
-            if math.isfinite(cutoff):
-                windows.append(
-                    Window(propagator.legs, particle.mass, particle.width, cutoff, inside=True)
-                )
-        # Swapped beams leave final legs as they are, so the vetoes of equal diagrams are the same.
-        for propagator in resonances.on_shell_vetoes(self.model, diagrams.graph, diagrams.tree):
-            particle = self.model.particle(propagator.particle)
-            if not math.isfinite(cutoff):
-                raise InputError(
-                    "`$` vetoes particles near their mass shell, which needs a width of the veto",
-                    key="phase_space.bw_cutoff",
-                    found="inf",
-                    allowed="a number of widths",
-                )
-            if particle.width != ZERO:
-                windows.append(
-                    Window(propagator.legs, particle.mass, particle.width, cutoff, inside=False)
-                )
-        return tuple(windows)
-
-    def _topology(self, sub: Subprocess) -> EventTopology:
+    def _topology(self, sub: Subprocess, process: int) -> EventTopology:
         names = sub.external
         element = self.elements[sub.diagrams]
         n = len(names)
@@ -319,4 +333,5 @@ class _Builder:
                 for p in resonances.decayed_particles(sub.tree)
             ),
             flows=tuple(flows),
+            process=process,
         )

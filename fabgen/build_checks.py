@@ -7,12 +7,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from fabgen.beams import fixed_beams
 from fabgen.card import Card
 from fabgen.errors import InputError
 from fabgen.model import ZERO, Model, Particle
 from fabgen.phasespace.cuts import CutLeg, Kind
 from fabgen.process import resonances
 from fabgen.process.syntax import DecayTree
+
+#: GeV: cross sections and Jacobians of beams of these energies are numbers.
+_ENERGIES = 1e-30, 1e30
 
 
 def numbers(model: Model, external: Mapping[str, float]) -> dict[str, float]:
@@ -73,15 +77,20 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
     initial = [values[model.particle(name).mass] for name in tree.initial]
     needed = _threshold(card, model, values, tree)
     if len(initial) == 1:
+        refuse_massless(model, values, tree)
         if initial[0] <= needed:
-            raise InputError(
-                "the decay is closed: the products are heavier than the particle",
-                key="process",
-                found=f"{name_of(tree)}: {initial[0]:g} GeV",
-                allowed=f"more than {needed:g} GeV",
-            )
+            problem = "the decay is closed: the products are heavier than the particle"
+            raise _closed(problem, model, tree, initial[0], needed)
         return initial[0]
     energies = card.beams.energy
+    for energy in energies:
+        if not _ENERGIES[0] <= energy <= _ENERGIES[1]:
+            raise InputError(
+                "the energy of a beam is beyond what can be computed",
+                key="beams.energy",
+                found=f"{energy:g} GeV",
+                allowed=f"{_ENERGIES[0]:g} to {_ENERGIES[1]:g} GeV",
+            )
     for name, mass, energy in zip(tree.initial, initial, energies, strict=True):
         if energy <= mass:
             raise InputError(
@@ -90,8 +99,7 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
                 found=f"{energy:g} GeV",
                 allowed=f"more than {mass:g} GeV",
             )
-    momenta = [math.sqrt(e * e - m * m) for e, m in zip(energies, initial, strict=True)]
-    total = math.sqrt(sum(energies) ** 2 - (momenta[0] - momenta[1]) ** 2)
+    total = float(fixed_beams(energies, (initial[0], initial[1])).sqrt_s)
     if total <= needed:
         raise InputError(
             f"the energy is below the threshold of {name_of(tree)}",
@@ -100,6 +108,14 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
             allowed=f"more than {needed:g} GeV in the rest frame",
         )
     return total
+
+
+def boost(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
+    """The rapidity in the lab of the rest frame of what comes in; 0 for decays."""
+    if len(tree.initial) == 1:
+        return 0.0
+    first, second = (values[model.particle(name).mass] for name in tree.initial)
+    return float(fixed_beams(card.beams.energy, (first, second)).rapidity)
 
 
 def _threshold(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
@@ -111,17 +127,47 @@ def _threshold(card: Card, model: Model, values: Mapping[str, float], tree: Deca
         if decay is None:
             total += mass
             continue
+        refuse_massless(model, values, decay)
         cutoff = card.phase_space.bw_cutoff * values[particle.width]
         products = _threshold(card, model, values, decay)
         if mass + cutoff <= products:
-            raise InputError(
-                f"the decay of {name} is closed within bw_cutoff",
-                key="process",
-                found=f"{name_of(decay)}: {mass:g} GeV",
-                allowed=f"more than {products:g} GeV",
-            )
+            problem = f"the decay of {name} is closed within bw_cutoff"
+            raise _closed(problem, model, decay, mass, products)
         total += max(products, mass - cutoff)
     return total
+
+
+def refuse_massless(model: Model, values: Mapping[str, float], tree: DecayTree) -> None:
+    """Raises InputError if the particle that decays here has no mass."""
+    particle = model.particle(tree.initial[0])
+    if values[particle.mass] > 0:
+        return
+    massive = [p.name for p in model.particles.values() if p.pdg > 0 and values[p.mass] > 0]
+    problem = f"{particle.name} is massless in this model and cannot decay"
+    if not particle.is_massless:
+        problem = f"{particle.name} cannot decay: its mass {particle.mass} is 0"
+    raise InputError(
+        problem,
+        key="process",
+        found=f"{name_of(tree)}, model {model.name}",
+        allowed=f"decays of particles with a mass: {' '.join(massive)}",
+    )
+
+
+def _closed(problem: str, model: Model, tree: DecayTree, mass: float, needed: float) -> InputError:
+    """The error for products that are heavier than the particle which decays into them."""
+    unstable = dict.fromkeys(n for n in tree.final if model.particle(n).width != ZERO)
+    hint = (
+        f"off their mass shell: write the products of {' and '.join(unstable)}, without a comma, "
+        "as in h > w+ e- ve~"
+    )
+    return InputError(
+        problem,
+        key="process",
+        found=f"{name_of(tree)}: {mass:g} GeV",
+        allowed=f"more than {needed:g} GeV",
+        hint=hint if unstable else None,
+    )
 
 
 def name_of(tree: DecayTree) -> str:

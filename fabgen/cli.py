@@ -7,20 +7,34 @@ messages to stderr.
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from fabgen import __version__
+from fabgen import __version__, interrupts
+from fabgen.arguments import (
+    CardArgument,
+    DataOption,
+    EventFormat,
+    PictureFormat,
+    QuietOption,
+    RestartOption,
+    RunOption,
+    SeedOption,
+    SetOption,
+    TargetArgument,
+    TrainingSeedOption,
+    whole_number,
+)
 from fabgen.errors import FabgenError, InputError
+from fabgen.plain_text import encode_everything, shortened, visible
+from fabgen.targets import card_and_run, card_of_run, is_file
 
 if TYPE_CHECKING:
-    from fabgen.card import Card
     from fabgen.run import How
 
 app = typer.Typer(
@@ -32,53 +46,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Example:  fabgen generate cards/ee_ttbar.toml -n 1000 --set training.steps=200",
 )
-
-
-class EventFormat(enum.StrEnum):
-    """Formats of event files."""
-
-    lhe = "lhe"
-    lhe_gz = "lhe.gz"
-
-
-class PictureFormat(enum.StrEnum):
-    """Formats of pictures."""
-
-    png = "png"
-    pdf = "pdf"
-
-
-CardArgument = Annotated[str, typer.Argument(metavar="CARD", help="A process card (TOML).")]
-TargetArgument = Annotated[
-    str, typer.Argument(metavar="CARD|RUN", help="A process card, or the directory of a run.")
-]
-RunOption = Annotated[
-    Path | None,
-    typer.Option("--run", metavar="DIR", help="Run directory; by default runs/<card name>."),
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option(
-        "--seed", metavar="INT", help="Seed; for a run that exists, that of its events only."
-    ),
-]
-TrainingSeedOption = Annotated[
-    int | None, typer.Option("--seed", metavar="INT", help="Seed of the training.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY.PATH=VALUE", help="Overrides a key of the card; may be repeated."
-    ),
-]
-DataOption = Annotated[
-    str | None,
-    typer.Option("--data", metavar="FILE", help="LHE file that training.method=fkld learns from."),
-]
-RestartOption = Annotated[
-    bool, typer.Option("--restart", help="Remove the results of the run and begin again.")
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -101,6 +68,8 @@ def _main(
     A card is a TOML file. One line is enough; every other key has a default:
 
         process = "e+ e- > mu+ mu-"
+
+    A process in quotes may stand in the place of such a card.
     """
 
 
@@ -121,7 +90,7 @@ def train(
     with _messages(restart=restart):
         from fabgen import run as pipeline
 
-        loaded, directory = _card_and_run(card, run, settings, seed, data)
+        loaded, directory = card_and_run(card, run, settings, seed, data)
         if os.path.isdir(card):
             raise InputError("train takes a card", found=card, allowed="a TOML file")
         figures = pipeline.train(loaded, directory, _how(restart, quiet))
@@ -133,7 +102,14 @@ def generate(
     target: TargetArgument,
     run: RunOption = None,
     events: Annotated[
-        int | None, typer.Option("--events", "-n", metavar="INT", min=1, help="Events to write.")
+        int | None,
+        typer.Option(
+            "--events",
+            "-n",
+            metavar="INT",
+            parser=whole_number(at_least=1),
+            help="Events to write: 10000, 10_000 or 1e4.",
+        ),
     ] = None,
     weighted: Annotated[
         bool, typer.Option("--weighted", help="Keep every point, with its weight.")
@@ -142,12 +118,20 @@ def generate(
         EventFormat | None, typer.Option("--format", help="Format of the event file.")
     ] = None,
     seed: SeedOption = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Add the events to the last event file of the run.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace all event files of the run by the new one.")
+    ] = False,
     settings: SetOption = None,
     data: DataOption = None,
     restart: RestartOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write events; train first if the run has no finished surrogate.
+
+    Events that are there stay: more of them go to events-2.lhe.gz, events-3.lhe.gz, ...
 
     Example:  fabgen generate cards/ee_ttbar.toml -n 1000
     """
@@ -157,12 +141,22 @@ def generate(
     with _messages(restart=restart):
         from fabgen import run as pipeline
 
-        card, directory = _card_and_run(target, run, options, seed, data)
+        card, directory = card_and_run(target, run, options, seed, data)
+        if append and (overwrite or restart):
+            raise InputError(
+                "these options exclude each other",
+                key="--append",
+                found="--append and " + ("--overwrite" if overwrite else "--restart"),
+                allowed="one of them",
+            )
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
-        report = pipeline.generate(card, directory, _how(restart, quiet), weighted=weighted)
+        how = _how(restart, quiet)
+        if append:
+            report = pipeline.append_events(card, directory, how, weighted=weighted)
+        else:
+            report = pipeline.generate(card, directory, how, weighted=weighted, overwrite=overwrite)
         _show_results(report)
-        for name in (f"events.{card.generation.format}", "report.json"):
-            print(f"  {directory / name}")
+        _show_files(report, directory)
 
 
 @app.command()
@@ -183,17 +177,18 @@ def integrate(
     """
     with _messages(restart=restart):
         from fabgen import run as pipeline
-        from fabgen.rundir import RunDirectory
+        from fabgen.run_files import RunDirectory
 
-        card, directory = _card_and_run(target, run, settings, seed)
+        card, directory = card_and_run(target, run, settings, seed)
         card = card if seed is None or restart else pipeline.adopt_seed(card, directory)
         report = pipeline.integrate(card, directory, _how(restart, quiet), vegas=vegas)
         _show_results(report)
         stored = RunDirectory(directory)
-        if stored.has_events:
-            print(f"  not stored: {stored.report} is about the events of the run")
+        if stored.numbers:
+            reports = ", ".join(str(stored.report(number)) for number in stored.numbers)
+            _print(f"  not stored: the run has events, which {reports} tells about")
         else:
-            print(f"  {stored.report}")
+            _print(f"  {stored.report()}")
 
 
 @app.command()
@@ -215,14 +210,14 @@ def show(
 
         # os.path says no, where Path raises OSError, to a text too long for the name of a file.
         if os.path.isdir(target):
-            card = load_card(_card_of_run(Path(target)), settings or [])
-        elif target.endswith(".toml") or os.path.exists(target):
+            card = load_card(card_of_run(Path(target)), settings or [])
+        elif is_file(target):
             card = load_card(target, settings or [])
         else:
             card = card_of_process(target, settings or [])
         from fabgen.describe import describe
 
-        print(describe(card, everything=everything), flush=True)
+        _print(describe(card, everything=everything, note=_print_note))
 
 
 @app.command()
@@ -233,7 +228,7 @@ def plot(
         typer.Option(
             "--samples",
             metavar="INT",
-            min=100,
+            parser=whole_number(at_least=100),
             help="Points of the surrogate, and of each part of the reference; by default as many "
             "as the card evaluates.",
         ),
@@ -252,70 +247,7 @@ def plot(
 
         how = _how(False, quiet)
         for path in pipeline.plot(run, how, samples=samples, file_format=file_format.value):
-            print(f"  {path}", flush=True)
-
-
-def _card_and_run(
-    target: str,
-    run: Path | None,
-    settings: list[str] | None,
-    seed: int | None,
-    data: str | None = None,
-) -> tuple[Card, Path]:
-    """The card that an argument CARD or RUN means, and the run directory to work in."""
-    if data is None:
-        return _loaded(target, run, settings or [], seed)
-    from fabgen.card.toml import string
-
-    card, directory = _loaded(
-        target, run, [*(settings or []), f"training.fkld.data={string(data)}"], seed
-    )
-    if card.training.method != "fkld":
-        raise InputError(
-            "only the forward divergence learns from a file",
-            key="--data",
-            found=f'{data}, with training.method = "{card.training.method}"',
-            allowed='training.method = "fkld"',
-            hint="--set training.method=fkld",
-        )
-    return card, directory
-
-
-def _loaded(
-    target: str, run: Path | None, settings: list[str], seed: int | None
-) -> tuple[Card, Path]:
-    from fabgen.card import load_card
-
-    path = Path(target)
-    if os.path.isdir(target):
-        if run is not None and run.resolve() != path.resolve():
-            raise InputError(
-                "two run directories are given",
-                key="--run",
-                found=f"{target} and {run}",
-                allowed="one of them, or a card with --run",
-            )
-        file = _card_of_run(path)
-        if any(setting.partition("=")[0].strip() == "preset" for setting in settings):
-            raise InputError(
-                "the card of a run holds every key, so a preset would change nothing",
-                file="--set",
-                key="preset",
-                allowed="a preset with the card that the run was made from",
-            )
-        return load_card(file, settings, seed), path
-    card = load_card(path, settings, seed)
-    return card, run if run is not None else Path("runs") / card.name
-
-
-def _card_of_run(path: Path) -> Path:
-    from fabgen.rundir import is_run
-
-    if not is_run(path):
-        raise InputError(
-            "the directory holds no run", file=path, allowed="a card, or the directory of a run"
-        )
-    return path / "card.toml"
+            _print(f"  {path}")
 
 
 def _compilation_cache() -> Path | None:
@@ -348,13 +280,34 @@ def _show_results(report: dict) -> None:
     Console().print(results(report))
 
 
+def _show_files(report: dict, directory: Path) -> None:
+    """Where the events are, and what they have to do with those that were there before."""
+    from fabgen.run_files import report_name
+
+    _print(f"  {directory / report['file']}")
+    _print(f"  {directory / report_name(report['number'])}")
+    if len(report["parts"]) > 1:
+        print(f"  {report['parts'][-1]:,} of the events are new")
+    elif report["number"] > 1:
+        print("  the events that the run had are still there; --overwrite replaces them")
+
+
 def _show_training(figures: dict, directory: Path) -> None:
     from rich.console import Console
 
     from fabgen.terminal import training_results
 
     Console().print(training_results(figures))
-    print(f"  {directory}")
+    _print(f"  {directory}")
+
+
+def _print(text: str) -> None:
+    """Prints a text that may quote names and values from anywhere."""
+    print(visible(text, keep="\n"), flush=True)
+
+
+def _print_note(text: str) -> None:
+    print(visible(text), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -363,28 +316,46 @@ def _messages(*, restart: bool = False) -> Iterator[None]:
 
     restart: whether the command, given again, would throw away what it has done so far.
     """
+    again = "the same command without --restart" if restart else "the same command"
     try:
+        interrupts.begin(f"{again} goes on from here")
         yield
+        interrupts.check()
     except BrokenPipeError:
         raise  # `fabgen show ... | head` has seen enough; typer ends without a word
     except FabgenError as error:
         print(f"fabgen: {error}", file=sys.stderr)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        again = "the same command without --restart" if restart else "the same command"
-        print(f"fabgen: interrupted; {again} goes on from here", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _interrupted()
     except Exception as error:
+        if interrupts.requested():
+            _interrupted()  # compiled code has made another exception of it
         if os.environ.get("FABGEN_DEBUG"):
             raise
         first = str(error).strip().splitlines()[:1]
-        what = ": ".join([type(error).__name__, *first])
+        what = visible(shortened(": ".join([type(error).__name__, *first])))
         print(f"fabgen: {what} (FABGEN_DEBUG=1 shows where)", file=sys.stderr)
         raise typer.Exit(1) from None
 
 
+def _interrupted() -> NoReturn:
+    """Says that a signal has ended the command, and ends it."""
+    interrupts.end()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    interrupts.leave()
+    print(f"fabgen: interrupted; {interrupts.last_words()}", file=sys.stderr)
+    raise typer.Exit(1) from None
+
+
 def main() -> None:
     """Entry point of the `fabgen` command."""
+    interrupts.install()
     # XLA reports compilations of more than two minutes as if they were bugs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    app()
+    encode_everything(sys.stdout, sys.stderr)
+    try:
+        app()
+    finally:
+        interrupts.end()

@@ -14,6 +14,7 @@ from jax import Array
 
 from fabgen.amplitude.dalitz import AmplitudeModel, DalitzAmplitude
 from fabgen.errors import InputError
+from fabgen.interface import one_line
 from fabgen.numerics import safe_log
 from fabgen.phasespace.dalitz import DalitzMap, decay_plane, turn
 from fabgen.phasespace.kinematics import pair_products, subset_mass_squared
@@ -25,7 +26,7 @@ from fabgen.process.topology import EventTopology
 _UNDEFINED = -1.0
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class DalitzIntegrand:
     """f(u) = intensity x |d sigma d sigma'/du|, in GeV^4 times what the couplings are in: no unit.
 
@@ -49,6 +50,9 @@ class DalitzIntegrand:
     notes: tuple[str, ...] = ()
     drawing_evaluates = False
     beam_energies: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        return one_line(self, {p.pdg: p.name for p in self.model.particles})
 
     @property
     def dim(self) -> int:

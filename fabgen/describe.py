@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fabgen.build import build_channels
 from fabgen.card import Card
@@ -20,6 +20,7 @@ from fabgen.integrand import Integrand
 from fabgen.model import Model, load_model
 from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Node
 from fabgen.phasespace.channels import Channel
+from fabgen.process.effort import Effort, unheard
 from fabgen.process.graph import build_graph
 from fabgen.process.resonances import Diagram, Propagator, diagrams
 from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
@@ -33,20 +34,21 @@ _NOTATION = (
 )
 
 
-def describe(card: Card, *, everything: bool = False) -> str:
+def describe(card: Card, *, everything: bool = False, note: Callable[[str], None] = unheard) -> str:
     """Subprocesses, diagrams, channels and the dimension of a card's process.
 
     Lists end after 12 entries, unless `everything` is asked for. Raises InputError for a process
     that is wrong; one that cannot be integrated as the card says (energy, cuts) is described up to
-    the channels, with the reason.
+    the channels, with the reason. note: is told of work that takes longer than ten seconds.
     """
     if is_toy(card.process):
         return _describe_toy(card)
     if card.model in AMPLITUDE_MODELS:
         return describe_dalitz(card)
     model = load_model(card.model)
+    effort = Effort(card.limits.setup_minutes, note=note)
     try:
-        subprocesses, distinct = find_subprocesses(model, card.process, card.multiparticles)
+        subprocesses, distinct = find_subprocesses(model, card.process, card.multiparticles, effort)
     except InputError as error:
         raise placed(error, card) from None
     most = sys.maxsize if everything else _MOST
@@ -143,7 +145,7 @@ def _channels(card: Card, most: int) -> Iterator[str]:
     try:
         integrand, sets = build_channels(card)
     except InputError as error:
-        if error.key not in ("beams.energy", "cuts"):
+        if error.key not in ("beams.energy", "beams.kind", "cuts"):
             raise
         yield from _field("channel", f"none: {error.problem}")
         if error.allowed:

@@ -6,6 +6,7 @@ space. The regions that matter, by counting powers, are
 - a massless propagator that decays into two massless final particles which become collinear,
 - a space-like propagator of a massless (or elastically exchanged) particle between a beam and one
   final particle that leaves along the beam,
+- a space-like propagator inside of phase space, where a beam can decay (unstable_beams.py),
 - a soft massless vector boson, where the other particles leave it no fixed energy,
 - a massive propagator without width whose mass lies inside phase space.
 
@@ -22,10 +23,11 @@ from collections.abc import Mapping, Sequence
 
 from fabgen.errors import InputError
 from fabgen.model import ZERO, Model
-from fabgen.phasespace.cuts import PAIRS, CutLeg, Cuts
+from fabgen.phasespace.cuts import PAIRS, Bound, CutLeg, Cuts
 from fabgen.process.graph import Graph
 from fabgen.process.resonances import Legs, s_channel
 from fabgen.process.subprocesses import Subprocess
+from fabgen.unstable_beams import BeamDecay, largest_t
 
 
 def refuse_divergences(
@@ -35,13 +37,16 @@ def refuse_divergences(
     cuts: Cuts,
     values: Mapping[str, float],
     sqrt_s: float,
+    boost: float = 0.0,
+    windows: Sequence[Bound] = (),
 ) -> None:
     """Raise InputError, with the cuts that would help, if the cross section is infinite.
 
     graph: of the matrix element of the subprocess. values: masses and widths by name. sqrt_s: total
-    energy in the rest frame, GeV.
+    energy in the rest frame, GeV. boost: rapidity of that frame in the lab. windows: of the masses
+    of decayed particles.
     """
-    _Region(model, graph, sub, cuts, values, sqrt_s).check()
+    _Region(model, graph, sub, cuts, values, sqrt_s, boost, tuple(windows)).check()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +59,8 @@ class _Region:
     cuts: Cuts
     values: Mapping[str, float]
     sqrt_s: float
+    boost: float
+    windows: tuple[Bound, ...]
 
     @property
     def n_initial(self) -> int:
@@ -81,16 +88,19 @@ class _Region:
         return [leg for leg in range(len(self.names)) if leg not in legs]
 
     def check(self) -> None:
+        exchanged: set[tuple[str, int]] = set()
         for current in self.graph.currents:
             if not current.propagator:
                 continue
             particle = self.model.particle(current.particle)
             width = 0.0 if particle.width == ZERO else self.values[particle.width]
             if current.t_channel:
-                self._space_like(current.particle, current.legs)
+                exchanged.add((current.particle, current.legs))
             elif width == 0.0:
                 name, legs = s_channel(self.model, self.graph, current)
                 self._time_like(name, tuple(leg - self.n_initial for leg in legs))
+        for name, mask in sorted(exchanged):
+            self._space_like(name, mask)
         for leg, name in enumerate(self.names):
             self._soft(leg, name)
 
@@ -124,13 +134,14 @@ class _Region:
         beam = 0 if mask & 1 else 1
         final = [leg for leg in range(len(self.names)) if mask >> (leg + self.n_initial) & 1]
         # Exchanged between the beam and `final`, and between the other beam and the rest.
-        single = [
-            (self.masses[group[0]], side, group[0])
-            for side, group in ((beam, final), (1 - beam, self.others(final)))
-            if len(group) == 1
-        ]
+        sides = ((beam, final), (1 - beam, self.others(final)))
+        for side, group in sides:
+            emitted = name if side == beam else self.model.particle(name).antiname
+            self._decay_of_a_beam(emitted, side, group)
+        single = [(self.masses[group[0]], side, group[0]) for side, group in sides if not group[1:]]
         for _, side, leg in sorted(single):
-            if self._largest_t(side, leg) < self.mass(name) ** 2 - 1e-14 * self.sqrt_s**2:
+            distance = self._largest_t(side, leg) - self.mass(name) ** 2
+            if abs(distance) > 1e-12 * self.mass(self.sub.tree.initial[side]) ** 2:
                 continue
             if self._leaves_the_beam(leg):
                 continue
@@ -149,9 +160,33 @@ class _Region:
         m4 = self.minimum_mass(rest)
         if len(rest) > 1:
             m4 = (m4 + self.sqrt_s - m3) / 2
-        e1, k1 = _energy_and_momentum(self.sqrt_s, m1, m2)
-        e3, k3 = _energy_and_momentum(self.sqrt_s, m3, m4)
-        return m1**2 + m3**2 - 2 * (e1 * e3 - k1 * k3)
+        return float(largest_t(self.sqrt_s, (m1, m2), (m3, m4)))
+
+    def _decay_of_a_beam(self, name: str, beam: int, group: Sequence[int]) -> None:
+        decay = BeamDecay(
+            sqrt_s=self.sqrt_s,
+            boost=self.boost if beam == 0 else -self.boost,
+            beams=(
+                self.mass(self.sub.tree.initial[beam]),
+                self.mass(self.sub.tree.initial[1 - beam]),
+            ),
+            masses=tuple(self.masses),
+            group=tuple(group),
+            exchanged=self.mass(name),
+            cuts=dataclasses.replace(self.cuts, bounds=(*self.cuts.bounds, *self.windows)),
+        )
+        place = decay.find()
+        if place is None:
+            return
+        particle, products = self.sub.tree.initial[beam], self._names(group)
+        raise self._error(
+            f"{particle} can decay into {products} and {name}, exchanged on its mass shell",
+            group,
+            "cuts",
+            f"cuts that keep (p({particle}) - p({products}))^2 off {self.mass(name) ** 2:g} GeV^2",
+            f"it is reached where {products} has pT = {place.pt:.3g} GeV and E = {place.energy:.3g}"
+            " GeV, for one",
+        )
 
     def _leaves_the_beam(self, leg: int) -> bool:
         return self.cuts.minimum_pt(leg) > 0 or math.isfinite(self.cuts.maximum_rapidity(leg))
@@ -198,10 +233,13 @@ class _Region:
             hint = "the products of decays are cut only with cut_decays = true"
         return self._error(region, legs, "cuts", f"with a cut on it: {keys}", hint)
 
+    def _names(self, legs: Sequence[int]) -> str:
+        return " ".join(self.names[leg] for leg in legs)
+
     def _error(
         self, region: str, legs: Sequence[int], key: str, cure: str, hint: str | None = None
     ) -> InputError:
-        particles = " ".join(self.names[leg] for leg in legs)
+        particles = self._names(legs)
         initial = " ".join(self.sub.tree.initial)
         return InputError(
             f"the cross section diverges: {region} ({particles})",
@@ -210,9 +248,3 @@ class _Region:
             allowed=cure,
             hint=hint,
         )
-
-
-def _energy_and_momentum(sqrt_s: float, mass: float, other: float) -> tuple[float, float]:
-    """Of the first of two particles in their rest frame, GeV."""
-    energy = (sqrt_s**2 + mass**2 - other**2) / (2 * sqrt_s)
-    return energy, math.sqrt(max(energy**2 - mass**2, 0.0))

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from fabgen.components import Term
+from fabgen.components import Component, Sampled, Term
+
+
+def draw_among(
+    components: Sequence[Component],
+    sampled: Sequence[Sampled],
+    derived: Mapping[str, Array],
+    key: Array,
+) -> tuple[Array, Array, Array]:
+    """Of what all components say at the same points one subprocess for each event, drawn in
+    proportion to its part of f, and a colour flow of it.
+
+    Returns the momenta (n_external, 4, events) in the lab, GeV, and both numbers (events,).
+    """
+    n_events = sampled[0].momenta.shape[-1]
+    key_term, key_same, key_flow = jax.random.split(key, 3)
+    terms = [term for component in components for term in component.terms]
+    owner = np.repeat(np.arange(len(sampled)), [len(c.terms) for c in components])
+    term = jnp.zeros(n_events, dtype=int)
+    if len(terms) > 1:
+        weights = jnp.concatenate([s.values * jnp.exp(s.log_jacobian) for s in sampled])
+        term = jax.random.categorical(key_term, jnp.log(weights), axis=0)
+    chosen = jnp.asarray(owner)[term]
+    lab, momenta = sampled[0].lab, sampled[0].momenta
+    for number, other in enumerate(sampled[1:], start=1):
+        lab = jnp.where(chosen == number, other.lab, lab)
+        momenta = jnp.where(chosen == number, other.momenta, momenta)
+    subprocess = draw_subprocess(terms, term, key_same)
+    return lab, subprocess, draw_flow(terms, term, momenta, derived, key_flow)
 
 
 def draw_subprocess(terms: list[Term], term: Array, key: Array) -> Array:

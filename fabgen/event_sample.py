@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 
 from fabgen.card import Card
 from fabgen.errors import InputError
+from fabgen.inputs import open_input
 from fabgen.reporting import Reporter
 from fabgen.training_sample import Drawn
 
@@ -67,11 +68,11 @@ def read_points(
     from fabgen.sampling.blocks import mapped
 
     reporter.note(f"reading the events of {path}")
-    sha256 = _sha256(path)
     try:
         events = read_lhe(path)
         if not len(events):
-            raise InputError("the event file has no events")
+            none = f"{events.zero_weight} events of weight zero" if events.zero_weight else None
+            raise InputError("the event file has no events", found=none)
         weight = event_weights(events, path)
         legs = leg_momenta(events, integrand.topologies, _incoming(integrand), path)
     except InputError as error:
@@ -87,16 +88,14 @@ def read_points(
         else:
             u[own] = mapped(inverse, legs.momenta[own])
     inside = np.all(np.isfinite(u) & (u >= 0.0) & (u <= 1.0), axis=1)
-    positive = weight > 0.0
-    kept = inside & positive
     return FilePoints(
-        u=u[kept],
-        channel=channel[kept],
-        weight=weight[kept],
-        read=len(events),
-        zero_weight=int(np.sum(~positive)),
-        outside_map=int(np.sum(positive & ~inside)),
-        sha256=sha256,
+        u=u[inside],
+        channel=channel[inside],
+        weight=weight[inside],
+        read=len(events) + events.zero_weight,
+        zero_weight=events.zero_weight,
+        outside_map=int(np.sum(~inside)),
+        sha256=_sha256(path),
     )
 
 
@@ -177,7 +176,7 @@ def refuse_changed(path: str, sha256: str) -> None:
 
 def _sha256(path: str | os.PathLike[str]) -> str:
     try:
-        with Path(path).open("rb") as file:
+        with open_input(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(

@@ -1,9 +1,12 @@
-"""From the rest frame of what comes in to the lab."""
+"""From the rest frame of what comes in to the lab, and back."""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import Array
+
+from fabgen.beams import Collision
+from fabgen.phasespace.kinematics import Number, components, light_cone
 
 
 def with_beams(incoming: Array, final: Array) -> Array:
@@ -12,16 +15,18 @@ def with_beams(incoming: Array, final: Array) -> Array:
     return jnp.concatenate([beams, final])
 
 
-def boost_z(momenta: Array, beta: Array) -> Array:
-    """Momenta (n, 4, events) from where they move with an additional velocity beta along z."""
-    gamma = 1 / jnp.sqrt(1 - beta**2)
-    energy, along = momenta[:, 0], momenta[:, 3]
-    return jnp.stack(
-        [
-            gamma * (energy + beta * along),
-            momenta[:, 1],
-            momenta[:, 2],
-            gamma * (along + beta * energy),
-        ],
-        axis=1,
-    )
+def in_lab(collision: Collision, final: Array, masses: Array) -> Array:
+    """All momenta (n_external, 4, events) in the lab, from the final ones in the rest frame."""
+    return with_beams(collision.lab, boost_z(final, masses, collision.rapidity))
+
+
+def boost_z(momenta: Array, masses: Array, rapidity: Number) -> Array:
+    """Momenta (n, 4, events) of masses (n,) with all rapidities along z larger by `rapidity`.
+
+    E + pz and E - pz are multiplied by exp(+-rapidity): both keep their relative precision, however
+    fast the boost, and every particle stays on its mass shell.
+    """
+    energy, x, y, z = components(momenta)
+    plus, minus = light_cone(energy, z, x * x + y * y + masses[:, None] ** 2)
+    plus, minus = plus * jnp.exp(rapidity), minus * jnp.exp(-rapidity)
+    return jnp.stack([0.5 * (plus + minus), x, y, 0.5 * (plus - minus)], axis=1)

@@ -17,7 +17,7 @@ from jax import Array
 
 from fabgen.beams import Collision
 from fabgen.components import Component
-from fabgen.frames import boost_z, with_beams
+from fabgen.frames import in_lab, with_beams
 from fabgen.grouping import by_channel
 from fabgen.phasespace.classes import Members, class_of
 from fabgen.phasespace.features import event_features
@@ -163,16 +163,16 @@ def _kinematics(setup: Setup, k: int) -> Any:
 def _values(k: int, setup: Setup, final: Array) -> Values:
     component, collision = setup.components[k], setup.collisions[k]
     momenta = with_beams(collision.incoming, final)
-    lab = boost_z(momenta, collision.beta) if setup.n_initial == 2 else momenta
+    frame = component.frame(collision, setup.derived, setup.n_initial)
     n_events, n_own = final.shape[-1], len(component.channels)
     single: Array | None = None
     total = jnp.zeros(n_events)
     shares = [jnp.zeros(n_events)] * setup.n_subprocesses
     for term in component.terms:
         if term.diagrams is None:
-            value = term.value(momenta, lab, setup.derived)
+            value = term.value(momenta, frame, setup.derived)
         else:
-            value, own = term.values(momenta, lab, setup.derived, n_own)
+            value, own = term.values(momenta, frame, setup.derived, n_own)
             single = own if single is None else single + own
         value = collision.factor * value
         total = total + value
@@ -183,4 +183,5 @@ def _values(k: int, setup: Setup, final: Array) -> Values:
     after = sum(len(c.channels) for c in setup.components[k + 1 :])
     log_prior = jnp.pad(prior, ((before, after), (0, 0)), constant_values=-jnp.inf)
     features = event_features(momenta, setup.n_initial)
+    lab = in_lab(collision, final, frame.masses)
     return Values(momenta, lab, total, log_prior, jnp.stack(shares), features)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from fabgen.beams import Collision, decay_at_rest, fixed_beams
-from fabgen.components import Component, value_of
-from fabgen.drawing import draw_flow, draw_subprocess
+from fabgen.beams import Collision
+from fabgen.components import Component, Sampled
+from fabgen.drawing import draw_among
 from fabgen.errors import InputError
-from fabgen.frames import boost_z, with_beams
+from fabgen.frames import boost_z, in_lab, with_beams
 from fabgen.in_channels import Row, Setup, momenta_of, points_of, rows, values_at
+from fabgen.interface import one_line
 from fabgen.model import Model
 from fabgen.numerics import log_shares, safe_log
 from fabgen.phasespace.features import n_event_features
@@ -26,16 +27,7 @@ from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology
 
 
-class _Sampled(NamedTuple):
-    """One component at points u: momenta in the rest frame and the lab, values of its terms."""
-
-    momenta: Array
-    lab: Array
-    log_jacobian: Array
-    values: Array  # (terms, events), flux included
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Integrand:
     """The sum over subprocesses of flux x |M|^2 x Jacobian x cuts, in pb (decays: GeV).
 
@@ -54,6 +46,9 @@ class Integrand:
     factorization_scale: float
     single: bool = True
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return one_line(self, {p.pdg: p.name for p in self.model.particles.values()})
 
     @property
     def dim(self) -> int:
@@ -203,7 +198,7 @@ class Integrand:
         scales = jnp.array([[self.renormalization_scale], [self.factorization_scale]])
         return jnp.broadcast_to(scales, (2, n_events))
 
-    def _log_shares(self, sampled: list[_Sampled]) -> Array:
+    def _log_shares(self, sampled: list[Sampled]) -> Array:
         shares = [jnp.zeros(0)] * len(self.topologies)
         for component, values in zip(self.components, sampled, strict=True):
             weights = values.values * jnp.exp(values.log_jacobian)
@@ -230,34 +225,30 @@ class Integrand:
         return {**self.external, **parameters}
 
     def _collision(self, component: Component, derived: Mapping[str, Array]) -> Collision:
-        masses = [value_of(derived, name) for name in component.masses[: self.n_initial]]
-        if self.n_initial == 1:
-            return decay_at_rest(masses[0])
-        first, second = self.beam_energies
-        return fixed_beams((first, second), (masses[0], masses[1]))
+        return component.collision(self.beam_energies, derived)
 
-    def _sample(self, component: Component, u: Array, derived: Mapping[str, Array]) -> _Sampled:
+    def _sample(self, component: Component, u: Array, derived: Mapping[str, Array]) -> Sampled:
         collision = self._collision(component, derived)
         kinematics = component.kinematics(collision, derived, self.n_initial)
         return self._at(component, *component.mapping.forward(u, kinematics), derived)
 
     def _at(
         self, component: Component, final: Array, log_jacobian: Array, derived: Mapping[str, Array]
-    ) -> _Sampled:
+    ) -> Sampled:
         """The component at final momenta (n_final, 4, events) in the rest frame."""
         collision = self._collision(component, derived)
         momenta = with_beams(collision.incoming, final)
-        lab = boost_z(momenta, collision.beta) if self.n_initial == 2 else momenta
-        values = [term.value(momenta, lab, derived) for term in component.terms]
-        return _Sampled(momenta, lab, log_jacobian, collision.factor * jnp.stack(values))
+        frame = component.frame(collision, derived, self.n_initial)
+        lab = in_lab(collision, final, frame.masses)
+        values = [term.value(momenta, frame, derived) for term in component.terms]
+        return Sampled(momenta, lab, log_jacobian, collision.factor * jnp.stack(values))
 
     # -- momenta --------------------------------------------------------------------------------
 
     def incoming(self, subprocess: int = 0) -> Array:
         """Lab momenta (n_initial, 4) in GeV of the beams or the decaying particle."""
         component = self.components[self._component_of(subprocess)]
-        collision = self._collision(component, self.derived)
-        return boost_z(collision.incoming[..., None], collision.beta)[..., 0]
+        return self._collision(component, self.derived).lab
 
     def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
         """Momenta (..., n_external, 4) in GeV at u (..., dim), lab frame, first beam along +z.
@@ -267,8 +258,9 @@ class Integrand:
         shape, u, derived = self._prepare(u, None)
         component, mapping = self._map_of(channel, subprocess)
         collision = self._collision(component, derived)
-        final, _ = mapping.forward(u, component.kinematics(collision, derived, self.n_initial))
-        lab = boost_z(with_beams(collision.incoming, final), collision.beta)
+        kinematics = component.kinematics(collision, derived, self.n_initial)
+        final, _ = mapping.forward(u, kinematics)
+        lab = in_lab(collision, final, kinematics.masses)
         return jnp.moveaxis(lab, -1, 0).reshape(*shape, *lab.shape[:2])
 
     def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
@@ -284,7 +276,7 @@ class Integrand:
             number = self._row(channel, subprocess).component
         component = self.components[number]
         collision = self._collision(component, derived)
-        shape, rest = self._at_rest(momenta, collision)
+        shape, rest = self._at_rest(momenta, component)
         if self.single:
             kinematics = component.kinematics(collision, derived, self.n_initial)
             u, log_jacobian = component.mapping.inverse(rest, kinematics)
@@ -300,17 +292,19 @@ class Integrand:
         """
         derived = self._derived(None)
         number = self._component_of(subprocess)
-        shape, rest = self._at_rest(momenta, self._collision(self.components[number], derived))
+        shape, rest = self._at_rest(momenta, self.components[number])
         first = next(i for i, row in enumerate(rows(self.components)) if row.component == number)
         values = values_at(rest, first, self._setup(derived))
         return values.log_prior.reshape(-1, *shape)
 
-    def _at_rest(self, momenta: Array, collision: Collision) -> tuple[tuple[int, ...], Array]:
+    def _at_rest(self, momenta: Array, component: Component) -> tuple[tuple[int, ...], Array]:
         """The shape of the events of lab momenta (..., n_external, 4), and the final momenta in the
         rest frame (n_final, 4, events)."""
         momenta = jnp.asarray(momenta, dtype=jnp.float64)
         lab = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[self.n_initial :]
-        return momenta.shape[:-2], boost_z(lab, -collision.beta)
+        collision = self._collision(component, self.derived)
+        masses, rapidity = component.frame(collision, self.derived, self.n_initial)
+        return momenta.shape[:-2], boost_z(lab, masses, -rapidity)
 
     def _map_of(self, channel: int, subprocess: int) -> tuple[Component, PhaseSpaceMap]:
         number, local = self._row(channel, subprocess)
@@ -364,33 +358,21 @@ class Integrand:
             sampled.append(made._replace(values=values))
         return self._draw(sampled, key)
 
-    def _draw(self, sampled: list[_Sampled], key: Array) -> dict[str, Array]:
+    def _draw(self, sampled: list[Sampled], key: Array) -> dict[str, Array]:
         """Events out of every component at the same points."""
-        n_events = sampled[0].momenta.shape[-1]
-        key_term, key_same, key_flow = jax.random.split(key, 3)
-        terms = [term for component in self.components for term in component.terms]
-        owner = np.repeat(np.arange(len(sampled)), [len(c.terms) for c in self.components])
-        term = jnp.zeros(n_events, dtype=int)
-        if len(terms) > 1:
-            weights = jnp.concatenate([s.values * jnp.exp(s.log_jacobian) for s in sampled])
-            term = jax.random.categorical(key_term, jnp.log(weights), axis=0)
-        chosen = jnp.asarray(owner)[term]
-        lab, momenta = sampled[0].lab, sampled[0].momenta
-        for number, other in enumerate(sampled[1:], start=1):
-            lab = jnp.where(chosen == number, other.lab, lab)
-            momenta = jnp.where(chosen == number, other.momenta, momenta)
-        ones = jnp.ones(n_events)
+        lab, subprocess, flow = draw_among(self.components, sampled, self.derived, key)
+        ones = jnp.ones(lab.shape[-1])
         return {
             "momenta": jnp.moveaxis(lab, -1, 0),
-            "topology": draw_subprocess(terms, term, key_same),
-            "flow": draw_flow(terms, term, momenta, self.derived, key_flow),
+            "topology": subprocess,
+            "flow": flow,
             "scale": self.factorization_scale * ones,
             "aqed": ones / self.derived["aEWM1"],
             "aqcd": ones * self.derived["aS"],
         }
 
 
-def _sum(sampled: list[_Sampled], u: Array) -> Array:
+def _sum(sampled: list[Sampled], u: Array) -> Array:
     """f (events,) at u (dim, events) of all components: zero outside the cube."""
     total = jnp.zeros(u.shape[-1])
     for made in sampled:

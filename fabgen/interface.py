@@ -124,3 +124,18 @@ class InChannels(AnyIntegrand, Protocol):
 
     def draw_at(self, placed: Placed, key: Array, channel: Array | int) -> Mapping[str, Array]:
         """`draw_events` of what `place` has placed."""
+
+
+def one_line(integrand: AnyIntegrand, names: Mapping[int, str], title: str = "") -> str:
+    """`repr` of an integrand: its process (names by PDG id) or title, and its size."""
+    subprocesses = integrand.topologies
+    if subprocesses:
+        particles = [names[pdg] for pdg in subprocesses[0].pdg]
+        n = integrand.n_initial
+        title = f"{' '.join(particles[:n])} > {' '.join(particles[n:])}"
+        if len(subprocesses) > 1:
+            title += f" and {len(subprocesses) - 1} more"
+    channels = f"{integrand.n_channels} channel{'s' if integrand.n_channels > 1 else ''}"
+    unit = "no unit" if integrand.unit == "none" else f"in {integrand.unit}"
+    kind = type(integrand).__name__
+    return f"<{kind} {title}: {integrand.dim} dimensions, {channels}, {unit}>"

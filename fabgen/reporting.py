@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from fabgen import interrupts
+
 
 class Stage(Protocol):
     """A stage at work: `stage(done, loss=..., eps=...)` says how far it is, with live figures."""
@@ -38,6 +40,28 @@ class Silent:
         pass
 
 
+class Watched:
+    """Another reporter's, with a look at each report whether the run may go on: `check` raises."""
+
+    def __init__(self, reporter: Reporter, check: Callable[[], None]):
+        self._reporter = reporter
+        self._check = check
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Stage]:
+        with self._reporter.stage(name, total, unit) as show:
+
+            def checked(done: int, /, **figures: float | None) -> None:
+                show(done, **figures)
+                self._check()
+
+            yield checked
+
+    def note(self, text: str) -> None:
+        self._check()
+        self._reporter.note(text)
+
+
 class Stopwatch:
     """Seconds spent by stage: `with watch("train"): ...`, or `watch.add` for measured ones.
 
@@ -56,6 +80,7 @@ class Stopwatch:
         self._within.append(0.0)
         try:
             yield
+            interrupts.check()
         finally:
             spent = self.clock() - start
             self.add(stage, spent - self._within.pop())

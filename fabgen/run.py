@@ -13,19 +13,23 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fabgen import __version__
+from fabgen import __version__, append, interrupts
 from fabgen.auto import Goal, automatic_surrogate, has_chosen
 from fabgen.card import Card, with_channels
 from fabgen.card.auto import is_automatic
 from fabgen.card.toys import is_toy
+from fabgen.commit import staged, store
+from fabgen.conditions import conditions
 from fabgen.errors import InputError
 from fabgen.evaluation import Evaluated, evaluate
+from fabgen.generation import Place, write_events
 from fabgen.picture_samples import draw_samples
 from fabgen.pictures import draw_channels, pictures, refuse_without_course
-from fabgen.reporting import Reporter, Silent, Stopwatch
-from fabgen.rundir import RunDirectory, check_run, open_run, stored_card
+from fabgen.reporting import Reporter, Silent, Stopwatch, Watched
+from fabgen.run_files import RunDirectory, events_name, names_in, number_of
+from fabgen.rundir import check_run, open_run, stored_card
 from fabgen.session import Session, Trained
-from fabgen.stages import has_finished_surrogate, trained_surrogate, write_events
+from fabgen.stages import has_finished_surrogate, trained_surrogate
 from fabgen.surrogates import check_training
 
 if TYPE_CHECKING:
@@ -68,7 +72,7 @@ def integrate(
 ) -> dict[str, Any]:
     """The report of the card's cross section, from its surrogate, or from VEGAS+ without one.
 
-    It is stored unless the run has events: then the report describes those.
+    It is stored unless the run has events: then its reports describe those.
     """
     card = with_channels(card)
     with _session(card, directory, how, trains=not vegas) as session:
@@ -77,15 +81,68 @@ def integrate(
         else:
             trained = _trained(session, events=False)
         report = _report(session, trained, evaluate(session, trained))
-        if not session.run.has_events:
-            session.run.replace_results(card, _dump(report), None)
+        if not session.run.numbers:
+            store(session.run, report, card)
         return report
 
 
 def generate(
+    card: Card,
+    directory: Path,
+    how: How = How(),
+    *,
+    weighted: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """The report of new events, after training where there is no finished surrogate.
+
+    Events that the run has stay: new ones go to a file with the next number, from random numbers of
+    their own. With `overwrite` the new file takes the place of all event files of the run.
+    """
+    _refuse_toy(card)
+    card = with_channels(card)
+    with _session(card, directory, how, writes_events=True) as session:
+        run = session.run
+        trained = _trained(session)
+        evaluated = evaluate(session, trained)
+        taken = [] if overwrite else run.numbers
+        number = taken[-1] + 1 if taken else 1
+        name = events_name(number, card.generation.format)
+        path = staged(run, name)
+        place = Place(number, 1, card)
+        survey = evaluated.survey
+        totals, sums = write_events(session, path, place, evaluated.sampler, survey, weighted)
+        report = _report(session, trained, evaluated, totals, weighted)
+        report |= {
+            "number": number,
+            "file": name,
+            "parts": [totals.events],
+            "append": append.record(trained, survey, totals, sums, path),
+        }
+        report = append.sealed(report)
+        old = [n for n in names_in(run.path) if number_of(n)] if overwrite else []
+        store(run, report, card, [name], old)
+        return report
+
+
+def append_events(
     card: Card, directory: Path, how: How = How(), *, weighted: bool = False
 ) -> dict[str, Any]:
-    """The report of new events, after training where there is no finished surrogate."""
+    """The report of the run's last event file after card.generation.events more events.
+
+    They come from random numbers of their own, with the reference weight and the cross section of
+    the events before them. Raises InputError where these were made with other settings.
+    """
+    _refuse_toy(card)
+    card = with_channels(card)
+    if stored_card(directory) is None:
+        append.refuse_without_events(RunDirectory(directory))
+    with _session(card, directory, how, writes_events=True) as session:
+        before = append.existing(session.run, card, weighted)
+        return before.extended(session, _trained(session))
+
+
+def _refuse_toy(card: Card) -> None:
     if is_toy(card.process):
         raise InputError(
             "a toy has no particles, so there are no events to generate",
@@ -94,15 +151,6 @@ def generate(
             found=card.process[0],
             allowed="fabgen train, integrate or plot",
         )
-    card = with_channels(card)
-    with _session(card, directory, how) as session:
-        trained = _trained(session)
-        evaluated = evaluate(session, trained)
-        path = session.run.new_events(card.generation.format)
-        totals = write_events(session, path, evaluated, weighted)
-        report = _report(session, trained, evaluated, totals, weighted)
-        session.run.replace_results(card, _dump(report), path)
-        return report
 
 
 def plot(
@@ -121,6 +169,7 @@ def plot(
             file=directory,
             allowed="the directory of a run, such as runs/ee_ttbar",
         )
+    check_run(directory, card)
     run = RunDirectory(directory)
     chosen = is_automatic(card) and run.auto.exists()
     if card.surrogate.kind != "uniform" and not run.surrogate.exists() and not chosen:
@@ -180,10 +229,13 @@ def adopt_seed(card: Card, directory: Path) -> Card:
 
 
 @contextlib.contextmanager
-def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> Iterator[Session]:
+def _session(
+    card: Card, directory: Path, how: How, *, trains: bool = True, writes_events: bool = False
+) -> Iterator[Session]:
     """Builds the integrand, then enters the run directory: a wrong card leaves no trace.
 
     trains: whether the surrogate of the card will be asked for, and with it its event file.
+    writes_events: whether there will be an event file of the run.
     """
     watch = Stopwatch(how.clock)
     check_run(directory, card, restart=how.restart)
@@ -192,19 +244,27 @@ def _session(card: Card, directory: Path, how: How, *, trains: bool = True) -> I
 
         from fabgen.build import build_integrand
         from fabgen.event_sample import read_points
+        from fabgen.initial_states import refuse_several_beams
 
         if how.compilation_cache is not None:
             jax.config.update("jax_compilation_cache_dir", str(how.compilation_cache))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.devices()
     with watch("compile"):
-        integrand = build_integrand(card)
+        integrand = build_integrand(card, how.reporter.note)
+    if writes_events:
+        refuse_several_beams(card, integrand.topologies)
     if trains:
         check_training(card, integrand)
     stored = None if how.restart else directory
     points = read_points(card, integrand, how.reporter, stored) if trains else None
     with open_run(directory, card, restart=how.restart) as run:
-        yield Session(card, run, integrand, how.reporter, watch, points)
+
+        def check() -> None:
+            interrupts.check()
+            run.check()
+
+        yield Session(card, run, integrand, Watched(how.reporter, check), watch, points)
 
 
 def _report(
@@ -244,6 +304,8 @@ def _report(
         **_choice(trained),
         untrained=_untrained(flat) if flat else None,
         notes=list(session.integrand.notes),
+        settings=append.settings_of(card),
+        **conditions(card, session.integrand),
     )
 
 
@@ -259,9 +321,3 @@ def _untrained(survey: Survey) -> dict[str, Any]:
         "integral_error": metrics.integral_error,
         "evaluation_samples": metrics.n,
     }
-
-
-def _dump(report: dict[str, Any]) -> str:
-    from fabgen.events.report import dump_report
-
-    return dump_report(report)

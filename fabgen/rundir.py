@@ -1,173 +1,58 @@
-"""The run directory: what a run leaves on disk, and the rules for using it again.
-
-    DIR/card.toml        the card as resolved, every default written out
-    DIR/surrogate/       checkpoint of the training
-    DIR/sample/          what fkld learns from: points of the unit cube
-    DIR/training.jsonl   one line per log step
-    DIR/auto.json        what training.method = "auto" has measured and decided so far
-    DIR/metrics.jsonl    the surrogate along the training, one line per step it was evaluated at
-    DIR/events.lhe[.gz]  events
-    DIR/report.json      figures
-    DIR/plots/           pictures
-    DIR/.lock            held while a process works here
+"""The rules for entering a run directory and for using it again (its files: `run_files`).
 
 A directory is a run's if its card.toml begins as fabgen writes it. Files of other origin are never
-overwritten or removed. Every file is written beside its place and renamed into it, so that a reader
-or a killed process finds the old file or the new one.
+overwritten or removed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
-import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from fabgen import interrupts
 from fabgen.card import HEADER, Card, Difference, diff_cards, dump_card, load_card
+from fabgen.commit import finish
 from fabgen.errors import FabgenError, InputError
-from fabgen.files import temporary, write_atomic, writing
+from fabgen.files import kind, temporary, write_atomic, writing
+from fabgen.run_files import (
+    AUTO,
+    CARD,
+    FOLDERS,
+    LOCK,
+    SURROGATE,
+    RunDirectory,
+    identity,
+    is_ours,
+    names_in,
+    number_of,
+    refuse_odd,
+)
 
-_EVENTS = ("events.lhe", "events.lhe.gz")
-_FILES = ("card.toml", "training.jsonl", "metrics.jsonl", "auto.json", *_EVENTS, "report.json")
-#: What a run makes with its card, to be used again. (A sample of another card is made anew.)
-_MADE = ("surrogate", "auto.json", *_EVENTS, "report.json")
-_FOLDERS = ("surrogate", "sample", "plots")
 #: Tables of the card that may change between two uses of a run.
-_FREE_TABLES = ("generation", "evaluation")
-
-
-@dataclass(frozen=True)
-class RunDirectory:
-    """The paths of one run. Methods that write expect the lock (`open_run`)."""
-
-    path: Path
-
-    @property
-    def card(self) -> Path:
-        return self.path / "card.toml"
-
-    @property
-    def surrogate(self) -> Path:
-        return self.path / "surrogate"
-
-    @property
-    def sample(self) -> Path:
-        return self.path / "sample"
-
-    @property
-    def training_log(self) -> Path:
-        return self.path / "training.jsonl"
-
-    @property
-    def metrics_log(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def auto(self) -> Path:
-        return self.path / "auto.json"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.json"
-
-    @property
-    def plots(self) -> Path:
-        return self.path / "plots"
-
-    def events(self, file_format: str) -> Path:
-        """The event file of a format ("lhe" or "lhe.gz")."""
-        return self.path / f"events.{file_format}"
-
-    @property
-    def has_events(self) -> bool:
-        """Whether there is an event file of any format."""
-        return any((self.path / name).exists() for name in _EVENTS)
-
-    def store_card(self, card: Card) -> None:
-        """Writes the resolved card."""
-        write_atomic(self.card, dump_card(card))
-
-    def replace_results(self, card: Card, report: str, events: Path | None) -> None:
-        """Puts a new report, and new events with it, in the place of the old ones.
-
-        `events` is a finished file beside its place (`new_events`), or None to change the report
-        alone. The old report goes first: a report never describes another card or other events
-        than those there. Raises FabgenError where the system refuses.
-        """
-        with writing(self.path):
-            self.report.unlink(missing_ok=True)
-            self.store_card(card)
-            if events is not None:
-                for name in _EVENTS:
-                    if name != f"events.{card.generation.format}":
-                        (self.path / name).unlink(missing_ok=True)
-                events.replace(self.events(card.generation.format))
-        write_atomic(self.report, report)
-
-    def store_picture(self, name: str, content: bytes) -> Path:
-        """Writes a picture; `name` is its file name. Returns where it is."""
-        with writing(self.plots):
-            self.plots.mkdir(exist_ok=True)
-        write_atomic(self.plots / name, content)
-        return self.plots / name
-
-    def training_records(self) -> list[dict[str, Any]]:
-        """The lines of training.jsonl; one that a kill has cut off is left out."""
-        if not self.training_log.exists():
-            return []
-        lines = self.training_log.read_bytes().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if _step_of(line) < float("inf")]
-
-    def new_events(self, file_format: str) -> Path:
-        """Where new events are written before they take their place."""
-        return self.path / f".new-events.{file_format}"
-
-    def truncate_logs(self, step: int | None) -> None:
-        """Drops the lines of training.jsonl and metrics.jsonl after `step` (all of them for None):
-        a resumed training writes them again."""
-        for log in (self.training_log, self.metrics_log):
-            if not log.exists():
-                continue
-            lines = log.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if step is not None and _step_of(line) <= step]
-            if kept != lines:
-                write_atomic(log, b"".join(kept))
-
-    def append_log(self, record: Mapping[str, Any]) -> None:
-        """Adds one line to training.jsonl and flushes it to the disk."""
-        _append(self.training_log, record)
-
-    def append_metrics(self, record: Mapping[str, Any]) -> None:
-        """Adds one line to metrics.jsonl and flushes it to the disk."""
-        _append(self.metrics_log, record)
-
-    @property
-    def evaluations_along(self) -> int:
-        """Calls of f that the lines of metrics.jsonl took."""
-        if not self.metrics_log.exists():
-            return 0
-        lines = self.metrics_log.read_bytes().splitlines(keepends=True)
-        return sum(json.loads(s)["evaluations"] for s in lines if _step_of(s) < float("inf"))
+FREE_TABLES = ("generation", "evaluation", "limits")
 
 
 def is_run(path: Path) -> bool:
     """Whether a directory is a run's. Raises InputError for a card.toml of another origin."""
-    file = path / "card.toml"
+    file = path / CARD
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        if (found := kind(file)) is None:
+            return False
+        text = file.read_text(encoding="utf-8", errors="replace") if found == "file" else ""
     except OSError as error:
         raise InputError("the run cannot be read", file=file, found=error.strerror) from None
     if not text.startswith(HEADER):
         raise InputError(
             "the directory holds a card.toml that is not a run's",
             file=file,
+            found=None if found == "file" else found,
             allowed="a new or empty directory, or one that fabgen made",
             hint="choose another one with --run",
         )
@@ -176,7 +61,7 @@ def is_run(path: Path) -> bool:
 
 def stored_card(path: Path) -> Card | None:
     """The card that a run was made with; None where there is no run."""
-    return load_card(path / "card.toml") if is_run(path) else None
+    return load_card(path / CARD) if is_run(path) else None
 
 
 def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
@@ -186,7 +71,7 @@ def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
     ended before it had anything.
     """
     if not is_run(path):
-        foreign = [name for name in (*_FILES, *_FOLDERS) if (path / name).exists()]
+        foreign = [name for name in names_in(path) if is_ours(name) and name != LOCK]
         if foreign:
             raise InputError(
                 "the run directory holds files that are not a run's",
@@ -196,36 +81,41 @@ def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
                 hint="choose another one with --run",
             )
         return
+    refuse_odd(path)
     if restart or _is_bare(path):
         return
-    if conflicts := conflicting_keys(load_card(path / "card.toml"), card):
+    if conflicts := conflicting_keys(load_card(path / CARD), card):
         raise InputError(
             "the card differs from the one this run was made with",
             file=path,
             key=", ".join(difference.key for difference in conflicts),
-            found="\n           ".join(f"{difference} (run -> card)" for difference in conflicts),
+            found=[f"{difference} (run -> card)" for difference in conflicts],
             allowed="other values in [generation] and [evaluation] only",
-            hint="--restart trains anew, --run DIR uses another directory",
+            hint="--run DIR uses another directory; --restart removes the results, events too, "
+            "and trains anew",
         )
 
 
 def _is_bare(path: Path) -> bool:
-    """Whether there is nothing yet that was made with the card of a run."""
-    return not any((path / name).exists() for name in _MADE)
+    """Whether there is nothing yet that was made with the card of a run and can be used again.
+    (A sample of another card is made anew.)"""
+    return not any(
+        name in (SURROGATE, AUTO) or number_of(name) is not None for name in names_in(path)
+    )
 
 
 def conflicting_keys(old: Card, new: Card) -> list[Difference]:
     """The differences of two cards that a run cannot live with."""
     differences = diff_cards(old, new)
-    return [d for d in differences if d.key.split(".", 1)[0] not in _FREE_TABLES]
+    return [d for d in differences if d.key.split(".", 1)[0] not in FREE_TABLES]
 
 
 @contextlib.contextmanager
 def open_run(path: Path, card: Card, *, restart: bool = False) -> Iterator[RunDirectory]:
     """Makes or enters the run directory, alone; with `restart` its old results are removed first.
 
-    Raises InputError if it cannot be written or belongs to another card, FabgenError if another
-    process is at work in it.
+    Whatever ends the block, no file that is not finished stays. Raises InputError if the directory
+    cannot be written or belongs to another card, FabgenError if another process is at work in it.
     """
     check_run(path, card, restart=restart)
     try:
@@ -233,30 +123,47 @@ def open_run(path: Path, card: Card, *, restart: bool = False) -> Iterator[RunDi
     except OSError as error:
         raise _unwritable(path, error) from None
     with _lock(path):
+        run = RunDirectory(path)
+        if is_run(path):
+            refuse_odd(path)
+            finish(run)
+            _remove_unfinished(run)
         # Again, now that nobody else can change it.
         check_run(path, card, restart=restart)
-        run = RunDirectory(path)
-        _remove_unfinished(run)
         if restart:
             _clear(run)
         if restart or _is_bare(path):
-            run.store_card(card)
-        yield run
+            write_atomic(run.card, dump_card(card))
+        run = dataclasses.replace(run, entered=identity(path))
+        try:
+            yield run
+        finally:
+            with interrupts.held():
+                if identity(path) == run.entered:
+                    finish(run)
+                    _remove_unfinished(run)
 
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Holds DIR/.lock; the system lets go of it when the process ends, however it ends."""
-    file = path / ".lock"
+    file = path / LOCK
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
+        if (found := kind(file)) not in ("file", None):
+            raise _not_a_lock(file, found) from None
         raise _unwritable(path, error) from None
     try:
+        status = os.fstat(descriptor)
+        content = os.pread(descriptor, 32, 0) if stat.S_ISREG(status.st_mode) else b"?"
+        # A file with another name too, or another content, is somebody else's.
+        if status.st_nlink != 1 or not re.fullmatch(rb"\d*\n?", content):
+            raise _not_a_lock(file, kind(file))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip()
+            holder = content.decode().strip()
             process = f" (process {holder})" if holder else ""
             raise FabgenError(
                 f"another fabgen is at work in {path}{process}: wait for it, or use --run DIR"
@@ -272,44 +179,31 @@ def _clear(run: RunDirectory) -> None:
     """Removes the results of a run, and nothing else. Its card stays until it is overwritten, so
     that a directory cleared by half is still a run's."""
     with writing(run.path):
-        for name in _FOLDERS:
-            folder = run.path / name
-            if folder.is_symlink():
-                folder.unlink()
-            elif folder.exists():
-                shutil.rmtree(folder)
-        for name in _FILES:
-            if name != run.card.name:
+        for name in names_in(run.path):
+            if name in FOLDERS:
+                shutil.rmtree(run.path / name)
+            elif is_ours(name) and name not in (CARD, LOCK):
                 (run.path / name).unlink(missing_ok=True)
 
 
 def _remove_unfinished(run: RunDirectory) -> None:
-    """Removes what a killed process had not yet put in its place."""
+    """Removes what had not yet taken its place."""
+    suffixed = temporary(Path("*")).name
     with writing(run.path):
-        for name in _EVENTS:
-            unfinished = run.new_events(name.removeprefix("events."))
-            for file in (unfinished, temporary(unfinished)):
-                file.unlink(missing_ok=True)
-        for name in _FILES:
-            temporary(run.path / name).unlink(missing_ok=True)
-        for file in run.plots.glob(temporary(Path("*")).name):
-            file.unlink(missing_ok=True)
+        for folder in (run.path, *(run.path / name for name in FOLDERS)):
+            for file in folder.glob(suffixed):
+                if folder != run.path or is_ours(file.name[1 : -len(".new")]):
+                    file.unlink(missing_ok=True)
 
 
-def _append(log: Path, record: Mapping[str, Any]) -> None:
-    line = json.dumps(dict(record), allow_nan=False) + "\n"
-    with writing(log), log.open("ab") as file:
-        file.write(line.encode())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _step_of(line: bytes) -> float:
-    """The step of one line of training.jsonl; infinite for a line cut off by a kill."""
-    try:
-        return json.loads(line)["step"] if line.endswith(b"\n") else float("inf")
-    except (ValueError, KeyError, TypeError):
-        return float("inf")
+def _not_a_lock(file: Path, found: str | None) -> InputError:
+    return InputError(
+        "a run keeps its lock here, and something else is in its place",
+        file=file,
+        found="a file that fabgen did not write" if found in ("file", None) else found,
+        allowed="a file with the number of a process, or none",
+        hint="move it away; the directory of the run itself may be a symbolic link",
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

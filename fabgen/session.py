@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fabgen.card import Card
 from fabgen.reporting import Reporter, Stopwatch
-from fabgen.rundir import RunDirectory
+from fabgen.run_files import RunDirectory
 
 if TYPE_CHECKING:
     import jax
@@ -30,6 +30,7 @@ PILOT, UNTRAINED_PILOT = range(0x46414211, 0x46414213)
 PLOT, PLOT_REFERENCE, PLOT_UNTRAINED, PLOT_EVENTS = range(0x46414205, 0x46414209)
 PLOT_PILOT, PLOT_CHANNELS = range(0x46414213, 0x46414215)
 PLOT_UNTRAINED_PILOT, PLOT_UNTRAINED_WEIGHTS = range(0x46414215, 0x46414217)
+_FURTHER = 0x46414217
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,11 +90,15 @@ class Session:
         def values_at(placed: Placed, channel: jax.Array) -> ChannelValues:
             return channel_values(integrand.point_at(placed, channel))
 
-        with self.watch("compile"), concurrent.futures.ThreadPoolExecutor(1) as pool:
-            lowered = jax.jit(integrand.place).lower(points, channels)
-            place = pool.submit(lowered.compile)
-            values = jax.jit(values_at).lower(lowered.out_info, channels).compile()
-            return place.result(), values
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        try:
+            with self.watch("compile"):
+                lowered = jax.jit(integrand.place).lower(points, channels)
+                place = pool.submit(lowered.compile)
+                values = jax.jit(values_at).lower(lowered.out_info, channels).compile()
+                return place.result(), values
+        finally:
+            pool.shutdown(wait=False)  # an interruption does not wait for it
 
     @property
     def in_channels(self) -> InChannels:
@@ -114,6 +119,20 @@ class Session:
         import jax
 
         return jax.random.fold_in(jax.random.key(self.card.generation_seed), stream)
+
+    def key_of_events(self, stream: int, number: int, part: int) -> jax.Array:
+        """The random key of one stream for one part of the number-th event file, both from 1.
+
+        Those of further files and parts have a seed of their own instead of that of the generation.
+        """
+        import jax
+
+        if number == part == 1:
+            return self.key(stream)
+        key = self.key(_FURTHER)
+        for fold in (number, part, stream):
+            key = jax.random.fold_in(key, fold)
+        return key
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The stages of a run: train the surrogate, evaluate it, write events.
+"""The first stage of a run: train the surrogate, or find the one that was trained.
 
 Heavy packages are imported by the functions that need them; the time this takes is measured.
 """
@@ -6,24 +6,17 @@ Heavy packages are imported by the functions that need them; the time this takes
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fabgen import __version__
-from fabgen.card import Card, dump_card
+from fabgen.card import Card
 from fabgen.channel_grids import channel_grids
 from fabgen.reporting import Silent
-from fabgen.session import EVENTS, GENERATION, GRID, Session, Trained
+from fabgen.session import GRID, Session, Trained
 from fabgen.surrogates import describe_training, has_training, pretrains, surrogate_of
 from fabgen.trained_grids import trained_grids
 
 if TYPE_CHECKING:
-    from fabgen.evaluation import Evaluated
-    from fabgen.events.lhe import FileInfo
-    from fabgen.sampling.integrate import Survey
-    from fabgen.sampling.unweight import Totals
     from fabgen.training import Snapshot
 
 
@@ -84,7 +77,7 @@ def train_flow(
         reporter = Silent()
     elif resumed is not None:
         most = "at most " if rounds else ""
-        reporter.note(f"resuming the training at step {resumed} of {most}{steps}")
+        reporter.note(f"resuming the training at step {max(resumed, 0)} of {most}{steps}")
     n_channels = session.integrand.n_channels
     several = f" of {n_channels} channels" if n_channels > 1 else ""
     reporter.note(f"compiling the training step{several} (kept for later runs)")
@@ -148,83 +141,4 @@ def train_flow(
             **sample_figures,
         },
         run.evaluations_along,
-    )
-
-
-def write_events(session: Session, path: Path, evaluated: Evaluated, weighted: bool) -> Totals:
-    """Generates the events and writes them to `path`, block by block."""
-    with session.watch("import"):
-        from fabgen.events.assemble import assemble, drawer_of_placed, event_drawer
-        from fabgen.events.lhe import write_lhe
-        from fabgen.sampling import unweight
-        from fabgen.sampling.sampler import DEFAULT_BLOCK
-    watch, n = session.watch, session.card.generation.events
-    integrand = session.integrand
-    place = session.place if integrand.n_channels > 1 else None
-    with watch("compile"):
-        if place is None:
-            drawer = event_drawer(integrand)
-        else:
-            drawer = drawer_of_placed(session.in_channels, place, DEFAULT_BLOCK)
-    totals = unweight.Totals()
-    drawn = 0
-
-    def counted(blocks: Iterator[unweight.Accepted]) -> Iterator[unweight.Accepted]:
-        nonlocal totals
-        for block in blocks:
-            totals = totals + block
-            yield block
-
-    select = unweight.weighted if weighted else unweight.unweight
-    accepted = counted(select(evaluated.sampler, evaluated.survey, n, session.key(GENERATION)))
-    batches = iter(assemble(drawer, accepted, session.key(EVENTS)))
-
-    def timed() -> Iterator[Any]:
-        nonlocal drawn
-        while True:
-            with watch("generate"):
-                batch = next(batches, None)
-            if batch is None:
-                return
-            drawn += drawer.block
-            yield batch
-
-    with session.reporter.stage("events", n, "events") as show:
-        before = watch.seconds().get("generate", 0.0)
-        start = watch.clock()
-        write_lhe(
-            path,
-            _file_info(session, evaluated.survey),
-            integrand.topologies,
-            timed(),
-            progress=show,
-        )
-        generating = watch.seconds().get("generate", 0.0) - before
-        watch.add("write", watch.clock() - start - generating)
-    calls = drawn if integrand.drawing_evaluates else 0
-    return dataclasses.replace(totals, target_evaluations=totals.target_evaluations + calls)
-
-
-def _file_info(session: Session, survey: Survey) -> FileInfo:
-    from fabgen.events.lhe import FileInfo, decay_beams
-    from fabgen.events.slha import slha_text
-
-    card, integrand = session.card, session.integrand
-    if len(integrand.beam_particles) == 1:
-        mass = integrand.topologies[0].masses[0]
-        beams, energies = decay_beams(integrand.beam_particles[0], mass)
-    else:
-        (a, b), (energy_a, energy_b) = integrand.beam_particles, integrand.beam_energies
-        beams, energies = (a, b), (energy_a, energy_b)
-    return FileInfo(
-        beams=beams,
-        energies=energies,
-        cross_section=survey.metrics.integral,
-        # A file has no place for "unknown".
-        error=min(survey.metrics.integral_error, survey.metrics.integral),
-        unit=integrand.unit,
-        process="; ".join(card.process),
-        card=dump_card(card),
-        slha=slha_text(integrand.parameters, integrand.masses, integrand.widths),
-        version=__version__,
     )

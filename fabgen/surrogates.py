@@ -63,6 +63,7 @@ def pretrains(card: Card) -> bool:
 def describe_training(card: Card) -> dict[str, str]:
     """What a checkpoint belongs to: a hash of all that the training depends on."""
     values = tomllib.loads(dump_card(card))  # without the comments, which are for readers
-    used = {key: values[key] for key in values if key not in ("evaluation", "generation")}
+    free = ("evaluation", "generation", "limits")
+    used = {key: values[key] for key in values if key not in free}
     text = json.dumps(used, sort_keys=True)
     return {"card": hashlib.sha256(text.encode()).hexdigest()}

@@ -25,6 +25,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.figures import estimate, format_seconds
+from fabgen.plain_text import visible
 from fabgen.reporting import Stage
 
 #: Seconds between two lines of a log.
@@ -59,7 +62,7 @@ class TerminalReporter:
             yield show
 
     def note(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(visible(text), highlight=False, markup=False, emoji=False)
 
 
 class LogReporter:
@@ -94,7 +97,9 @@ class LogReporter:
 
     def note(self, text: str) -> None:
         # A log has lines of any length: only a terminal would wrap them.
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(
+            visible(text), highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
 
 
 class _Figures(ProgressColumn):
@@ -164,7 +169,7 @@ def results(report: Mapping[str, Any]) -> Group:
     processes = report["process"]
     estimates = Table(
         box=box.SIMPLE_HEAD,
-        title=Text("; ".join([processes] if isinstance(processes, str) else processes)),
+        title=Text(visible("; ".join([processes] if isinstance(processes, str) else processes))),
         title_justify="left",
     )
     estimates.add_column(f"{report['evaluation_samples']:,} samples")
@@ -181,12 +186,12 @@ def results(report: Mapping[str, Any]) -> Group:
             f"{r['unweighting_efficiency_999']:.4f}" for r in (report, flat) if r
         ],
         "forward KL divergence": [
-            estimate(r["forward_kl"], r["forward_kl_error"], "") for r in (report, flat) if r
+            _divergence(r["forward_kl"], r["forward_kl_error"]) for r in (report, flat) if r
         ],
     }.items():
         estimates.add_row(label, *values)
 
-    rows = {}
+    rows = _conditions(report)
     if report.get("warnings"):
         rows["warning"] = "; ".join(report["warnings"])
     if report.get("notes"):
@@ -195,8 +200,9 @@ def results(report: Mapping[str, Any]) -> Group:
         rows["chosen"] = report["auto"]["why"]
     if "vegas_integral" in report["training"]:
         own = report["training"]
-        value = estimate(own["vegas_integral"], own["vegas_integral_error"], unit)
-        value = value or "they disagree, no estimate"
+        value = "they disagree, no estimate"
+        if own["vegas_integral"] is not None:
+            value = estimate(own["vegas_integral"], own["vegas_integral_error"], unit)
         rows["VEGAS+ iterations"] = f"{value}, chi2/dof {own['vegas_chi2_per_dof']:.2f}"
     if report["events"]:
         over = report["overweight"]
@@ -210,6 +216,38 @@ def results(report: Mapping[str, Any]) -> Group:
     if report.get("channels"):
         tables.append(_channels(report["channels"]))
     return Group(*tables, _evaluations(report), _pairs(rows | _times(report)))
+
+
+def _divergence(value: float | None, error: float | None) -> str:
+    """A KL divergence; of equal weights it is rounding of either sign."""
+    return "0" if value is not None and abs(value) < 1e-12 else estimate(value, error, "")
+
+
+def _conditions(report: Mapping[str, Any]) -> dict[str, str]:
+    """Beams, cuts and seeds."""
+    rows = {}
+    if beams := report["beams"]:
+        if len(beams["energies"]) == 2:
+            energies = " + ".join(f"{energy:.10g}" for energy in beams["energies"])
+            rows["beams"] = f"{energies} GeV, sqrt(s) = {beams['sqrt_s']:.10g} GeV"
+        else:
+            rows["decaying mass"] = f"{beams['sqrt_s']:.10g} GeV"
+    cuts = [_cut(name, bound) for name, bound in report["cuts"].items() if name != CUT_DECAYS]
+    if cuts and report["cuts"].get(CUT_DECAYS):
+        cuts.append("decay products as well")
+    if report["bw_cutoff"]:
+        cuts.append(f"decayed particles within {report['bw_cutoff']:g} widths")
+    if cuts:
+        rows["cuts"] = ", ".join(cuts)
+    seed, own = report["seed"], report["generation_seed"]
+    rows["seed"] = f"{seed}" if own == seed else f"{seed}, of evaluation and events {own}"
+    return rows
+
+
+def _cut(name: str, bound: float) -> str:
+    cut = CUT_KEYS[name]
+    unit = f" {cut.unit}" if cut.unit else ""
+    return f"{cut.quantity} {'<' if cut.is_maximum else '>'} {bound:g}{unit}"
 
 
 def _channels(channels: Sequence[Mapping[str, Any]]) -> Table:
@@ -289,32 +327,6 @@ def _pairs(rows: Mapping[str, str]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column()
     for label, value in rows.items():
-        table.add_row(label, Text(value))  # names of files may hold brackets, which are markup
+        # Names of files may hold brackets, which are markup.
+        table.add_row(label, Text(visible(value)))
     return table
-
-
-def estimate(value: float | None, error: float | None, unit: str) -> str:
-    """A value with as many digits as its error allows: two digits of the error are shown."""
-    if value is None:
-        return ""
-    if error is None or error <= 0.0 or value == 0.0:
-        return f"{value:.6g}{unit}"
-    if error < 1e-9 * abs(value):
-        return f"{value:.10g} +- {error:.1e}{unit}"
-    digits = max(0, 1 - _exponent(error))
-    if digits <= 8 and abs(value) < 1e6:
-        return f"{value:.{digits}f} +- {error:.{digits}f}{unit}"
-    precision = max(0, _exponent(value) - _exponent(error) + 1)
-    return f"{value:.{precision}e} +- {error:.1e}{unit}"
-
-
-def _exponent(number: float) -> int:
-    return int(f"{abs(number):e}".split("e")[1])
-
-
-def format_seconds(seconds: float) -> str:
-    if seconds < 60.0:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import InputError
+from fabgen.json_files import check_keys, damaged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +48,7 @@ def training_sample(
 
     from fabgen.event_sample import refuse_changed
     from fabgen.training import split_sample
-    from fabgen.training.checkpoint import read, read_manifest
+    from fabgen.training.checkpoint import MANIFEST, read, read_manifest
 
     folder, fkld = session.run.sample, session.card.training.fkld
     manifest = read_manifest(folder)
@@ -55,6 +56,11 @@ def training_sample(
         _store(session, description)
         manifest = read_manifest(folder)
         assert manifest is not None
+    try:
+        check_keys(manifest, {"sha256_of_data": str, "figures": dict[str, Any]})
+        check_keys(manifest["figures"], {"source": str, "events": int, "used": int})
+    except ValueError as error:
+        raise damaged(folder / MANIFEST, str(error)) from None
     refuse_changed(fkld.data, manifest["sha256_of_data"])
     template: dict[str, Any] = {
         "u": np.zeros((0, 0)),

@@ -108,7 +108,8 @@ def test_decays_have_no_beams():
 
 
 def test_subprocesses_of_equal_value_are_evaluated_once():
-    integrand = build("p p > mu+ mu-")
+    light = ["u", "c", "d", "s", "u~", "c~", "d~", "s~"]
+    integrand = build("q q > mu+ mu-", multiparticles={"q": light})
     (component,) = integrand.components
     assert [(t.subprocesses, t.legs) for t in component.terms] == [
         ((0, 1), (0, 1, 2, 3)),
@@ -139,6 +140,13 @@ def test_components_by_masses():
         (1,),
         (3,),
     ]
+
+
+def test_numbers_of_processes():
+    """Subprocesses know what event files call the line that they are of."""
+    integrand = build("e+ e- > l+ l- @4", "e+ e- > t t~", "e+ e- > j j", cuts={"ptl": 10.0})
+    assert [t.process for t in integrand.topologies] == [4, 4, 2, 3, 3, 3, 3]
+    assert [t.process for t in build("e+ e- > l+ l-", cuts={"ptl": 10.0}).topologies] == [1, 1]
 
 
 def test_colour_lines_of_swapped_beams():
@@ -223,6 +231,13 @@ def test_threshold_of_decayed_particles():
     build(CHAIN, energy=90.0, phase_space={"bw_cutoff": math.inf})
 
 
+@pytest.mark.parametrize("energy", [[1e31, 1.0], [1.0, 1e-31], [1e200, 1e-200]])
+def test_energies_beyond_numbers(energy):
+    with pytest.raises(InputError, match="beyond what can be computed") as error:
+        build("e+ e- > mu+ mu-", energy=energy)
+    assert error.value.key == "beams.energy"
+
+
 def test_beams_slower_than_their_masses():
     error = refused("ta+ ta- > z h", energy=[500.0, 1.0])
     assert error.problem == "the beam energy is below the mass of ta-"
@@ -240,8 +255,34 @@ def test_closed_decays():
     error = refused("h > w+ w-")
     assert "decay is closed" in error.problem
     assert "160.8" in error.allowed
+    assert "the products of w+ and w-" in error.hint
     build("h > w+ w-", parameters={"MH": 400.0})
     build("h > w+ e- ve~")
+
+
+@pytest.mark.parametrize(
+    ("process", "particle", "model"),
+    [
+        ("mu- > vm e- ve~", "mu-", "sm"),
+        ("b > t e- ve~", "b", "sm-no_b_mass"),
+        ("ve > e- w+", "ve", "sm"),
+        ("a > e+ e-", "a", "sm"),
+        ("e+ e- > mu+ mu-, mu- > vm e- ve~", "mu-", "sm"),
+        ("e+ e- > mu+ mu- a, a > e+ e-", "a", "sm"),
+    ],
+)
+@pytest.mark.parametrize("mapping", ["channels", "rambo"])
+def test_massless_particles_cannot_decay(process, particle, model, mapping):
+    error = refused(process, model=model, phase_space={"mapping": mapping})
+    assert error.problem == f"{particle} is massless in this model and cannot decay"
+    assert f"model {model}" in error.found
+    assert " t " in f"{error.allowed} "
+    assert (" b" in error.allowed) == (model == "sm")
+
+
+def test_a_mass_of_zero_is_not_the_models():
+    error = refused("t > w+ b", parameters={"MT": 0.0})
+    assert error.problem == "t cannot decay: its mass MT is 0"
 
 
 def test_closed_decays_in_chains():

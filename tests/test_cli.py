@@ -38,6 +38,14 @@ REPORT = {
     "timing_s": {"total": 1.0},
     "training": {},
     "untrained": None,
+    "number": 1,
+    "file": "events.lhe.gz",
+    "parts": [10],
+    "seed": 1,
+    "generation_seed": 1,
+    "beams": {"particles": [[-11], [11]], "energies": [500.0, 500.0], "sqrt_s": 1000.0},
+    "cuts": {},
+    "bw_cutoff": None,
 }
 TRAINING = {"target_evaluations": 5, "gradient_evaluations": 4, "timing_s": {"total": 1.0}}
 
@@ -56,6 +64,7 @@ def calls(monkeypatch, tmp_path):
 
     record("train", TRAINING)
     record("generate", REPORT)
+    record("append_events", REPORT | {"number": 2, "file": "events-2.lhe", "parts": [10, 1000]})
     record("integrate", REPORT)
     monkeypatch.chdir(tmp_path)
     return made
@@ -112,9 +121,97 @@ def test_the_options_of_generate(calls, write_card):
     assert result.exit_code == 0
     _, card, _, _, options = calls[0]
     assert (card.generation.events, card.generation.format) == (17, "lhe")
-    assert options == {"weighted": True}
+    assert options == {"weighted": True, "overwrite": False}
     assert fabgen("generate", path, "--events", "5").exit_code == 0
     assert calls[1][1].generation.events == 5
+
+
+@pytest.mark.parametrize("text", ["1e4", "10_000", "10000", "1.0e+4", "10000.0"])
+def test_numbers_of_events_in_all_ways(calls, write_card, text):
+    assert fabgen("generate", write_card(PROCESS), "-n", text).exit_code == 0
+    assert calls[0][1].generation.events == 10_000
+
+
+@pytest.mark.parametrize("text", ["1.5", "0", "-1e3", "1e400", "nan", "inf", "many", "", "1_e3"])
+def test_numbers_of_events_that_are_none(calls, write_card, tmp_path, text):
+    result = fabgen("generate", write_card(PROCESS), f"--events={text}")
+    assert result.exit_code == 2
+    assert "is not a whole number >= 1" in " ".join(result.stderr.split())
+    result = fabgen("plot", tmp_path, f"--samples={text}")
+    assert result.exit_code == 2
+    assert "is not a whole number >= 100" in " ".join(result.stderr.split())
+    assert calls == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_process_takes_the_place_of_its_card(calls, command):
+    options = ("--seed", "5", "--set", "beams.energy=[100.0, 200.0]", "--quiet")
+    result = fabgen(command, "e+ e- >  mu+ mu-", *options)
+    assert result.exit_code == 0, result.output
+    [(name, card, directory, _, _)] = calls
+    assert name == command
+    assert card.process == ("e+ e- >  mu+ mu-",)
+    assert card.beams.energy == (100.0, 200.0)
+    assert (card.training.seed, card.generation.seed) == (5, 5)
+    assert directory.as_posix() == "runs/e+e-_mu+mu-_2cbfa860"
+    fabgen(command, "E+ e- > mu+ mu-", "--run", "elsewhere")
+    assert calls[1][2].as_posix() == "elsewhere"
+
+
+def test_a_toy_takes_the_place_of_its_card(calls):
+    assert fabgen("train", "toy:camel-back").exit_code == 0
+    assert calls[0][2].name.startswith("toy-camel-back_")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "show"])
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("e+ e- > mu+ mx-", "'mx-' is not a particle"),
+        ("e+ e- mu+ mu-", "needs '>'"),
+        ("generate p p > t t~", 'process = "p p > t t~"'),
+        ("define p = u d", 'p = "u d"'),
+    ],
+)
+def test_a_wrong_process_in_quotes(tmp_path, monkeypatch, command, target, message):
+    monkeypatch.chdir(tmp_path)
+    result = fabgen(command, target)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "key:     process" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_that_is_not_there_is_no_process(calls):
+    for target in ("cards/none.toml", "none", "my cards/none", "e+ > none.toml"):
+        result = fabgen("generate", target)
+        assert result.exit_code == 2
+        assert "the card does not exist" in result.stderr
+
+
+def test_events_of_a_run_that_has_some(calls, write_card):
+    path = write_card(PROCESS, "muons.toml")
+    told = fabgen("generate", path, "--append", "-n", "1000", "--weighted").stdout
+    name, card, _, _, options = calls[0]
+    assert (name, card.generation.events, options) == ("append_events", 1000, {"weighted": True})
+    assert told.endswith(
+        "  runs/muons/events-2.lhe\n  runs/muons/report-2.json\n  1,000 of the events are new\n"
+    )
+    assert fabgen("generate", path, "--overwrite").exit_code == 0
+    assert calls[1][4] == {"weighted": False, "overwrite": True}
+    for other in ("--overwrite", "--restart"):
+        result = fabgen("generate", path, "--append", other)
+        assert result.exit_code == 2
+        assert f"found:   --append and {other}" in result.stderr
+    assert len(calls) == 2
+
+
+def test_further_events_say_that_the_others_stay(calls, write_card, monkeypatch):
+    further = REPORT | {"number": 3, "file": "events-3.lhe.gz"}
+    monkeypatch.setattr(pipeline, "generate", lambda *arguments, **options: further)
+    told = fabgen("generate", write_card(PROCESS, "muons.toml")).stdout
+    assert "  runs/muons/events-3.lhe.gz\n  runs/muons/report-3.json\n" in told
+    assert told.endswith("events that the run had are still there; --overwrite replaces them\n")
 
 
 def test_integrate_with_vegas(calls, write_card):
@@ -134,7 +231,9 @@ def test_integrate_does_not_point_at_the_report_of_events(calls, write_card, tmp
     assert fabgen(*command).stdout.endswith(f"\n  {report}\n")
     report.parent.mkdir()
     (report.parent / "events.lhe").write_text("")
-    assert f"not stored: {report} is about the events" in fabgen(*command).stdout
+    (report.parent / "events-2.lhe").write_text("")
+    told = f"not stored: the run has events, which {report}, {report.with_stem('report-2')} tells"
+    assert told in fabgen(*command).stdout
 
 
 def test_a_preset_cannot_change_a_run(calls, write_card, tmp_path):

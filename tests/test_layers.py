@@ -11,7 +11,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 
 #: From the top down. A line is a layer: a folder, or modules that belong together.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("units", "errors", "files", "metrics", "numerics", "grouping"),
+    (
+        *("units", "plain_text", "errors", "inputs", "json_files"),
+        *("files", "interrupts", "metrics", "numerics", "grouping"),
+    ),
     ("card",),
     ("model",),
     ("process",),
@@ -21,7 +24,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("point", "frames", "channel_prior", "components", "drawing", "in_channels", "integrand"),
         *("interface", "dalitz", "toys"),
-        *("divergences", "build", "build_checks", "build_dalitz"),
+        *(
+            "divergences",
+            "unstable_beams",
+            "initial_states",
+            "build",
+            "build_checks",
+            "build_dalitz",
+            "build_windows",
+        ),
+        *("invariant_ranges", "poles", "small_widths", "narrow_widths"),
     ),
     ("surrogate",),
     ("training",),
@@ -40,19 +52,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "event_sample",
             "own_events",
         ),
-        *(
-            "rundir",
-            "reporting",
-            "describe",
-            "describe_dalitz",
-            "draw",
-            "evaluation",
-            "untrained",
-            "samplers",
-        ),
+        *("rundir", "run_files", "commit", "generation", "append", "untrained", "samplers"),
+        *("reporting", "conditions", "describe", "describe_dalitz", "draw", "evaluation"),
         *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
-    ("cli", "terminal", "__main__"),
+    ("arguments", "targets", "cli", "terminal", "figures", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

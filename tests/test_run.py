@@ -51,7 +51,7 @@ class ToyIntegrand:
     mirrors = (0,)
     owners = (0,)
     unit = "pb"
-    notes = ()
+    notes = ("f is a toy",)
     beam_particles = (-11, 11)
     beam_energies = (500.0, 500.0)
     parameters = MappingProxyType({"aEWM1": 132.507})
@@ -109,7 +109,7 @@ def how(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch):
-    monkeypatch.setattr("fabgen.build.build_integrand", lambda card: ToyIntegrand())
+    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: ToyIntegrand())
 
 
 def card(*settings: str):
@@ -127,7 +127,7 @@ def finished(how, tmp_path_factory):
     def run(kind: str) -> tuple[Path, dict]:
         directory = tmp_path_factory.mktemp(kind)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("fabgen.build.build_integrand", lambda card: ToyIntegrand())
+            patch.setattr("fabgen.build.build_integrand", lambda card, note: ToyIntegrand())
             pipeline.train(card(f"surrogate.kind={kind}"), directory, how)
             return directory, pipeline.generate(card(f"surrogate.kind={kind}"), directory, how)
 
@@ -156,6 +156,7 @@ def events_of(directory: Path) -> str:
     """The file without its head, which holds the card."""
     text = gzip.decompress((directory / "events.lhe.gz").read_bytes()).decode()
     assert text.count("<event>") == 200
+    assert "\nnote: f is a toy\n" in text
     return text[text.index("<event>") :]
 
 
@@ -187,7 +188,10 @@ def test_events_and_report_of_every_surrogate(finished, kind):
     assert abs(report["untrained"]["integral"] - 1.0) < 5.0 * report["untrained"]["integral_error"]
     assert report["cross_section_pb"] == report["integral"]
     assert report["events"] == 200
+    assert report["notes"] == ["f is a toy"]
     assert report["evaluation_samples"] == 20000
+    assert report["beams"]["sqrt_s"] == 1000.0
+    assert (report["cuts"], report["bw_cutoff"]) == ({}, None)
     calls, gradients = report["target_evaluations"], report["gradient_evaluations"]
     assert calls["evaluation"] >= 20000 * (1 if kind == "uniform" else 2)
     assert calls["generation"] > 0
@@ -365,10 +369,10 @@ def test_the_seed_of_the_generation_changes_events_only(how, copy_of, tmp_path):
     other = dataclasses.replace(other, training=dataclasses.replace(other.training, seed=7))
     other = pipeline.adopt_seed(other, run)
     assert other.training.seed == 1
-    report = pipeline.generate(other, run, how)
+    report = pipeline.generate(other, run, how, overwrite=True)
     assert (report["seed"], report["generation_seed"]) == (1, 7)
     assert (run / "events.lhe.gz").read_bytes() != first
-    pipeline.generate(flat, run, how)
+    pipeline.generate(flat, run, how, overwrite=True)
     assert (run / "events.lhe.gz").read_bytes() == first
     assert pipeline.adopt_seed(other, tmp_path / "new") == other
 
@@ -396,7 +400,7 @@ def test_weighted_events_in_plain_text(how, tmp_path):
 
 
 def test_a_wrong_card_leaves_no_run_directory(how, tmp_path, monkeypatch):
-    def refuse(card):
+    def refuse(card, note):
         raise InputError("no diagrams")
 
     monkeypatch.setattr("fabgen.build.build_integrand", refuse)

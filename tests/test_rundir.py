@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from fabgen.card import Card, load_card
+from fabgen.commit import staged
 from fabgen.errors import FabgenError, InputError
 from fabgen.files import temporary
 from fabgen.rundir import check_run, open_run, stored_card
@@ -47,7 +48,7 @@ def test_a_run_that_ended_before_it_had_anything_takes_another_card(tmp_path):
         run.append_log({"step": 1})
     with open_run(tmp_path, changed(steps=7, batch_size=12)) as run:
         assert stored_card(tmp_path) == changed(steps=7, batch_size=12)
-        run.report.write_text("{}")
+        run.report().write_text("{}")
     with pytest.raises(InputError, match="batch_size"):
         check_run(tmp_path, CARD)
 
@@ -65,14 +66,16 @@ def test_restart_removes_results_and_nothing_else(tmp_path):
         run.surrogate.mkdir()
         (run.surrogate / "data").write_text("x")
         run.append_log({"step": 1})
-        run.report.write_text("{}")
-        run.events("lhe").write_text("x")
+        run.report().write_text("{}")
+        (tmp_path / "events.lhe").write_text("x")
+        (tmp_path / "events-2.lhe.gz").write_text("x")
+        (tmp_path / "report-2.json").write_text("x")
     (tmp_path / "notes.txt").write_text("mine")
     with open_run(tmp_path, changed(steps=7), restart=True) as run:
         assert not run.surrogate.exists()
         assert not run.training_log.exists()
-        assert not run.report.exists()
-        assert not run.has_events
+        assert not run.report().exists()
+        assert run.numbers == []
         assert stored_card(tmp_path) == changed(steps=7)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
@@ -89,7 +92,7 @@ def test_files_of_others_are_never_touched(tmp_path, name, restart):
 def test_a_card_of_another_version_can_be_restarted(tmp_path):
     with open_run(tmp_path, CARD) as run:
         run.card.write_text(run.card.read_text() + "[no_such_table]\n")
-        run.report.write_text("{}")
+        run.report().write_text("{}")
     with pytest.raises(InputError):
         check_run(tmp_path, CARD)
     with open_run(tmp_path, CARD, restart=True):
@@ -137,47 +140,23 @@ def test_the_log_is_cut_where_the_training_goes_on(tmp_path):
         assert run.training_log.read_text() == ""
 
 
-def test_results_are_replaced_together(tmp_path):
-    with open_run(tmp_path, CARD) as run:
-        new = run.new_events("lhe.gz")
-        new.write_bytes(b"first")
-        run.replace_results(CARD, "1\n", new)
-        assert run.events("lhe.gz").read_bytes() == b"first"
-        generation = dataclasses.replace(CARD.generation, format="lhe")
-        other = dataclasses.replace(CARD, generation=generation)
-        new = run.new_events("lhe")
-        new.write_bytes(b"second")
-        run.replace_results(other, "2\n", new)
-        assert run.events("lhe").read_bytes() == b"second"
-        assert not run.events("lhe.gz").exists()
-        assert run.report.read_text() == "2\n"
-        assert stored_card(tmp_path) == other
-
-
-def test_a_report_is_gone_before_anything_that_it_describes_changes(tmp_path):
-    with open_run(tmp_path, CARD) as run:
-        run.replace_results(CARD, "1\n", None)
-        run.card.unlink()
-        run.card.mkdir()  # nothing can take its place
-        with pytest.raises(FabgenError, match="cannot be written"):
-            run.replace_results(CARD, "2\n", None)
-        assert not run.report.exists()
-        with pytest.raises(FabgenError, match="cannot be written"):
-            run.report.mkdir()
-            run.replace_results(CARD, "2\n", None)
-
-
 def test_what_a_killed_process_left_is_removed(tmp_path):
     with open_run(tmp_path, CARD) as run:
-        run.new_events("lhe").write_bytes(b"half")
-        temporary(run.new_events("lhe.gz")).write_bytes(b"half")
+        staged(run, "events.lhe").write_bytes(b"whole")
+        temporary(staged(run, "events.lhe")).write_bytes(b"half")
         (tmp_path / ".report.json.new").write_text("half")
+        (tmp_path / ".mine.new").write_text("mine")
         run.plots.mkdir()
+        run.surrogate.mkdir()
+        temporary(run.surrogate / "manifest.json").write_bytes(b"half")
         temporary(run.plots / "weights.png").write_bytes(b"half")
         run.store_picture("training.png", b"whole")
+        (tmp_path / "card").mkdir()
     with open_run(tmp_path, CARD):
-        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "card.toml", "plots"]
-        assert [path.name for path in run.plots.iterdir()] == ["training.png"]
+        names = [path.name for path in tmp_path.rglob("*")]
+        assert sorted(names) == sorted(
+            [".lock", ".mine.new", "card", "card.toml", "plots", "surrogate", "training.png"]
+        )
 
 
 def test_pictures_are_stored_under_plots(tmp_path):
@@ -197,7 +176,8 @@ def test_a_picture_that_cannot_be_written_fails(tmp_path):
 def test_training_records_leave_out_a_line_cut_off(tmp_path):
     with open_run(tmp_path, CARD) as run:
         assert run.training_records() == []
-        run.append_log({"step": 1, "loss": None})
+        line = {"step": 1, "target_evaluations": 10, "loss": None}
+        run.append_log(line)
         with run.training_log.open("ab") as file:
             file.write(b'{"step": 2')
-        assert run.training_records() == [{"step": 1, "loss": None}]
+        assert run.training_records() == [line]

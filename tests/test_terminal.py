@@ -7,11 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
+from fabgen.figures import estimate, format_seconds
 from fabgen.terminal import (
     LogReporter,
     TerminalReporter,
-    estimate,
-    format_seconds,
     reporter_for,
     results,
     training_results,
@@ -35,6 +34,11 @@ REPORT = {
     "gradient_evaluations": {"training": 4000000, "evaluation": 0, "generation": 0},
     "timing_s": {"import": 1.0, "compile": 20.5, "train": 151.2, "total": 175.0},
     "training": {"method": "fab", "steps": 400},
+    "seed": 1,
+    "generation_seed": 1,
+    "beams": {"particles": [[-11], [11]], "energies": [500.0, 250.0], "sqrt_s": 707.1067811865476},
+    "cuts": {},
+    "bw_cutoff": None,
     "untrained": {
         "sampling_efficiency": 0.67,
         "unweighting_efficiency": 0.18,
@@ -76,6 +80,34 @@ def test_the_table_shows_all_figures(width):
         assert figure in text
     assert "\x1b" not in text
     assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_the_divergence_of_equal_weights():
+    equal = {"forward_kl": 1.06e-16, "forward_kl_error": 0.0}
+    line = next(s for s in text_of(results(REPORT | equal)).splitlines() if "forward KL" in s)
+    assert line.split()[3:5] == ["0", "0.2034"]
+
+
+def rows_of(report):
+    """The lines of the table below all others: label -> value."""
+    lines = text_of(results(report), 200).splitlines()
+    return {line[2:].split("  ")[0]: line[2:].split("  ", 1)[-1].strip() for line in lines}
+
+
+def test_the_conditions_of_the_figures():
+    assert rows_of(REPORT)["beams"] == "500 + 250 GeV, sqrt(s) = 707.1067812 GeV"
+    assert rows_of(REPORT)["seed"] == "1"
+    assert "cuts" not in rows_of(REPORT)
+    cuts = {"pta": 10.0, "etaa": 2.5, "mmllmax": 91.5, "etajmin": 1.0, "cut_decays": True}
+    rows = rows_of(REPORT | {"cuts": cuts, "bw_cutoff": 15.0, "generation_seed": 7})
+    assert rows["cuts"] == (
+        "pta > 10 GeV, etaa < 2.5, mmll < 91.5 GeV, etaj > 1, decay products as well, "
+        "decayed particles within 15 widths"
+    )
+    assert rows["seed"] == "1, of evaluation and events 7"
+    top = {"particles": [[6]], "energies": [173.0], "sqrt_s": 173.0}
+    assert rows_of(REPORT | {"beams": top})["decaying mass"] == "173 GeV"
+    assert not {"beams", "decaying mass"} & rows_of(REPORT | {"beams": None}).keys()
 
 
 def test_the_package_has_an_estimate_of_its_own():
@@ -166,10 +198,17 @@ def test_a_terminal_gets_a_bar():
         (1234.5, 12.3, "1234 +- 12 pb"),
         (1.23456e-9, 1.2e-12, "1.2346e-09 +- 1.2e-12 pb"),
         (1.5e8, 2.0e5, "1.5000e+08 +- 2.0e+05 pb"),
-        (1.4914721439113916, 1.3e-18, "1.491472144 +- 1.3e-18 pb"),
-        (2.5, 0.0, "2.5 pb"),
-        (2.5, None, "2.5 pb"),
-        (0.0, 0.1, "0 pb"),
+        (1.4914721439113916, 1.3e-13, "1.491472144 +- 1.3e-13 pb"),
+        (1.4914721439113916, 1.3e-18, "1.491472144 pb (exact)"),
+        (2.5, 0.0, "2.5 pb (exact)"),
+        (-2.5, 0.0, "-2.5 pb (exact)"),
+        (2.5, None, "2.5 pb, error not known"),
+        (2.5, float("nan"), "2.5 pb, error not known"),
+        (2.5, float("inf"), "2.5 pb, error not known"),
+        (0.0, 0.1, "0.00 +- 0.10 pb"),
+        (0.0, 0.0, "0 pb"),
+        (None, 0.1, "not finite"),
+        (float("nan"), float("nan"), "not finite"),
     ],
 )
 def test_estimates_show_two_digits_of_the_error(value, error, expected):
@@ -182,3 +221,12 @@ def test_seconds():
         "1 min 15 s",
         "1 h 01 min",
     ]
+
+
+def test_tables_show_what_is_unseen_as_escapes():
+    """A process, notes and warnings may quote names from anywhere."""
+    unseen, out = "\x1b[31m\u202e", io.StringIO()
+    told = {"process": [unseen, "e+ e- > mu+ mu-"], "notes": [unseen], "warnings": [unseen]}
+    Console(file=out, width=300).print(results({**REPORT, **told}))
+    assert out.getvalue().count(r"\x1b[31m\u202e") == 3
+    assert not set(out.getvalue()) & set(unseen[:1] + "\u202e")

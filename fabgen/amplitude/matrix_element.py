@@ -18,6 +18,7 @@ from fabgen.amplitude.vanishing import find_nonvanishing
 from fabgen.errors import InputError
 from fabgen.model import Model, load_model
 from fabgen.process import colour
+from fabgen.process.effort import DEFAULT, Effort
 from fabgen.process.graph import Graph
 from fabgen.process.subprocesses import find_subprocesses
 
@@ -54,6 +55,10 @@ class MatrixElement:
         self._metric = _colour_metric(self.tables) / average
         self._root = _root(self._metric)
         self._block = self._block_size()
+
+    def __repr__(self) -> str:
+        size = f"{self.n_diagrams} diagrams, {self.n_helicities} helicities"
+        return f"<MatrixElement {self.process}: {size}>"
 
     @property
     def process(self) -> str:
@@ -226,16 +231,20 @@ def matrix_element(
     parameters: Mapping[str, Any] | None = None,
     model: str = "sm",
     t_channel_width: bool = False,
+    setup_minutes: float = DEFAULT.minutes,
 ) -> MatrixElement:
     """The matrix element of one process in MadGraph syntax, e.g. "g g > t t~ g".
 
     parameters: external parameters (UFO names) that differ from the defaults. t_channel_width: keep
-    the width in propagators that separate the incoming particles. Raises InputError for a process
-    that is wrong, has no diagrams or stands for several subprocesses.
+    the width in propagators that separate the incoming particles. setup_minutes: longest time that
+    the diagrams may take to set up, by estimate. Raises InputError for a process that is wrong, has
+    no diagrams, stands for several subprocesses or would take longer.
     """
     loaded = load_model(model)
     loaded.parameters(parameters)  # refuses unknown names first
-    subprocesses, distinct = find_subprocesses(loaded, [process])
+    subprocesses, distinct = find_subprocesses(
+        loaded, [process], effort=Effort(setup_minutes, "setup_minutes")
+    )
     if len(subprocesses) > 1:
         names = [f"{' '.join(s.tree.initial)} > {' '.join(s.tree.final)}" for s in subprocesses[:4]]
         raise InputError(

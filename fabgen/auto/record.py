@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from fabgen.auto.goal import Goal, Measured
-from fabgen.errors import InputError
 from fabgen.files import write_atomic
+from fabgen.json_files import damaged, read_json
 
 #: What can be chosen: the map as it is, VEGAS's map of each axis, that with VEGAS+ strata, a small
 #: flow and one of the size that the card says.
@@ -90,22 +90,10 @@ def read(file: Path) -> Choice | None:
     """The choice of a run; None if it has made none. Raises InputError for a damaged file."""
     if not file.exists():
         return None
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        return Choice(
-            **values
-            | {
-                "goal": Goal(**values["goal"]),
-                "candidates": {k: Measured(**m) for k, m in values["candidates"].items()},
-                "rounds": tuple(
-                    RoundRecord(**r | {"measured": Measured(**r["measured"])})
-                    for r in values["rounds"]
-                ),
-            }
-        )
-    except (OSError, ValueError, TypeError, KeyError):
-        raise InputError(
-            "the decisions of the run cannot be read",
-            file=file,
-            hint="--restart trains anew, --run DIR elsewhere",
-        ) from None
+    choice: Choice = read_json(file, Choice)
+    named = [choice.plan, *([choice.chosen] if choice.chosen is not None else [])]
+    if unknown := (set(named) | set(choice.candidates)) - set(NAMES):
+        raise damaged(file, f"the surrogate {min(unknown)}")
+    if UNIFORM not in choice.candidates:
+        raise damaged(file, f"candidates: {UNIFORM} is missing")
+    return choice

@@ -4,21 +4,19 @@ from fabgen.card.channels import with_channels
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS, CutKey
 from fabgen.card.parser import card_from_table, card_of_process, load_card
 from fabgen.card.schema import (
-    AutoOptions,
     Beams,
     Card,
     Channels,
     Evaluation,
-    FabOptions,
-    FkldOptions,
     Generation,
-    MadnisOptions,
+    Limits,
     PhaseSpace,
     Scales,
     SurrogateOptions,
     TrainingOptions,
     VegasOptions,
 )
+from fabgen.card.training_options import AutoOptions, FabOptions, FkldOptions, MadnisOptions
 from fabgen.card.writer import HEADER, Difference, diff_cards, dump_card
 
 __all__ = [
@@ -35,6 +33,7 @@ __all__ = [
     "FabOptions",
     "FkldOptions",
     "Generation",
+    "Limits",
     "MadnisOptions",
     "PhaseSpace",
     "Scales",

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from fabgen.card.schema import Card
 
 
-def wrong_type(key: str, value: object, allowed: str) -> InputError:
+def wrong_type(key: str, value: object, allowed: str, hint: str | None = None) -> InputError:
     """The error for a value of another TOML type than its key has."""
     found = f"{toml.value(value)} ({toml.kind(value)})"
-    return InputError("a value has the wrong type", key=key, found=found, allowed=allowed)
+    return InputError(
+        "a value has the wrong type", key=key, found=found, allowed=allowed, hint=hint
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str | None:

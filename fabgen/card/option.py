@@ -36,7 +36,10 @@ class Option:
 
     def contains(self, number: float) -> bool:
         """Whether a number lies within the bounds."""
-        if math.isnan(number) or (math.isinf(number) and not self.infinite):
+        if isinstance(number, int):
+            if number.bit_length() > 63:
+                return False
+        elif math.isnan(number) or (math.isinf(number) and not self.infinite):
             return False
         return (
             (self.at_least is None or number >= self.at_least)
@@ -55,6 +58,12 @@ class Option:
         )
         text = " and ".join(f"{sign} {bound:.12g}" for sign, bound in bounds if bound is not None)
         return (f" {text}" if text else "") + (", or inf" if self.infinite else "")
+
+    @property
+    def choices_now(self) -> tuple[str, ...]:
+        """The choices that do not belong to a later version."""
+        later = self.later if isinstance(self.later, tuple) else ()
+        return tuple(choice for choice in self.choices if choice not in later)
 
     def is_later(self, value: object, default: object) -> bool:
         """Whether this value of the key belongs to a later version."""

@@ -10,7 +10,7 @@ import math
 import os
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,7 @@ from fabgen.card.amplitude_models import check_amplitude_model
 from fabgen.card.auto import check_auto, with_default_kind
 from fabgen.card.channels import check_channels, with_default_filter
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.card.keys import check_keys
 from fabgen.card.messages import did_you_mean, place_of, wrong_type
 from fabgen.card.option import Option, option_of
 from fabgen.card.presets import apply_preset
@@ -46,9 +47,9 @@ def load_card(
     return dataclasses.replace(card, name=path.stem, file=os.fspath(path))
 
 
-def card_of_process(process: str, overrides: Iterable[str] = ()) -> Card:
-    """The card that holds nothing but a process. Raises InputError."""
-    return _resolve({"process": process}, overrides, None)
+def card_of_process(process: str, overrides: Iterable[str] = (), seed: int | None = None) -> Card:
+    """The card that holds nothing but a process; options as those of `load_card`."""
+    return _resolve({"process": process}, [*overrides, *_seed_settings(seed)], None)
 
 
 def _resolve(table: reader.Table, settings: Iterable[str], file: str | None) -> Card:
@@ -73,7 +74,7 @@ def card_from_table(table: Mapping[str, Any]) -> Card:
     """The card that a parsed TOML document means. Raises InputError."""
     table = with_default_kind(with_default_steps(apply_preset(table)))
     table = with_default_filter(with_default_prior(table))
-    _check_keys(table, "", ["preset", *(field.name for field in _COMPARED)])
+    check_keys(table, "", ["preset", *(field.name for field in _COMPARED)])
     if "process" not in table:
         raise InputError("the card names no process", key="process", allowed=_PROCESS)
     values: dict[str, Any] = {
@@ -119,7 +120,7 @@ def _model(value: object) -> str:
         raise wrong_type("model", value, allowed)
     if value in models:
         return value
-    if os.sep in value or Path(value).is_dir():
+    if os.sep in value or os.path.isdir(value):
         raise not_available("UFO folders", key="model", found=toml.value(value))
     raise InputError(
         "unknown model",
@@ -153,7 +154,7 @@ def _parameters(table: Mapping[str, Any]) -> dict[str, float]:
 
 def _cuts(table: Mapping[str, Any]) -> dict[str, float | bool]:
     limits = Option(doc="", at_least=0.0)
-    _check_keys(table, "cuts", [*CUT_KEYS, CUT_DECAYS])
+    check_keys(table, "cuts", [*CUT_KEYS, CUT_DECAYS])
     cuts: dict[str, float | bool] = {}
     for name, value in table.items():
         if name != CUT_DECAYS:
@@ -199,9 +200,9 @@ def _check_together(card: Card) -> None:
 
 def _options(cls: type, value: object, path: str) -> Any:
     """An options dataclass from its table; nested dataclasses are nested tables."""
-    table = _table(value, path)
     fields = {field.name: field for field in dataclasses.fields(cls)}
-    _check_keys(table, path, list(fields))
+    table = _table(value, path, list(fields))
+    check_keys(table, path, list(fields))
     hints = typing.get_type_hints(cls)
     values = {}
     for name, item in table.items():
@@ -213,7 +214,8 @@ def _options(cls: type, value: object, path: str) -> Any:
         result = _value(item, hint, key, limits)
         if limits.is_later(result, fields[name].default):
             what = f"{key} = {toml.value(item)}" if limits.choices else key
-            raise not_available(what, key=key, found=toml.value(item))
+            allowed = _choices(limits) if hint is str else _numbers(limits)
+            raise not_available(what, key=key, found=toml.value(item), allowed=allowed or None)
         values[name] = result
     return cls(**values)
 
@@ -261,9 +263,13 @@ def _number(value: object, key: str, limits: Option) -> float:
 
 def _integer(value: object, key: str, limits: Option) -> int:
     allowed = f"an integer{limits.range()}"
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)  # 1e4 is a float in TOML
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(key, value, allowed)
     if not limits.contains(value):
+        if value.bit_length() > 63:
+            allowed += " and of at most 63 bits" if limits.range() else " of at most 63 bits"
         raise _out_of_range(key, value, allowed, limits)
     return value
 
@@ -278,7 +284,7 @@ def _choice(value: object, key: str, limits: Option, allowed: str = "") -> str:
             key=key,
             found=toml.value(value),
             allowed=allowed,
-            hint=did_you_mean(value, limits.choices),
+            hint=did_you_mean(value, limits.choices_now),
         )
     return dict(limits.aliases).get(value, value)
 
@@ -291,7 +297,10 @@ def _list(value: object, arguments: tuple[Any, ...], key: str, limits: Option) -
     count = "one or more" if length is None else str(length)
     allowed = f"a list of {count} {noun}{limits.range()}"
     if not isinstance(value, list) or not value or length not in (None, len(value)):
-        raise wrong_type(key, value, allowed)
+        hint = None
+        if length is not None and isinstance(value, int | float):
+            hint = f"{limits.doc}, as in {key} = {toml.value([value] * length)}"
+        raise wrong_type(key, value, allowed, hint)
     try:
         return tuple(_value(item, entry, key, limits) for item in value)
     except InputError as error:
@@ -301,9 +310,10 @@ def _list(value: object, arguments: tuple[Any, ...], key: str, limits: Option) -
 # --- messages -------------------------------------------------------------------------------------
 
 
-def _table(value: object, path: str) -> Mapping[str, Any]:
+def _table(value: object, path: str, keys: Sequence[str] = ()) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise wrong_type(path, value, f"a table: [{path}]")
+        hint = f"its keys are {', '.join(keys)}" if keys else None
+        raise wrong_type(path, value, f"a table: [{path}]", hint)
     return value
 
 
@@ -319,39 +329,4 @@ def _numbers(limits: Option) -> str:
 
 
 def _choices(limits: Option, prefix: str = "") -> str:
-    if not limits.choices:
-        return ""
-    # A choice of a later version is no answer to what is allowed now.
-    later = limits.later if isinstance(limits.later, tuple) else ()
-    now = [choice for choice in limits.choices if choice not in later]
-    return f"{prefix}one of: {', '.join(now)}" if now else ""
-
-
-def _check_keys(table: Mapping[str, Any], path: str, known: list[str]) -> None:
-    """Raises InputError for the first key that the schema does not know, naming the closest."""
-    for name in table:
-        if name in known:
-            continue
-        dotted = f"{path}.{name}" if path else name
-        hint = did_you_mean(name, known, f"{path}." if path else "")
-        elsewhere = [key for key in _all_keys() if key.rsplit(".", 1)[-1] == name]
-        if elsewhere:
-            hint = f"did you mean {' or '.join(elsewhere)}?"
-        place = f" in [{path}]" if path else ""
-        allowed = ", ".join(known)
-        raise InputError(f"unknown key{place}", key=dotted, found=name, allowed=allowed, hint=hint)
-
-
-def _all_keys() -> Iterator[str]:
-    """Every fixed key of the card, dotted."""
-
-    def walk(cls: type, prefix: str) -> Iterator[str]:
-        hints = typing.get_type_hints(cls)
-        for field in dataclasses.fields(cls):
-            if dataclasses.is_dataclass(hints[field.name]):
-                yield from walk(typing.cast(type, hints[field.name]), f"{prefix}{field.name}.")
-            elif field.compare:
-                yield prefix + field.name
-
-    yield from walk(Card, "")
-    yield from (f"cuts.{name}" for name in (*CUT_KEYS, CUT_DECAYS))
+    return f"{prefix}one of: {', '.join(limits.choices_now)}" if limits.choices_now else ""

@@ -10,12 +10,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fabgen.card import toml
+from fabgen.card import madgraph, toml
 from fabgen.errors import InputError
+from fabgen.inputs import nests_deeper, read_input
 
 Table = dict[str, Any]
 
 _POSITION = re.compile(r"\(at line (\d+), column \d+\)")
+#: Of a card; one that writes out every key has 5 kB.
+MAX_BYTES = 1 << 20
+#: Dots in one line: time and memory for a dotted key go with their square.
+_MAX_DOTS = 100
+#: Tables and lists in one another, of a card and of what --set says.
+_MAX_DEPTH = 20
 _EXAMPLE = 'TOML text with at least a process, such as: process = "e+ e- > mu+ mu-"'
 
 
@@ -23,7 +30,7 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     """The tables of a TOML file. Raises InputError for a file that cannot be read or parsed."""
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_input(path, MAX_BYTES)
     except FileNotFoundError:
         # A process in the place of its card, as `fabgen show` takes it.
         hint = f"a card with this process is the line: process = {json.dumps(str(path))}"
@@ -52,15 +59,30 @@ def read_table(path: str | os.PathLike[str]) -> Table:
 
 def parse_table(text: str, *, file: str | os.PathLike[str] | None = None) -> Table:
     """The tables of a TOML text. Raises InputError naming the line that is wrong."""
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    if any(line.count(".") > _MAX_DOTS for line in lines):
+        raise InputError(
+            "the card has a line with too many dots", file=file, allowed=f"at most {_MAX_DOTS}"
+        )
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also an integer of 5000 digits
+        madgraph.refuse_card(text, file)
         raise InputError(
             f"the card is not TOML: {error}", file=file, found=_line(text, str(error))
         ) from None
+    _refuse_deep(table, file)
     if not table:
         raise InputError("the card is empty", file=file, allowed=_EXAMPLE)
     return table
+
+
+def _refuse_deep(value: object, file: str | os.PathLike[str] | None) -> None:
+    """Raises InputError for tables and lists that nest deeper than any key of a card."""
+    if nests_deeper(value, _MAX_DEPTH):
+        raise InputError(
+            "tables or lists nest too deeply", file=file, allowed=f"at most {_MAX_DEPTH} levels"
+        )
 
 
 def _line(text: str, message: str) -> str | None:
@@ -89,9 +111,20 @@ def override(table: Table, settings: Iterable[str]) -> tuple[Table, frozenset[st
                 found=toml.string(setting),
                 allowed="key.path=value, such as training.steps=100",
             )
-        table = _put(table, keys, parse_value(value.strip()), keys)
+        if _is_undecodable(setting):
+            raise InputError("a setting is not text", file="--set", found=setting, allowed="UTF-8")
+        parsed = parse_value(value.strip())
+        if len(keys) > _MAX_DEPTH:
+            raise InputError("a key has too many parts", file="--set", found=setting)
+        _refuse_deep(parsed, "--set")
+        table = _put(table, keys, parsed, keys)
         paths.add(".".join(keys))
     return table, frozenset(paths)
+
+
+def _is_undecodable(text: str) -> bool:
+    """Whether an argument holds bytes that are no UTF-8: no file could say it again."""
+    return any(0xD800 <= ord(c) < 0xE000 for c in text)
 
 
 def parse_value(text: str) -> Any:

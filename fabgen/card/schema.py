@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from fabgen.card.option import option
+from fabgen.card.phase_space import PhaseSpace
+from fabgen.card.training_options import AutoOptions, FabOptions, FkldOptions, MadnisOptions
 
 MODELS = ("sm", "sm-no_b_mass")
 #: Models of one three-body decay each: the files of fabgen/data/amplitude_models.
@@ -65,31 +67,6 @@ class Scales:
         above=0.0,
         choices=DYNAMIC_SCALES,
         later=DYNAMIC_SCALES,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class PhaseSpace:
-    """The mapping of the unit hypercube onto phase space."""
-
-    mapping: str = option(
-        "channels",
-        doc="rambo (flat), channels (along propagators), dalitz (of an amplitude model)",
-        choices=("rambo", "channels", "dalitz"),
-    )
-    bw_cutoff: float = option(
-        15.0,
-        doc="decayed particles of a chain stay within this many widths, vetoed ones ($) beyond; "
-        "inf: off",
-        unit="widths",
-        above=0.0,
-        infinite=True,
-    )
-    nu: float = option(
-        1.4,
-        doc="power of propagators that cannot be on shell, and of those in t",
-        at_least=0.0,
-        at_most=5.0,
     )
 
 
@@ -185,85 +162,6 @@ class SurrogateOptions:
         0.0, doc="stay this far from the faces of the cube", at_least=0.0, below=0.5
     )
     vegas: VegasOptions = VegasOptions()
-
-
-@dataclasses.dataclass(frozen=True)
-class FabOptions:
-    """Flow annealed importance sampling bootstrap."""
-
-    intermediate: int = option(
-        2, doc="distributions between q and p^2/q, evenly spaced", at_least=1, at_most=1000
-    )
-    hmc_moves: int = option(1, doc="HMC moves per distribution", at_least=1, at_most=1000)
-    leapfrog_steps: int = option(3, doc="leapfrog steps per HMC move", at_least=1, at_most=1000)
-    step_size: float = option(0.05, doc="first HMC step size", above=0.0, at_most=10.0)
-    target_acceptance: float = option(
-        0.65, doc="HMC acceptance the step size is tuned to", above=0.0, below=1.0
-    )
-    updates: int = option(4, doc="gradient steps per AIS pass", at_least=1, at_most=10000)
-    buffer_batches: int = option(
-        100, doc="capacity of the buffer in batches", at_least=1, at_most=10**6
-    )
-    buffer_minimum: int = option(
-        10, doc="batches in the buffer before the first update", at_least=1, at_most=10**6
-    )
-    weight_clip: float = option(
-        10.0, doc="largest weight of a buffered point in the loss", above=0.0, infinite=True
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class FkldOptions:
-    """Forward Kullback-Leibler divergence on a sample."""
-
-    data: str = option("", doc="LHE file of the sample; empty: own unweighted events")
-    events: int = option(
-        100_000,
-        doc="own unweighted events, those for validation included",
-        at_least=2,
-        at_most=10**9,
-    )
-    epochs: int = option(20, doc="passes over the sample", at_least=1, at_most=10**9)
-    validation: float = option(
-        0.1, doc="share of the sample kept for validation", at_least=0.0, below=1.0
-    )
-    warmup_epochs: int = option(
-        0,
-        doc="warm-up of the learning rate, in the place of warmup_steps",
-        at_least=0,
-        at_most=10**9,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class MadnisOptions:
-    """Variance and weighted-KL training."""
-
-    buffer_gain: float = option(
-        1.0, doc="updates per fresh point, a whole number", at_least=1.0, at_most=1000.0
-    )
-    buffer_batches: int = option(
-        50, doc="capacity of the buffer in batches", at_least=1, at_most=10**6
-    )
-    stratified: bool = option(True, doc="points per channel by its deviation")
-    uniform_fraction: float = option(
-        0.1, doc="share of the points spread evenly", at_least=0.0, at_most=1.0
-    )
-    vegas_pretraining: bool = option(
-        True, doc="flows start from the VEGAS grid of their channel (surrogate.vegas)"
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class AutoOptions:
-    """What training.method = "auto" is after, besides the least time."""
-
-    efficiency: float = option(
-        0.0,
-        doc="sampling efficiency that is to be reached however long it takes; 0: least time",
-        at_least=0.0,
-        below=1.0,
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -367,6 +265,19 @@ class Generation:
 
 
 @dataclasses.dataclass(frozen=True)
+class Limits:
+    """How far a process may go."""
+
+    setup_minutes: float = option(
+        10.0,
+        doc="longest time that subprocesses and diagrams may take to set up, by estimate",
+        unit="minutes",
+        above=0.0,
+        infinite=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class Card:
     """A resolved process card. `name`, `file` and `settings` (the keys that were set on top of the
     file) say where it came from and are not compared.
@@ -382,12 +293,13 @@ class Card:
     beams: Beams = Beams()
     scales: Scales = Scales()
     cuts: Mapping[str, float | bool] = _empty()
-    phase_space: PhaseSpace = PhaseSpace()
+    phase_space: PhaseSpace = dataclasses.field(default_factory=PhaseSpace)
     channels: Channels = Channels()
     surrogate: SurrogateOptions = SurrogateOptions()
     training: TrainingOptions = TrainingOptions()
     evaluation: Evaluation = Evaluation()
     generation: Generation = Generation()
+    limits: Limits = Limits()
     name: str = dataclasses.field(default="card", compare=False)
     file: str | None = dataclasses.field(default=None, compare=False)
     settings: tuple[str, ...] = dataclasses.field(default=(), compare=False)

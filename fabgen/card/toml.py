@@ -26,7 +26,7 @@ def value(item: object) -> str:
         case bool():
             return "true" if item else "false"
         case int():
-            return str(item)
+            return str(item) if item.bit_length() < 14_000 else hex(item)  # str has a limit
         case float():
             return repr(item)
         case str():

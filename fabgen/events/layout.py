@@ -42,8 +42,6 @@ LHE_FORMAT = pylhe.LHEXMLFormat(
     ),
 )
 
-#: LPRUP of the one process of a file.
-PROCESS_ID = 1
 FIRST_COLOUR_TAG = 501
 UNKNOWN_HELICITY = 9.0
 #: Relative to the energy (or its square): beyond this an event is not written.
@@ -96,7 +94,7 @@ def event_layout(topology: EventTopology, flow: Flow) -> EventLayout:
     event = pylhe.LHEEvent(
         eventinfo=pylhe.LHEEventInfo(
             nparticles=topology.n_external + len(topology.resonances),
-            pid=PROCESS_ID,
+            pid=topology.process,
             weight=_MARK,
             scale=_MARK,
             aqed=_MARK,
@@ -118,7 +116,8 @@ def event_layout(topology: EventTopology, flow: Flow) -> EventLayout:
 def entries(topology: EventTopology, momenta: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """px, py, pz, E (n, 4) of every entry of n events; resonances with their mass (n, 5).
 
-    Resonances carry the sum of their final legs, as written with 15 digits, and its invariant mass.
+    Resonances carry the sum of their final legs, as written with 15 digits, and its invariant mass
+    (its digits do not depend on how fast the lab sees it along the beams).
     Raises FabgenError for momenta that are not finite, not conserved or not on shell to 1e-10.
     """
     momenta = round_digits(momenta)
@@ -126,10 +125,24 @@ def entries(topology: EventTopology, momenta: NDArray[np.float64]) -> list[NDArr
     external = list(np.moveaxis(momenta[..., [1, 2, 3, 0]], 1, 0))
     resonances = []
     for resonance in topology.ordered_resonances:
-        p = sum(external[leg] for leg in resonance.legs)
-        square = p[:, 3] ** 2 - np.sum(p[:, :3] ** 2, axis=1)
-        resonances.append(np.column_stack([p, np.sqrt(np.maximum(square, 0.0))]))
+        legs = list(resonance.legs)
+        p = sum(external[leg] for leg in legs)
+        mass = _invariant_mass(momenta[:, legs], np.asarray(topology.masses)[legs])
+        resonances.append(np.column_stack([p, mass]))
     return [*external[: topology.n_initial], *resonances, *external[topology.n_initial :]]
+
+
+def _invariant_mass(
+    momenta: NDArray[np.float64], masses: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n,) GeV of systems of legs (n, legs, 4) with masses (legs,): (E + pz)(E - pz) - pT^2, where
+    the smaller of E +- pz of each leg follows from its mass."""
+    energy, x, y, z = np.moveaxis(momenta, -1, 0)
+    large = energy + np.abs(z)
+    small = (x**2 + y**2 + masses**2) / large
+    plus, minus = np.where(z >= 0.0, (large, small), (small, large)).sum(axis=2)
+    square = plus * minus - x.sum(axis=1) ** 2 - y.sum(axis=1) ** 2
+    return np.sqrt(np.maximum(square, 0.0))
 
 
 def _check(topology: EventTopology, momenta: NDArray[np.float64]) -> None:

@@ -28,10 +28,12 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class LegMomenta:
-    """momenta (n, n_external, 4) in GeV, legs as in the process; subprocess (n,) of each event."""
+    """momenta (n, n_external, 4) in GeV, legs as in the process; subprocess (n,) of each event, and
+    its number in the file."""
 
     momenta: NDArray[np.float64]
     subprocess: NDArray[np.int64]
+    number: NDArray[np.int64]
 
 
 def leg_momenta(
@@ -53,7 +55,7 @@ def leg_momenta(
             raise InputError(
                 "the particles of an event are not those of the process",
                 file=path,
-                key=f"event {first + 1}",
+                key=f"event {events.number[first]}",
                 found=_ids(structure.pdg, structure.n_initial),
                 allowed=" or ".join(dict.fromkeys(_ids(t.pdg, t.n_initial) for t in topologies))
                 + " (PDG ids; final particles in any order)",
@@ -62,7 +64,7 @@ def leg_momenta(
     places = np.array([order[1] for order in orders if order], dtype=np.int64)
     index = places.reshape(len(orders), -1)[events.structure]
     momenta = np.take_along_axis(events.momenta, index[:, :, None], axis=1)
-    result = LegMomenta(momenta, subprocess[events.structure])
+    result = LegMomenta(momenta, subprocess[events.structure], events.number)
     _check_beams(result, incoming, path)
     _check_momenta(result, topologies, path)
     return result
@@ -76,7 +78,7 @@ def event_weights(events: EventFile, path: str | os.PathLike[str]) -> NDArray[np
         raise InputError(
             f"{int(np.sum(wrong))} of {len(events)} events have no weight to learn from",
             file=path,
-            key=f"event {first + 1}",
+            key=f"event {events.number[first]}",
             found=f"XWGTUP = {events.weight[first]:g}",
             allowed="finite weights, zero or positive",
         )
@@ -139,7 +141,7 @@ def _check_beams(
             if n == 2
             else "the decaying particle of the file is not at rest with the mass of the card",
             file=path,
-            key=f"event {first + 1}",
+            key=f"event {events.number[first]}",
             found=_beams(events.momenta[first, :n]),
             allowed=_beams(expected[first]),
             hint="beams.energy" if n == 2 else None,
@@ -159,7 +161,7 @@ def _check_momenta(
         raise InputError(
             "the momenta of an event are not balanced",
             file=path,
-            key=f"event {first + 1}",
+            key=f"event {events.number[first]}",
             found=f"{miss[first]:.3g} GeV of {energy[first]:g} GeV",
             allowed=f"{TOLERANCE:g} of the energy",
         )
@@ -172,7 +174,7 @@ def _check_momenta(
         raise InputError(
             "a particle of the file has another mass than in the card",
             file=path,
-            key=f"event {event + 1}, PDG id {pdg}",
+            key=f"event {events.number[event]}, PDG id {pdg}",
             found=f"{np.sqrt(np.maximum(squares[event, leg], 0.0)):g} GeV",
             allowed=f"{masses[event, leg]:g} GeV",
         )

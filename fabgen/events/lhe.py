@@ -22,7 +22,8 @@ import numpy as np
 import pylhe
 
 from fabgen.errors import FabgenError, InputError
-from fabgen.events.layout import LHE_FORMAT, PROCESS_ID, EventLayout, event_layout
+from fabgen.events.layout import LHE_FORMAT, EventLayout, event_layout
+from fabgen.events.processes import ProcessLine, ProcessSums, Sums
 from fabgen.events.record import EventBatch, EventTopology
 from fabgen.files import replacing
 
@@ -31,6 +32,10 @@ COMPRESSION_LEVEL = 1
 _GZIP = 16 + zlib.MAX_WBITS  # zlib writes the gzip header: no time stamp, no file name
 _CHUNK = 1024  # events rendered at a time: 2 MB, which stays in the cache
 _END = "</LesHouchesEvents>"
+_SEVERAL = (
+    "XSECUP and XERRUP of each process (LPRUP): the cross section of all times its share of the "
+    "weights of these events"
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class FileInfo:
     beams, energies: PDG ids and energies in GeV of the two beams, see `decay_beams` for a decay.
     cross_section, error: of the evaluation, in `unit` ("pb", "GeV" for decays, "none").
     process: the process string. card: the resolved card. slha: the parameters in SLHA format.
+    notes: sentences on what the cross section is, beyond its card.
     """
 
     beams: tuple[int, int]
@@ -51,15 +57,31 @@ class FileInfo:
     card: str
     slha: str
     version: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A file that this module wrote with the same FileInfo, and the sums over its events."""
+
+    path: Path
+    sums: tuple[Sums, ...]
 
 
 @dataclass(frozen=True)
 class Written:
-    """Figures of a written file; weights in the unit of the cross section."""
+    """Figures of what was written; weights in the unit of the cross section.
+
+    events and mean_weight are those of the new events, sums those of the whole file by process.
+    """
 
     events: int
-    max_weight: float
     mean_weight: float
+    sums: tuple[Sums, ...]
+
+    @property
+    def max_weight(self) -> float:
+        return max(process.largest for process in self.sums)
 
 
 def decay_beams(pdg: int, mass: float) -> tuple[tuple[int, int], tuple[float, float]]:
@@ -73,13 +95,17 @@ def write_lhe(
     topologies: tuple[EventTopology, ...],
     batches: Iterable[EventBatch],
     *,
+    earlier: Earlier | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Written:
     """Write events to `path`, gzipped if its name ends in .gz; the file is complete or absent.
 
-    Streams: memory holds one batch. The largest weight (XMAXUP) is known at the end only, so the
-    part above the events, of constant length and for gzip a member of its own without compression,
-    is written again then. `progress` is called with the number of events written after each batch.
+    Those of an `earlier` file of the same format stand before the new ones.
+
+    Streams: memory holds one batch. The numbers of the processes are known at the end only, so the
+    part above the events, of constant length, is written again then. With gzip that part and the
+    last line are members of their own, without compression, so that events can be copied as they
+    are. `progress` is called with the number of events written after each batch.
     """
     target = Path(path)
     if not target.parent.is_dir():
@@ -89,32 +115,59 @@ def write_lhe(
             allowed="a path that can be written",
         )
     compress = target.suffix == ".gz"
-    events, max_weight, sum_weight = 0, 0.0, 0.0
+    events, sum_weight = 0, 0.0
     layout = _layouts(topologies)
+    sums = ProcessSums(topologies, earlier.sums if earlier else ())
+
+    def head() -> bytes:
+        return _head(info, sums.lines(info.cross_section, info.error), compress)
+
     with replacing(target) as handle:
-        length = handle.write(_head(info, 0.0, compress))
+        first = head()
+        handle.write(first)
+        if earlier is not None:
+            _copy_events(earlier.path, first, compress, handle)
         sink = _Sink(handle, compress)
         for batch in batches:
             for start in range(0, len(batch), _CHUNK):
                 sink.write(_render(batch.take(slice(start, start + _CHUNK)), layout))
             events += len(batch)
-            if len(batch):
-                max_weight = max(max_weight, float(np.max(batch.weight)))
-                sum_weight += float(np.sum(batch.weight))
+            sums.add(batch)
+            sum_weight += float(np.sum(batch.weight))
             if progress is not None:
                 progress(events)
-        sink.write((_END + "\n").encode())
         sink.close()
-        head = _head(info, max_weight, compress)
-        if len(head) != length:
-            raise FabgenError(f"the largest event weight cannot be written: {max_weight}")
+        handle.write(_last(compress))
+        final = head()
+        if len(final) != len(first):
+            raise FabgenError(f"the sums of event weights cannot be written: {sums.sums}")
         handle.seek(0)
-        handle.write(head)
-    return Written(events, max_weight, sum_weight / events if events else 0.0)
+        handle.write(final)
+    return Written(events, sum_weight / events if events else 0.0, sums.sums)
+
+
+def _copy_events(earlier: Path, head: bytes, compress: bool, handle: BinaryIO) -> None:
+    """Copies what stands between `head` and the last line of an earlier file."""
+    last = _last(compress)
+    with earlier.open("rb") as source:
+        rest = earlier.stat().st_size - len(head) - len(last)
+        if rest < 0 or source.read(len(head)) != head:
+            raise InputError(
+                "the event file does not begin as this run would write it",
+                file=earlier,
+                allowed="a file of the same version of fabgen, card and parameters",
+            )
+        while rest:
+            data = source.read(min(rest, 1 << 20))
+            if not data:
+                raise FabgenError(f"{earlier} has become shorter while it was read")
+            rest -= handle.write(data)
+        if source.read() != last:
+            raise FabgenError(f"{earlier} does not end as an event file does")
 
 
 class _Sink:
-    """The body of the file, one gzip member if compressed."""
+    """The events of the file, one gzip member if compressed."""
 
     def __init__(self, handle: BinaryIO, compress: bool):
         self._handle = handle
@@ -153,8 +206,8 @@ def _render(batch: EventBatch, layout: Callable[[int, int], EventLayout]) -> byt
     return b"".join(texts)
 
 
-def _head(info: FileInfo, max_weight: float, compress: bool) -> bytes:
-    """Everything above the first event; its length does not depend on max_weight."""
+def _head(info: FileInfo, processes: tuple[ProcessLine, ...], compress: bool) -> bytes:
+    """Everything above the first event; its length does not depend on the numbers of processes."""
     text = pylhe.LesHouchesEvents(
         init=pylhe.LHEInit(
             initInfo=pylhe.LHEInitInfo(
@@ -167,29 +220,39 @@ def _head(info: FileInfo, max_weight: float, compress: bool) -> bytes:
                 PDFsetA=0,
                 PDFsetB=0,
                 weightingStrategy=-4,
-                numProcesses=1,
+                numProcesses=len(processes),
             ),
-            procInfo=[pylhe.LHEProcInfo(info.cross_section, info.error, max_weight, PROCESS_ID)],
+            procInfo=[pylhe.LHEProcInfo(*process) for process in processes],
             generators=[pylhe.LHEGenerator("fabgen", info.version, f"fabgen {info.version}")],
         ),
         events=[],
         header=pylhe.LHEHeader(
             initrwgt=pylhe.LHEInitRWGT([]),
             extra_elements=[
-                _element("fabgen", _notes(info)),
+                _element("fabgen", _notes(info, len(processes))),
                 _element("fabgen_card", info.card),
                 _element("slha", info.slha),
             ],
         ),
     ).tolhe(LHE_FORMAT)
-    data = text.removesuffix(_END).encode("utf-8")
+    return _stored(text.removesuffix(_END), compress)
+
+
+def _last(compress: bool) -> bytes:
+    """The last line."""
+    return _stored(_END + "\n", compress)
+
+
+def _stored(text: str, compress: bool) -> bytes:
+    """A text whose length does not depend on what stands in it, compressed or not."""
+    data = text.encode("utf-8")
     if not compress:
         return data
-    stored = zlib.compressobj(0, zlib.DEFLATED, _GZIP)
-    return stored.compress(data) + stored.flush()
+    member = zlib.compressobj(0, zlib.DEFLATED, _GZIP)
+    return member.compress(data) + member.flush()
 
 
-def _notes(info: FileInfo) -> str:
+def _notes(info: FileInfo, n_processes: int) -> str:
     meaning = {
         "pb": "in pb",
         "GeV": "in GeV: partial width of the first beam, at rest",
@@ -201,7 +264,9 @@ def _notes(info: FileInfo) -> str:
             f"unit: {info.unit}",
             f"XSECUP, XERRUP, XMAXUP and XWGTUP {meaning[info.unit]}",
             "IDWTUP = -4: the mean of XWGTUP over the file is the cross section",
+            *([_SEVERAL] if n_processes > 1 else []),
             "SPINUP = 9: not known",
+            *(f"note: {note}" for note in info.notes),
         ]
     )
 

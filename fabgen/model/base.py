@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from fabgen.card.meant import parameter_meant
 from fabgen.errors import InputError
 
 #: The name of a mass, width or coupling that vanishes identically, whatever the parameters.
@@ -91,12 +92,17 @@ class Vertex:
     weights: tuple[int, int, int] = (0, 0, 0)
     orders: tuple[int, int] = (0, 0)  # powers of the couplings: (QCD, QED)
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether it makes a diagram: the three structures of the four-gluon vertex are one."""
+        return not self.colour.startswith("ff:") or self.colour == "ff:12|34"
+
 
 #: The coupling orders, in the sequence of `Vertex.orders`.
 ORDERS = ("QCD", "QED")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """Particles by name, vertices, external parameters with their defaults, and their consequences.
 
@@ -112,6 +118,11 @@ class Model:
     derive: Callable[[Mapping[str, Any]], dict[str, Any]]
     multiparticles: Mapping[str, tuple[str, ...]]
     families: tuple[tuple[tuple[str, ...], ...], ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Model {self.name}: {len(self.particles)} particles, {len(self.vertices)} vertices>"
+        )
 
     def particle(self, name: str) -> Particle:
         return self.particles[name]
@@ -141,6 +152,7 @@ class Model:
                     key=f"parameters.{name}",
                     found=name,
                     allowed=", ".join(values),
+                    hint=parameter_meant(name, values),
                 )
             values[name] = value
         return values

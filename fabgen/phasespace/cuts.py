@@ -19,7 +19,14 @@ from jax import Array
 
 from fabgen.errors import InputError
 
-from .kinematics import delta_phi, invariant_mass, rapidity, transverse_momentum
+from .kinematics import (
+    Number,
+    components,
+    delta_phi,
+    invariant_mass,
+    light_cone,
+    transverse_momentum,
+)
 
 Kind = Literal["j", "b", "l", "a", "missing", "heavy"]
 _LETTERS = ("j", "b", "l", "a")
@@ -76,12 +83,14 @@ class Cuts:
             raise InputError("unknown cut", key=f"cuts.{next(iter(values))}")
         return cls(legs, tuple(bounds), cut_decays)
 
-    def passes(self, momenta: Array) -> Array:
-        """Whether events pass, (events,) bool. momenta (n_final, 4, events), GeV, lab frame.
+    def passes(self, momenta: Array, masses: Array, boost: Number = 0.0) -> Array:
+        """Whether events pass, (events,) bool.
 
-        An event whose quantities are not numbers fails. No gradient flows through.
+        momenta (n_final, 4, events), masses (n_final,): GeV. boost: rapidity along z in the lab of
+        the frame of the momenta; cuts are on quantities of the lab. An event whose quantities are
+        not numbers fails. No gradient flows through.
         """
-        event = _Event(jax.lax.stop_gradient(momenta))
+        event = Event(*jax.lax.stop_gradient((momenta, masses, boost)))
         result = jnp.ones(momenta.shape[2:], dtype=bool)
         for bound in self.bounds:
             value = _QUANTITIES[bound.quantity](event, bound)
@@ -90,6 +99,19 @@ class Cuts:
             if bound.maximum < math.inf:
                 result &= value <= bound.maximum
         return result
+
+    def excess(self, momenta: Array, masses: Array, boost: Number = 0.0) -> Array:
+        """By how much events miss the cuts, (events,): in units of each bound, added up; 0 where
+        they pass. Arguments as in `passes`."""
+        event = Event(momenta, masses, boost)
+        total = jnp.zeros(momenta.shape[2:])
+        for bound in self.bounds:
+            value = _QUANTITIES[bound.quantity](event, bound)
+            if bound.minimum > 0.0:
+                total += jnp.maximum(1.0 - value / bound.minimum, 0.0)
+            if bound.maximum < math.inf:
+                total += jnp.maximum(value - bound.maximum, 0.0) / (bound.maximum or 1.0)
+        return total
 
     # Static bounds that hold wherever the cuts do, for maps and for the refusal of divergences.
 
@@ -178,11 +200,17 @@ class Cuts:
         return (b for b in self.bounds if b.quantity in quantities)
 
 
-class _Event:
-    """Quantities of a batch, each computed once."""
+class Event:
+    """Quantities of a batch in the lab, each computed once.
 
-    def __init__(self, momenta: Array):
+    momenta (n_final, 4, events): in the frame that has the rapidity `boost` in the lab. In that of
+    the beams they hold more digits than in the lab, where E - pz may be nothing beside E.
+    """
+
+    def __init__(self, momenta: Array, masses: Array, boost: Number = 0.0):
         self.momenta = momenta
+        self.masses = masses
+        self.boost = boost
 
     @functools.cached_property
     def pt(self) -> Array:
@@ -190,9 +218,23 @@ class _Event:
         return transverse_momentum(self.momenta)
 
     @functools.cached_property
+    def light_cones(self) -> tuple[Array, Array]:
+        """E + pz and E - pz in the lab, (n_final, events) GeV."""
+        energy, _, _, along = components(self.momenta)
+        plus, minus = light_cone(energy, along, self.pt**2 + self.masses[:, None] ** 2)
+        return plus * jnp.exp(self.boost), minus * jnp.exp(-self.boost)
+
+    @functools.cached_property
+    def energy(self) -> Array:
+        """(n_final, events) GeV."""
+        plus, minus = self.light_cones
+        return 0.5 * (plus + minus)
+
+    @functools.cached_property
     def rapidity(self) -> Array:
-        """(n_final, events)."""
-        return rapidity(self.momenta)
+        """(n_final, events); +-inf for a massless particle along the beam."""
+        plus, minus = self.light_cones
+        return 0.5 * (jnp.log(plus) - jnp.log(minus))
 
     def sum(self, legs: tuple[int, ...]) -> Array:
         """Summed momentum of some legs, (4, events) GeV."""
@@ -208,9 +250,9 @@ class _Event:
         return jnp.hypot(self.rapidity[first] - self.rapidity[second], angle)
 
 
-_QUANTITIES: dict[str, Callable[[_Event, Bound], Array]] = {
+_QUANTITIES: dict[str, Callable[[Event, Bound], Array]] = {
     "pt": lambda e, b: e.pt[b.legs[0]],
-    "energy": lambda e, b: e.momenta[b.legs[0], 0],
+    "energy": lambda e, b: e.energy[b.legs[0]],
     "rapidity": lambda e, b: jnp.abs(e.rapidity[b.legs[0]]),
     "delta r": lambda e, b: e.delta_r(*b.legs),
     "mass": lambda e, b: invariant_mass(e.sum(b.legs)),

@@ -66,23 +66,11 @@ def transverse_momentum(p: Array) -> Array:
     return safe_sqrt(transverse_momentum_squared(p))
 
 
-def rapidity(p: Array) -> Array:
-    """y = 0.5 ln((E + pz)/(E - pz)); +-inf for a massless particle along the beam."""
-    energy, _, _, pz = components(p)
-    forward = jnp.abs(pz)
-    return jnp.sign(pz) * 0.5 * jnp.log((energy + forward) / jnp.maximum(energy - forward, 0.0))
-
-
 def delta_phi(p: Array, q: Array) -> Array:
     """Azimuthal angle between p and q, in [0, pi]."""
     dot = p[..., 1, :] * q[..., 1, :] + p[..., 2, :] * q[..., 2, :]
     cross = p[..., 1, :] * q[..., 2, :] - p[..., 2, :] * q[..., 1, :]
     return jnp.abs(jnp.arctan2(cross, dot))
-
-
-def delta_r(p: Array, q: Array) -> Array:
-    """sqrt(dy^2 + dphi^2) with rapidities y."""
-    return jnp.hypot(rapidity(p) - rapidity(q), delta_phi(p, q))
 
 
 def isotropic_angles(u: Array) -> tuple[Array, Array, Array, Array]:

@@ -2,6 +2,9 @@
 
 Equal final particles are told apart by their transverse momentum: 1 has the largest. Resonances of
 the same kind likewise.
+
+Masses and rapidities come from light-cone momenta (E + pz, px, py, E - pz), which add up as momenta
+do and keep their digits where beams of very different energies leave E - pz a rounding error of E.
 """
 
 from __future__ import annotations
@@ -54,11 +57,31 @@ def transverse_momentum(momentum: Floats) -> Floats:
     return np.hypot(momentum[..., 1], momentum[..., 2])
 
 
-def rapidity(momentum: Floats) -> Floats:
-    """y = 0.5 ln((E + pz)/(E - pz)) of momenta (..., 4); infinite along the beam without mass."""
-    energy, along = momentum[..., 0], momentum[..., 3]
+def light_cone(momenta: Floats, lightest: Floats, heaviest: Floats) -> Floats:
+    """(E + pz, px, py, E - pz) of momenta (n, legs, 4) in GeV.
+
+    lightest, heaviest (legs,): masses of the legs; where they are the same no digit is lost.
+    """
+    energy, x, y, z = np.moveaxis(momenta, -1, 0)
+    square = energy**2 - x**2 - y**2 - z**2
+    square = np.clip(square, lightest**2, heaviest**2)
+    large = energy + np.abs(z)
+    small = (x**2 + y**2 + square) / large
+    plus, minus = np.where(z >= 0.0, (large, small), (small, large))
+    return np.stack([plus, x, y, minus], axis=-1)
+
+
+def light_cone_mass(cone: Floats) -> Floats:
+    """sqrt(p^2) in GeV of light-cone momenta (..., 4)."""
+    plus, x, y, minus = np.moveaxis(cone, -1, 0)
+    return np.sqrt(np.maximum(plus * minus - x**2 - y**2, 0.0))
+
+
+def rapidity(cone: Floats) -> Floats:
+    """y = 0.5 ln((E + pz)/(E - pz)) of light-cone momenta (..., 4); infinite along the beam without
+    mass."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return 0.5 * (np.log(energy + along) - np.log(energy - along))
+        return 0.5 * (np.log(cone[..., 0]) - np.log(cone[..., 3]))
 
 
 def by_transverse_momentum(momenta: Floats, groups: Sequence[Sequence[int]]) -> Floats:
@@ -82,10 +105,16 @@ def observables(topologies: Sequence[EventTopology]) -> tuple[Observable, ...]:
     labels = (*names[:first], *numbered(names[first:]))
     resonances = common_resonances(topologies)
 
-    def leg(number: int) -> Callable[[Floats], Floats]:
-        return lambda momenta: by_transverse_momentum(momenta, same)[:, number]
+    masses = np.array([t.masses for t in topologies])
+    lightest, heaviest = masses.min(axis=0), masses.max(axis=0)
 
-    found = list(_resonance_masses(resonances))
+    def cones(momenta: Floats) -> Floats:
+        return light_cone(momenta, lightest, heaviest)
+
+    def leg(number: int) -> Callable[[Floats], Floats]:
+        return lambda momenta: by_transverse_momentum(cones(momenta), same)[:, number]
+
+    found = list(_resonance_masses(resonances, cones))
     # The pair that a resonance decays into is drawn under the name of the resonance, unless equal
     # particles make it another pair.
     sorted_legs = set(itertools.chain(*same))
@@ -112,7 +141,9 @@ def common_resonances(topologies: Sequence[EventTopology]) -> tuple[Resonance, .
     return tuple(r for r in topologies[0].ordered_resonances if all(r in other for other in others))
 
 
-def _resonance_masses(resonances: Sequence[Resonance]) -> list[Observable]:
+def _resonance_masses(
+    resonances: Sequence[Resonance], cones: Callable[[Floats], Floats]
+) -> list[Observable]:
     names = [particle_name(r.pdg) for r in resonances]
     labels = numbered(names)
     groups = groups_of_equal(names, 0)
@@ -120,8 +151,9 @@ def _resonance_masses(resonances: Sequence[Resonance]) -> list[Observable]:
 
     def mass(number: int) -> Callable[[Floats], Floats]:
         def values(momenta: Floats) -> Floats:
-            sums = np.stack([momenta[:, group].sum(axis=1) for group in legs], axis=1)
-            return invariant_mass(by_transverse_momentum(sums, groups)[:, number])
+            legs_of_all = cones(momenta)
+            sums = np.stack([legs_of_all[:, group].sum(axis=1) for group in legs], axis=1)
+            return light_cone_mass(by_transverse_momentum(sums, groups)[:, number])
 
         return values
 
@@ -139,7 +171,7 @@ def _pair_mass(
         "m",
         rf"{a.latex}\,{b.latex}",
         "GeV",
-        lambda momenta: invariant_mass(momentum_a(momenta) + momentum_b(momenta)),
+        lambda momenta: light_cone_mass(momentum_a(momenta) + momentum_b(momenta)),
     )
 
 

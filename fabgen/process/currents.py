@@ -51,10 +51,7 @@ class Branching:
 
     @property
     def n_diagrams(self) -> int:
-        # The three colour structures of the four-gluon vertex are one diagram.
-        if self.vertex.colour.startswith("ff:") and self.vertex.colour != "ff:12|34":
-            return 0
-        count = 1
+        count = int(self.vertex.is_counted)
         for arm in self.arms:
             count *= arm.n_diagrams
         return count

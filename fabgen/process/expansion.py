@@ -18,10 +18,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, product
+from math import prod
 
 from fabgen.errors import InputError
 from fabgen.process.multiparticles import ParticleNames, unknown_name
 from fabgen.process.syntax import Core, Decay, DecayTree, Order, ProcessLine
+
+#: Choices of particles that a link may ask for in its s-channel.
+MAX_ALTERNATIVES = 1000
 
 Predicate = Callable[[tuple[str, ...], tuple[str, ...]], bool]
 _Choice = tuple[tuple[str, ...], tuple[DecayTree | None, ...]]
@@ -47,14 +51,25 @@ def expand(
     by their diagrams. Raises InputError for unknown names and orders, and for decays of particles
     that nothing, or more than one thing, produces.
     """
-    expander = _Expander(model, multiparticles, orders, possible)
-    root = expander.resolved(Decay(line.core, line.decays))
-    return tuple(expander.trees(_attach(root)))
+    node = resolve(line, model, multiparticles, orders=orders)
+    return tuple(_Expander(model, multiparticles, orders, possible).trees(node))
+
+
+def resolve(
+    line: ProcessLine,
+    model: ParticleNames,
+    multiparticles: Mapping[str, tuple[str, ...]],
+    *,
+    orders: Sequence[str] | None = None,
+) -> Node:
+    """The chain of a line with its names replaced, nothing multiplied out. Raises as `expand`."""
+    expander = _Expander(model, multiparticles, orders, None)
+    return _attach(expander.resolved(Decay(line.core, line.decays)))
 
 
 @dataclass(frozen=True)
-class _Node:
-    """One link with every name replaced by the tuple of particles it stands for.
+class Node:
+    """One link with every name replaced by the particles that it stands for.
 
     core: initial and final as typed, for messages; the restrictions as canonical names.
     """
@@ -62,13 +77,13 @@ class _Node:
     core: Core
     initial: tuple[tuple[str, ...], ...]
     final: tuple[tuple[str, ...], ...]
-    decays: tuple[_Node, ...]
+    decays: tuple[Node, ...]
 
     @property
     def parents(self) -> tuple[str, ...]:
         return self.initial[0]
 
-    def produces(self, node: _Node) -> bool:
+    def produces(self, node: Node) -> bool:
         return any(not set(node.parents).isdisjoint(slot) for slot in self.final)
 
 
@@ -94,25 +109,20 @@ class _Expander:
         return tuple(dict.fromkeys(chain.from_iterable(self.members(names, core))))
 
     def order(self, order: Order) -> Order:
-        if self.orders is None:
-            return order
-        for name in self.orders:
-            if name.upper() == order.name.upper():
-                return replace(order, name=name)
-        raise InputError(
-            f"The model has no coupling order {order.name}.",
-            found=str(order),
-            allowed=" ".join(self.orders),
-        )
+        return order if self.orders is None else resolved_order(order, self.orders)
 
-    def resolved(self, decay: Decay) -> _Node:
+    def resolved(self, decay: Decay) -> Node:
         core = decay.core
         # A multiparticle in the s-channel is one alternative per member.
-        required = (
-            choice
-            for group in core.required_s_channel
-            for choice in product(*self.members(group, core))
-        )
+        groups = [self.members(group, core) for group in core.required_s_channel]
+        alternatives = sum(prod(map(len, group)) for group in groups)
+        if alternatives > MAX_ALTERNATIVES:
+            raise InputError(
+                "The s-channel has too many alternatives.",
+                found=f"{alternatives:,} in '{core}'",
+                allowed=f"at most {MAX_ALTERNATIVES:,}",
+            )
+        required = (choice for group in groups for choice in product(*group))
         canonical = replace(
             core,
             required_s_channel=tuple(dict.fromkeys(required)),
@@ -121,14 +131,14 @@ class _Expander:
             veto_on_shell=self.flat(core.veto_on_shell, core),
             orders=tuple(self.order(order) for order in core.orders),
         )
-        return _Node(
+        return Node(
             canonical,
             self.members(core.initial, core),
             self.members(core.final, core),
             tuple(self.resolved(inner) for inner in decay.decays),
         )
 
-    def trees(self, node: _Node, parent: str | None = None) -> Iterator[DecayTree]:
+    def trees(self, node: Node, parent: str | None = None) -> Iterator[DecayTree]:
         """Every concrete choice; parent: the particle that decays, None for the core process."""
         choices = self.choices(node)
         for initial in product(*node.initial) if parent is None else [(parent,)]:
@@ -136,11 +146,11 @@ class _Expander:
                 if self.possible is None or self.possible(initial, final):
                     yield DecayTree(replace(node.core, initial=initial, final=final), decays)
 
-    def choices(self, node: _Node) -> list[_Choice]:
+    def choices(self, node: Node) -> list[_Choice]:
         """Final particles with their decays, permutations of (particle, decay) pairs once."""
 
         @cache
-        def decayed(decay: _Node, particle: str) -> tuple[DecayTree, ...]:
+        def decayed(decay: Node, particle: str) -> tuple[DecayTree, ...]:
             return tuple(self.trees(decay, particle))
 
         distinct: dict[tuple, _Choice] = {}
@@ -158,7 +168,19 @@ class _Expander:
         return list(distinct.values())
 
 
-def _assign(final: tuple[str, ...], decays: tuple[_Node, ...]) -> list[tuple[_Node, ...]]:
+def resolved_order(order: Order, names: Sequence[str]) -> Order:
+    """The order with its name as the model writes it. Raises InputError for an unknown one."""
+    for name in names:
+        if name.upper() == order.name.upper():
+            return replace(order, name=name)
+    raise InputError(
+        f"The model has no coupling order {order.name}.",
+        found=str(order),
+        allowed=" ".join(names),
+    )
+
+
+def _assign(final: tuple[str, ...], decays: tuple[Node, ...]) -> list[tuple[Node, ...]]:
     """The decays that each final particle may take; the rules stand at the top of the module."""
     suitable = [tuple(d for d in decays if particle in d.parents) for particle in final]
     decaying = [i for i, options in enumerate(suitable) if options]
@@ -177,9 +199,9 @@ def _assign(final: tuple[str, ...], decays: tuple[_Node, ...]) -> list[tuple[_No
     return suitable
 
 
-def _attach(node: _Node) -> _Node:
+def _attach(node: Node) -> Node:
     """The same chain with every decay below the link that produces its parent."""
-    placed: list[_Node] = []
+    placed: list[Node] = []
     for decay in map(_attach, node.decays):
         if node.produces(decay):
             placed.append(decay)
@@ -191,18 +213,18 @@ def _attach(node: _Node) -> _Node:
     return replace(node, decays=tuple(placed))
 
 
-def _producers(node: _Node, decay: _Node) -> list[_Node]:
+def _producers(node: Node, decay: Node) -> list[Node]:
     here = [node] if node.produces(decay) else []
     return here + [link for inner in node.decays for link in _producers(inner, decay)]
 
 
-def _graft(node: _Node, decay: _Node) -> _Node:
+def _graft(node: Node, decay: Node) -> Node:
     """`decay` put below the only link of the chain that produces its parent."""
     decays = tuple(_graft(inner, decay) for inner in node.decays)
     return replace(node, decays=(*decays, decay) if node.produces(decay) else decays)
 
 
-def _homeless(decay: _Node, node: _Node, placed: list[_Node], producers: list[_Node]) -> InputError:
+def _homeless(decay: Node, node: Node, placed: list[Node], producers: list[Node]) -> InputError:
     parent = decay.core.initial[0]
     if producers:
         several = " and ".join(f"'{link.core}'" for link in producers)

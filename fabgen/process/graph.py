@@ -26,7 +26,7 @@ from fabgen.process.recipes import Kind, Leg, Recipe, RecipeBook, Table
 from fabgen.process.restrictions import Restrictions
 from fabgen.process.syntax import Core, DecayTree
 
-__all__ = ["Branching", "Closing", "Current", "Graph", "build_graph", "lowest_qed"]
+__all__ = ["Branching", "Closing", "Current", "Graph", "build_graph"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,18 +153,6 @@ class _Getter:
             branchings = self._builder.make_branchings(self._table[mask][key], self)
             self._made[mask, key] = self._builder.make_currents(key.particle, branchings, True)
         return self._made[mask, key]
-
-
-def lowest_qed(model: Model, core: Core) -> int | None:
-    """The lowest QED order at which one link of a chain has diagrams; None if it has none.
-
-    Its decayed particles count as external legs: each link of a chain has its own orders.
-    """
-    incoming = [*core.initial, *(model.particle(name).antiname for name in core.final)]
-    legs = [Leg(name, i < len(core.initial)) for i, name in enumerate(incoming)]
-    book = RecipeBook(model, Restrictions.of(model, core))
-    closings = book.closings(legs, book.table(legs, half=True, minimal=True))
-    return min((key.orders[-1] + orders[-1] for _, key, orders, _ in closings), default=None)
 
 
 def build_graph(

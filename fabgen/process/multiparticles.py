@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Protocol
 
 from fabgen.errors import InputError
 from fabgen.process.parser import is_name
+
+#: Definitions on the way from a multiparticle to its particles.
+_MAX_DEPTH = 50
 
 
 class ParticleNames(Protocol):
@@ -40,6 +44,7 @@ def multiparticles(
     """
     defaults = model.multiparticles
     definitions: dict[str, tuple[str, ...]] = {}
+    table_of: dict[str, tuple[str, ...]] = {}  # of definitions that are done
     for typed, value in own.items():
         name = _checked_name(typed, model)
         if name in definitions:
@@ -53,11 +58,20 @@ def multiparticles(
 
     def members(name: str, key: str, path: tuple[str, ...]) -> Iterable[str]:
         """Concrete members of one listed name; path: the definitions that led here."""
+        if len(path) > _MAX_DEPTH:
+            raise InputError(
+                "Multiparticles are defined by one another too often.",
+                key=_key(path[0]),
+                found=" -> ".join(path),
+                allowed=f"at most {_MAX_DEPTH} steps to particles",
+            )
         if (particle := model.resolve(name)) is not None:
             return (particle,)
         if name in definitions and name not in path:
-            listed = definitions[name]
-            return [m for inner in listed for m in members(inner, name, (*path, name))]
+            if name not in table_of:
+                found = (members(i, name, (*path, name)) for i in definitions[name])
+                table_of[name] = tuple(dict.fromkeys(chain.from_iterable(found)))
+            return table_of[name]
         if name in path and not (name == path[-1] and name in defaults):
             raise InputError(
                 "A multiparticle contains itself.",
@@ -71,7 +85,7 @@ def multiparticles(
 
     table = dict(defaults)
     for name in definitions:
-        table[name] = tuple(dict.fromkeys(members(name, name, ())))
+        table[name] = tuple(members(name, name, ()))
     return table
 
 

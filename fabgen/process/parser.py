@@ -1,12 +1,14 @@
 """From the text of a process to its syntax tree.
 
-    line  = link ("," decay)* [@number]
+    line  = link ("," decay)* [@number order*]
     decay = link | "(" link ("," decay)* ")"
     link  = names ">" [names ("|" names)* ">"] names restriction*
-    restriction = "/" names | "$$" names | "$" names | NAME ("=" | "<=" | "==") INTEGER
+    restriction = "/" names | "$$" names | "$" names | order
+    order = NAME ("=" | "<=" | "==") INTEGER
 
-`@number` may also close the core, before its decays. Every message quotes the token it stumbled
-over and the whole text, blanks collapsed, with the position counted from 1 in it.
+`@number` may also stand among the restrictions of the core, which go on behind it; behind a chain,
+orders bound the whole of it (both as in MadGraph). Every message quotes the token it stumbled over
+and the whole text, blanks collapsed, with the position counted from 1 in it.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
+from fabgen.card.madgraph import refuse_command
 from fabgen.errors import InputError
 from fabgen.process.syntax import Core, Decay, Order, ProcessLine
 
 EXAMPLE = "for example 'e+ e- > t t~, t > w+ b, t~ > w- b~'"
+MAX_NAMES = 200  # of particles in a line
 MAX_DEPTH = 20  # of nested parentheses; deeper is a mistake, and the parser recurses
 
 # `order` precedes `name` and "$$" precedes "$". An order with ">" would read as an arrow: only a
@@ -54,6 +58,7 @@ def parse_process(text: str) -> ProcessLine:
     """
     if not isinstance(text, str):
         raise InputError("A process is a text.", found=repr(text), allowed=EXAMPLE)
+    refuse_command(text)
     text = " ".join(text.split())
     if not text:
         raise InputError("The process is empty.", found=repr(text), allowed=EXAMPLE)
@@ -109,25 +114,36 @@ class _Parser:
     # rules
 
     def line(self) -> ProcessLine:
+        names = sum(token.kind == "name" for token in self.tokens)
+        if names > MAX_NAMES:
+            raise InputError(
+                "The process names too many particles.",
+                found=f"{names:,} in '{self.text}'",
+                allowed=f"at most {MAX_NAMES}",
+            )
         core = self.link(is_decay=False)
-        self.process_number()
         decays = self.decays(depth=0)
-        self.process_number()
+        orders: dict[str, Order] = {}
+        if self.token.kind == "number":
+            self.process_number()
+            while self.token.kind == "order":
+                if "==" in self.token.text:
+                    self.fail("The orders of a whole chain are bounded from above.", "QED<=4")
+                self.order(orders)
         if self.at(")"):
             self.fail("A closing parenthesis has no opening one.", "balanced parentheses")
         if self.number is not None and self.token.kind != "end":
-            self.fail("Something follows the process number.", "'@1' at the end of the process")
+            self.fail("Something follows the process number.", "coupling orders, as in '@1 QED=2'")
         if self.token.kind != "end":
             self.unexpected("',' and a decay, or the end of the process")
-        return ProcessLine(core, decays, self.number)
+        return ProcessLine(core, decays, self.number, tuple(orders.values()))
 
     def process_number(self) -> None:
         token = self.token
-        if token.kind != "number":
-            return
         digits = token.text.removeprefix("@").strip()
-        if not digits:
-            self.fail("A process number is incomplete.", "'@' and an integer, as in '@1'")
+        if not 1 <= len(digits) <= 9:
+            problem = "too long" if digits else "incomplete"
+            self.fail(f"A process number is {problem}.", "'@' and an integer, as in '@1'")
         if self.number is not None:
             self.fail("The process number is given twice.", "one '@1'")
         self.number = int(digits)
@@ -199,7 +215,7 @@ class _Parser:
             )
         if len(initial[0]) > 2:
             self.fail(f"{len(initial[0])} particles come in.", "one or two", start)
-        return self.restrictions(initial[0], final[0], tuple(required))
+        return self.restrictions(initial[0], final[0], tuple(required), is_decay)
 
     def alternatives(self) -> list[tuple[str, ...]]:
         groups = [self.names()]
@@ -219,6 +235,7 @@ class _Parser:
         initial: tuple[str, ...],
         final: tuple[str, ...],
         required: tuple[tuple[str, ...], ...],
+        is_decay: bool,
     ) -> Core:
         names: dict[str, tuple[str, ...]] = dict.fromkeys(_RESTRICTIONS.values(), ())
         orders: dict[str, Order] = {}
@@ -231,16 +248,15 @@ class _Parser:
                 field = _RESTRICTIONS[sign.text]
                 names[field] = tuple(dict.fromkeys(names[field] + listed))
             elif self.token.kind == "order":
-                order = self.order()
-                if order.name.upper() in orders:
-                    self.fail(f"The order {order.name} is given twice.", "each order once")
-                orders[order.name.upper()] = order
-                self.take()
+                self.order(orders)
+            elif self.token.kind == "number" and not is_decay:
+                self.process_number()
             else:
                 break
         return Core(initial, final, required, **names, orders=tuple(orders.values()))
 
-    def order(self) -> Order:
+    def order(self, given: dict[str, Order]) -> None:
+        """Takes an order and adds it to those given, by its name in capitals."""
         match = _ORDER.fullmatch(self.token.text)
         assert match is not None  # the tokenizer's pattern is narrower
         name, power, operator, value = match.groups()
@@ -251,9 +267,12 @@ class _Parser:
             self.fail("WEIGHTED is not supported.", "QED=2, QCD=0, ... for each coupling")
         if operator not in ("=", "<=", "=="):
             self.fail(f"A coupling order cannot be bounded with '{operator}'.", allowed)
-        if not re.fullmatch(r"[0-9]+", value):
+        if not re.fullmatch(r"[0-9]{1,9}", value):
             self.fail("The value of a coupling order is not a natural number.", allowed)
-        return Order(name, "==" if operator == "==" else "<=", int(value))
+        if name.upper() in given:
+            self.fail(f"The order {name} is given twice.", "each order once")
+        given[name.upper()] = Order(name, "==" if operator == "==" else "<=", int(value))
+        self.take()
 
     def unexpected(self, allowed: str) -> NoReturn:
         """The message for a token that no rule takes, with the cure where MadGraph has a use."""

@@ -81,7 +81,7 @@ class VertexTable:
     """Vertices of a model by the particles that enter them."""
 
     def __init__(self, model: Model):
-        self._ways: dict[tuple[str, ...], list[tuple[Vertex, int, tuple[int, ...], str]]] = {}
+        self.ways: dict[tuple[str, ...], list[tuple[Vertex, int, tuple[int, ...], str]]] = {}
         for vertex in model.vertices:
             for out, name in enumerate(vertex.particles):
                 if name in vertex.particles[:out]:
@@ -92,14 +92,14 @@ class VertexTable:
                 key = tuple(inputs[i] for i in order)
                 target = model.particle(name).antiname
                 way = (vertex, out, tuple(slots[i] for i in order), target)
-                self._ways.setdefault(key, []).append(way)
+                self.ways.setdefault(key, []).append(way)
 
     def join(
         self, arms: Sequence[tuple[int, Kind]]
     ) -> Iterator[tuple[Vertex, int, tuple[tuple[int, Kind], ...], str]]:
         """The ways in which currents join: vertex, open slot, arms by slot, particle out."""
         ordered = sorted(arms, key=lambda arm: arm[1].particle)
-        ways = self._ways.get(tuple(arm[1].particle for arm in ordered), ())
+        ways = self.ways.get(tuple(arm[1].particle for arm in ordered), ())
         for vertex, out, slots, particle in ways:
             by_slot = dict(zip(slots, ordered, strict=True))
             yield vertex, out, tuple(by_slot[s] for s in sorted(by_slot)), particle
@@ -138,13 +138,10 @@ class RecipeBook:
         self.restrictions = restrictions
         self._vertices = VertexTable(model)
 
-    def table(
-        self, legs: Sequence[Leg], *, half: bool, minimal: bool = False
-    ) -> dict[int, dict[Kind, list[Recipe]]]:
+    def table(self, legs: Sequence[Leg], *, half: bool) -> dict[int, dict[Kind, list[Recipe]]]:
         """For sets of legs: the kinds of currents that flow out and how each is made.
 
-        half: only sets of up to half of the weight, which is what `closings` needs. minimal: keep
-        only the lowest QED order of every particle (to find the lowest of all).
+        half: only sets of up to half of the weight, which is what `closings` needs.
         """
         table: dict[int, dict[Kind, list[Recipe]]] = {}
         zero = (0,) * len(self.restrictions.maximum)
@@ -165,7 +162,7 @@ class RecipeBook:
                         continue
                     key = Kind(particle, recipe.orders, recipe.required | required)
                     found.setdefault(key, []).append(recipe)
-                table[mask] = _lowest(found) if minimal else found
+                table[mask] = found
         return table
 
     def joins(self, table: Table, mask: int) -> Iterator[tuple[Recipe, str]]:
@@ -233,13 +230,3 @@ def _is_first_half(mask: int, rest: int) -> bool:
 def subsets(n: int, size: int) -> Iterator[int]:
     for chosen in itertools.combinations(range(n), size):
         yield sum(1 << i for i in chosen)
-
-
-def _lowest(found: dict[Kind, list[Recipe]]) -> dict[Kind, list[Recipe]]:
-    """For each particle (and required propagators met) the key of lowest QED order."""
-    best: dict[tuple[str, int], Kind] = {}
-    for key in found:
-        label = (key.particle, key.required)
-        if label not in best or key.orders[-1] < best[label].orders[-1]:
-            best[label] = key
-    return {key: [] for key in best.values()}

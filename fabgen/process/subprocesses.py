@@ -9,15 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, Model
-from fabgen.process.expansion import expand
-from fabgen.process.graph import Graph, build_graph, lowest_qed
+from fabgen.process.chain_orders import Path, bound_chain, links
+from fabgen.process.counting import DiagramCounter, counter_of
+from fabgen.process.effort import DEFAULT, Effort, counted, look_before, seconds_to_build
+from fabgen.process.expansion import Node, expand, resolve, resolved_order
+from fabgen.process.graph import Graph, build_graph
 from fabgen.process.identical import identical_factor
 from fabgen.process.multiparticles import multiparticles
+from fabgen.process.no_diagrams import no_diagrams, violated_charges
 from fabgen.process.parser import parse_process
-from fabgen.process.syntax import Core, DecayTree
-
-#: The position of a link in its decay chain: the slots that lead to it.
-Path = tuple[int, ...]
+from fabgen.process.syntax import DecayTree
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,11 +36,13 @@ class Subprocess:
     """One choice of particles. diagrams: number of its matrix element among the distinct ones.
 
     legs: which leg of the subprocess each leg of that matrix element is (its beams may be swapped).
+    line: the position of its line in the card.
     """
 
     tree: DecayTree
     diagrams: int
     legs: tuple[int, ...]
+    line: int
 
     @property
     def external(self) -> tuple[str, ...]:
@@ -50,44 +53,108 @@ def find_subprocesses(
     model: Model,
     lines: Sequence[str],
     own_multiparticles: Mapping[str, str | Sequence[str]] | None = None,
+    effort: Effort = DEFAULT,
 ) -> tuple[tuple[Subprocess, ...], tuple[Diagrams, ...]]:
     """All subprocesses of the lines that have diagrams, and the distinct sets of diagrams.
 
-    Raises InputError (key "process") for wrong syntax, unknown particles, lines without diagrams.
+    Raises InputError (key "process") for wrong syntax, unknown particles, lines without diagrams,
+    and for more work than `effort` allows.
     """
     table = multiparticles(own_multiparticles or {}, model)
-    subprocesses: list[Subprocess] = []
-    distinct: list[Diagrams] = []
-    known: dict[str, int] = {}
+    counter = counter_of(model)
+    found: list[_Tree] = []
+    try:
+        look_before(model, [_resolved(model, line, table) for line in lines], counter, effort)
+        for position, line in enumerate(lines):
+            found += [(position, *each) for each in _of_line(model, line, table, counter)]
+        _refuse_twice(lines, found)
+        return _built(model, lines, table, _numbered(model, found), counter, effort)
+    except InputError as error:
+        raise error.with_place(key="process") from None
+
+
+#: The line of a tree, the tree, and the QED orders to keep in its links.
+_Tree = tuple[int, DecayTree, Mapping[Path, int]]
+
+
+def _refuse_twice(lines: Sequence[str], found: Sequence[_Tree]) -> None:
     seen: dict[tuple, int] = {}  # the line that a subprocess belongs to
+    for position, tree, _ in found:
+        if seen.setdefault(tree.key(), position) != position:
+            raise InputError(
+                f"{_name(tree)} is part of two of the processes, and would be counted twice",
+                found=f"{lines[seen[tree.key()]]!r} and {lines[position]!r}",
+            )
+
+
+def _numbered(model: Model, found: Sequence[_Tree]) -> list[tuple[Subprocess, Mapping[Path, int]]]:
+    """Subprocesses, numbered by the place of the first that has the same matrix element."""
+    known: dict[str, int] = {}
+    numbered = []
+    for place, (position, tree, qed) in enumerate(found):
+        number, legs = _same_diagrams(model, tree, qed, known)
+        if number is None:
+            known[_label(tree, qed, {})] = number = place
+        numbered.append((Subprocess(tree, number, legs, position), qed))
+    return numbered
+
+
+def _built(
+    model: Model,
+    lines: Sequence[str],
+    table: Mapping[str, tuple[str, ...]],
+    numbered: Sequence[tuple[Subprocess, Mapping[Path, int]]],
+    counter: DiagramCounter,
+    effort: Effort,
+) -> tuple[tuple[Subprocess, ...], tuple[Diagrams, ...]]:
+    """The subprocesses that have diagrams, and these."""
+    counts = {
+        place: n
+        for place, (sub, qed) in enumerate(numbered)
+        if sub.diagrams == place and (n := _count(counter, sub.tree, qed))
+    }
+    if counts:
+        of_them = sum(sub.diagrams in counts for sub, _ in numbered)
+        effort.allow(
+            f"{counted(of_them, 'subprocess')}, {counted(sum(counts.values()), 'diagram')}",
+            sum(
+                seconds_to_build(model, numbered[place][0].external, n)
+                for place, n in counts.items()
+            ),
+        )
+    distinct: dict[int, tuple[int, Diagrams]] = {}
+    for place in counts:
+        sub, qed = numbered[place]
+        graph = build_graph(model, sub.tree, qed)
+        if graph.closings:
+            made = Diagrams(sub.tree, graph, identical_factor(sub.tree), qed)
+            distinct[place] = len(distinct), made
+    kept = [sub for sub, _ in numbered if sub.diagrams in distinct]
+    with_diagrams = {sub.line for sub in kept}
     for position, line in enumerate(lines):
-        try:
-            found = list(_of_line(model, line, table))
-        except InputError as error:
-            raise error.with_place(key="process") from None
-        for tree, qed in found:
-            if seen.setdefault(tree.key(), position) != position:
-                raise InputError(
-                    f"{_name(tree)} is part of two of the processes, and would be counted twice",
-                    key="process",
-                    found=f"{lines[seen[tree.key()]]!r} and {line!r}",
-                )
-            number, legs = _same_diagrams(model, tree, qed, known)
-            if number is None:
-                graph = build_graph(model, tree, qed)
-                if not graph.closings:
-                    continue
-                number = len(distinct)
-                known[_label(tree, qed, {})] = number
-                distinct.append(Diagrams(tree, graph, identical_factor(tree), qed))
-            subprocesses.append(Subprocess(tree, number, legs))
-        if not any(seen[sub.tree.key()] == position for sub in subprocesses):
-            raise _no_diagrams(model, line)
-    return tuple(subprocesses), tuple(distinct)
+        if position not in with_diagrams:
+            raise no_diagrams(model, line, table)
+    return (
+        tuple(dataclasses.replace(sub, diagrams=distinct[sub.diagrams][0]) for sub in kept),
+        tuple(made for _, made in distinct.values()),
+    )
+
+
+def _count(counter: DiagramCounter, tree: DecayTree, qed: Mapping[Path, int]) -> int:
+    """The diagrams of a subprocess: the product of those of its links."""
+    product = 1
+    for path, core in links(tree):
+        lowest, diagrams = counter.count(core)
+        product *= diagrams if path not in qed or lowest == qed[path] else 0
+    return product
+
+
+def _resolved(model: Model, text: str, table: Mapping[str, tuple[str, ...]]) -> Node:
+    return resolve(parse_process(text), model, table, orders=ORDERS)
 
 
 def _of_line(
-    model: Model, text: str, table: Mapping[str, tuple[str, ...]]
+    model: Model, text: str, table: Mapping[str, tuple[str, ...]], counter: DiagramCounter
 ) -> Iterator[tuple[DecayTree, dict[Path, int]]]:
     """The subprocesses of a line that may have diagrams, with the QED orders to keep.
 
@@ -97,12 +164,17 @@ def _of_line(
     trees = expand(
         line, model, table, orders=ORDERS, possible=functools.partial(conserves_charges, model)
     )
-    links = [dict(_links(tree)) for tree in trees]
-    lowest = functools.cache(functools.partial(lowest_qed, model))
+    bounds = [resolved_order(order, ORDERS) for order in line.orders]
+    if bounds:
+        bounded = (bound_chain(model, tree, bounds) for tree in trees)
+        trees = tuple(tree for tree in bounded if tree is not None)
+    cores_of = [dict(links(tree)) for tree in trees]
     orders: dict[Path, int] = {}
     possible = []
-    for tree, cores in zip(trees, links, strict=True):
-        qed = {path: n for path, core in cores.items() if (n := lowest(core)) is not None}
+    for tree, cores in zip(trees, cores_of, strict=True):
+        qed = {
+            path: n for path, core in cores.items() if (n := counter.count(core).qed) is not None
+        }
         if len(qed) < len(cores):
             continue
         possible.append((tree, cores))
@@ -112,43 +184,9 @@ def _of_line(
         yield tree, {path: orders[path] for path, core in cores.items() if not core.orders}
 
 
-def _links(tree: DecayTree, path: Path = ()) -> Iterator[tuple[Path, Core]]:
-    yield path, tree.core
-    for slot, decay in enumerate(tree.decays):
-        if decay is not None:
-            yield from _links(decay, (*path, slot))
-
-
 def conserves_charges(model: Model, initial: Sequence[str], final: Sequence[str]) -> bool:
-    """Electric charge, lepton number and colour triality."""
-    return not _violated(model, initial, final)
-
-
-def _violated(model: Model, initial: Sequence[str], final: Sequence[str]) -> list[str]:
-    def total(names: Sequence[str], charge: str) -> int:
-        particles = [model.particle(name) for name in names]
-        if charge == "colour":
-            return sum((p.colour == 3) - (p.colour == -3) for p in particles) % 3
-        return sum(getattr(p, charge) for p in particles)
-
-    names = {"charge": "electric charge", "lepton_number": "lepton number", "colour": "colour"}
-    violated = [name for key, name in names.items() if total(initial, key) != total(final, key)]
-    coloured = [name for name in (*initial, *final) if model.particle(name).colour != 1]
-    if len(coloured) == 1 and "colour" not in violated:
-        violated.append("colour")
-    return violated
-
-
-def _no_diagrams(model: Model, text: str) -> InputError:
-    core = parse_process(text).core
-    names = [model.resolve(name) for name in (*core.initial, *core.final)]
-    hint = "quark flavour and lepton family are conserved but by W bosons; raise or drop the orders"
-    if all(names):
-        split = len(core.initial)
-        violated = _violated(model, names[:split], names[split:])  # type: ignore[arg-type]
-        if violated:
-            hint = f"the process does not conserve {' and '.join(violated)}"
-    return InputError("the process has no diagrams", key="process", found=text, hint=hint)
+    """Electric charge, lepton number, colour triality and baryon number."""
+    return not violated_charges(model, initial, final)
 
 
 def _name(tree: DecayTree) -> str:

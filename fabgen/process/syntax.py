@@ -11,6 +11,8 @@ The syntax is MadGraph's (J. Alwall et al., JHEP 07 (2014) 079).
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,15 +81,21 @@ class Decay:
 
 @dataclass(frozen=True)
 class ProcessLine:
-    """One process as written. `number` is MadGraph's `@1`, kept and without meaning here."""
+    """One process as written. `number` is MadGraph's `@1`: what event files call the process.
+
+    orders: bounds on the orders of all links of a chain together (behind its number).
+    """
 
     core: Core
     decays: tuple[Decay, ...] = ()
     number: int | None = None
+    orders: tuple[Order, ...] = ()
 
     def __str__(self) -> str:
         text = ", ".join(map(str, (self.core, *self.decays)))
-        return text if self.number is None else f"{text} @{self.number}"
+        if self.number is None:
+            return text
+        return " ".join([text, f"@{self.number}", *map(str, self.orders)])
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,23 @@ class DecayTree:
 
     def __str__(self) -> str:
         return str(self.line())
+
+
+def process_numbers(lines: Sequence[ProcessLine]) -> tuple[int, ...]:
+    """The number of each line in event files: its `@N`, else its position, counted from 1.
+
+    Lines with the same `@N` are one process. A line without one whose position is the `@N` of
+    another gets the next number that is free.
+    """
+    taken = {line.number for line in lines}
+    numbers = []
+    for position, line in enumerate(lines, start=1):
+        number = line.number
+        if number is None:
+            number = next(n for n in itertools.count(position) if n not in taken)
+            taken.add(number)
+        numbers.append(number)
+    return tuple(numbers)
 
 
 def format_process(process: ProcessLine | DecayTree) -> str:

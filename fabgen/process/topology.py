@@ -41,7 +41,8 @@ class EventTopology:
 
     pdg: PDG ids of the external legs, the n_initial incoming ones first.
     masses: their masses in GeV. resonances: written with status 2; nested or disjoint.
-    flows: the possible colour flows, at least one (all zeros for a colourless process).
+    flows: the possible colour flows, at least one (all zeros for a colourless process). process:
+    number in an event file (LPRUP) of the process that it is a part of.
     """
 
     pdg: tuple[int, ...]
@@ -49,6 +50,7 @@ class EventTopology:
     masses: tuple[float, ...]
     resonances: tuple[Resonance, ...] = ()
     flows: tuple[Flow, ...] = ()
+    process: int = 1
 
     def __post_init__(self) -> None:
         n = len(self.pdg)

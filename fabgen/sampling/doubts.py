@@ -2,9 +2,9 @@
 
 The error of a mean of weights is that of a sample that has met all of f. What speaks against it are
 halves of the sample that disagree, a largest weight that is a good part of the sum, a tail of the
-weights without a variance, and other estimates: of the untrained map, of iterations that adapted a
-grid. Every doubt has an error of its own that covers what it found; it is infinite where nothing
-can be said.
+weights without a variance, and other estimates: of the untrained map, as a whole, channel by
+channel and where the surrogate is small, and of iterations that adapted a grid. Every doubt has an
+error of its own that covers what it found; it is infinite where nothing can be said.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def doubts(
     """
     found = [*_of_weights(survey), *_of_halves(survey), *_of_others(survey, others)]
     if reference is not None:
-        found += _of_reference(survey, reference)
+        found += [*_of_reference(survey, reference), *_of_channels(survey, reference)]
     return tuple(found)
 
 
@@ -142,6 +142,21 @@ def _of_reference(survey: Survey, reference: Reference) -> Iterator[Doubt]:
             f"{_percent(missed)} of the integral lies where the surrogate hardly draws points",
             (missed + there.error) * metrics.integral,
         )
+
+
+def _of_channels(survey: Survey, reference: Reference) -> Iterator[Doubt]:
+    """The part of one of several channels is known twice, too."""
+    integrals, errors = reference.of_channels(len(survey.channels))
+    for number, channel in enumerate(survey.channels):
+        own = channel.metrics
+        excess = float(integrals[number]) - (own.integral if own else 0.0)
+        error = math.hypot(float(errors[number]), own.integral_error if own else 0.0)
+        if excess > max(DISAGREEMENT * error, 2.0 * survey.metrics.integral_error):
+            yield Doubt(
+                f"channel {number + 1} misses {_percent(excess / survey.metrics.integral)} of the "
+                f"integral, {excess / error:.1f} standard deviations",
+                excess,
+            )
 
 
 def _share_above(sums: WeightSum, log_weight: float) -> float:

@@ -129,7 +129,7 @@ def integrate(
         split = np.array_split(block, 2)
         halves = halves[0] + WeightSum.of(split[0]), halves[1] + WeightSum.of(split[1])
         if reference is not None and witness is not None:
-            reference.add(witness, len(block))
+            reference.add(witness, channel, len(block))
         if sampler.n_channels > 1:
             chosen = np.asarray(channel)[: len(block)]
             for k, share in enumerate(sampler.shares):

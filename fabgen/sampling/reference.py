@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jax import Array
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
@@ -37,9 +37,10 @@ class Reference:
     n: int = 0
     _parts: list[Floats] = field(default_factory=list)
     _weights: list[Floats] = field(default_factory=list)
+    _channels: list[NDArray[np.int64]] = field(default_factory=list)
 
-    def add(self, witness: Witness, size: int) -> None:
-        """The first `size` points of a block."""
+    def add(self, witness: Witness, channel: ArrayLike, size: int) -> None:
+        """The first `size` points of a block, drawn from the channels (n,)."""
         if self.n >= MOST_POINTS:
             return
         part, weight = (np.asarray(column, float)[:size] for column in witness)
@@ -47,12 +48,23 @@ class Reference:
         self.n += size
         self._parts.append(part[kept])
         self._weights.append(weight[kept])
+        self._channels.append(np.asarray(channel, np.int64)[:size][kept])
 
     def share_above(self, log_weight: float) -> Share:
         """The share of the integral at points to which the surrogate gives a larger weight."""
         log_part = np.concatenate([*self._parts, np.empty(0)])
         above = np.concatenate([*self._weights, np.empty(0)]) > log_weight
         return Share.of(log_part, above)
+
+    def of_channels(self, n_channels: int) -> tuple[Floats, Floats]:
+        """The integral of alpha_i f_i of every channel, and its error."""
+        parts = np.exp(np.concatenate([*self._parts, np.empty(0)]))
+        channel = np.concatenate([*self._channels, np.empty(0, np.int64)])
+        n = max(self.n, 1)
+        mean, square = (
+            np.bincount(channel, values, n_channels) / n for values in (parts, parts**2)
+        )
+        return mean, np.sqrt(np.maximum(square - mean**2, 0.0) / n)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from fabgen.errors import InputError
+from fabgen.interface import one_line
 from fabgen.numerics import log_weights
 from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology
@@ -25,7 +26,7 @@ class ToyChannel:
     prior: str
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ToyIntegrand:
     """f(x) |dx/du| of a density in closed form: no particles, no unit, integral 1.
 
@@ -47,6 +48,9 @@ class ToyIntegrand:
     beam_energies: tuple[float, ...] = ()
     masses: Mapping[int, float] = dataclasses.field(default_factory=dict)
     widths: Mapping[int, float] = dataclasses.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return one_line(self, {}, self.name)
 
     @property
     def dim(self) -> int:

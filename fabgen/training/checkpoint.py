@@ -6,15 +6,20 @@
 A new checkpoint goes into the slot not in use, is flushed to the disk, and becomes the checkpoint
 in the one instant that the new manifest replaces the old: a kill at any moment leaves one of the
 two whole. On reading, the manifest is checked first, then every hash, then Orbax is let in.
+
+Orbax takes paths for patterns and addresses: `[`, `*`, `?`, `\\` and others in the name of a run
+would lead it astray. It is given the open folder under a name without any, /proc/self/fd/N.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,12 +27,32 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 
+from fabgen import interrupts
 from fabgen.errors import FabgenError, InputError
-from fabgen.files import sync, write_atomic
+from fabgen.files import kind, sha256, sync, write_atomic
+from fabgen.json_files import check_keys, damaged, read_json
 
 FORMAT = "fabgen checkpoint 1"
 MANIFEST = "manifest.json"
 SLOTS = ("slot-0", "slot-1")
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """Shape and type of one stored array."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+#: What every manifest has; a training and a sample have notes of their own beside it.
+_KEYS = {
+    "description": dict[str, Any],
+    "slot": str,
+    "leaves": dict[str, _Leaf],
+    "files": dict[str, str],
+}
+_TRAINING_KEYS = {"step": int, "finished": bool, "seconds": float}
 
 
 @dataclass(frozen=True)
@@ -92,7 +117,10 @@ class Checkpointer:
 
     def _manifest(self) -> dict[str, Any] | None:
         manifest = read_manifest(self.path)
-        if manifest is not None and manifest["description"] != _plain(dict(self.description)):
+        if manifest is None:
+            return None
+        _check(self.path, manifest, _TRAINING_KEYS)
+        if manifest["description"] != _plain(dict(self.description)):
             _refuse(self.path, "the checkpoint belongs to another training")
         return manifest
 
@@ -131,16 +159,27 @@ def load_surrogate(
 
 
 def write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
-    """Writes a checkpoint with `notes` in its manifest. An unwritable place raises FabgenError."""
+    """Writes a checkpoint with `notes` in its manifest; only its last folder is made.
+
+    An unwritable place raises FabgenError. A signal that asks for the end waits.
+    """
+    with interrupts.held():
+        _write(directory, tree, notes)
+    interrupts.check()
+
+
+def _write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
     leaves = {name: np.asarray(leaf) for name, leaf in _named_leaves(jax.device_get(tree)).items()}
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(exist_ok=True)
         slot = _free_slot(directory)
-        shutil.rmtree(directory / slot, ignore_errors=True)
-        _orbax_save(directory / slot, leaves)
+        if kind(directory / slot) is not None:
+            shutil.rmtree(directory / slot)  # an error for a link, which it does not follow
+        with open_folder(directory) as folder:
+            _orbax_save(folder / slot, leaves)
         files = {}
         for file in sorted(p for p in (directory / slot).rglob("*") if p.is_file()):
-            files[file.relative_to(directory).as_posix()] = _sha256(file)
+            files[file.relative_to(directory).as_posix()] = sha256(file)
             sync(file)
         for folder in [directory / slot, *(p for p in (directory / slot).rglob("*") if p.is_dir())]:
             sync(folder)
@@ -172,8 +211,8 @@ def _named_leaves(tree: Any) -> dict[str, Any]:
 def _free_slot(directory: Path) -> str:
     """The slot that the manifest, if there is a readable one, does not name."""
     try:
-        used = json.loads((directory / MANIFEST).read_text())["slot"]
-    except (OSError, ValueError, KeyError, TypeError):
+        used = read_json(directory / MANIFEST, dict[str, Any]).get("slot")
+    except InputError:
         used = None
     return SLOTS[1] if used == SLOTS[0] else SLOTS[0]
 
@@ -186,8 +225,33 @@ def _orbax_save(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
     if not stored:
         return path.mkdir()
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-        # Orbax refuses relative paths.
-        checkpointer.save(path.absolute(), args=ocp.args.PyTreeSave(stored), force=True)
+        checkpointer.save(path, args=ocp.args.PyTreeSave(stored), force=True)
+
+
+@contextlib.contextmanager
+def open_folder(directory: Path) -> Iterator[Path]:
+    """A folder under a name that Orbax takes as it is. A symbolic link raises OSError.
+
+    A system without /proc has no such name: then one with other characters than letters, digits and
+    `/._-+=,@ ` raises FabgenError.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        path = _OPEN_FOLDERS / str(descriptor)
+        if not path.is_dir():
+            path = directory.absolute()  # Orbax refuses relative paths
+            if not _PLAIN.fullmatch(str(path)):
+                raise FabgenError(
+                    f"checkpoints cannot be kept in {directory} on this system: choose a run "
+                    "directory whose path has letters, digits and /._-+=,@ only"
+                )
+        yield path
+    finally:
+        os.close(descriptor)
+
+
+_OPEN_FOLDERS = Path("/proc/self/fd")
+_PLAIN = re.compile(r"[\w/.\-+=,@ ]+", re.ASCII)
 
 
 def _replace_manifest(directory: Path, manifest: dict[str, Any]) -> None:
@@ -202,20 +266,27 @@ def read_manifest(directory: Path) -> dict[str, Any] | None:
     """The checked manifest: its own hash and that of every file; None if there is no checkpoint."""
     if not (directory / MANIFEST).exists():
         return None
-    try:
-        manifest = json.loads((directory / MANIFEST).read_text())
-    except (OSError, ValueError):
-        _refuse(directory, "the checkpoint is damaged: its manifest cannot be read")
+    manifest = read_json(directory / MANIFEST, dict[str, Any])
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         _refuse(directory, "the checkpoint was not written by this version of fabgen")
     if manifest.get("sha256") != _digest(manifest):
         _refuse(directory, "the checkpoint is damaged: its manifest was changed")
+    _check(directory, manifest, _KEYS)
+    if manifest["slot"] not in SLOTS:
+        _refuse(directory, "the checkpoint is damaged: its manifest names no slot")
     for name, expected in manifest["files"].items():
         if not (directory / name).is_file():
             _refuse(directory, f"the checkpoint is damaged: {name} is missing")
-        if _sha256(directory / name) != expected:
+        if sha256(directory / name) != expected:
             _refuse(directory, f"the checkpoint is damaged: {name} was changed")
     return manifest
+
+
+def _check(directory: Path, manifest: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
+    try:
+        check_keys(manifest, keys)
+    except ValueError as error:
+        raise damaged(directory / MANIFEST, str(error)) from None
 
 
 def read(
@@ -239,10 +310,11 @@ def read(
                 f"the checkpoint belongs to another training: {name} is {dtype}{list(shape)}, "
                 f"not {np.dtype(leaf.dtype).name}{list(leaf.shape)}",
             )
-    stored = _orbax_restore(
-        directory / manifest["slot"],
-        [name for name, leaf in found.items() if 0 not in leaf["shape"]],
-    )
+    with open_folder(directory) as folder:
+        stored = _orbax_restore(
+            folder / manifest["slot"],
+            [name for name, leaf in found.items() if 0 not in leaf["shape"]],
+        )
     leaves = [
         stored[name]
         if name in stored
@@ -261,10 +333,10 @@ def _orbax_restore(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     try:
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
             how = ocp.args.PyTreeRestore(restore_args=arguments)
-            return checkpointer.restore(path.absolute(), args=how)
+            return checkpointer.restore(path, args=how)
     except (ValueError, KeyError, FileNotFoundError) as error:
         # The hashes agree, so this is a file of another Orbax and no damage.
-        raise FabgenError(f"Orbax cannot read the checkpoint in {path}: {error}") from error
+        raise FabgenError(f"Orbax cannot read the checkpoint: {error}") from error
 
 
 def _refuse(directory: Path, problem: str) -> NoReturn:
@@ -279,8 +351,3 @@ def _plain(value: Any) -> Any:
 def _digest(manifest: Mapping[str, Any]) -> str:
     rest = {key: value for key, value in manifest.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from fabgen import interrupts
 from fabgen.errors import FabgenError, InputError
 from fabgen.surrogate.multichannel import n_channels_of
 from fabgen.training.counters import Counters, Meter, Tally
@@ -219,7 +220,8 @@ def train(
 
     `clock` tells seconds (this module reads no clock of its own). A finished checkpoint returns at
     once. Raises FabgenError if f was zero or not finite wherever it was tried, InputError for a
-    damaged or foreign checkpoint.
+    damaged or foreign checkpoint. A signal that the command line handles (`interrupts`) ends the
+    training after a checkpoint of where it is.
     """
     start = clock()
     trainer = make_trainer(target, surrogate, options, data, rounds)
@@ -255,7 +257,7 @@ def train(
     compile_seconds = stepping = 0.0
     stepped = 0
     advance = None
-    progress_every = max(1, options.log_every // 5)
+    intervals = (options.log_every, options.checkpoint_every, max(1, options.log_every // 5))
     while step < steps:
         if step in rounds and enough(snapshot(state)):
             steps, state = step, jax.jit(trainer.finish)(state, data)
@@ -266,31 +268,35 @@ def train(
             loop = jax.jit(trainer.advance, donate_argnums=0)
             advance = loop.lower(state, np.int64(0), data).compile()
             compile_seconds = clock() - before
-        intervals = (options.log_every, options.checkpoint_every, progress_every)
-        stop = next_stop(step, steps, intervals, (*extra, *rounds))
-        before, first = clock(), step
-        state = advance(state, np.int64(stop), data)
-        step = int(state.step)
-        stepping, stepped = stepping + clock() - before, stepped + step - first
-        if step == steps:
-            state = jax.jit(trainer.finish)(state, data)
-        counters, meter = jax.device_get((state.counters, state.meter))
-        if on_progress is not None:
-            on_progress(progress_of(step, warm_up, steps, counters, meter))
-        if step > 0 and (step % options.log_every == 0 or step in (*rounds, steps)):
-            _refuse_nothing(counters)
-            rate = float(trainer.optimizer.schedule(jnp.asarray(step - 1)))
-            validation = trainer.objective.validation_loss(state.memory)
-            record = log_record(step, counters, meter, seconds(), rate, validation)
-            history.append(record)
-            if on_log is not None:
-                on_log(record)
-            state = state._replace(meter=Meter.zero())
-        if on_snapshot is not None and step in extra:
-            on_snapshot(snapshot(state))
-        due = step % options.checkpoint_every == 0 or step in rounds
-        if (step > 0 and due) or step == steps:
-            save(state, step == steps)
+            interrupts.check()
+        ended = False
+        with interrupts.held():  # nothing that was learned is thrown away
+            while not ended:
+                stop = next_stop(step, steps, intervals, (*extra, *rounds))
+                before, first = clock(), step
+                state = advance(state, np.int64(stop), data)
+                step = int(state.step)
+                stepping, stepped = stepping + clock() - before, stepped + step - first
+                if step == steps:
+                    state = jax.jit(trainer.finish)(state, data)
+                counters, meter = jax.device_get((state.counters, state.meter))
+                if on_progress is not None:
+                    on_progress(progress_of(step, warm_up, steps, counters, meter))
+                if step > 0 and (step % options.log_every == 0 or step in (*rounds, steps)):
+                    _refuse_nothing(counters)
+                    rate = float(trainer.optimizer.schedule(jnp.asarray(step - 1)))
+                    validation = trainer.objective.validation_loss(state.memory)
+                    record = log_record(step, counters, meter, seconds(), rate, validation)
+                    history.append(record)
+                    if on_log is not None:
+                        on_log(record)
+                    state = state._replace(meter=Meter.zero())
+                if on_snapshot is not None and step in extra:
+                    on_snapshot(snapshot(state))
+                ended = step in (*rounds, steps) or interrupts.requested()
+                if ended or (step > 0 and step % options.checkpoint_every == 0):
+                    save(state, step == steps)
+        interrupts.check()
 
     return TrainResult(
         params=state.params,

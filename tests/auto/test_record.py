@@ -35,6 +35,6 @@ def test_it_is_read_as_it_was_written(tmp_path):
 def test_a_damaged_file_is_one_message(tmp_path, text):
     file = tmp_path / "auto.json"
     file.write_text(text)
-    with pytest.raises(InputError, match="cannot be read") as caught:
+    with pytest.raises(InputError, match="the run is damaged") as caught:
         read(file)
     assert "--restart" in str(caught.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
+
 import jax
 import numpy as np
 import pytest
@@ -33,17 +35,49 @@ def test_kinematics(e1, e2, m1, m2):
     np.testing.assert_allclose(incoming.sum(axis=0)[1:], 0.0, atol=1e-12 * (e1 + e2))
     np.testing.assert_allclose([square(p) for p in incoming], [m1**2, m2**2], atol=scale)
     assert incoming[0, 3] > 0 > incoming[1, 3]
-    beta, gamma = float(made.beta), 1 / np.sqrt(1 - float(made.beta) ** 2)
-    boosted = [[gamma * (p[0] + beta * p[3]), 0, 0, gamma * (p[3] + beta * p[0])] for p in incoming]
+    cosh, sinh = np.cosh(float(made.rapidity)), np.sinh(float(made.rapidity))
+    boosted = [[cosh * p[0] + sinh * p[3], 0, 0, cosh * p[3] + sinh * p[0]] for p in incoming]
+    np.testing.assert_allclose(made.lab, lab, rtol=1e-14)
     np.testing.assert_allclose(boosted, lab, atol=1e-11 * (e1 + e2))
     product = lab[0, 0] * lab[1, 0] - lab[0, 3] * lab[1, 3]
     flux = 4 * np.sqrt(product**2 - (m1 * m2) ** 2)
     assert float(made.factor) == pytest.approx(PB_GEV2 / flux, rel=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("energies", "masses"),
+    [
+        ((1e9, 5.11e-4), (0.0, 0.0)),
+        ((5.11e-4, 1e9), (0.0, 0.0)),
+        ((1e12, 1e-6), (0.0, 0.0)),
+        ((1e17, 1e-17), (0.0, 0.0)),
+        ((1e9, 1.777 * (1 + 1e-9)), (0.0, 1.777)),
+        ((173.0 * (1 + 2e-15), 1e12), (173.0, 173.0)),
+        ((91.188 * (1 + 2e-15), 1.777 * (1 + 2e-15)), (91.188, 1.777)),
+        ((1e-3, 4.7 * (1 + 1e-12)), (0.0, 4.7)),
+    ],
+)
+def test_extreme_beams(energies, masses):
+    """Against 60 digits: energies hardly above the mass, or many powers of ten apart."""
+    made = fixed_beams(energies, masses)
+    with localcontext(prec=60):
+        e1, e2, m1, m2 = map(Decimal, (*energies, *masses))
+        k1, k2 = (e1**2 - m1**2).sqrt(), (e2**2 - m2**2).sqrt()
+        s = (e1 + e2) ** 2 - (k1 - k2) ** 2
+        flux = 4 * ((e1 * e2 + k1 * k2) ** 2 - (m1 * m2) ** 2).sqrt()
+        rapidity = ((e1 + e2 + k1 - k2) / (e1 + e2 - k1 + k2)).ln() / 2
+        expected = [float(x) for x in (s.sqrt(), flux / 4 / s.sqrt(), rapidity, k1, k2)]
+        factor = PB_GEV2 / float(flux)
+    found = made.sqrt_s, made.incoming[0, 3], made.rapidity, made.lab[0, 3], -made.lab[1, 3]
+    np.testing.assert_allclose(found, expected, rtol=2e-15, atol=2e-16)
+    assert float(made.factor) == pytest.approx(factor, rel=2e-15)
+    assert tuple(made.lab[:, 0]) == energies
+    np.testing.assert_array_equal(made.incoming[:, 3].sum(), 0.0)
+
+
 def test_symmetric_beams_are_at_rest():
     made = fixed_beams((500.0, 500.0), (0.0, 0.0))
-    assert float(made.beta) == 0.0
+    assert float(made.rapidity) == 0.0
     assert float(made.sqrt_s) == 1000.0
     assert float(made.factor) == pytest.approx(PB_GEV2 / 2e6)  # 1 / (2 s)
     np.testing.assert_array_equal(made.incoming, [[500, 0, 0, 500], [500, 0, 0, -500]])
@@ -53,7 +87,8 @@ def test_decay():
     made = decay_at_rest(173.0)
     np.testing.assert_array_equal(made.incoming, [[173.0, 0, 0, 0]])
     assert float(made.factor) == pytest.approx(1 / 346.0)
-    assert (float(made.sqrt_s), float(made.beta)) == (173.0, 0.0)
+    assert (float(made.sqrt_s), float(made.rapidity)) == (173.0, 0.0)
+    np.testing.assert_array_equal(made.lab, made.incoming)
 
 
 def test_masses_may_be_traced():

@@ -38,7 +38,7 @@ def numbers(limits: Option) -> st.SearchStrategy[float]:
 
 
 def integers(limits: Option) -> st.SearchStrategy[int]:
-    high = None if limits.at_most is None else int(limits.at_most)
+    high = 2**63 - 1 if limits.at_most is None else int(limits.at_most)
     return st.integers(int(limits.at_least), high)
 
 

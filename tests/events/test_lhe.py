@@ -13,7 +13,7 @@ import pytest
 
 from fabgen.errors import FabgenError, InputError
 from fabgen.events.layout import LHE_FORMAT
-from fabgen.events.lhe import decay_beams, write_lhe
+from fabgen.events.lhe import Earlier, decay_beams, write_lhe
 from fabgen.events.record import EventBatch, EventTopology, Resonance
 
 GOLDEN = Path(__file__).with_name("golden.lhe")
@@ -195,12 +195,14 @@ def test_decay_of_one_particle(path, file_info, top_batch, tops) -> None:
 def test_header_is_safe_xml(path, file_info, tops, top_batch) -> None:
     """Markup, CDATA ends, quotes and umlauts of a card survive; control characters do not."""
     card = 'process = "a & b > c"\n# <tag> ]]> -- \u00fc \x00\n'
-    write_lhe(path, file_info(card=card, process="e+ e- > <x>"), (tops,), [top_batch(1)])
+    info = file_info(card=card, process="e+ e- > <x>", notes=("a < b", "and more"))
+    write_lhe(path, info, (tops,), [top_batch(1)])
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     header = ET.fromstring(data).find("header")
     assert header.findtext("fabgen_card").strip("\n") == card.replace("\x00", "?").strip("\n")
     assert header.findtext("slha").strip("\n") == file_info().slha.strip("\n")
     assert "process: e+ e- > <x>" in header.findtext("fabgen")
+    assert header.findtext("fabgen").endswith("\nnote: a < b\nnote: and more\n")
     assert pylhe.LHEFile.fromfile(path).header is not None
 
 
@@ -276,3 +278,42 @@ def test_off_shell_external_leg_is_never_written(path, file_info, tops, top_batc
     light = replace(tops, masses=(0.0, 0.0, 0.0, 0.0, 0.0, 80.419, 4.7))
     with pytest.raises(FabgenError, match="mass shell"):
         write_lhe(path, file_info(), (light,), [top_batch(3)])
+
+
+def text_of(path: Path) -> str:
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+
+
+def test_appended_events_stand_there_as_if_written_at_once(path, file_info) -> None:
+    """Of two processes: their shares and largest weights are those of all events."""
+    topologies = tuple(EventTopology((-11, 11, -i, i), 2, (0.0,) * 4, process=i) for i in (13, 15))
+    kinds = np.arange(60) % 2
+    batch = back_to_back(60, kinds, 0 * kinds)
+    parts = [batch.take(slice(0, 35)), batch.take(slice(35, 60))]
+    first, whole = path.with_name("a" + path.name), path.with_name("b" + path.name)
+    earlier = Earlier(first, write_lhe(first, file_info(), topologies, parts[:1]).sums)
+    written = write_lhe(path, file_info(), topologies, parts[1:], earlier=earlier)
+    at_once = write_lhe(whole, file_info(), topologies, parts)
+    assert text_of(path) == text_of(whole)
+    assert written.sums == at_once.sums
+    assert (written.events, written.max_weight) == (25, 60.0)
+    lines = pylhe.LHEFile.fromfile(path).init.procInfo
+    assert [line.unitWeight for line in lines] == [59.0, 60.0]
+    assert len(pylhe.LHEFile.fromfile(path, generator=False).events) == 60
+    # A second time, and nothing but the weights of the first file in the way.
+    last = path.with_name("c" + path.name)
+    write_lhe(last, file_info(), topologies, parts[:1], earlier=Earlier(path, written.sums))
+    assert len(pylhe.LHEFile.fromfile(last, generator=False).events) == 95
+
+
+def test_nothing_is_appended_to_another_file(path, file_info, tops, top_batch) -> None:
+    first = path.with_name("a" + path.name)
+    sums = write_lhe(first, file_info(), (tops,), [top_batch(5)]).sums
+    for info in (file_info(card="another"), file_info(cross_section=2.0)):
+        with pytest.raises(InputError, match="does not begin as this run"):
+            write_lhe(path, info, (tops,), [top_batch(5)], earlier=Earlier(first, sums))
+    first.write_bytes(first.read_bytes()[:-3])
+    with pytest.raises(FabgenError, match="does not end as an event file"):
+        write_lhe(path, file_info(), (tops,), [top_batch(5)], earlier=Earlier(first, sums))
+    assert [p.name for p in path.parent.iterdir()] == [first.name]

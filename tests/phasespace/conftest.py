@@ -211,10 +211,10 @@ def evaluated():
 
 @pytest.fixture(scope="session")
 def passing():
-    """passing(cuts, momenta) -> (events,) bool."""
+    """passing(cuts, momenta, masses) -> (events,) bool."""
 
-    def passing(cuts, momenta):
-        return _evaluated(lambda p, _: (cuts.passes(p),), momenta, ())[0]
+    def passing(cuts, momenta, masses):
+        return _evaluated(lambda p, m: (cuts.passes(p, m),), momenta, np.array(masses))[0]
 
     return passing
 

@@ -223,9 +223,9 @@ def test_channels_together_give_the_volume_within_cuts(
     integrand, channels, _ = built(process)
     cuts: Cuts = integrand.components[0].terms[0].cuts
     momenta, values = mixture(process)
-    value, error = total(values * passing(cuts, momenta), len(channels))
+    value, error = total(values * passing(cuts, momenta, np.zeros(3)), len(channels))
     momenta, log_jacobian = evaluated(Rambo(3).forward, samples(5), point(process))
-    expected, uncertain = integral(np.exp(log_jacobian) * passing(cuts, momenta))
+    expected, uncertain = integral(np.exp(log_jacobian) * passing(cuts, momenta, np.zeros(3)))
     assert error < 0.02 * expected
     assert abs(value - expected) <= 4 * math.hypot(error, uncertain)
 

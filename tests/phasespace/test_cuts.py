@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fabgen.card.cuts import CUT_KEYS
 from fabgen.errors import InputError
-from fabgen.phasespace.cuts import CutLeg, Cuts
+from fabgen.phasespace.cuts import CutLeg, Cuts, Event
 
 #: Two of every class, three jets and leptons of two flavours; some legs come from decays.
 LEGS = (
@@ -34,6 +34,7 @@ LEGS = (
     CutLeg("a", 22, from_decay=True),
 )
 MASS = {"b": 4.7, "heavy": 100.0}
+MASSES = np.array([MASS.get(leg.kind, 0.0) for leg in LEGS])
 EVENTS = 200
 
 
@@ -42,8 +43,7 @@ def momenta():
     """(legs, 4, events) in GeV; they conserve nothing, which cuts do not mind."""
     rng = np.random.default_rng(5)
     vector = rng.normal(size=(len(LEGS), 3, EVENTS)) * rng.exponential(40.0, (len(LEGS), 1, EVENTS))
-    mass = np.array([MASS.get(leg.kind, 0.0) for leg in LEGS])[:, None]
-    energy = np.sqrt(mass**2 + np.sum(vector**2, axis=1))
+    energy = np.sqrt(MASSES[:, None] ** 2 + np.sum(vector**2, axis=1))
     return np.concatenate([energy[:, None], vector], axis=1)
 
 
@@ -122,24 +122,49 @@ def test_against_loops(key, cut_decays, momenta, passing):
         bound = float(np.median(extreme))
     expected = [all((v <= bound) if cut.is_maximum else (v >= bound) for v in vs) for vs in found]
     cuts = Cuts.from_card({key: bound, "cut_decays": cut_decays}, LEGS)
-    np.testing.assert_array_equal(passing(cuts, momenta), expected)
+    np.testing.assert_array_equal(passing(cuts, momenta, MASSES), expected)
     if any(found):
         assert 0 < sum(expected) < EVENTS
 
 
 def test_together(momenta):
     card = {"ptj": 10.0, "etaj": 2.5, "drjj": 0.4, "ptl": 5.0}
-    together = Cuts.from_card(card, LEGS).passes(momenta)
-    alone = [Cuts.from_card({k: v}, LEGS).passes(momenta) for k, v in card.items()]
+    together = Cuts.from_card(card, LEGS).passes(momenta, MASSES)
+    alone = [Cuts.from_card({k: v}, LEGS).passes(momenta, MASSES) for k, v in card.items()]
     np.testing.assert_array_equal(together, np.all(alone, axis=0))
-    assert np.all(Cuts.from_card({}, LEGS).passes(momenta))
+    assert np.all(Cuts.from_card({}, LEGS).passes(momenta, MASSES))
     # classes that do not occur
-    assert np.all(Cuts.from_card(card, [CutLeg("heavy", 6)] * 2).passes(momenta[:2]))
+    assert np.all(Cuts.from_card(card, [CutLeg("heavy", 6)] * 2).passes(momenta[:2], MASSES[:2]))
+
+
+def test_energies_and_rapidities_of_the_lab(momenta):
+    """From momenta in another frame: boosted by hand, and where the lab has no digits left."""
+    cosh, sinh = math.cosh(1.3), math.sinh(1.3)
+    lab = momenta.copy()
+    lab[:, 0], lab[:, 3] = (
+        cosh * momenta[:, 0] + sinh * momenta[:, 3],
+        cosh * momenta[:, 3] + sinh * momenta[:, 0],
+    )
+    here, there = Event(lab, MASSES), Event(momenta, MASSES, 1.3)
+    np.testing.assert_allclose(there.energy, lab[:, 0], rtol=1e-12)
+    np.testing.assert_allclose(there.rapidity, np.arctanh(lab[:, 3] / lab[:, 0]), rtol=1e-9)
+    np.testing.assert_allclose(there.rapidity, here.rapidity, rtol=1e-9)
+    np.testing.assert_allclose(here.delta_r(0, 3), there.delta_r(0, 3), rtol=1e-9)
+    # E - pz = 2e-16 E at 45 degrees
+    sideways = np.array([[[math.sqrt(2.0)], [1.0], [0.0], [1.0]]])
+    (boosted,) = Event(sideways, np.zeros(1), 18.0).rapidity
+    assert float(boosted[0]) == pytest.approx(18.0 + math.asinh(1.0), rel=1e-15)
+
+
+def test_rapidity_along_the_beam():
+    p = np.array([[[5.0, 5.0, 5.0], [0.0] * 3, [0.0] * 3, [5.0, -5.0, 0.0]]])
+    np.testing.assert_array_equal(Event(p, np.zeros(1)).rapidity[0, :2], [np.inf, -np.inf])
+    np.testing.assert_array_equal(Event(p[..., 2:], np.full(1, 5.0)).rapidity, [[0.0]])
 
 
 def test_too_few_legs_for_a_cut(momenta):
     cuts = Cuts.from_card({"ptj2min": 1e6, "ht2min": 1e6, "mmnl": 1e6}, [LEGS[0], LEGS[1]])
-    assert np.all(cuts.passes(momenta[:2]))
+    assert np.all(cuts.passes(momenta[:2], MASSES[:2]))
 
 
 def test_static_and_without_gradient(momenta):
@@ -150,11 +175,11 @@ def test_static_and_without_gradient(momenta):
     along = jnp.array(momenta).at[:, 1:3].set(0.0)  # everything along the beam: no number is finite
 
     def scalar(p):
-        return jnp.sum(jnp.where(cuts.passes(p), p[0, 0], 0.0))
+        return jnp.sum(jnp.where(cuts.passes(p, MASSES), p[0, 0], 0.0))
 
     for p in (jnp.array(momenta), along, along.at[0].set(jnp.nan)):
         assert np.all(np.isfinite(jax.grad(scalar)(p)))
-    assert not np.any(cuts.passes(along))
+    assert not np.any(cuts.passes(along, MASSES))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +229,7 @@ def test_bounds_hold(name, passing):
     p = np.stack(
         [transverse * np.cosh(y), pts * np.cos(phi), pts * np.sin(phi), transverse * np.sinh(y)], 1
     )
-    inside = p[..., passing(cuts, p)]
+    inside = p[..., passing(cuts, p, masses)]
     assert inside.shape[2] > 20
     rounding = 1 - 1e-9
     for i in range(n):

@@ -24,7 +24,9 @@ def test_features_are_invariants_of_order_one(n_final):
     found = np.asarray(event_features(p, 2))
     assert found.shape == (n_event_features(2, n_final), 50)
     assert np.abs(found).max() < 4.0
-    np.testing.assert_allclose(event_features(boost_z(p, 0.4), 2), found, atol=1e-9)
+    np.testing.assert_allclose(
+        event_features(boost_z(p, np.zeros(n_final + 2), 0.4), 2), found, atol=1e-9
+    )
     # With massless particles the last ones are rapidities, up to a factor.
     energy, z = p[2:, 0], p[2:, 3]
     rapidity = 0.5 * np.log((energy + z) / (energy - z))

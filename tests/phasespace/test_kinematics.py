@@ -15,13 +15,11 @@ from hypothesis import strategies as st
 from fabgen.phasespace.kinematics import (
     boost_from_rest,
     delta_phi,
-    delta_r,
     invariant_mass,
     isotropic_angles,
     kallen,
     mass_squared,
     pair_products,
-    rapidity,
     relative_momentum,
     safe_sqrt,
     subset_mass_squared,
@@ -58,18 +56,10 @@ def test_observables():
     np.testing.assert_allclose(mass_squared(p), 4.7**2, rtol=1e-9)
     np.testing.assert_allclose(invariant_mass(p), 4.7, rtol=1e-9)
     np.testing.assert_allclose(transverse_momentum(p), np.hypot(p[1], p[2]), rtol=1e-14)
-    np.testing.assert_allclose(rapidity(p), np.arctanh(p[3] / p[0]), rtol=1e-10)
     phi = [np.arctan2(v[2], v[1]) for v in (p, q)]
     difference = np.abs(phi[0] - phi[1])
     difference = np.minimum(difference, 2 * math.pi - difference)
     np.testing.assert_allclose(delta_phi(p, q), difference, atol=1e-14)
-    expected = np.hypot(rapidity(p) - rapidity(q), difference)
-    np.testing.assert_allclose(delta_r(p, q), expected, rtol=1e-13)
-
-
-def test_rapidity_along_the_beam():
-    p = jnp.array([[5.0, 5.0, 5.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [5.0, -5.0, 0.0]])
-    np.testing.assert_array_equal(rapidity(p), [np.inf, -np.inf, 0.0])
 
 
 @pytest.mark.parametrize("speed", [1e-3, 1.0, 1e4])

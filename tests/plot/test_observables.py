@@ -8,6 +8,8 @@ import pytest
 from fabgen.plot.observables import (
     by_transverse_momentum,
     invariant_mass,
+    light_cone,
+    light_cone_mass,
     observables,
     rapidity,
     transverse_momentum,
@@ -27,9 +29,33 @@ def test_of_one_momentum():
     p = np.array(momentum(2.0, 3.0, 4.0, 5.0))
     assert invariant_mass(p) == pytest.approx(2.0)
     assert transverse_momentum(p) == 5.0
-    assert rapidity(p) == pytest.approx(np.arctanh(5.0 / p[0]))
-    assert rapidity(np.array([1.0, 0.0, 0.0, 1.0])) == np.inf
     assert invariant_mass(np.array([1.0, 0.0, 0.0, 1.0 + 1e-15])) == 0.0
+
+
+@pytest.mark.parametrize("bounds", [(2.0, 2.0), (0.0, 5.0)])
+def test_light_cone(bounds):
+    p, q = momentum(2.0, 3.0, 4.0, 5.0), momentum(2.0, 1.0, 0.0, -3.0)
+    (cones,) = light_cone(np.array([[p, q]]), *np.array(bounds)[:, None] * [1.0, 1.0])
+    np.testing.assert_allclose(light_cone_mass(cones), 2.0, rtol=1e-12)
+    np.testing.assert_allclose(rapidity(cones), np.arctanh([5.0 / p[0], -3.0 / q[0]]))
+    both = np.add(p, q)
+    assert light_cone_mass(cones.sum(axis=0)) == pytest.approx(invariant_mass(both))
+    assert rapidity(cones.sum(axis=0)) == pytest.approx(np.arctanh(2.0 / both[0]))
+    along = light_cone(np.array([[[1.0, 0.0, 0.0, 1.0]]]), np.zeros(1), np.zeros(1))
+    assert rapidity(along) == np.inf
+
+
+def test_fast_frames():
+    """A pair of 100 GeV that the lab sees with 1e12 GeV: E - pz is 1e-16 of E."""
+    y = 24.0
+    pair = EventTopology((-11, 11, 13, -13), 2, (0.0,) * 4)
+    final = [[50 * np.cosh(y + s), 80.0 * s, 60.0 * s, 50 * np.sinh(y + s)] for s in (0.5, -0.5)]
+    event = np.array([[[0.0] * 4, [0.0] * 4, *final]])
+    event[0, :2, 0] = 1.0
+    found = {one.file: one.values(event)[0] for one in observables([pair])}
+    assert found["y_mu_minus"] == pytest.approx(24.5, rel=1e-14)
+    assert found["y_mu_plus"] == pytest.approx(23.5, rel=1e-14)
+    assert found["mass_mu_minus_mu_plus"] == pytest.approx(100 * np.cosh(0.5), rel=1e-12)
 
 
 def test_equal_legs_are_ordered_event_by_event():

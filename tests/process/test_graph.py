@@ -9,8 +9,9 @@ from itertools import product
 import pytest
 
 from fabgen.model import load_model
+from fabgen.process.counting import DiagramCounter
 from fabgen.process.expansion import expand
-from fabgen.process.graph import build_graph, lowest_qed
+from fabgen.process.graph import build_graph
 from fabgen.process.parser import parse_process
 from fabgen.process.resonances import s_channel
 from fabgen.process.subprocesses import find_subprocesses
@@ -191,7 +192,7 @@ def test_orders_of_single_links():
 )
 def test_lowest_qed_order(process, lowest):
     (tree,) = expand(parse_process(process), MODEL, {}, orders=("QCD", "QED"))
-    assert lowest_qed(MODEL, tree.core) == lowest
+    assert DiagramCounter(MODEL).count(tree.core).qed == lowest
 
 
 # -- exclusions and required propagators -----------------------------------------------------------

@@ -62,6 +62,25 @@ def test_decays_keep_their_parentheses_and_their_own_restrictions():
     assert [decay.parent for decay in line.decays] == ["t", "t~"]
 
 
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("e+ e- > mu+ mu- @1 QED<=2", "e+ e- > mu+ mu- QED<=2 @1"),
+        ("e+ e- > mu+ mu- / h @ 1 QED=2 $$ z", "e+ e- > mu+ mu- / h $$ z QED=2 @1"),
+        ("p p > t t~ @1 QCD=2, t > w+ b", "p p > t t~ QCD=2, t > w+ b @1"),
+    ],
+)
+def test_restrictions_go_on_behind_the_number(text, same):
+    assert parse_process(text) == parse_process(same)
+    assert parse_process(text).number == 1
+
+
+def test_orders_of_a_whole_chain():
+    line = parse_process("e+ e- > t t~, t > w+ b @3 QED=4 qcd<=1")
+    assert (line.number, line.core.orders) == (3, ())
+    assert line.orders == (Order("QED", "<=", 4), Order("qcd", "<=", 1))
+
+
 MISTAKES = [
     # text, part of the problem, part of what was found
     ("", "empty", "''"),
@@ -120,7 +139,9 @@ MISTAKES = [
     ("e+ e- > mu+ mu- @", "incomplete", "'@'"),
     ("e+ e- > mu+ mu- @1 @2", "twice", "'@2'"),
     ("e+ e- > t t~ @1, t > w+ b @1", "twice", "'@1'"),
-    ("e+ e- > mu+ mu- @1 QED=2", "follows the process number", "'QED=2'"),
+    ("e+ e- > t t~, t > w+ b @1 / z", "follows the process number", "'/'"),
+    ("e+ e- > t t~, t > w+ b @1 QED==2", "bounded from above", "'QED==2'"),
+    ("e+ e- > t t~ QED=2 @1 QED=2", "given twice", "'QED=2'"),
     ("e+ e- > t t~, (t > w+ b @1)", "wrong place", "'@1'"),
     ("e+ e- @1 > t t~", "wrong place", "'@1'"),
 ]

@@ -115,11 +115,16 @@ def test_orders_of_a_link_leave_no_minimum():
         ("e+ e- > mu+ e-", "lepton family"),
         ("u d > c s", "flavour"),
         ("t > w+ s", "flavour"),
-        ("e+ e- > mu+ mu- QED=1", "raise or drop the orders"),
-        ("e+ e- > mu+ mu- / a z", "raise or drop the orders"),
-        ("h > g g", "orders"),  # a loop
-        ("e+ e- > t t~, t > w+ s", "flavour"),
-        ("l+ l- > j g", ""),
+        ("u d > u~ w+", "does not conserve baryon number"),
+        ("e+ e- > mu+ mu- QED=1", "raise or drop the orders (there are diagrams of QCD=0 QED=2)"),
+        ("u u~ > t t~ QED=0 QCD=0", "diagrams of QCD=0 QED=2 or QCD=2 QED=0"),
+        ("e+ e- > mu+ mu- / a z QED=2", "'/ a z' removes all diagrams"),
+        ("e+ e- > mu+ mu- $$ a z", "'$$ a z' removes all diagrams"),
+        ("e+ e- > w+ > mu+ mu-", "'> w+ >' removes all diagrams"),
+        ("e+ e- > mu+ mu- / a z QED=1", "'/ a z' removes all diagrams, and no diagrams have QED<"),
+        ("e+ e- > mu+ mu- / a $$ z", "'/ a' and '$$ z' together remove all diagrams"),
+        ("e+ e- > t t~, t > w+ s", "t > w+ s: quark flavour"),
+        ("e+ e- > t t~, t > w+ b, t~ > w- b~ @1 QED=3", "whole chain have QED<=3"),
     ],
 )
 def test_no_diagrams(process, hint):
@@ -128,6 +133,61 @@ def test_no_diagrams(process, hint):
     assert error.value.key == "process"
     assert error.value.found == process
     assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        *("g g > h", "h > a a", "h > g g", "g g > h h", "g g > z", "h > z a", "a a > a a"),
+        *("g g > h QED=5", "e+ e- > z h, h > g g", "l+ l- > j g"),
+    ],
+)
+def test_no_tree_at_any_order(process):
+    with pytest.raises(InputError, match="the process has no diagrams") as error:
+        find_subprocesses(MODEL, [process])
+    assert "first at one loop" in error.value.hint
+    assert "no effective vertex in this model (sm)" in error.value.hint
+    assert not any(word in error.value.hint for word in ("raise or drop", "flavour", "massless"))
+
+
+@pytest.mark.parametrize(
+    ("model", "process", "particle"),
+    [
+        ("sm", "h > mu+ mu-", "mu-"),
+        ("sm", "e+ e- > z h, h > c c~", "c"),
+        ("sm", "mu+ mu- > h > b b~", "mu-"),
+        ("sm-no_b_mass", "h > b b~", "b"),
+    ],
+)
+def test_massless_fermions_do_not_couple_to_the_higgs(model, process, particle):
+    with pytest.raises(InputError) as error:
+        find_subprocesses(load_model(model), [process])
+    assert f"{particle} is massless in this model and does not couple to h" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("bound", "orders"),
+    [
+        ("QED<=2", ["QED<=0", "QED<=1", "QED<=1"]),
+        ("QED=3", ["QED<=0", "QED<=1", "QED<=1"]),
+        ("qed=4", ["QED<=2", "QED<=1", "QED<=1"]),
+        ("QED=4 QCD=0", ["QED<=2 QCD<=0", "QED<=1 QCD<=0", "QED<=1 QCD<=0"]),
+    ],
+)
+def test_orders_of_a_whole_chain_are_shared_out(bound, orders):
+    chain = f"u u~ > t t~, t > w+ b, t~ > w- b~ @1 {bound}"
+    [subprocess], _ = find_subprocesses(MODEL, [chain])
+    tree = subprocess.tree
+    links = [tree.core, *(decay.core for decay in tree.decays)]
+    assert [" ".join(map(str, core.orders)) for core in links] == orders
+
+
+def test_orders_of_a_chain_that_several_links_could_use():
+    with pytest.raises(InputError, match="in several ways") as error:
+        find_subprocesses(MODEL, ["u u~ > z u u~, z > u u~ d d~ @1 QED=4"])
+    assert error.value.key == "process"
+    with pytest.raises(InputError, match="no coupling order"):
+        find_subprocesses(MODEL, ["e+ e- > t t~, t > w+ b @1 NP=2"])
 
 
 def test_one_line_of_several_without_diagrams():

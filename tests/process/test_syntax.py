@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabgen.process.parser import parse_process
-from fabgen.process.syntax import Core, Decay, DecayTree, Order, ProcessLine, format_process
+from fabgen.process.syntax import (
+    Core,
+    Decay,
+    DecayTree,
+    Order,
+    ProcessLine,
+    format_process,
+    process_numbers,
+)
 
 NAMES = st.sampled_from(
     [
@@ -155,3 +163,23 @@ def test_final_particles_of_a_tree_replace_the_decayed_ones_in_place():
 )
 def test_keys_ignore_the_order_of_final_particles_and_nothing_else(one, other, equal):
     assert (tree(one).key() == tree(other).key()) is equal
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ([None], (1,)),
+        ([None, None, None], (1, 2, 3)),
+        ([0, 1], (0, 1)),
+        ([3], (3,)),
+        ([5, 5, None], (5, 5, 3)),
+        ([None, 7, None], (1, 7, 3)),
+        ([2, None], (2, 3)),
+        ([None, 1, 3], (2, 1, 3)),
+        ([None, 1, None, 3], (2, 1, 4, 3)),
+    ],
+)
+def test_numbers_of_processes(numbers, expected):
+    """`@N`, else the position, unless that is the `@N` of another."""
+    texts = ["e+ e- > z h" + ("" if n is None else f" @{n}") for n in numbers]
+    assert process_numbers([parse_process(text) for text in texts]) == expected

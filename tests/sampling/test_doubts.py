@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from fabgen.metrics import WeightSum
 from fabgen.sampling.doubts import Estimate, doubts, with_error_for
-from fabgen.sampling.integrate import survey
+from fabgen.sampling.integrate import ChannelSurvey, survey
 from fabgen.sampling.reference import Reference, Witness
 
 N = 100_000
@@ -34,7 +35,7 @@ def random(seed=1):
 
 def reference_of(parts, weights):
     reference = Reference()
-    reference.add(Witness(np.log(parts), np.log(weights)), len(parts))
+    reference.add(Witness(np.log(parts), np.log(weights)), np.zeros(len(parts)), len(parts))
     return reference
 
 
@@ -130,9 +131,31 @@ def test_what_the_surrogate_misses_is_found_by_a_reference():
 def test_a_reference_keeps_points_with_f_above_zero_and_counts_all():
     reference = Reference()
     parts = np.array([-np.inf, 0.0, 0.0, np.nan])
-    reference.add(Witness(parts, np.array([-np.inf, 3.0, 1.0, 0.0])), 3)
+    reference.add(Witness(parts, np.array([-np.inf, 3.0, 1.0, 0.0])), np.array([0, 1, 2, 0]), 3)
     assert reference.n == 3
     share = reference.share_above(2.0)
     assert share.value == pytest.approx(0.5)
     assert share.points == pytest.approx(1.0)
     assert Reference().share_above(0.0).value == 0.0
+    integrals, errors = reference.of_channels(3)
+    np.testing.assert_allclose(integrals, [0.0, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(errors[1:], np.sqrt((1 / 3 - 1 / 9) / 3))
+
+
+def test_a_channel_that_misses_its_part_is_told_and_covered():
+    """Two channels of half the integral each; the second draws hardly any of its own part."""
+    n, channel = 20_000, np.arange(20_000) % 2
+    w = np.where(channel == 0, 1.0, 0.9) * (1.0 + 0.1 * random().random(n))
+    whole = survey_of(w)
+
+    def part(number, shrink=1.0):
+        own = survey_of(0.5 * w[channel == number] * shrink)
+        return ChannelSurvey(0.5, own.metrics, own.log_w_max)
+
+    found = dataclasses.replace(whole, channels=(part(0), part(1)))
+    parts = np.where(channel == 0, 1.05, 1.05)
+    reference = Reference()
+    reference.add(Witness(np.log(parts), np.zeros(n)), channel, n)
+    assert reasons(found, reference).startswith("channel 2 misses 5")
+    error = with_error_for(found, doubts(found, reference)).metrics.integral_error
+    assert error == pytest.approx(0.525 - 0.4725, rel=0.05)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import sys
 from typing import NamedTuple
 
 import jax
@@ -11,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fabgen import interrupts
 from fabgen.errors import FabgenError, InputError
 from fabgen.training import Checkpointer, checkpoint, load_surrogate, save_surrogate, train
 
@@ -207,12 +210,12 @@ class Recorder:
     def __init__(self):
         self.lines = []
 
-    def run(self, toys, directory, kill_at=None):
+    def run(self, toys, directory, kill_at=None, on_log=None):
         checkpointer = Checkpointer(directory, {"method": "fab"})
         resume = checkpointer.resume_step or 0
         self.lines = [line for line in self.lines if line.step <= resume]
 
-        def on_log(line):
+        def record(line):
             self.lines.append(line)
             if line.step == kill_at:
                 raise Killed
@@ -221,7 +224,13 @@ class Recorder:
             steps=STEPS, batch_size=16, log_every=LOG, checkpoint_every=CHECKPOINT
         )
         target = toys.KumaraswamyTarget(((0.8, 1.2), (0.3, -0.5)))
-        return train(target, toys.Kumaraswamy(2), options, checkpointer=checkpointer, on_log=on_log)
+        return train(
+            target,
+            toys.Kumaraswamy(2),
+            options,
+            checkpointer=checkpointer,
+            on_log=on_log or record,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +255,29 @@ def test_a_killed_run_resumes_bit_for_bit(toys, unbroken, tmp_path):
     assert resumed.resumed_step == 18
     assert_same(resumed.state, unbroken[1].state)
     assert recorder.lines == unbroken[2]
+
+
+def test_an_interrupted_run_loses_no_step_and_goes_on_bit_for_bit(
+    toys, unbroken, tmp_path, monkeypatch
+):
+    """Signals before the first checkpoint, between two of them, and at the end."""
+    recorder, lines = Recorder(), []
+    for step in (4, 16, 24):
+        monkeypatch.setattr(interrupts, "_state", interrupts._State(installed=True))
+
+        def log_and_signal(line, step=step):
+            lines.append(line)
+            if line.step == step:
+                interrupts._handle(signal.SIGTERM, sys._getframe())
+
+        with pytest.raises(KeyboardInterrupt):
+            recorder.run(toys, tmp_path, on_log=log_and_signal)
+        assert Checkpointer(tmp_path, {"method": "fab"}).resume_step == step
+    assert Checkpointer(tmp_path, {"method": "fab"}).finished
+    monkeypatch.setattr(interrupts, "_state", interrupts._State())
+    resumed = recorder.run(toys, tmp_path)
+    assert_same(resumed.state, unbroken[1].state)
+    assert lines == unbroken[2]
 
 
 def test_a_finished_run_returns_at_once(toys, unbroken):

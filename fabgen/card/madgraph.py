@@ -1,0 +1,246 @@
+"""Recognises the cards of MadGraph and says what they are as TOML, as far as fabgen has it.
+
+Process cards (generate, add process, define, import model, set, output, launch), run cards
+(`value = name ! comment`) and parameter cards (SLHA: BLOCK, DECAY).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from fabgen.card import toml
+from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.card.meant import KNOWN_NAMES, SM_PARAMETERS, parameter_name
+from fabgen.card.schema import MODELS
+from fabgen.errors import InputError
+
+_COMMAND = re.compile(
+    r"(generate|add\s+(?:process|model)|define|import(?:\s+model)?|output|launch|set|display|decay"
+    r"|check|compute_widths|install|open)"
+    r"(?=\s|$)(?!\s*=)\s*(.*)",
+    re.IGNORECASE,
+)
+_RUN_LINE = re.compile(r"(\S+)\s*=\s*([A-Za-z]\w*)\s*(?:[!#].*)?")
+_SLHA_LINE = re.compile(r"block\s+[A-Za-z]\w*|decay\s+\d+\s+\S+", re.IGNORECASE)
+#: (block, code) of a parameter card, and the width of a DECAY by its PDG id.
+_SLHA = {
+    **{("sminputs", 1): "aEWM1", ("sminputs", 2): "Gf", ("sminputs", 3): "aS"},
+    **{("mass", 5): "MB", ("mass", 6): "MT", ("mass", 15): "MTA"},
+    **{("mass", 23): "MZ", ("mass", 25): "MH"},
+    **{("yukawa", 5): "ymb", ("yukawa", 6): "ymt", ("yukawa", 15): "ymtau"},
+    **{("decay", 6): "WT", ("decay", 23): "WZ", ("decay", 24): "WW", ("decay", 25): "WH"},
+}
+#: Names of the run card by table and key; energies and cuts come beside these.
+_NUMBERS = {
+    "nevents": ("generation", "events"),
+    "iseed": ("generation", "seed"),
+    "bwcutoff": ("phase_space", "bw_cutoff"),
+    "scale": ("scales", "renormalization"),
+    "dsqrt_q2fact1": ("scales", "factorization"),
+}
+#: Blocks of a parameter card as `set` names them.
+_BLOCKS = {"mass": "mass", "sminputs": "sminputs", "yukawa": "yukawa", "width": "decay"}
+#: What takes the place of a command without a key in a card.
+_INSTEAD = {
+    "output": "the directory of a run is --run DIR of fabgen generate",
+    "launch": "fabgen generate CARD writes events",
+    "decay": 'decays stand behind the process: process = "p p > t t~, t > w+ b"',
+    "display": "fabgen show CARD lists diagrams",
+    "import model": f"the models are {', '.join(MODELS)}",
+}
+_CARDS = {"process": "process card", "run": "run card", "parameters": "parameter card (SLHA)"}
+
+
+@dataclasses.dataclass
+class Foreign:
+    """What a text that is no card of fabgen was read as, filled line by line.
+
+    first: the line that gave it away. tables: keys by table, "" for those above all tables.
+    left_out: lines and names without a counterpart. energies: of the beams in GeV, by name.
+    """
+
+    kind: str = ""
+    first: str = ""
+    tables: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    left_out: list[str] = dataclasses.field(default_factory=list)
+    energies: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"a {_CARDS[self.kind]} of MadGraph"
+
+    def toml_lines(self) -> Iterator[str]:
+        """The TOML that says the same."""
+        tables = dict(self.tables)
+        if self.energies:
+            first = self.energies.get("ebeam1", self.energies.get("ebeam2"))
+            tables["beams"] = {"energy": [first, self.energies.get("ebeam2", first)]}
+        for table in ("", *sorted(tables.keys() - {""})):
+            if table:
+                yield f"[{table}]"
+            for key, value in tables.get(table, {}).items():
+                if key == "process" and len(value) == 1:
+                    value = value[0]
+                yield f"{toml.key(key)} = {toml.value(value)}"
+
+    def put(self, table: str, key: str, value: Any) -> None:
+        self.tables.setdefault(table, {})[key] = value
+
+    def see(self, kind: str, line: str) -> None:
+        if not self.kind:
+            self.kind, self.first = kind, line
+
+
+def recognise(text: str) -> Foreign | None:
+    """What a text is, if it is a card of MadGraph."""
+    found = Foreign()
+    block = ""
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        line = line.strip()
+        if not line or line.startswith(("#", "!", "<")):
+            continue
+        plain = line.split("#")[0].strip()
+        run = _RUN_LINE.fullmatch(line)
+        if _SLHA_LINE.match(plain):
+            found.see("parameters", line)
+            block, *rest = plain.lower().split()
+            if block == "decay":
+                _slha(found, "decay", rest)
+            else:
+                block = rest[0]
+        elif command := _COMMAND.fullmatch(plain):
+            found.see("process", line)
+            _command(found, " ".join(command[1].lower().split()), command[2].strip(), plain)
+        elif run and run[2].lower() in KNOWN_NAMES:
+            found.see("run", line)
+            _setting(found, run[2].lower(), run[1])
+        elif found.kind == "parameters":
+            _slha(found, block, plain.split())
+        elif found.kind:
+            found.left_out.append(plain)
+    return found if found.kind else None
+
+
+def refuse_command(text: str) -> None:
+    """Raises InputError for a process that begins as a command of MadGraph: what to write."""
+    first = _COMMAND.match(text.strip())
+    found = recognise(text) if first else None
+    if first is None or found is None:
+        return
+    command = " ".join(first[1].lower().split())
+    lines = list(found.toml_lines())
+    if command == "add process":
+        lines = [f'process = ["...", {line.removeprefix("process = ")}]' for line in lines]
+    instead = _instead(found) or "no such command; fabgen --help lists what there is"
+    raise InputError(
+        f"'{command}' is a command of MadGraph and not part of a process",
+        key="process",
+        found=" ".join(text.split()),
+        allowed="\n".join(["in a card:", *lines]) if lines else instead,
+        hint=instead if lines and found.left_out else None,
+    )
+
+
+def refuse_card(text: str, file: str | os.PathLike[str] | None) -> None:
+    """Raises InputError if the text of a card is a card of MadGraph (what to write instead), or
+    an event file."""
+    if text.lstrip().startswith("<LesHouchesEvents"):
+        raise InputError(
+            "this is an event file, not a card",
+            file=file,
+            allowed="a TOML card; events to learn from are training.fkld.data (--data)",
+        )
+    found = recognise(text)
+    if found is None:
+        return
+    lines = list(found.toml_lines())
+    if found.kind != "process":
+        lines.insert(0, '# below the process, such as process = "e+ e- > mu+ mu-"')
+    left = f"left out here: {', '.join(dict.fromkeys(found.left_out[:8]))}"
+    more = ", ..." if len(found.left_out) > 8 else ""
+    hints = [left + more] if found.left_out else []
+    raise InputError(
+        f"this is {found.name}, which fabgen cannot read yet: its cards are TOML",
+        file=file,
+        found=found.first,
+        allowed="\n".join(["as TOML:", *lines]),
+        hint="; ".join([*hints, *filter(None, [_instead(found)])]) or None,
+    )
+
+
+def _instead(found: Foreign) -> str:
+    """What takes the place of the commands that were left out."""
+    commands = (_COMMAND.match(line) for line in found.left_out)
+    names = dict.fromkeys(" ".join(c[1].lower().split()) for c in commands if c)
+    return "; ".join(_INSTEAD[name] for name in names if name in _INSTEAD)
+
+
+def _slha(found: Foreign, block: str, words: list[str]) -> None:
+    if len(words) < 2 or not re.fullmatch(r"[0-9]{1,9}", words[0]):
+        return
+    name, value = _SLHA.get((block, int(words[0]))), _number(words[1])
+    if name is not None and value is not None:
+        found.put("parameters", name, value)
+
+
+def _command(found: Foreign, command: str, rest: str, line: str) -> None:
+    match command:
+        case "generate" | "add process":
+            processes = found.tables.setdefault("", {}).setdefault("process", [])
+            if command == "generate":
+                processes.clear()  # it begins anew
+            processes.append(re.sub(r"\s--\S*", "", rest))
+        case "define":
+            name, _, members = rest.replace("=", " ").partition(" ")
+            found.put("multiparticles", name, " ".join(members.split()))
+        case "import model":
+            model = rest.split()[0] if rest else ""
+            if model in MODELS:
+                found.put("", "model", model)
+            else:
+                found.left_out.append(line)
+        case "set":
+            words = rest.replace("=", " ").split()
+            if words[:1] in (["run_card"], ["param_card"]):
+                words = words[1:]
+            name = words[0].lower() if words else ""
+            if name in _BLOCKS and len(words) == 3:
+                _slha(found, _BLOCKS[name], words[1:])
+            else:
+                _setting(found, name, " ".join(words[1:]), line)
+        case _:
+            found.left_out.append(line)
+
+
+def _setting(found: Foreign, name: str, text: str, line: str = "") -> None:
+    """One value of the run card, or a parameter by name."""
+    value = _number(text)
+    if name in ("ebeam1", "ebeam2") and value is not None:
+        found.energies[name] = value
+    elif name in _NUMBERS and value is not None:
+        if name != "iseed" or value:
+            whole = name in ("nevents", "iseed")
+            found.put(*_NUMBERS[name], int(value) if whole else value)
+    elif name == CUT_DECAYS:
+        found.put("cuts", name, text.lower().strip(".") in ("true", "t", "1"))
+    elif name in CUT_KEYS and value is not None:
+        if value > 0:  # 0 and -1 switch a cut off
+            found.put("cuts", name, value)
+    elif (parameter := parameter_name(name, SM_PARAMETERS)) and value is not None:
+        found.put("parameters", parameter, value)
+    else:
+        found.left_out.append(line or name)
+
+
+def _number(text: str) -> float | None:
+    """The number that Fortran or Python wrote, None for anything else."""
+    try:
+        value = float(re.sub("d", "e", text, flags=re.IGNORECASE))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
