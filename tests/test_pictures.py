@@ -14,7 +14,7 @@ import pytest
 
 from fabgen import run as pipeline
 from fabgen.auto.goal import Goal, Measured
-from fabgen.auto.record import Choice, RoundRecord, read
+from fabgen.auto.record import UNIFORM, Choice, RoundRecord, read
 from fabgen.card import card_of_process
 from fabgen.errors import FabgenError, InputError
 from fabgen.picture_samples import draw_samples
@@ -350,7 +350,7 @@ MEASURED = Measured(0.9, 0.5, 0.6, 1e-6, 16_384)
 
 def choice_of(chosen: str | None, plan: str = "flow") -> Choice:
     """A survey of 400,000 evaluations, and 16,384 after each of two rounds of training."""
-    choice = Choice(Goal(20_000, 1000, 0.9), {}, 400_000, plan, "why")
+    choice = Choice(Goal(20_000, 1000, 0.9), {UNIFORM: MEASURED}, 400_000, plan, "why")
     for step in (256, 768):
         choice = choice.with_round(RoundRecord(step, 0.1, MEASURED, True, "why"), 16_384)
     return dataclasses.replace(choice, chosen=chosen)

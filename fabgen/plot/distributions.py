@@ -209,7 +209,7 @@ def heights(found: Sequence[Spectra]) -> tuple[float, float, bool]:
         return 0.0, 1.08 * top, False
     value, widths = value[known], widths[known]
     (typical,) = weighted_quantiles(value, widths, (0.5,))
-    if np.max(value) <= SPAN * typical:
+    if top <= SPAN * typical:
         return 0.0, 1.08 * top, False
     return max(0.5 * float(np.min(value)), 1e-8 * top), 1.5 * top, True
 

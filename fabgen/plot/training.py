@@ -28,7 +28,9 @@ Floats = NDArray[np.float64]
 
 #: A loss that spans more than this factor is drawn on a logarithmic axis.
 SPAN = 4.0
-#: No axis is empty for more than this share of it.
+#: The axis of evaluations does not begin at zero if more than this share of it would be empty.
+BEFORE = 0.25
+#: An axis with a line far away is broken if more than this share of it would be empty.
 EMPTY = 0.4
 
 
@@ -74,7 +76,7 @@ def robust_limits(values: Floats, room: float = 0.08) -> tuple[float, float]:
 def evaluations_shown(x: Floats) -> tuple[float, float]:
     """Limits of the axis of evaluations: from zero, unless nothing is there for long."""
     first, last = float(np.min(x)), float(np.max(x))
-    if EMPTY * last < first < last:
+    if BEFORE * last < first < last:
         room = 0.05 * (last - first)
         return first - room, last + room
     return 0.0, 1.03 * last

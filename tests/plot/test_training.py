@@ -53,6 +53,8 @@ def course(loss, eps, start=1000):
 def test_the_axis_of_evaluations_leaves_out_what_came_before_the_first_line():
     assert evaluations_shown(np.array([1.0, 5.0, 10.0])) == (0.0, 10.3)
     assert evaluations_shown(np.array([10.0])) == (0.0, 10.3)
+    low, high = evaluations_shown(np.array([2.15, 5.38]))  # 40 % would be empty
+    assert low == pytest.approx(1.99, abs=0.01)
     low, high = evaluations_shown(np.array([205.0, 261.0]))
     assert 200.0 < low < 205.0
     assert 261.0 < high < 265.0
