@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from mplhep import histplot
 from numpy.typing import NDArray
 
@@ -121,7 +122,9 @@ def distribution(
     limits = sensible_range(weighted)
     if limits is None:
         return
-    peaks = peaks_in(*weighted[-1], particles) if observable.is_mass else ()
+    x, w = weighted[-1]
+    seen = (x >= limits[0]) & (x <= limits[1])
+    peaks = peaks_in(x[seen], w[seen], particles) if observable.is_mass else ()
     parts = pieces(weighted, *limits)
     length = sum(high - low for low, high in parts)
     x, used = values[0], samples.surrogate.weights > 0.0
@@ -184,6 +187,8 @@ def draw_distribution(
         figure.supxlabel(name, fontsize="medium")
     for axes, ends in zip(lowest, edges, strict=True):
         axes.set_xlim(ends[0], ends[-1])
+        if ends[-1] - ends[0] < 0.02 * abs(ends[0]):
+            axes.xaxis.set_major_locator(MaxNLocator(4))  # numbers of many digits
     for row in rows:
         for one, other in itertools.pairwise(row):
             mark_break(one, other, along="x")

@@ -46,6 +46,7 @@ _STYLE: Any = {
     "axes.titlesize": 8.0,
     "axes.titlelocation": "left",
     "axes.linewidth": 0.6,
+    "axes.formatter.useoffset": False,
     "xtick.labelsize": 7.0,
     "ytick.labelsize": 7.0,
     "xtick.direction": "in",

@@ -180,3 +180,19 @@ def test_a_gap_in_the_data_is_cut_out_of_the_axis(samples):
     assert not below_right.spines["left"].get_visible()
     filled = [len(axes.containers[-1][0].get_xdata()) for axes in (left, right)]
     assert filled == [16, 16]
+
+
+def test_a_resonance_beyond_the_range_has_no_close_up(samples):
+    """A permille of the weight, at masses that are not drawn."""
+
+    def far_away():
+        rng = np.random.default_rng(3)
+        for part in samples.parts:
+            x = rng.uniform(300.0, 1000.0, len(part))
+            x[rng.uniform(size=len(part)) < 0.001] = 91.0
+            yield x
+
+    z = Peak(23, 91.0, 2.5)
+    given = observable(values[:] for values in far_away())
+    found = dict(distribution(given, samples, "pb", "", "flow", [z]))
+    assert list(found) == ["x"]

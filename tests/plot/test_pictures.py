@@ -15,7 +15,7 @@ from fabgen.plot import style
 from fabgen.plot.cube import corner_plot
 from fabgen.plot.dalitz import dalitz_plot
 from fabgen.plot.distributions import distribution
-from fabgen.plot.observables import observables
+from fabgen.plot.observables import Observable, observables
 from fabgen.plot.sample import Samples
 from fabgen.plot.training import After, training_curve
 from fabgen.plot.weights import weight_picture
@@ -48,6 +48,13 @@ def distribution_of(samples, unit="GeV", title=TITLE):
     return figure
 
 
+def narrow(samples):
+    """A spectrum of 125 GeV within some MeV."""
+    mass = Observable("x", "m", "H", "GeV", lambda momenta: 125.0 + 1e-3 * momenta[:, 1, 3])
+    [(_, figure)] = distribution(mass, samples, "pb", TITLE, LABEL)
+    return figure
+
+
 def corner_of(change, most=8):
     """The corner plot of small samples with their points u changed."""
     both = make_samples(n=500)
@@ -77,6 +84,7 @@ PICTURES = {
     "long title of a cube": (lambda s: corner_plot(s, LONG, LABEL), 3.4, 3.92),
     "dalitz": (lambda s: dalitz_plot(s, TOPOLOGIES, "", TITLE, LABEL), 3.4, 3.4),
     "mass": (distribution_of, 3.4, 3.0),
+    "mass of a narrow resonance": (lambda s: narrow(s), 3.4, 3.0),
     "mass without reference": (
         lambda s: distribution_of(make_samples(reference=False), ""),
         3.4,
@@ -207,3 +215,12 @@ def test_lines_break_at_blanks_only():
     assert style.wrapped(figure, "aaaa bbbb cc", 0.4).split("\n") == ["aaaa", "bbbb", "cc"]
     assert style.wrapped(figure, "a\nb", 3.0) == "a\nb"
     assert texts(figure) == []
+
+
+def test_numbers_are_written_in_full():
+    """Not as distances from an offset at the end of the axis."""
+    figure, *_ = picture_of("mass of a narrow resonance")
+    axis = figure.axes[-1].xaxis
+    assert axis.get_offset_text().get_text() == ""
+    assert all(text.get_text().startswith("12") for text in numbers(axis))
+    assert 2 <= len(numbers(axis)) <= 5
