@@ -164,7 +164,10 @@ def _label(name: str, weights: WeightDistribution, several: bool) -> str:
 
 
 def efficiency(value: float) -> str:
-    """A number from 0 to 1 with three decimals, or two digits of it and of what is left to 1."""
+    """A number from 0 to 1 in LaTeX: three decimals, or two digits of it and of the rest to 1."""
+    if value < 1e-4:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return rf"{mantissa} \times 10^{{{int(exponent)}}}"
     text = f"{value:.{max(digits_of(value), 3)}f}"
     return "1" if float(text) == 1.0 else text
 
@@ -176,7 +179,7 @@ def percent(share: float) -> str:
     return f"{100.0 * share:.{max(digits_of(share) - 2, 0)}f} %"
 
 
-def digits_of(share: float, most: int = 6) -> int:
+def digits_of(share: float, most: int = 8) -> int:
     """Decimals that show two digits of a number from 0 to 1, and of its distance from 1."""
     least = min(share, 1.0 - share)
     return most if least <= 0.0 else min(1 - math.floor(math.log10(least)), most)

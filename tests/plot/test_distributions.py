@@ -182,8 +182,9 @@ def test_a_gap_in_the_data_is_cut_out_of_the_axis(samples):
     assert filled == [16, 16]
 
 
-def test_a_resonance_beyond_the_range_has_no_close_up(samples):
+def test_a_resonance_beyond_the_range_has_no_close_up():
     """A permille of the weight, at masses that are not drawn."""
+    samples = make_samples(n=40_000)
 
     def far_away():
         rng = np.random.default_rng(3)

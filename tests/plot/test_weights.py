@@ -79,7 +79,14 @@ def test_narrow_weights_beside_wide_ones_have_bins_of_their_own():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.73912, "0.739"), (0.99992, "0.999920"), (0.0021, "0.0021"), (1.0, "1"), (1 - 1e-9, "1")],
+    [
+        (0.73912, "0.739"),
+        (0.99992, "0.999920"),
+        (0.0021, "0.0021"),
+        (1.0, "1"),
+        (1 - 1e-9, "1"),
+        (2.61e-5, r"2.6 \times 10^{-5}"),
+    ],
 )
 def test_efficiencies_near_one_are_told_from_it(value, text):
     assert efficiency(value) == text
