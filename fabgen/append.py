@@ -240,9 +240,7 @@ def _refuse_other_settings(
             "the events were made with other settings",
             file=path,
             key=", ".join(key for key, _, _ in different),
-            found="\n           ".join(
-                f"{key}: {old} -> {new} (events -> command)" for key, old, new in different
-            ),
+            found=[f"{key}: {old} -> {new} (events -> command)" for key, old, new in different],
             allowed="the settings of the events",
             hint=_OWN_FILE,
         )

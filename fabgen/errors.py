@@ -28,7 +28,7 @@ class InputError(FabgenError):
     """Wrong input (card, process, option, file): the command ends with exit code 2.
 
     `problem` says what is wrong in one sentence. The optional fields name the place and the cure:
-    the file, the key in it, what was found (a list: on a line each) and what is allowed (it may have
+    the file, the key in it, what was found (a list: on a line each), what is allowed (it may have
     several lines). Long texts are shortened, characters that are not seen are written as escapes.
     """
 
