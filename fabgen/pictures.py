@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fabgen.auto import read_choice
+from fabgen.auto.record import FLOWS, Choice
+from fabgen.card.auto import is_automatic
+from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.errors import InputError
 from fabgen.rundir import RunDirectory
 from fabgen.session import PLOT, Session, Trained
@@ -47,6 +51,51 @@ def draw_channels(session: Session, trained: Trained, n: int) -> Iterator[tuple[
         yield "channels", channel_picture(curves, session.card.process[0])
 
 
+def process_title(session: Session) -> str:
+    """All processes of the card in LaTeX, blanks where a line may end."""
+    from fabgen.model import load_model
+    from fabgen.plot.names import process_label, process_text
+
+    card, topologies = session.card, session.integrand.topologies
+    if not topologies:
+        return card.process[0]
+    if card.model in AMPLITUDE_MODELS:
+        return process_label(topologies)
+    model = load_model(card.model)
+
+    def pdg_of(name: str) -> int | None:
+        resolved = model.resolve(name)
+        return None if resolved is None else model.particle(resolved).pdg
+
+    return "; ".join(process_text(line, pdg_of) for line in card.process)
+
+
+def counted(
+    records: Sequence[Mapping[str, Any]], choice: Choice | None, total: int | None
+) -> list[dict[str, Any]]:
+    """The lines of training.jsonl with target evaluations as the report counts them.
+
+    The lines count those of their own training. An automatic run has had its survey before, and
+    measures the flow between rounds. Of a grid it is not known which part of them came before: all
+    do. total: the report's, None while it is not known.
+    """
+    if choice is None or not records:
+        return [dict(record) for record in records]
+    if choice.chosen is not None and choice.chosen not in FLOWS and total is not None:
+        before = [total - records[-1]["target_evaluations"]] * len(records)
+    else:
+        rounds = choice.rounds
+        survey = choice.evaluations - sum(one.evaluations for one in rounds)
+        before = [
+            survey + sum(one.evaluations for one in rounds if one.step < record["step"])
+            for record in records
+        ]
+    return [
+        {**record, "target_evaluations": record["target_evaluations"] + more}
+        for record, more in zip(records, before, strict=True)
+    ]
+
+
 def pictures(
     session: Session,
     records: Sequence[Mapping[str, Any]],
@@ -58,11 +107,10 @@ def pictures(
     records: the lines of training.jsonl. trained: what the samples are of.
     """
     from fabgen.metrics import summarize_log
-    from fabgen.plot import cube, dalitz, distributions, observables, training, weights
-    from fabgen.plot.names import process_label
+    from fabgen.plot import binning, cube, dalitz, distributions, observables, training, weights
 
     card, topologies = session.card, session.integrand.topologies
-    title = process_label(topologies) if topologies else card.process[0]
+    title = process_title(session)
     chosen = trained.choice["chosen"] if trained and trained.choice else card.surrogate.kind
     label = LABELS.get(chosen, "")
     unit = session.integrand.unit.replace("none", "")
@@ -70,12 +118,15 @@ def pictures(
     after = None
     if samples is not None:
         weighted, flat = samples.surrogate.log_weights, samples.untrained
-        after = training.Efficiencies(
+        after = training.After(
+            trained.target_evaluations if trained else 0,
             summarize_log(weighted).sampling_efficiency,
             None if flat is None else summarize_log(flat).sampling_efficiency,
         )
     if training.has_curve(records):
-        yield "training", training.training_curve(records, title, unit, after)
+        choice = read_choice(session.run) if is_automatic(card) else None
+        course = counted(records, choice, trained.target_evaluations if trained else None)
+        yield "training", training.training_curve(course, title, unit, after)
     if samples is None:
         return
     yield (
@@ -96,9 +147,8 @@ def pictures(
     yield "hypercube", cube.corner_plot(cubes, name, label)
     if not topologies:
         return
+    particles = binning.unstable(session.integrand.masses, session.integrand.widths)
     if dalitz.is_three_body_decay(topologies):
-        yield "dalitz", dalitz.dalitz_plot(samples, topologies, unit, title, label)
+        yield "dalitz", dalitz.dalitz_plot(samples, topologies, unit, title, label, particles)
     for observable in observables.observables(topologies):
-        figure = distributions.distribution(observable, samples, unit, title, label)
-        if figure is not None:
-            yield observable.file, figure
+        yield from distributions.distribution(observable, samples, unit, title, label, particles)

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from fabgen import run as pipeline
+from fabgen.auto.goal import Goal, Measured
+from fabgen.auto.record import UNIFORM, Choice, RoundRecord, read
 from fabgen.card import card_of_process
 from fabgen.errors import FabgenError, InputError
 from fabgen.picture_samples import draw_samples
-from fabgen.pictures import pictures
+from fabgen.pictures import counted, pictures, process_title
 from fabgen.plot import style
 from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology, Resonance
@@ -341,3 +343,70 @@ def test_several_channels_without_training_have_no_reference(of_channels):
     samples = draw_samples(session, Trained(flat, flat.init(jax.random.key(1))), 1000)
     assert samples.reference is None
     assert samples.untrained is None
+
+
+MEASURED = Measured(0.9, 0.5, 0.6, 1e-6, 16_384)
+
+
+def choice_of(chosen: str | None, plan: str = "flow") -> Choice:
+    """A survey of 400,000 evaluations, and 16,384 after each of two rounds of training."""
+    choice = Choice(Goal(20_000, 1000, 0.9), {UNIFORM: MEASURED}, 400_000, plan, "why")
+    for step in (256, 768):
+        choice = choice.with_round(RoundRecord(step, 0.1, MEASURED, True, "why"), 16_384)
+    return dataclasses.replace(choice, chosen=chosen)
+
+
+def lines_of(*steps: int) -> list[dict]:
+    return [{"step": step, "target_evaluations": 1000 * step} for step in steps]
+
+
+def evaluations(*given) -> list[int]:
+    return [line["target_evaluations"] for line in counted(*given)]
+
+
+def test_the_curve_of_a_training_counts_its_own_evaluations():
+    assert evaluations(lines_of(20, 256), None, 256_000) == [20_000, 256_000]
+    assert evaluations([], choice_of("flow"), 5) == []
+
+
+@pytest.mark.parametrize("chosen", ["flow", "small-flow", None])
+def test_the_curve_of_an_automatic_training_counts_survey_and_rounds(chosen):
+    """The report adds the measurement after the last round, and nothing else, to the last line."""
+    known = choice_of(chosen)
+    total = None if chosen is None else known.evaluations + 768_000
+    found = evaluations(lines_of(20, 256, 257, 768), known, total)
+    assert found == [420_000, 656_000, 657_000 + 16_384, 768_000 + 416_384]
+    if total is not None:
+        assert total - found[-1] == 16_384
+
+
+@pytest.mark.parametrize("plan", ["vegas", "flow"])
+def test_the_curve_of_a_chosen_grid_ends_at_what_the_report_counts(plan):
+    known = choice_of("vegas", plan)
+    assert evaluations(lines_of(1, 2), known, 900_000) == [899_000, 900_000]
+
+
+def test_the_evaluations_of_a_round_are_kept(tmp_path):
+    known = choice_of("flow").store(tmp_path / "auto.json")
+    again = read(tmp_path / "auto.json")
+    assert again == known
+    assert [record.evaluations for record in again.rounds] == [16_384, 16_384]
+    assert known.evaluations == 432_768
+
+
+def title_of(process, topologies=TwoBody.topologies, **settings) -> str:
+    made = dataclasses.replace(card(), process=tuple(process), **settings)
+    integrand = TwoBody()
+    integrand.topologies = topologies
+    return process_title(Session(made, None, integrand, Silent(), Stopwatch()))
+
+
+def test_titles_are_the_processes_of_the_card():
+    both = ["e+ e- > t t~, t > w+ b", "g g > z / h"]
+    assert title_of(both) == (
+        r"$e^{+}$ $e^{-}$ $\to$ $t$ $\overline{t}$, $t$ $\to$ $W^{+}$ $b$; "
+        r"$g$ $g$ $\to$ $Z$ / $H$"
+    )
+    assert title_of(["toy:camel-back"], ()) == "toy:camel-back"
+    decay = title_of(["Lambda_c+ > p K- pi+"], model="lc2pkpi")
+    assert decay == r"$W^{+} \to \mu^{+}\,\nu_{\mu}$"  # of the particles of its events

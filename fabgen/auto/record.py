@@ -30,13 +30,17 @@ NAMES = {
 
 @dataclass(frozen=True)
 class RoundRecord:
-    """A round of training: the step of its end, seconds per step, what came out, what follows."""
+    """A round of training: the step of its end, seconds per step, what came out, what follows.
+
+    evaluations: of f, for what came out.
+    """
 
     step: int
     seconds_per_step: float
     measured: Measured
     goes_on: bool
     why: str
+    evaluations: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,8 @@ class Choice:
         return next((r for r in self.rounds if r.step == step), None)
 
     def with_round(self, record: RoundRecord, evaluations: int) -> Choice:
-        return replace(
-            self, rounds=(*self.rounds, record), evaluations=self.evaluations + evaluations
-        )
+        rounds = (*self.rounds, replace(record, evaluations=evaluations))
+        return replace(self, rounds=rounds, evaluations=self.evaluations + evaluations)
 
     @property
     def ends(self) -> list[tuple[int, Measured]]:

@@ -12,9 +12,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fabgen.plot.style import PAGE, REFERENCE, SURROGATE, TARGET, new_figure
+from fabgen.plot.style import (
+    PAGE,
+    REFERENCE,
+    SURROGATE,
+    TARGET,
+    legend_above,
+    new_figure,
+    set_title,
+)
 
 Floats = NDArray[np.float64]
+#: Height of a row of panels in inches.
+PANEL = 1.95
 _COLOURS = (TARGET, SURROGATE, "#009E73", "#CC79A7")
 
 
@@ -52,10 +62,13 @@ def _line(curves: ChannelCurves, title: str) -> Figure:
     for prior, trained, colour in zip(curves.prior, curves.trained, itertools.cycle(_COLOURS)):
         lower.plot(x, trained, color=colour)
         lower.plot(x, prior, color=colour, ls=":")
-    upper.set_title(title)
+    set_title(upper, title)
     upper.set_ylabel("density")
-    upper.legend()
+    upper.set_ylim(bottom=0.0)
+    legend_above(upper)
     lower.set_ylabel(r"$\alpha_i$ (dotted: prior)")
+    lower.set_ylim(-0.03, 1.03)
+    lower.set_xlim(x[0], x[-1])
     lower.set_xlabel("$x$")
     figure.align_ylabels()
     return figure
@@ -63,7 +76,7 @@ def _line(curves: ChannelCurves, title: str) -> Figure:
 
 def _planes(curves: ChannelCurves, title: str) -> Figure:
     n = len(curves.names)
-    figure = new_figure(1.9 * n, PAGE)
+    figure = new_figure(0.5 + PANEL * n, PAGE)
     side = round(len(curves.x) ** 0.5)
     low, high = curves.x.min(axis=0), curves.x.max(axis=0)
     extent = (low[0], high[0], low[1], high[1])
@@ -74,16 +87,19 @@ def _planes(curves: ChannelCurves, title: str) -> Figure:
         limits = ((low[0], high[0]), (low[1], high[1]))
         counts, _, _ = np.histogram2d(drawn[:, 0], drawn[:, 1], 80, limits)
         images = (counts.T, trained.reshape(side, side), (trained * curves.f).reshape(side, side))
-        captions = (f"points of {name}", r"$\alpha$", r"$\alpha f$")
-        for axes, image, caption in zip(row, images, captions, strict=True):
-            top = 1.0 if caption == r"$\alpha$" else None
-            axes.imshow(
+        captions = (f"points of channel {name}", r"its weight $\alpha$", r"its target $\alpha f$")
+        for axes, image, caption, top in zip(row, images, captions, (None, 1.0, None), strict=True):
+            shown = axes.imshow(
                 image, origin="lower", extent=extent, cmap="viridis", vmin=0.0, vmax=top,
                 aspect="equal",
             )  # fmt: skip
             axes.set_title(caption)
+            scale = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02)
+            # Densities have no unit of their own: their colours start at zero, that is all.
+            scale.set_ticks([0.0, 0.5, 1.0] if top else [0.0])
+            scale.minorticks_off()
         row[0].set_ylabel("$x_2$")
     for axes in rows[-1]:
         axes.set_xlabel("$x_1$")
-    figure.suptitle(title)
+    figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
     return figure

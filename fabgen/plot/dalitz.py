@@ -13,7 +13,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from fabgen.plot.binning import Peak, edges_around, peaks_in
 from fabgen.plot.distributions import Spectra, differential, spectra
+from fabgen.plot.histogram import sensible_range
 from fabgen.plot.names import leg_names, numbered
 from fabgen.plot.observables import invariant_mass
 from fabgen.plot.sample import Samples
@@ -26,6 +28,7 @@ from fabgen.plot.style import (
     log_ticks,
     new_figure,
     power_of_ten,
+    set_title,
 )
 from fabgen.process.topology import EventTopology
 
@@ -34,6 +37,9 @@ Floats = NDArray[np.float64]
 CELLS, BINS = 70, 45
 #: Decades of the colour scale.
 DECADES = 3.0
+#: The least share of the kinematic range of an axis that points fill if all of it is drawn.
+FILLED = 0.6
+Limits = tuple[float, float]
 
 
 def is_three_body_decay(topologies: Sequence[EventTopology]) -> bool:
@@ -88,11 +94,17 @@ def plane_of(topologies: Sequence[EventTopology]) -> Plane:
 
 
 def dalitz_plot(
-    samples: Samples, topologies: Sequence[EventTopology], unit: str, title: str, label: str
+    samples: Samples,
+    topologies: Sequence[EventTopology],
+    unit: str,
+    title: str,
+    label: str,
+    particles: Sequence[Peak] = (),
 ) -> Figure:
     """f in the plane, from all points, and the spectra of its two axes.
 
-    unit: of f, "" for none. label: what the surrogate is called.
+    unit: of f, "" for none. label: what the surrogate is called. particles: those that may be
+    resonances.
     """
     plane = plane_of(topologies)
     figure = new_figure(3.4)
@@ -102,11 +114,19 @@ def dalitz_plot(
     beside = figure.add_subplot(grid[1, 1], sharey=main)
     key = figure.add_subplot(grid[0, 1])
     key.axis("off")
-    _draw_plane(main, key, samples, plane)
 
     x, y = zip(*(plane.coordinates(part.momenta) for part in samples.parts), strict=True)
-    found_x = spectra(samples, x, np.linspace(*plane.x_range, BINS + 1))
-    found_y = spectra(samples, y, np.linspace(*plane.y_range, BINS + 1))
+    limits = window(samples, plane)
+    _draw_plane(main, key, samples, plane, limits)
+    squared = [Peak(one.pdg, one.mass**2, 2.0 * one.mass * one.width) for one in particles]
+    found_x, found_y = (
+        spectra(
+            samples,
+            values,
+            edges_around(*ends, BINS, peaks_in(values[0], samples.surrogate.weights, squared)),
+        )
+        for values, ends in zip((x, y), limits, strict=True)
+    )
     draw_projection(above, found_x, label)
     draw_projection(beside, found_y, label, sideways=True)
 
@@ -118,7 +138,7 @@ def dalitz_plot(
     beside.set_xlabel(quantity)
     above.tick_params(labelbottom=False, labelleft=False)
     beside.tick_params(labelleft=False, labelbottom=False)
-    above.set_title(title)
+    set_title(above, title)
     handles, names = above.get_legend_handles_labels()
     key.legend(handles, names, loc="lower left", borderaxespad=0.0, handlelength=1.2)
     return figure
@@ -131,24 +151,48 @@ def _label_axis(axis: Axis, symbol: str, largest: float) -> None:
     axis.set_major_formatter(lambda value, position: f"{value / 10.0**exponent:g}")
 
 
-def density(samples: Samples, plane: Plane, cells: int = CELLS) -> tuple[Floats, Floats, Floats]:
-    """d^2I/dx dy (cells, cells) in units of its mean over the plot's area, and the edges of x, y.
-
-    NaN in cells without a point.
-    """
+def _points(samples: Samples, plane: Plane) -> tuple[Floats, Floats, Floats]:
+    """x, y and weights (n,) of all points of f."""
     weights = np.concatenate(samples.target())
     x, y = plane.coordinates(np.concatenate([part.momenta for part in samples.parts]))
     used = (weights > 0.0) & np.isfinite(x) & np.isfinite(y)
-    x_edges = np.linspace(*plane.x_range, cells + 1)
-    y_edges = np.linspace(*plane.y_range, cells + 1)
-    counts, _, _ = np.histogram2d(x[used], y[used], bins=(x_edges, y_edges), weights=weights[used])
+    return x[used], y[used], weights[used]
+
+
+def window(samples: Samples, plane: Plane) -> tuple[Limits, Limits]:
+    """Limits of x and y: those of phase space, unless the points fill less than `FILLED` of them.
+
+    A decay through a resonance is a narrow band of the plane.
+    """
+    x, y, weights = _points(samples, plane)
+    found = []
+    for values, (low, high) in ((x, plane.x_range), (y, plane.y_range)):
+        ends = sensible_range([(values, weights)])
+        if ends is None or ends[1] - ends[0] > FILLED * (high - low):
+            ends = low, high
+        found.append(ends)
+    return found[0], found[1]
+
+
+def density(
+    samples: Samples, plane: Plane, limits: tuple[Limits, Limits], cells: int = CELLS
+) -> tuple[Floats, Floats, Floats]:
+    """d^2I/dx dy (cells, cells) in units of its mean over the filled cells, and the edges of x, y.
+
+    NaN in cells without a point. limits: of x and of y.
+    """
+    x, y, weights = _points(samples, plane)
+    x_edges, y_edges = (np.linspace(*ends, cells + 1) for ends in limits)
+    counts, _, _ = np.histogram2d(x, y, bins=(x_edges, y_edges), weights=weights)
     filled = counts > 0.0
     return np.where(filled, counts / np.mean(counts[filled]), np.nan), x_edges, y_edges
 
 
-def _draw_plane(main: Axes, key: Axes, samples: Samples, plane: Plane) -> None:
+def _draw_plane(
+    main: Axes, key: Axes, samples: Samples, plane: Plane, limits: tuple[Limits, Limits]
+) -> None:
     """The density, the boundary of phase space around it, and the colour scale in `key`."""
-    values, x_edges, y_edges = density(samples, plane)
+    values, x_edges, y_edges = density(samples, plane, limits)
     top = float(np.nanmax(values))
     low = max(float(np.nanquantile(values, 0.02)), top / 10.0**DECADES)
     mesh = main.pcolormesh(
@@ -157,9 +201,11 @@ def _draw_plane(main: Axes, key: Axes, samples: Samples, plane: Plane) -> None:
     x = np.linspace(*plane.x_range, 2000)
     main.plot(x, plane.boundary(x)[0], color=REFERENCE, lw=0.6)
     main.plot(x, plane.boundary(x)[1], color=REFERENCE, lw=0.6)
-    for limits, size in ((main.set_xlim, plane.x_range), (main.set_ylim, plane.y_range)):
-        room = 0.03 * (size[1] - size[0])
-        limits(size[0] - room, size[1] + room)
+    (left, right), (bottom, upper) = (
+        (start - 0.03 * (end - start), end + 0.03 * (end - start)) for start, end in limits
+    )
+    main.set_xlim(left, right)
+    main.set_ylim(bottom, upper)
     scale = key.inset_axes((0.0, 0.8, 1.0, 0.09))
     main.figure.colorbar(mesh, cax=scale, orientation="horizontal")
     scale.set_title("density / mean", fontsize=7.0, loc="center", pad=2.0)

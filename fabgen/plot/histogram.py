@@ -116,6 +116,11 @@ def weighted_quantiles(x: Floats, weights: Floats, levels: Sequence[float]) -> F
     return x[order][np.minimum(index, len(x) - 1)]
 
 
+def bins_for(used: NDArray[np.bool_], most: int) -> int:
+    """As many bins as the `used` points can fill: 2 n^(1/3) (Rice's rule), up to `most`."""
+    return int(np.clip(2.0 * np.count_nonzero(used) ** (1.0 / 3.0), min(5, most), most))
+
+
 #: The share of the weight that may lie beyond each end of a picture.
 BEYOND = 0.002
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from particle import InvalidParticle, Particle, ParticleNotFound
 
+from fabgen.process.parser import parse_process
 from fabgen.process.topology import EventTopology
 
 
@@ -77,3 +78,47 @@ def process_label(topologies: Sequence[EventTopology]) -> str:
     n_initial = topologies[0].n_initial
     left, right = r"\,".join(names[:n_initial]), r"\,".join(names[n_initial:])
     return rf"${left} \to {right}$"
+
+
+#: Signs of process syntax in LaTeX.
+_SIGNS = {">": r"$\to$", "$": r"\$", "$$": r"\$\$"}
+_WORD = re.compile(r"(\(*)(.*?)([),]*)")
+_ORDER = re.compile(r"([A-Z]+)([<=]+)(\d+)")
+_SPECIAL = {"l": r"\ell", "vl": r"\nu_{\ell}"}
+
+
+def process_text(line: str, pdg_of: Callable[[str], int | None]) -> str:
+    """One line of process syntax in LaTeX, decays, exclusions and orders included.
+
+    pdg_of: the PDG id of a name, None for a multiparticle. Every particle is a formula of its own,
+    so that the line can be broken at its blanks.
+    """
+    words = []
+    for word in str(parse_process(line)).split():
+        opened, middle, closed = _WORD.fullmatch(word).groups()  # type: ignore[union-attr]
+        words.append(f"{opened}{_in_latex(middle, pdg_of)}{closed}")
+    return " ".join(words)
+
+
+def _in_latex(word: str, pdg_of: Callable[[str], int | None]) -> str:
+    if word in _SIGNS:
+        return _SIGNS[word]
+    if order := _ORDER.fullmatch(word):
+        name, sign, value = order.groups()
+        relation = r"\leq" if sign == "<=" else "="
+        return rf"{name}${relation}${value}"
+    if word in ("|", "/") or word.startswith("@"):
+        return word
+    pdg = pdg_of(word)
+    return f"${multiparticle_latex(word) if pdg is None else particle_name(pdg).latex}$"
+
+
+def multiparticle_latex(name: str) -> str:
+    """A multiparticle by its name: l+, vl~, p, j, or one of the card."""
+    stem = name.rstrip("+-~")
+    latex = _SPECIAL.get(stem, stem if len(stem) == 1 else rf"\mathrm{{{stem}}}")
+    latex = latex.replace("_", r"\_") if stem not in _SPECIAL else latex
+    sign = name[len(stem) :]
+    if sign == "~":
+        return rf"\overline{{{latex}}}"
+    return rf"{latex}^{{{sign}}}" if sign else latex

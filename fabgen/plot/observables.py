@@ -38,6 +38,10 @@ class Observable:
     values: Callable[[Floats], Floats]
 
     @property
+    def is_mass(self) -> bool:
+        return self.symbol == "m"
+
+    @property
     def latex(self) -> str:
         return rf"{self.symbol}({self.argument})"
 

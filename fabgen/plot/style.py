@@ -9,13 +9,13 @@ import contextlib
 import io
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib
 import mplhep  # noqa: F401  (brings the font TeX Gyre Heros)
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +46,7 @@ _STYLE: Any = {
     "axes.titlesize": 8.0,
     "axes.titlelocation": "left",
     "axes.linewidth": 0.6,
+    "axes.formatter.useoffset": False,
     "xtick.labelsize": 7.0,
     "ytick.labelsize": 7.0,
     "xtick.direction": "in",
@@ -96,12 +97,67 @@ def encode(figure: Figure, file_format: str) -> bytes:
     return file.getvalue()
 
 
+def wrapped(figure: Figure, text: str, width: float) -> str:
+    """A text broken at its blanks into lines of at most `width` inches; formulas stay whole."""
+    drawn = figure.text(0.0, 0.0, "")
+
+    def fits(line: str) -> bool:
+        drawn.set_text(line)
+        return drawn.get_window_extent().width <= width * figure.dpi
+
+    lines = []
+    for paragraph in text.split("\n"):
+        first, *words = paragraph.split(" ")
+        lines.append(first)
+        for word in words:
+            longer = f"{lines[-1]} {word}"
+            if fits(longer):
+                lines[-1] = longer
+            else:
+                lines.append(word)
+    drawn.remove()
+    return "\n".join(lines)
+
+
+#: Height of a line of a title, and what labels take from its width, in inches.
+TITLE_LINE, BESIDE_TITLE = 0.14, 0.65
+
+
+def set_title(axes: Axes, title: str) -> None:
+    """The title above axes at the left, on as many lines as it needs: the figure grows by them."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    width, height = figure.get_size_inches()
+    lines = wrapped(figure, title, width - BESIDE_TITLE)
+    axes.set_title(lines)
+    figure.set_size_inches(width, height + TITLE_LINE * lines.count("\n"))
+
+
+def mark_break(first: Axes, second: Axes, along: Literal["x", "y"]) -> None:
+    """Neighbours that are one axis with a piece left out: slanted strokes where they are cut.
+
+    first: the left or the upper one. Both lose the spine and the ticks at the cut.
+    """
+    end, start = ("right", "left") if along == "x" else ("bottom", "top")
+    for axes, side in ((first, end), (second, start)):
+        axes.spines[side].set_visible(False)
+        axes.tick_params(axis="y" if along == "x" else "x", which="both", **{side: False})
+        at = 1.0 if side in ("right", "top") else 0.0
+        x, y = ([at, at], [0.0, 1.0]) if along == "x" else ([0.0, 1.0], [at, at])
+        slant = [(-0.6, -1.0), (0.6, 1.0)] if along == "x" else [(-1.0, -0.6), (1.0, 0.6)]
+        axes.plot(
+            x, y, ls="none", marker=slant, ms=5.0, color="black", mew=0.6,
+            transform=axes.transAxes, clip_on=False, scalex=False, scaley=False,
+        )  # fmt: skip
+
+
 def legend_above(axes: Axes) -> float:
     """A legend in the upper corner, with room made for it above everything drawn there.
 
     Returns the height of the axes that is left below it, as a share.
     """
     legend = axes.legend(loc="upper right")
+    legend.set_in_layout(False)  # it may be wider than one part of a broken axis
     figure = axes.get_figure(root=True)
     assert figure is not None
     if (engine := figure.get_layout_engine()) is not None:
@@ -120,7 +176,16 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
     """Numbers on a logarithmic axis that spans too little for powers of ten; others stay."""
     if high / low > 300.0:
         return
-    steps = (1.0, 2.0, 5.0) if high / low < 50.0 else (1.0, 3.0)
+    steps: tuple[float, ...] = (1.0, 3.0)
+    if high / low < 50.0:
+        steps = (1.0, 2.0, 5.0)
+    if high / low < 5.0:
+        steps = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+    if high / low < 1.6:  # as good as linear
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(lambda value, position: f"{value:g}")
+        axis.set_minor_formatter(NullFormatter())
+        return
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     ticks = [a * 10.0**k for k in range(first, last + 1) for a in steps]
     inside = [tick for tick in ticks if low <= tick <= high]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +10,25 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fabgen.metrics import Metrics, WeightSum
-from fabgen.plot.style import SURROGATE, UNTRAINED, legend_above, log_ticks, new_figure
+from fabgen.plot.histogram import bins_for
+from fabgen.plot.style import (
+    SURROGATE,
+    UNTRAINED,
+    legend_above,
+    log_ticks,
+    new_figure,
+    set_title,
+)
 from fabgen.sampling.integrate import Survey, survey
 
 Floats = NDArray[np.float64]
 
 #: Weights further below the mean than this are not drawn.
 LOWEST = 1e-6
+#: The most bins of a distribution of weights.
+BINS = 80
+#: The range reaches at least so far beyond the weights, in log w.
+LEAST = 0.005
 
 
 @dataclass(frozen=True)
@@ -50,16 +63,15 @@ def survey_of(log_weights: Floats, max_overweight: float) -> Survey:
     return survey(total, total.largest, max_overweight, len(log_weights))
 
 
-def weight_range(log_weights: list[Floats]) -> tuple[float, float]:
+def weight_range(log_weights: Floats) -> tuple[float, float]:
     """The range of w/<w> to draw: up to the largest, down to the lowest permille or `LOWEST`."""
-    lows, highs = [], []
-    for log_w in log_weights:
-        scaled = log_w - _log_mean(log_w)
-        finite = scaled[np.isfinite(scaled)]
-        lows.append(max(float(np.quantile(finite, 1e-3)), np.log(LOWEST)))
-        highs.append(float(np.max(finite)))
+    scaled = log_weights - _log_mean(log_weights)
+    finite = scaled[np.isfinite(scaled)]
+    low = max(float(np.quantile(finite, 1e-3)), np.log(LOWEST))
+    high = float(np.max(finite))
     # Equal weights, of a perfect surrogate, still need a range.
-    return np.exp(min(*lows, np.log(0.8))) / 1.2, np.exp(max(*highs, np.log(1.25))) * 1.2
+    room = max(0.02 * (high - low), LEAST)
+    return float(np.exp(low - room)), float(np.exp(high + room))
 
 
 def weight_distribution(
@@ -91,7 +103,6 @@ def weight_picture(
     max_overweight: float,
     title: str,
     label: str,
-    bins: int = 80,
     *,
     several: bool = False,
 ) -> Figure:
@@ -100,50 +111,75 @@ def weight_picture(
     several: they are those of a mixture of channels. Events are unweighted channel by channel, each
     with a maximum of its own: w_max is then only a mark, and no unweighting efficiency is told.
     """
-    samples = [surrogate] if untrained is None else [surrogate, untrained]
-    edges = log_spaced(*weight_range(samples), bins)
-    main = weight_distribution(surrogate, edges, max_overweight)
-    shown = [main]
+    # Each has bins for its own range: next to those of the map, the surrogate's may be one spike.
+    main, *others = (
+        weight_distribution(one, edges_of(one), max_overweight)
+        for one in (surrogate, untrained)
+        if one is not None
+    )
     figure = new_figure(2.6)
     axes = figure.subplots()
     axes.set(xscale="log", yscale="log")
-    if untrained is not None:
-        flat = weight_distribution(untrained, edges, max_overweight)
-        shown.append(flat)
+    for flat in others:
         name = _label("untrained map", flat, several)
-        axes.stairs(flat.density, edges, color=UNTRAINED, lw=0.8, label=name)
+        axes.stairs(flat.density, flat.edges, color=UNTRAINED, lw=0.8, label=name)
         axes.axvline(flat.w_max, color=UNTRAINED, ls=":", lw=0.8)
-    axes.stairs(main.density, edges, color=SURROGATE, label=_label(label, main, several))
-    above = edges > main.w_max
-    cut = np.concatenate([[main.w_max], edges[above]])
-    over = main.density[len(edges) - len(cut) :]
+    axes.stairs(main.density, main.edges, color=SURROGATE, label=_label(label, main, several))
+    above = main.edges > main.w_max
+    cut = np.concatenate([[main.w_max], main.edges[above]])
+    over = main.density[len(main.edges) - len(cut) :]
     axes.stairs(over, cut, color=SURROGATE, fill=True, alpha=0.4)
-    share = rf"$w_\mathrm{{max}}$: {_percent(main.overweight)} of the integral above"
+    share = rf"$w_\mathrm{{max}}$: {percent(main.overweight)} of the integral above"
     axes.axvline(main.w_max, color=SURROGATE, ls="--", lw=0.8, label=share)
-    # One point in one bin is the least there can be.
-    least = 1.0 / main.metrics.n / np.log10(edges[1] / edges[0])
-    highest = max(float(np.max(one.density)) for one in shown)
-    axes.set_ylim(0.5 * least, 2.0 * highest)
-    axes.set_xlim(edges[0], edges[-1])
-    log_ticks(axes.xaxis, edges[0], edges[-1])
+    shown = [main, *others]
+    filled = np.concatenate([one.density[one.density > 0.0] for one in shown])
+    highest = float(np.max(filled))
+    axes.set_ylim(min(0.5 * float(np.min(filled)), 0.01 * highest), 2.0 * highest)
+    low, high = min(one.edges[0] for one in shown), max(one.edges[-1] for one in shown)
+    axes.set_xlim(low, high)
+    log_ticks(axes.xaxis, low, high)
     axes.set_xlabel(r"$w/\langle w\rangle$")
     axes.set_ylabel(r"$\mathrm{d}N/(N\,\mathrm{d}\log_{10} w)$")
-    axes.set_title(title)
+    set_title(axes, title)
     height = legend_above(axes)
     for line in axes.lines:
         line.set_ydata([0.0, height])  # not through the legend
     return figure
 
 
+def edges_of(log_weights: Floats) -> Floats:
+    """Edges for the range of weights, as many as there are weights for."""
+    return log_spaced(*weight_range(log_weights), bins_for(np.isfinite(log_weights), BINS))
+
+
 def _label(name: str, weights: WeightDistribution, several: bool) -> str:
     m = weights.metrics
-    parts = [rf"$\varepsilon = {m.sampling_efficiency:#.3g}$"]
+    parts = [rf"$\varepsilon = {efficiency(m.sampling_efficiency)}$"]
     if not several:
-        parts.append(rf"$\varepsilon_\mathrm{{uw}} = {m.unweighting_efficiency:#.2g}$")
+        uw = efficiency(m.unweighting_efficiency)
+        parts.append(rf"$\varepsilon_\mathrm{{uw}} = {uw}$")
     if weights.zero_share > 0.0:
-        parts.append(f"{_percent(weights.zero_share)} zero")
+        parts.append(f"{percent(weights.zero_share)} zero")
     return f"{name}: {', '.join(parts)}"
 
 
-def _percent(share: float) -> str:
-    return f"{100.0 * share:.2g} %"
+def efficiency(value: float) -> str:
+    """A number from 0 to 1 in LaTeX: three decimals, or two digits of it and of the rest to 1."""
+    if value < 1e-4:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return rf"{mantissa} \times 10^{{{int(exponent)}}}"
+    text = f"{value:.{max(digits_of(value), 3)}f}"
+    return "1" if float(text) == 1.0 else text
+
+
+def percent(share: float) -> str:
+    """A share in percent, with two digits of it and of what is left to all."""
+    if share in (0.0, 1.0):
+        return f"{100.0 * share:.0f} %"
+    return f"{100.0 * share:.{max(digits_of(share) - 2, 0)}f} %"
+
+
+def digits_of(share: float, most: int = 8) -> int:
+    """Decimals that show two digits of a number from 0 to 1, and of its distance from 1."""
+    least = min(share, 1.0 - share)
+    return most if least <= 0.0 else min(1 - math.floor(math.log10(least)), most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fabgen.plot.dalitz import Plane, density, is_three_body_decay, plane_of
+from fabgen.plot.dalitz import Plane, density, is_three_body_decay, plane_of, window
 from fabgen.process.topology import EventTopology
 
 from .conftest import make_samples, momenta_of_decay
@@ -48,8 +48,22 @@ def test_the_boundary_of_massless_products_is_a_triangle():
 
 
 def test_the_density_is_in_units_of_its_mean_where_there_are_points():
-    values, x_edges, y_edges = density(make_samples(), Plane(*MASSES), cells=10)
+    plane = Plane(*MASSES)
+    values, x_edges, y_edges = density(
+        make_samples(), plane, (plane.x_range, plane.y_range), cells=10
+    )
     assert np.nanmean(values) == pytest.approx(1.0)
     assert np.isnan(values[-1, -1])
     assert x_edges[0] == pytest.approx(0.25)
     assert y_edges[-1] == pytest.approx(1.8**2)
+
+
+def test_the_axes_are_those_of_phase_space_unless_most_of_it_is_empty():
+    samples, plane = make_samples(), Plane(*MASSES)
+    assert window(samples, plane) == (plane.x_range, plane.y_range)
+    # The same events within a larger phase space.
+    larger = Plane(4.0, *MASSES[1:])
+    (x_low, x_high), (_, y_high) = window(samples, larger)
+    assert plane.x_range[0] <= x_low < x_high <= plane.x_range[1] * 1.001
+    assert x_high - x_low > 0.9 * (plane.x_range[1] - plane.x_range[0])
+    assert y_high < plane.y_range[1] * 1.001

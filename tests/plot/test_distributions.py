@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fabgen.plot.binning import Peak
 from fabgen.plot.distributions import (
-    axis_of,
+    Spectra,
     density_label,
     differential,
     distribution,
+    heights,
     spectra,
 )
-from fabgen.plot.histogram import chi_squared
+from fabgen.plot.histogram import Spectrum, chi_squared
 from fabgen.plot.observables import Observable
 from fabgen.plot.sample import Sample, Samples
 from fabgen.plot.style import bracket, power_of_ten
@@ -109,11 +111,89 @@ def test_powers_of_ten_are_taken_out_of_unhandy_numbers_only():
 def test_steep_spectra_have_a_logarithmic_axis():
     samples = make_samples(n=20_000)
     x = first_coordinate(samples)
-    assert axis_of(spectra(samples, x, EDGES)) == (False, 0)
+    low, high, log = heights([spectra(samples, x, EDGES)])
+    assert (low, log) == (0.0, False)
+    assert 2.8 < high < 3.5
     steep = spectra(samples, [one**0.05 for one in x], np.linspace(0.6, 1.0, 11))
-    assert axis_of(steep)[0]
+    low, high, log = heights([steep])
+    assert log
+    assert 0.0 < low < 0.1 * high
+
+
+def test_a_spike_does_not_squash_the_rest_of_a_spectrum(samples):
+    """A bin in ten has a hundred times what the others have."""
+    counts = np.array([1.0] * 9 + [100.0])
+    spectrum = Spectrum(EDGES, counts, 0.1 * counts, np.full(10, 100.0))
+    low, high, log = heights([Spectra(spectrum, spectrum, None)])
+    assert log
+    assert low == 0.5
+    assert high == pytest.approx(165.0)
 
 
 def test_an_observable_without_spread_has_no_picture(samples):
     constant = Observable("mass_a_b", "m", "a b", "GeV", lambda momenta: momenta[:, 0, 0])
-    assert distribution(constant, samples, "GeV", "", "trained flow") is None
+    assert list(distribution(constant, samples, "GeV", "", "trained flow")) == []
+
+
+def observable(values, symbol="m"):
+    """An observable that does not look at the momenta: `values` of the points of each part."""
+    given = iter(values)
+    return Observable("x", symbol, "a b", "GeV", lambda momenta: next(given))
+
+
+def resonance(samples, seed=1, mass=91.0, width=2.5):
+    """Masses of a resonance on a flat background of as many points, from 10 to 1000 GeV."""
+    rng = np.random.default_rng(seed)
+    for part in samples.parts:
+        n = len(part)
+        peak = mass + 0.5 * width * np.tan(np.pi * (rng.uniform(size=n) - 0.5))
+        yield np.where(rng.uniform(size=n) < 0.5, np.clip(peak, 10, 1e3), rng.uniform(10, 1e3, n))
+
+
+def test_a_resonance_has_bins_of_its_width_and_a_close_up(samples):
+    z, higgs = Peak(23, 91.0, 2.5), Peak(25, 125.0, 4e-3)
+    found = dict(
+        distribution(observable(resonance(samples)), samples, "pb", "", "flow", [higgs, z])
+    )
+    assert list(found) == ["x", "x_at_Z"]
+    points = found["x"].axes[0].containers[-1][0].get_xdata()
+    assert np.count_nonzero(np.abs(points - 91.0) < 2.5) >= 8
+    assert found["x_at_Z"].axes[-1].get_xlim() == pytest.approx((71.0, 111.0))
+    # Not what is no mass.
+    other = observable(resonance(samples), "y")
+    assert list(dict(distribution(other, samples, "pb", "", "flow", [z]))) == ["x"]
+
+
+def test_a_gap_in_the_data_is_cut_out_of_the_axis(samples):
+    def two_sided():
+        rng = np.random.default_rng(2)
+        for part in samples.parts:
+            yield rng.uniform(3.0, 6.0, len(part)) * rng.choice([-1.0, 1.0], len(part))
+
+    [(_, figure)] = distribution(observable(two_sided(), "y"), samples, "pb", "title", "flow")
+    left, right, below_left, below_right = figure.axes
+    np.testing.assert_allclose(left.get_xlim(), (-6.0, -2.94), atol=0.01)
+    np.testing.assert_allclose(right.get_xlim(), (2.94, 6.0), atol=0.01)
+    assert below_left.get_xlim() == left.get_xlim()
+    assert left.get_ylim() == right.get_ylim()
+    assert not left.spines["right"].get_visible()
+    assert not below_right.spines["left"].get_visible()
+    filled = [len(axes.containers[-1][0].get_xdata()) for axes in (left, right)]
+    assert filled == [16, 16]
+
+
+def test_a_resonance_beyond_the_range_has_no_close_up():
+    """A permille of the weight, at masses that are not drawn."""
+    samples = make_samples(n=40_000)
+
+    def far_away():
+        rng = np.random.default_rng(3)
+        for part in samples.parts:
+            x = rng.uniform(300.0, 1000.0, len(part))
+            x[rng.uniform(size=len(part)) < 0.001] = 91.0
+            yield x
+
+    z = Peak(23, 91.0, 2.5)
+    given = observable(values[:] for values in far_away())
+    found = dict(distribution(given, samples, "pb", "", "flow", [z]))
+    assert list(found) == ["x"]

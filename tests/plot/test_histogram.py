@@ -8,6 +8,7 @@ import pytest
 from fabgen.plot.histogram import (
     Ratio,
     Spectrum,
+    bins_for,
     chi_squared,
     joined,
     ratio,
@@ -137,3 +138,9 @@ def test_the_ratio_panel_shows_most_bins_within_its_bounds():
     # Bins that nobody knows say nothing on the range.
     assert ratio_limit([of(1.1, 0.05), of(1.9, 0.9)]) == pytest.approx(1.15 * 0.15)
     assert ratio_limit([of(np.nan, np.nan)]) == 1.0
+
+
+@pytest.mark.parametrize(("n", "most", "bins"), [(20_000, 80, 54), (70, 50, 8), (10**6, 50, 50)])
+def test_few_points_have_few_bins(n, most, bins):
+    assert bins_for(np.append(np.ones(n, bool), np.zeros(n, bool)), most) == bins
+    assert bins_for(np.zeros(9, bool), most) == 5

@@ -7,7 +7,14 @@ import re
 import pytest
 
 from fabgen.model import load_model
-from fabgen.plot.names import Name, common_name, numbered, particle_name, process_label
+from fabgen.plot.names import (
+    Name,
+    common_name,
+    numbered,
+    particle_name,
+    process_label,
+    process_text,
+)
 from fabgen.process.topology import EventTopology
 
 
@@ -57,3 +64,48 @@ def test_labels_of_processes():
     assert process_label([topology(6, 24, 5, n_initial=1)]) == r"$t \to W^{+}\,b$"
     both = [topology(11, -11, 1, -1), topology(11, -11, 2, -2)]
     assert process_label(both) == r"$e^{-}\,e^{+} \to j\,j$"
+
+
+def pdg_of(name):
+    model = load_model("sm")
+    resolved = model.resolve(name)
+    return None if resolved is None else model.particle(resolved).pdg
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("e+ e- > mu+ mu-", r"$e^{+}$ $e^{-}$ $\to$ $\mu^{+}$ $\mu^{-}$"),
+        (
+            "g g > t t~, t > w+ b, t~ > w- b~",
+            r"$g$ $g$ $\to$ $t$ $\overline{t}$, $t$ $\to$ $W^{+}$ $b$, "
+            r"$\overline{t}$ $\to$ $W^{-}$ $\overline{b}$",
+        ),
+        (
+            "e+ e- > t t~, (t > w+ b, w+ > l+ vl)",
+            r"$e^{+}$ $e^{-}$ $\to$ $t$ $\overline{t}$, ($t$ $\to$ $W^{+}$ $b$, "
+            r"$W^{+}$ $\to$ $\ell^{+}$ $\nu_{\ell}$)",
+        ),
+        (
+            "p j > z > l- vl~ / h a $$ t $ w+ QED=2 QCD==0 @3",
+            r"$p$ $j$ $\to$ $Z$ $\to$ $\ell^{-}$ $\overline{\nu_{\ell}}$ / $H$ $\gamma$ "
+            r"\$\$ $t$ \$ $W^{+}$ QED$\leq$2 QCD$=$0 @3",
+        ),
+        (
+            "e+ e- > my_q my_q~",
+            r"$e^{+}$ $e^{-}$ $\to$ $\mathrm{my\_q}$ $\overline{\mathrm{my\_q}}$",
+        ),
+        ("e+ e- > z | a > j j", r"$e^{+}$ $e^{-}$ $\to$ $Z$ | $\gamma$ $\to$ $j$ $j$"),
+    ],
+)
+def test_a_process_in_full(line, text):
+    assert process_text(line, pdg_of) == text
+
+
+def test_the_text_of_a_process_can_be_drawn():
+    from fabgen.plot.style import new_figure, wrapped
+
+    text = process_text("p my_q~ > z > l- vl~ / h $$ t $ w+ QED=2 @3", pdg_of)
+    figure = new_figure(1.0)
+    assert wrapped(figure, text, 0.5).replace("\n", " ") == text
+    assert all(piece.count("$") - piece.count(r"\$") in (0, 2) for piece in text.split(" "))

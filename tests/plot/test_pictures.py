@@ -15,9 +15,9 @@ from fabgen.plot import style
 from fabgen.plot.cube import corner_plot
 from fabgen.plot.dalitz import dalitz_plot
 from fabgen.plot.distributions import distribution
-from fabgen.plot.observables import observables
+from fabgen.plot.observables import Observable, observables
 from fabgen.plot.sample import Samples
-from fabgen.plot.training import Efficiencies, training_curve
+from fabgen.plot.training import After, training_curve
 from fabgen.plot.weights import weight_picture
 from fabgen.process.topology import EventTopology
 
@@ -25,6 +25,7 @@ from .conftest import make_samples
 
 TOPOLOGIES = (EventTopology(pdg=(4122, 2212, -321, 211), n_initial=1, masses=(2.0, 0.5, 0.3, 0.2)),)
 TITLE, LABEL = r"$\Lambda_{c}^{+} \to p\,K^{-}\,\pi^{+}$", "trained flow"
+LONG = "; ".join([r"$e^{+}$ $e^{-}$ $\to$ $t$ $\overline{t}$ $Z$, $t$ $\to$ $W^{+}$ $b$"] * 6)
 FLOW = [
     {"loss": 1.0 / n, "eps": 1.0 - 0.5 / n, "target_evaluations": 1000 * n} for n in range(1, 20)
 ]
@@ -42,8 +43,16 @@ GRID = [
 ]
 
 
-def distribution_of(samples, unit="GeV"):
-    return distribution(observables(TOPOLOGIES)[0], samples, unit, TITLE, LABEL)
+def distribution_of(samples, unit="GeV", title=TITLE):
+    [(_, figure)] = distribution(observables(TOPOLOGIES)[0], samples, unit, title, LABEL)
+    return figure
+
+
+def narrow(samples):
+    """A spectrum of 125 GeV within some MeV."""
+    mass = Observable("x", "m", "H", "GeV", lambda momenta: 125.0 + 1e-3 * momenta[:, 1, 3])
+    [(_, figure)] = distribution(mass, samples, "pb", TITLE, LABEL)
+    return figure
 
 
 def corner_of(change, most=8):
@@ -54,7 +63,12 @@ def corner_of(change, most=8):
 
 
 PICTURES = {
-    "training": (lambda s: training_curve(FLOW, TITLE, "pb", Efficiencies(0.99, 0.5)), 3.4, 3.0),
+    "training": (lambda s: training_curve(FLOW, TITLE, "pb", After(20_000, 0.99, 0.5)), 3.4, 3.0),
+    "broken training": (
+        lambda s: training_curve(FLOW[9:], TITLE, "", After(20_000, 1.0, 0.1)),
+        3.4,
+        3.0,
+    ),
     "training alone": (lambda s: training_curve(FLOW[:1], TITLE, "pb"), 3.4, 3.0),
     "training of a grid": (lambda s: training_curve(GRID, TITLE, "pb"), 3.4, 3.0),
     "weights": (
@@ -63,11 +77,14 @@ PICTURES = {
         2.6,
     ),
     "equal weights": (lambda s: weight_picture(np.zeros(999), None, 0.001, TITLE, LABEL), 3.4, 2.6),
-    "hypercube": (lambda s: corner_plot(s, f"{TITLE}\nchannel 2 of 12", LABEL), 3.4, 3.4),
-    "line": (lambda s: corner_of(lambda u: u[:, :1]), 3.4, 3.4),
-    "six dimensions": (lambda s: corner_of(lambda u: np.tile(u, 3), most=4), 7.0, 7.0),
+    "hypercube": (lambda s: corner_plot(s, f"{TITLE}\nchannel 2 of 12", LABEL), 3.4, 3.78),
+    "line": (lambda s: corner_of(lambda u: u[:, :1]), 3.4, 3.64),
+    "six dimensions": (lambda s: corner_of(lambda u: np.tile(u, 3), most=4), 7.0, 7.38),
+    "long title": (lambda s: distribution_of(s, title=LONG), 3.4, 3.28),
+    "long title of a cube": (lambda s: corner_plot(s, LONG, LABEL), 3.4, 3.92),
     "dalitz": (lambda s: dalitz_plot(s, TOPOLOGIES, "", TITLE, LABEL), 3.4, 3.4),
     "mass": (distribution_of, 3.4, 3.0),
+    "mass of a narrow resonance": (lambda s: narrow(s), 3.4, 3.0),
     "mass without reference": (
         lambda s: distribution_of(make_samples(reference=False), ""),
         3.4,
@@ -183,3 +200,27 @@ def test_drawing_leaves_matplotlib_as_it_was(picture):
     *_, unchanged = picture
     assert unchanged
     assert pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", ["long title", "long title of a cube"])
+def test_a_long_title_is_whole(name):
+    figure, *_ = picture_of(name)
+    titles = [text.get_text().replace("\n", " ") for text in texts(figure)]
+    assert LONG in titles
+
+
+def test_lines_break_at_blanks_only():
+    figure = style.new_figure(1.0)
+    assert style.wrapped(figure, "$a$ $b$", 3.0) == "$a$ $b$"
+    assert style.wrapped(figure, "aaaa bbbb cc", 0.4).split("\n") == ["aaaa", "bbbb", "cc"]
+    assert style.wrapped(figure, "a\nb", 3.0) == "a\nb"
+    assert texts(figure) == []
+
+
+def test_numbers_are_written_in_full():
+    """Not as distances from an offset at the end of the axis."""
+    figure, *_ = picture_of("mass of a narrow resonance")
+    axis = figure.axes[-1].xaxis
+    assert axis.get_offset_text().get_text() == ""
+    assert all(text.get_text().startswith("12") for text in numbers(axis))
+    assert 2 <= len(numbers(axis)) <= 5
