@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fabgen.beams import fixed_beams
+from fabgen.beams import energy_and_rapidity
 from fabgen.card import Card
 from fabgen.errors import InputError
 from fabgen.model import ZERO, Model, Particle
@@ -99,7 +99,7 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
                 found=f"{energy:g} GeV",
                 allowed=f"more than {mass:g} GeV",
             )
-    total = float(fixed_beams(energies, (initial[0], initial[1])).sqrt_s)
+    total, _ = energy_and_rapidity(energies, (initial[0], initial[1]))
     if total <= needed:
         raise InputError(
             f"the energy is below the threshold of {name_of(tree)}",
@@ -115,7 +115,7 @@ def boost(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree
     if len(tree.initial) == 1:
         return 0.0
     first, second = (values[model.particle(name).mass] for name in tree.initial)
-    return float(fixed_beams(card.beams.energy, (first, second)).rapidity)
+    return energy_and_rapidity(card.beams.energy, (first, second))[1]
 
 
 def _threshold(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -35,9 +37,7 @@ def fixed_beams(energies: tuple[float, float], masses: tuple[ArrayLike, ArrayLik
     """
     m1, m2 = (jnp.asarray(m, dtype=float) for m in masses)
     e1, e2 = energies
-    k1, k2 = jnp.sqrt((e1 - m1) * (e1 + m1)), jnp.sqrt((e2 - m2) * (e2 + m2))
-    plus = e1 + k1 + m2 * (m2 / (e2 + k2))
-    minus = e2 + k2 + m1 * (m1 / (e1 + k1))
+    k1, k2, plus, minus = _light_cone(energies, (m1, m2), jnp.sqrt)
     sqrt_s = jnp.sqrt(plus) * jnp.sqrt(minus)
     flux = e1 * k2 + e2 * k1
     k = flux / sqrt_s
@@ -54,6 +54,23 @@ def fixed_beams(energies: tuple[float, float], masses: tuple[ArrayLike, ArrayLik
         rapidity=0.5 * jnp.log(plus / minus),
         factor=PB_GEV2 / (4 * flux),
     )
+
+
+def energy_and_rapidity(
+    energies: tuple[float, float], masses: tuple[float, float]
+) -> tuple[float, float]:
+    """sqrt(s) in GeV and the rapidity of the rest frame in the lab, as numbers."""
+    _, _, plus, minus = _light_cone(energies, masses, math.sqrt)
+    return math.sqrt(plus) * math.sqrt(minus), 0.5 * math.log(plus / minus)
+
+
+def _light_cone(
+    energies: tuple[float, float], masses: tuple[Any, Any], sqrt: Callable[[Any], Any]
+) -> tuple[Any, Any, Any, Any]:
+    """Momenta of both beams, and E + pz and E - pz of their sum, GeV."""
+    (e1, e2), (m1, m2) = energies, masses
+    k1, k2 = sqrt((e1 - m1) * (e1 + m1)), sqrt((e2 - m2) * (e2 + m2))
+    return k1, k2, e1 + k1 + m2 * (m2 / (e2 + k2)), e2 + k2 + m1 * (m1 / (e1 + k1))
 
 
 def decay_at_rest(mass: ArrayLike) -> Collision:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabgen.beams import decay_at_rest, fixed_beams
+from fabgen.beams import decay_at_rest, energy_and_rapidity, fixed_beams
 from fabgen.units import PB_GEV2
 
 energies = st.floats(200.0, 7000.0)
@@ -98,3 +98,11 @@ def test_masses_may_be_traced():
     step = 1e-3
     expected = (energy(100.0 + step) - energy(100.0 - step)) / (2 * step)
     assert jax.grad(energy)(100.0) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("energies", [(500.0, 500.0), (1e12, 1e-6), (200.0, 1e9)])
+def test_numbers_are_those_of_the_collision(energies):
+    masses = (0.0, 0.0) if energies[1] < 1.0 else (173.0, 0.0)
+    collision = fixed_beams(energies, masses)
+    found = energy_and_rapidity(energies, masses)
+    np.testing.assert_allclose(found, (collision.sqrt_s, collision.rapidity), rtol=1e-14)
