@@ -20,7 +20,7 @@ from fabgen.poles import Pole
 from fabgen.small_widths import WIDEST, SmallWidths
 
 #: Smallest |p^2 - m^2 + i m Gamma| in eps s: of a resonance that is integrated over the bias of the
-#: cross section stays below 3e-4; where the beams fix p^2, |M|^2 is right to 1e-3.
+#: cross section stays below 6e-4; where the beams fix p^2, |M|^2 is right to 1e-3.
 _INTEGRATED, _FIXED = 40.0, 4000.0
 
 

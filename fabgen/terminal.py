@@ -200,7 +200,7 @@ def results(report: Mapping[str, Any]) -> Group:
         rows["chosen"] = report["auto"]["why"]
     if "vegas_integral" in report["training"]:
         own = report["training"]
-        value = "they disagree, no estimate"
+        value = "no estimate"
         if own["vegas_integral"] is not None:
             value = estimate(own["vegas_integral"], own["vegas_integral_error"], unit)
         rows["VEGAS+ iterations"] = f"{value}, chi2/dof {own['vegas_chi2_per_dof']:.2f}"

@@ -55,7 +55,9 @@ class VegasResult:
     """The package's own estimate: the average over iterations, weighted with their errors.
 
     chi2_per_dof compares the iterations with each other, probability is that of a larger chi2:
-    where it is small the average is no estimate. evaluations counts every point at which f
+    where it is small the average is no estimate. Nor is it one where cuts leave little of the cube
+    (few): iterations that have missed a part of f are low, with small errors and large weights.
+    evaluations counts every point at which f
     was evaluated (not the filling of blocks), nonfinite those at which f was nan or +inf; these
     count as f = 0.
     """
@@ -64,13 +66,14 @@ class VegasResult:
     integral_error: float
     chi2_per_dof: float
     probability: float
+    few: bool
     evaluations: int
     nonfinite: int
     history: tuple[VegasIteration, ...]
 
     def figures(self) -> dict[str, Any]:
-        """What a report tells of it; no average of iterations that disagree."""
-        agree = self.probability >= LEAST_PROBABILITY
+        """What a report tells of it; no average that is no estimate."""
+        agree = self.probability >= LEAST_PROBABILITY and not self.few
         return {
             "steps": len(self.history),
             "vegas_integral": self.integral if agree else None,
@@ -214,9 +217,13 @@ def _compiled(log_density: LogDensity) -> Callable[[np.ndarray], jax.Array]:
 def _integrator(
     dim: int, options: VegasSettings, seed: int, borders: np.ndarray | None = None
 ) -> vegas.Integrator:
-    """The generator is private: the package's default is a global one. borders (dim, bins + 1): of
-    the map to start from, even without."""
-    return vegas.Integrator(
+    """The generator is private: the package's default is a global one.
+
+    borders (dim, bins + 1): of the map to start from, even without. Such a map is of an f that cuts
+    leave little of: then all hypercubes get the same number of points, since those that have met
+    nothing of f yet would be left with the fewest, and f with large weights there.
+    """
+    integrator = vegas.Integrator(
         dim * [[0.0, 1.0]] if borders is None else vegas.AdaptiveMap(borders),
         nitn=options.iterations,
         neval=options.evaluations,
@@ -224,6 +231,9 @@ def _integrator(
         alpha=options.alpha,
         ran_array_generator=np.random.default_rng(seed).random,
     )
+    if borders is not None:
+        integrator.set(beta=0.0, nstrat=np.array(integrator.nstrat))
+    return integrator
 
 
 def _run(
@@ -245,6 +255,7 @@ def _run(
         integral_error=float(average.sdev),
         chi2_per_dof=float(average.chi2 / average.dof) if average.dof > 0 else 0.0,
         probability=float(average.Q) if average.dof > 0 else 1.0,
+        few=(batch.edge_share or 0.0) > EDGE_SHARE * (1.0 - _LITTLE),
         evaluations=batch.evaluations,
         nonfinite=batch.nonfinite,
         history=tuple(analyzer.history),

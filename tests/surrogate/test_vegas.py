@@ -133,6 +133,7 @@ def test_iterations_that_disagree_are_no_estimate(trained):
     agreeing = trained[2]
     assert agreeing.probability > 1e-3
     assert agreeing.figures()["vegas_integral"] == agreeing.integral
+    assert dataclasses.replace(agreeing, few=True).figures()["vegas_integral"] is None
     disagreeing = dataclasses.replace(agreeing, chi2_per_dof=36.0, probability=1e-30)
     figures = disagreeing.figures()
     assert figures["vegas_integral"] is None and figures["vegas_integral_error"] is None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fabgen.surrogate.vegas import train_vegas
+from fabgen.surrogate.vegas import train_vegas, vegas_grid
 from fabgen.surrogate.vegas_axes import adapt_axes
 from fabgen.surrogate.vegas_edges import spread
 
@@ -106,9 +106,11 @@ def test_the_grid_of_vegas_plus_loses_nothing_under_cuts(seed):
     def log_density(u):
         return jnp.where((u[:, 0] < 0.0017) | (u[:, 0] > 0.9987), jnp.log1p(u[:, 1]), -jnp.inf)
 
-    grid, params, _ = train_vegas(log_density, 2, OPTIONS, seed)
+    grid, params, result = train_vegas(log_density, 2, OPTIONS, seed)
+    assert result.few
+    assert grid == vegas_grid(2, OPTIONS)  # known before, as of any other f
     u, log_q = grid.sample_and_log_prob(params, jax.random.key(seed), 100_000)
     weights = np.exp(np.asarray(log_density(u) - log_q))
     error = weights.std() / np.sqrt(len(weights))
     assert weights.mean() == pytest.approx(0.0045, abs=4 * error)
-    assert error < 0.02 * weights.mean()
+    assert error < 0.004 * weights.mean()
