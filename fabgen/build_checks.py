@@ -107,7 +107,25 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
             found=f"[{energies[0]:g}, {energies[1]:g}] GeV, {total:g} GeV in the rest frame",
             allowed=f"more than {needed:g} GeV in the rest frame",
         )
+    if len(tree.core.final) == 1 and tree.decays[0] is not None:
+        _refuse_outside_window(card, model, values, tree.core.final[0], total)
     return total
+
+
+def _refuse_outside_window(
+    card: Card, model: Model, values: Mapping[str, float], name: str, total: float
+) -> None:
+    """Raises InputError if the beams give the only particle no mass of its window."""
+    particle, cutoff = model.particle(name), card.phase_space.bw_cutoff
+    mass, reach = values[particle.mass], cutoff * values[particle.width]
+    if abs(total - mass) >= reach > 0.0:
+        raise InputError(
+            f"{name} decays, and the energy is outside of its window",
+            key="beams.energy",
+            found=f"{total:g} GeV in the rest frame",
+            allowed=f"{mass - reach:g} to {mass + reach:g} GeV, within phase_space.bw_cutoff = "
+            f"{cutoff:g} widths",
+        )
 
 
 def boost(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:

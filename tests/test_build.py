@@ -9,7 +9,7 @@ import pytest
 
 from fabgen.build import build_integrand
 from fabgen.build_checks import cut_class, cut_legs, numbers
-from fabgen.card import load_card
+from fabgen.card import card_of_process, load_card
 from fabgen.card.parser import card_from_table
 from fabgen.components import Window
 from fabgen.errors import InputError
@@ -248,7 +248,8 @@ def test_two_to_one():
     error = refused("u u~ > z")
     assert "a single particle" in error.problem
     assert error.found == "u u~ > z"
-    build("u u~ > z, z > mu+ mu-")  # two final particles
+    energies = {"energy": [45.6, 45.6]}
+    build("u u~ > z, z > mu+ mu-", beams=energies)  # two final particles
 
 
 def test_closed_decays():
@@ -356,3 +357,15 @@ def test_the_file_is_named(write_card):
         build_integrand(load_card(path))
     assert error.value.file == str(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(("energy", "refused"), [(500.0, True), (45.6, False), (25.0, True)])
+def test_a_single_particle_that_decays_needs_an_energy_in_its_window(energy, refused):
+    card = card_of_process("e+ e- > z, z > mu+ mu-", (f"beams.energy=[{energy}, {energy}]",))
+    if not refused:
+        assert build_integrand(card).dim == 2
+        return
+    with pytest.raises(InputError) as error:
+        build_integrand(card)
+    assert error.value.key == "beams.energy"
+    assert "GeV" in error.value.allowed

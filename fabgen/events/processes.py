@@ -76,11 +76,13 @@ class ProcessSums:
     def _lines(
         self, cross_section: float, error: float, shares: np.ndarray, uncertain: np.ndarray
     ) -> Iterable[ProcessLine]:
-        rows = zip(shares, uncertain, self._largest, self.numbers, strict=True)
-        for share, spread, largest, number in rows:
+        # Of a process without events the largest weight of the others: it has some that are rarer.
+        largest = np.where(self._largest > 0.0, self._largest, self._largest.max())
+        rows = zip(shares, uncertain, largest, self.numbers, strict=True)
+        for share, spread, weight, number in rows:
             yield ProcessLine(
                 float(cross_section * share),
                 math.hypot(error * share, cross_section * spread),
-                float(largest),
+                float(weight),
                 number,
             )

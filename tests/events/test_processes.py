@@ -47,7 +47,7 @@ def test_lines_of_a_file(tmp_path, file_info):
     assert lines == [
         (1, pytest.approx(1.2), 2.5),
         (7, pytest.approx(0.8), 2.0),
-        (0, 0.0, 0.0),
+        (0, 0.0, 2.5),
     ]
     assert sum(p.xSection for p in content.init.procInfo) == pytest.approx(2.0, rel=1e-14)
     assert [event.eventinfo.pid for event in content.events] == [1, 7, 1, 7, 1]
