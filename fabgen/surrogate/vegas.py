@@ -248,8 +248,8 @@ def _run(
     spread_map(integrator.map, batch.edge_share or 0.0)
     if not any(record.integral > 0.0 for record in analyzer.history):
         raise FabgenError(
-            f"VEGAS found no point with a density above zero among {batch.evaluations}: the cuts may "
-            "leave no phase space, or the map misses a narrow resonance (phase_space.mapping)"
+            f"VEGAS found no point with a density above zero among {batch.evaluations}: the cuts "
+            "may leave no phase space, or the map misses a narrow resonance (phase_space.mapping)"
         )
     return VegasResult(
         integral=float(average.mean),
