@@ -104,12 +104,13 @@ def override(table: Table, settings: Iterable[str]) -> tuple[Table, frozenset[st
     for setting in settings:
         path, equals, value = setting.partition("=")
         keys = tuple(part.strip() for part in path.split("."))
-        if not equals or not all(keys):
+        if not value.strip() or not all(keys):
             raise InputError(
                 "a setting has no key or no value",
                 file="--set",
                 found=toml.string(setting),
                 allowed="key.path=value, such as training.steps=100",
+                hint=f"{path}='\"\"' is an empty text" if equals and all(keys) else None,
             )
         if _is_undecodable(setting):
             raise InputError("a setting is not text", file="--set", found=setting, allowed="UTF-8")

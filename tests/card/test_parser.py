@@ -299,9 +299,18 @@ def test_byte_order_mark_is_no_error(tmp_path):
     assert load_card(path).process == ("e+ e- > mu+ mu-",)
 
 
-@pytest.mark.parametrize("setting", ["steps", "=5", "training..steps=5", "process.x=5"])
+@pytest.mark.parametrize(
+    "setting", ["steps", "=5", "training..steps=5", "process.x=5", "training.fkld.data="]
+)
 def test_settings_that_are_none(write_card, setting):
     assert error_of(write_card(PROCESS), setting).file == "--set"
+
+
+def test_a_setting_without_a_value_is_no_empty_text(write_card):
+    error = error_of(write_card(PROCESS), "training.fkld.data= ")
+    assert "no value" in error.problem
+    assert error.hint == "training.fkld.data='\"\"' is an empty text"
+    assert load_card(write_card(PROCESS), ['training.fkld.data=""']).training.fkld.data == ""
 
 
 def test_errors_in_settings_name_the_option(write_card):
