@@ -388,9 +388,16 @@ def test_data_is_a_shortcut_for_the_key_of_fkld(calls, write_card):
         result = fabgen(command, card, "--data", path, "--set", "training.method=fkld")
         assert result.exit_code == 0, result.output
         assert calls[-1][1].training.fkld.data == path
-    result = fabgen("generate", card, "--data", path)
-    assert result.exit_code == 2
-    assert "--set training.method=fkld" in result.stderr
+    for method in ("auto", "fab", "rkld", "fkld"):
+        for kind in ("uniform", "vegas", *(["flow"] if method != "fkld" else [])):
+            settings = [f"training.method={method}", f"surrogate.kind={kind}"]
+            options = [word for setting in settings for word in ("--set", setting)]
+            result = fabgen("train", card, "--data", path, *options)
+            assert result.exit_code == 2
+            assert "  key:     --data\n  found:" in result.stderr
+            hint = result.stderr.partition("hint:")[2].split()
+            assert fabgen("train", card, "--data", path, *options, *hint).exit_code == 0
+            assert calls.pop()[1].training.fkld.data == path
     assert len(calls) == 2
 
 
