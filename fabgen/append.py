@@ -216,10 +216,7 @@ def _read(path: Path) -> dict[str, Any]:
         found = "other figures than it was written with"
     except FileNotFoundError:
         found = "no file"
-    except (
-        *(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError),
-        InputError,
-    ):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
         found = "no report of events that can be appended to"
     raise InputError(
         "the report of the events does not say how they were drawn",
