@@ -21,6 +21,7 @@ from fabgen.commit import staged, store
 from fabgen.errors import InputError
 from fabgen.files import sha256
 from fabgen.generation import Place, write_events
+from fabgen.inputs import read_input
 from fabgen.run_files import RunDirectory, number_of
 from fabgen.rundir import FREE_TABLES, stored_card
 from fabgen.samplers import samplers
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from fabgen.sampling.unweight import Totals
     from fabgen.session import Session, Trained
 
+#: Of a report: thousands of parts.
+_MAX_BYTES = 1 << 24
 _OWN_FILE = "without --append, new events go to a file of their own"
 
 
@@ -207,13 +210,13 @@ def refuse_without_events(run: RunDirectory) -> None:
 def _read(path: Path) -> dict[str, Any]:
     """A report that is as it was written."""
     try:
-        report = json.loads(path.read_bytes())
+        report = json.loads(read_input(path, _MAX_BYTES))
         if report == sealed(report) and report["append"]:
             return report
         found = "other figures than it was written with"
     except FileNotFoundError:
         found = "no file"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
         found = "no report of events that can be appended to"
     raise InputError(
         "the report of the events does not say how they were drawn",

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class EventFormat(enum.StrEnum):
-    """Formats of event files."""
-
-    lhe = "lhe"
-    lhe_gz = "lhe.gz"
-
-
-class PictureFormat(enum.StrEnum):
-    """Formats of pictures."""
-
-    png = "png"
-    pdf = "pdf"
+EVENT_FORMATS = ("lhe", "lhe.gz")
+PICTURE_FORMATS = ("png", "pdf")
 
 
 def run_path(text: str) -> Path:
@@ -29,6 +17,24 @@ def run_path(text: str) -> Path:
     if not text:
         raise typer.BadParameter("an empty name is none of a directory")
     return Path(text)
+
+
+def data_path(text: str) -> str:
+    """An empty --data would train on events of the surrogate's own."""
+    if not text:
+        raise typer.BadParameter("an empty name is none of an event file")
+    return text
+
+
+def one_of(*names: str) -> Callable[[str], str]:
+    """The parser of an option that takes one of these names."""
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise typer.BadParameter(f"found {text!r}, allowed {' or '.join(names)}")
+        return text
+
+    return parse
 
 
 def whole_number(at_least: int) -> Callable[[str], int]:
@@ -48,6 +54,7 @@ def whole_number(at_least: int) -> Callable[[str], int]:
     return parse
 
 
+_seed = whole_number(at_least=0)
 CardArgument = Annotated[
     str, typer.Argument(metavar="CARD", help="A process card (TOML), or a process in quotes.")
 ]
@@ -71,11 +78,15 @@ RunOption = Annotated[
 SeedOption = Annotated[
     int | None,
     typer.Option(
-        "--seed", metavar="INT", help="Seed; for a run that exists, that of its events only."
+        "--seed",
+        metavar="INT",
+        parser=_seed,
+        help="Seed; for a run that exists, that of its events only.",
     ),
 ]
 TrainingSeedOption = Annotated[
-    int | None, typer.Option("--seed", metavar="INT", help="Seed of the training.")
+    int | None,
+    typer.Option("--seed", metavar="INT", parser=_seed, help="Seed of the training."),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -85,7 +96,12 @@ SetOption = Annotated[
 ]
 DataOption = Annotated[
     str | None,
-    typer.Option("--data", metavar="FILE", help="LHE file that training.method=fkld learns from."),
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        parser=data_path,
+        help="LHE file that training.method=fkld learns from.",
+    ),
 ]
 RestartOption = Annotated[
     bool, typer.Option("--restart", help="Remove the results of the run and begin again.")

@@ -17,10 +17,10 @@ import typer
 
 from fabgen import __version__, interrupts
 from fabgen.arguments import (
+    EVENT_FORMATS,
+    PICTURE_FORMATS,
     CardArgument,
     DataOption,
-    EventFormat,
-    PictureFormat,
     QuietOption,
     RestartOption,
     RunOption,
@@ -28,6 +28,7 @@ from fabgen.arguments import (
     SetOption,
     TargetArgument,
     TrainingSeedOption,
+    one_of,
     whole_number,
 )
 from fabgen.errors import FabgenError, InputError
@@ -115,7 +116,13 @@ def generate(
         bool, typer.Option("--weighted", help="Keep every point, with its weight.")
     ] = False,
     file_format: Annotated[
-        EventFormat | None, typer.Option("--format", help="Format of the event file.")
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="|".join(EVENT_FORMATS),
+            parser=one_of(*EVENT_FORMATS),
+            help="Format of the event file.",
+        ),
     ] = None,
     seed: SeedOption = None,
     append: Annotated[
@@ -234,8 +241,14 @@ def plot(
         ),
     ] = None,
     file_format: Annotated[
-        PictureFormat, typer.Option("--format", help="Format of the pictures.")
-    ] = PictureFormat.png,
+        str,
+        typer.Option(
+            "--format",
+            metavar="|".join(PICTURE_FORMATS),
+            parser=one_of(*PICTURE_FORMATS),
+            help="Format of the pictures.",
+        ),
+    ] = "png",
     quiet: QuietOption = False,
 ) -> None:
     """Pictures of a run: training, weights, unit hypercube, masses, pT, rapidities, Dalitz plot.
@@ -246,7 +259,7 @@ def plot(
         from fabgen import run as pipeline
 
         how = _how(False, quiet)
-        for path in pipeline.plot(run, how, samples=samples, file_format=file_format.value):
+        for path in pipeline.plot(run, how, samples=samples, file_format=file_format):
             _print(f"  {path}")
 
 

@@ -18,9 +18,12 @@ from fabgen import interrupts
 from fabgen.card import Card, dump_card
 from fabgen.errors import InputError
 from fabgen.files import sync, write_atomic, writing
+from fabgen.inputs import read_input
 from fabgen.run_files import CARD, NEW, RunDirectory, number_of, report_name
 
 _RECORD = "commit.json"
+#: Of that record, a few names.
+_MAX_BYTES = 1 << 20
 
 
 def staged(run: RunDirectory, name: str) -> Path:
@@ -88,12 +91,12 @@ def finish(run: RunDirectory) -> None:
 def _read(record: Path) -> tuple[list[str], list[str]]:
     """The names of the files that take their places, and of those that go."""
     try:
-        values = json.loads(record.read_bytes())
+        values = json.loads(read_input(record, _MAX_BYTES))
         lists = values["install"], values["remove"]
         for name in (*lists[0], *lists[1]):
             if name != CARD and number_of(name) is None:
                 raise ValueError(name)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError):
         raise InputError(
             "the results that were on their way cannot be read",
             file=record,

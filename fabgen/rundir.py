@@ -21,6 +21,7 @@ from fabgen.card import HEADER, Card, Difference, diff_cards, dump_card, load_ca
 from fabgen.commit import finish
 from fabgen.errors import FabgenError, InputError
 from fabgen.files import kind, temporary, write_atomic, writing
+from fabgen.inputs import open_input
 from fabgen.run_files import (
     AUTO,
     CARD,
@@ -37,6 +38,7 @@ from fabgen.run_files import (
 
 #: Tables of the card that may change between two uses of a run.
 FREE_TABLES = ("generation", "evaluation", "limits")
+_HEADER = HEADER.encode()
 
 
 def is_run(path: Path) -> bool:
@@ -45,10 +47,13 @@ def is_run(path: Path) -> bool:
     try:
         if (found := kind(file)) is None:
             return False
-        text = file.read_text(encoding="utf-8", errors="replace") if found == "file" else ""
+        begins = b""
+        if found == "file":
+            with open_input(file) as card:
+                begins = card.read(len(_HEADER) + 1).replace(b"\r\n", b"\n")
     except OSError as error:
         raise InputError("the run cannot be read", file=file, found=error.strerror) from None
-    if not text.startswith(HEADER):
+    if not begins.startswith(_HEADER):
         raise InputError(
             "the directory holds a card.toml that is not a run's",
             file=file,

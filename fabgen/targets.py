@@ -15,6 +15,8 @@ from fabgen.errors import InputError
 if TYPE_CHECKING:
     from fabgen.card import Card
 
+_DATA = "training.fkld.data"
+
 
 def card_and_run(
     target: str,
@@ -26,19 +28,23 @@ def card_and_run(
     """The card that an argument CARD or RUN means, and the run directory to work in."""
     if data is None:
         return _loaded(target, run, settings or [], seed)
+    from fabgen.card.steps import wrong_data
     from fabgen.card.toml import string
 
-    card, directory = _loaded(
-        target, run, [*(settings or []), f"training.fkld.data={string(data)}"], seed
-    )
-    if card.training.method != "fkld":
+    try:
+        card, directory = _loaded(target, run, [*(settings or []), f"{_DATA}={string(data)}"], seed)
+    except InputError as error:
+        if error.key != _DATA:
+            raise
         raise InputError(
-            "only the forward divergence learns from a file",
+            error.problem,
             key="--data",
-            found=f'{data}, with training.method = "{card.training.method}"',
-            allowed='training.method = "fkld"',
-            hint="--set training.method=fkld",
-        )
+            found=error.found,
+            allowed=error.allowed,
+            hint=error.hint,
+        ) from None
+    if card.training.method != "fkld":
+        raise wrong_data(card, "--data")
     return card, directory
 
 

@@ -309,20 +309,33 @@ def test_directories_that_are_no_runs(calls, write_card, tmp_path):
     [
         (["--set", "training.stps=5"], "did you mean training.steps?"),
         (["--set", "nonsense"], "key.path=value"),
-        (["--seed", "-1"], "--seed"),
-        (["--seed", "many"], "--seed"),
+        (["--seed", "-1"], "'--seed': '-1' is not a whole number >= 0"),
+        (["--seed", "many"], "'--seed': 'many' is not a whole number"),
+        (["--seed", "1.5"], "'--seed': '1.5' is not a whole number"),
+        (["--seed", ""], "'--seed': '' is not a whole number"),
+        (["--seed", "1e10"], "found: 10000000000 allowed: an integer from 0 to 4294967295"),
         (["--events", "0"], "--events"),
-        (["--format", "root"], "--format"),
+        (["--format", "root"], "'--format': found 'root', allowed lhe or lhe.gz"),
+        (["--format", ""], "'--format': found '', allowed lhe or lhe.gz"),
+        (["--data", ""], "'--data': an empty name"),
+        (["--data", "", "--set", "training.method=fkld"], "'--data': an empty name"),
         (["--no-such-option"], "--no-such-option"),
     ],
 )
 def test_wrong_options_are_wrong_input(calls, write_card, arguments, message):
     result = fabgen("generate", write_card(PROCESS), *arguments)
     assert result.exit_code == 2
-    assert message in result.stderr
+    assert message in " ".join(result.stderr.replace("│", " ").split())
     assert "Traceback" not in result.output
     assert result.stdout == ""
     assert calls == []
+
+
+@pytest.mark.parametrize("command", ["train", "generate", "integrate"])
+def test_seeds_in_all_ways(calls, write_card, command):
+    for text in ("1000", "1e3", "1_000", "1000.0"):
+        assert fabgen(command, write_card(PROCESS), "--seed", text).exit_code == 0
+        assert calls[-1][1].training.seed == 1000
 
 
 def test_plot_prints_one_line_per_picture(monkeypatch, tmp_path):
@@ -355,9 +368,17 @@ def test_plot_needs_a_run(write_card, tmp_path, what):
     assert target in result.stderr
 
 
-@pytest.mark.parametrize("option", [["--samples", "5"], ["--format", "gif"]])
-def test_wrong_options_of_plot(tmp_path, option):
-    assert fabgen("plot", tmp_path, *option).exit_code == 2
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--samples", "5"], "'5' is not a whole number >= 100"),
+        (["--format", "gif"], "found 'gif', allowed png or pdf"),
+    ],
+)
+def test_wrong_options_of_plot(tmp_path, option, message):
+    result = fabgen("plot", tmp_path, *option)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_data_is_a_shortcut_for_the_key_of_fkld(calls, write_card):
@@ -367,9 +388,16 @@ def test_data_is_a_shortcut_for_the_key_of_fkld(calls, write_card):
         result = fabgen(command, card, "--data", path, "--set", "training.method=fkld")
         assert result.exit_code == 0, result.output
         assert calls[-1][1].training.fkld.data == path
-    result = fabgen("generate", card, "--data", path)
-    assert result.exit_code == 2
-    assert "--set training.method=fkld" in result.stderr
+    for method in ("auto", "fab", "rkld", "fkld"):
+        for kind in ("uniform", "vegas", *(["flow"] if method != "fkld" else [])):
+            settings = [f"training.method={method}", f"surrogate.kind={kind}"]
+            options = [word for setting in settings for word in ("--set", setting)]
+            result = fabgen("train", card, "--data", path, *options)
+            assert result.exit_code == 2
+            assert "  key:     --data\n  found:" in result.stderr
+            hint = result.stderr.partition("hint:")[2].split()
+            assert fabgen("train", card, "--data", path, *options, *hint).exit_code == 0
+            assert calls.pop()[1].training.fkld.data == path
     assert len(calls) == 2
 
 

@@ -287,6 +287,11 @@ def deep_report(run):
     (run / "report-2.json").write_text("[" * 100_000)
 
 
+def long_report(run):
+    with (run / "report-2.json").open("a") as file:
+        file.write(" " * (1 << 24))
+
+
 def other_events(run):
     text = (run / "events-2.lhe").read_text()
     (run / "events-2.lhe").write_text(text.replace("1", "2", 1))
@@ -304,7 +309,7 @@ def report_of_integrate(run):
     "damage",
     [
         *(without_report, cut_report, other_acceptance, report_of_others, list_for_report),
-        *(deep_report, other_events, cut_events, report_of_integrate),
+        *(deep_report, long_report, other_events, cut_events, report_of_integrate),
     ],
 )
 def test_nothing_is_appended_to_what_was_not_written(how, run, damage):
@@ -397,7 +402,14 @@ def test_a_kill_at_any_moment_leaves_the_old_results_or_the_new(tmp_path, monkey
     assert moment > 10
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"install": ["../x"], "remove": []}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", '{"install": ["../x"], "remove": []}', "[" * 100_000),
+        '{"install": [], "remove": []}' + " " * (1 << 20),
+    ],
+    ids=["empty", "a list", "another folder", "deep", "long"],
+)
 def test_a_damaged_record_of_a_commit_is_refused(tmp_path, text):
     made = card()
     with open_run(tmp_path / "run", made):
@@ -405,7 +417,10 @@ def test_a_damaged_record_of_a_commit_is_refused(tmp_path, text):
     (tmp_path / "x").write_text("mine")
     (tmp_path / "run" / ".new").mkdir()
     (tmp_path / "run" / ".new" / "commit.json").write_text(text)
-    with pytest.raises(InputError, match=r"commit\.json"), open_run(tmp_path / "run", made):
+    with (
+        pytest.raises(InputError, match=r"cannot be read\n.*commit\.json"),
+        open_run(tmp_path / "run", made),
+    ):
         pass
     assert (tmp_path / "x").read_text() == "mine"
 

@@ -7,14 +7,15 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
-from fabgen.card import Card, load_card
+from fabgen.card import HEADER, Card, load_card
 from fabgen.commit import staged
 from fabgen.errors import FabgenError, InputError
 from fabgen.files import temporary
-from fabgen.rundir import check_run, open_run, stored_card
+from fabgen.rundir import check_run, is_run, open_run, stored_card
 
 CARD = Card(process=("e+ e- > mu+ mu-",))
 CARD = dataclasses.replace(CARD, generation=dataclasses.replace(CARD.generation, seed=1))
@@ -87,6 +88,27 @@ def test_files_of_others_are_never_touched(tmp_path, name, restart):
     with pytest.raises(InputError, match="not a run's"), open_run(tmp_path, CARD, restart=restart):
         pass
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("first", ["", HEADER])
+def test_a_card_of_any_length_is_not_read_whole(tmp_path, first):
+    (tmp_path / "card.toml").write_text(first)
+    os.truncate(tmp_path / "card.toml", 1 << 28)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"too long|not a run's") as caught:
+            stored_card(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+    assert caught.value.file == str(tmp_path / "card.toml")
+
+
+def test_a_run_is_known_by_a_header_with_any_end_of_line(tmp_path):
+    assert not is_run(tmp_path)
+    text = HEADER + 'process = "e+ e- > z h"\n'
+    (tmp_path / "card.toml").write_bytes(text.replace("\n", "\r\n").encode())
+    assert is_run(tmp_path)
 
 
 def test_a_card_of_another_version_can_be_restarted(tmp_path):

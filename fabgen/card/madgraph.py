@@ -136,13 +136,14 @@ def refuse_command(text: str) -> None:
     lines = list(found.toml_lines())
     if command == "add process":
         lines = [f'process = ["...", {line.removeprefix("process = ")}]' for line in lines]
+    hints = [*filter(None, [_instead(found) if found.left_out else "", _protons(found)])]
     instead = _instead(found) or "no such command; fabgen --help lists what there is"
     raise InputError(
         f"'{command}' is a command of MadGraph and not part of a process",
         key="process",
         found=" ".join(text.split()),
         allowed="\n".join(["in a card:", *lines]) if lines else instead,
-        hint=instead if lines and found.left_out else None,
+        hint="; ".join(hints) or None if lines else None,
     )
 
 
@@ -169,7 +170,7 @@ def refuse_card(text: str, file: str | os.PathLike[str] | None) -> None:
         file=file,
         found=found.first,
         allowed="\n".join(["as TOML:", *lines]),
-        hint="; ".join([*hints, *filter(None, [_instead(found)])]) or None,
+        hint="; ".join([*hints, *filter(None, [_instead(found), _protons(found)])]) or None,
     )
 
 
@@ -178,6 +179,17 @@ def _instead(found: Foreign) -> str:
     commands = (_COMMAND.match(line) for line in found.left_out)
     names = dict.fromkeys(" ".join(c[1].lower().split()) for c in commands if c)
     return "; ".join(_INSTEAD[name] for name in names if name in _INSTEAD)
+
+
+def _protons(found: Foreign) -> str:
+    """What to do about a definition of p or j: what collides under these names is a proton."""
+    own = [name for name in found.tables.get("multiparticles", {}) if name.lower() in ("p", "j")]
+    if not own:
+        return ""
+    return (
+        f"beams named {' or '.join(own)} mean protons, whose densities are not available yet; to"
+        " add up the partons themselves, each with weight one, name them q, in the process too"
+    )
 
 
 def _slha(found: Foreign, block: str, words: list[str]) -> None:

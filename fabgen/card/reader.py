@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,10 +67,21 @@ def parse_table(text: str, *, file: str | os.PathLike[str] | None = None) -> Tab
         )
     try:
         table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also an integer of 5000 digits
+    except tomllib.TOMLDecodeError as error:
         madgraph.refuse_card(text, file)
         raise InputError(
             f"the card is not TOML: {error}", file=file, found=_line(text, str(error))
+        ) from None
+    except RecursionError:
+        raise _too_deep(file) from None
+    except ValueError:  # Python reads no integer of so many digits
+        most = sys.get_int_max_str_digits()
+        digits = re.compile(rf"[0-9_]{{{most + 1},}}")
+        raise InputError(
+            "the card has an integer of too many digits",
+            file=file,
+            found=next(filter(digits.search, text.splitlines()), None),
+            allowed=f"at most {most} digits, and the range of the key",
         ) from None
     _refuse_deep(table, file)
     if not table:
@@ -80,9 +92,13 @@ def parse_table(text: str, *, file: str | os.PathLike[str] | None = None) -> Tab
 def _refuse_deep(value: object, file: str | os.PathLike[str] | None) -> None:
     """Raises InputError for tables and lists that nest deeper than any key of a card."""
     if nests_deeper(value, _MAX_DEPTH):
-        raise InputError(
-            "tables or lists nest too deeply", file=file, allowed=f"at most {_MAX_DEPTH} levels"
-        )
+        raise _too_deep(file)
+
+
+def _too_deep(file: str | os.PathLike[str] | None) -> InputError:
+    return InputError(
+        "tables or lists nest too deeply", file=file, allowed=f"at most {_MAX_DEPTH} levels"
+    )
 
 
 def _line(text: str, message: str) -> str | None:
@@ -104,12 +120,13 @@ def override(table: Table, settings: Iterable[str]) -> tuple[Table, frozenset[st
     for setting in settings:
         path, equals, value = setting.partition("=")
         keys = tuple(part.strip() for part in path.split("."))
-        if not equals or not all(keys):
+        if not value.strip() or not all(keys):
             raise InputError(
                 "a setting has no key or no value",
                 file="--set",
                 found=toml.string(setting),
                 allowed="key.path=value, such as training.steps=100",
+                hint=f"{path}='\"\"' is an empty text" if equals and all(keys) else None,
             )
         if _is_undecodable(setting):
             raise InputError("a setting is not text", file="--set", found=setting, allowed="UTF-8")

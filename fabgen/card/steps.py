@@ -56,13 +56,20 @@ def check_data(card: Card) -> None:
     """
     method, kind, file = card.training.method, card.surrogate.kind, card.training.fkld.data
     if file and (method == AUTO or (method == "fkld" and kind != "flow")):
-        raise InputError(
-            "only a flow learns from an event file, by the forward divergence",
-            key="training.fkld.data",
-            found=f'"{file}" with training.method = "{method}" and surrogate.kind = "{kind}"',
-            allowed='training.method = "fkld" with surrogate.kind = "flow"',
-            hint=None if method == "fkld" else "--set training.method=fkld",
-        )
+        raise wrong_data(card, "training.fkld.data")
+
+
+def wrong_data(card: Card, key: str) -> InputError:
+    """The error for an event file, given by `key`, that this card does not learn from."""
+    method, kind, file = card.training.method, card.surrogate.kind, card.training.fkld.data
+    settings = [("training.method", method, "fkld"), ("surrogate.kind", kind, "flow")]
+    return InputError(
+        "only a flow learns from an event file, by the forward divergence",
+        key=key,
+        found=f'"{file}" with training.method = "{method}" and surrogate.kind = "{kind}"',
+        allowed='training.method = "fkld" with surrogate.kind = "flow"',
+        hint=" ".join(f"--set {name}={right}" for name, now, right in settings if now != right),
+    )
 
 
 def _check_epochs(training: TrainingOptions) -> None:

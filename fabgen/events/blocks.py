@@ -22,7 +22,11 @@ _ATTRIBUTES = rb"""(?:[^<>"']|"[^<"]*"|'[^<']*')*+"""
 _TOKEN = re.compile(
     rb"<!--|<!\[CDATA\[|<(/?)(header|init|event|LesHouchesEvents)(?=[\s/>])" + _ATTRIBUTES + rb">"
 )
-_ELEMENT = re.compile(rb"<(/?)[A-Za-z_][\w.:-]*" + _ATTRIBUTES + rb">")
+_ELEMENT = re.compile(rb"<(/?)([A-Za-z_][\w.:-]*)" + _ATTRIBUTES + rb">")
+_CLOSING = re.compile(rb"</([A-Za-z_][\w.:-]*)\s*>")
+#: What is left out of the lines of a block. Within an element a # has no meaning.
+_LEFT_OUT = re.compile(rb"#[^\r\n]*|" + _ELEMENT.pattern)
+_END_OF_LINE = re.compile(rb"[\r\n]|\Z")
 _PASSED_OVER = {b"<!--": re.compile(rb"-->"), b"<![CDATA[": re.compile(rb"\]\]>")}
 _READ = (b"init", b"event")
 _ROOT = b"LesHouchesEvents"
@@ -91,21 +95,36 @@ def _tokens(stream: BinaryIO) -> Iterator[tuple[bytes, int, re.Match[bytes] | No
 
 
 def _lines(block: bytes) -> Lines:
-    """The fields of its lines, those of elements within it left out."""
-    kept, depth, at = list[bytes](), 0, 0
-    for tag in _ELEMENT.finditer(block):
-        if depth == 0:
-            kept.append(block[at : tag.start()])
-        at = tag.end()
-        if tag[1]:
-            depth = max(0, depth - 1)
-        elif not tag[0].endswith(b"/>"):
-            depth += 1
-    if depth == 0:
-        kept.append(block[at:])
+    """The fields of its lines; comments and elements are left out.
+
+    What is written as an element but never closed (`by <name@place>`) ends with its line.
+    """
+    last = {tag[1]: tag.end() for tag in _CLOSING.finditer(block)}
+    kept, at = list[bytes](), 0
+    while found := _LEFT_OUT.search(block, at):
+        kept.append(block[at : found.start()])
+        at, name = found.end(), found[2]
+        if name is None or found[1] or found[0].endswith(b"/>"):
+            continue
+        if last.get(name, 0) > at:
+            at = _behind(block, name, at, last[name])
+        elif end := _END_OF_LINE.search(block, at):
+            at = end.start()
+    kept.append(block[at:])
     text = b"".join(kept).decode("utf-8", "replace").replace("\r", "\n")
-    lines = (line.split() for line in text.split("\n"))
-    return [fields for fields in lines if fields and not fields[0].startswith("#")]
+    return [fields for line in text.split("\n") if (fields := line.split())]
+
+
+def _behind(block: bytes, name: bytes, start: int, last: int) -> int:
+    """Where an element ends whose content begins at `start`; last: where the last one of its name
+    does. Others within it need not be closed."""
+    depth = 1
+    for tag in _ELEMENT.finditer(block, start, last):
+        if tag[2] == name and not tag[0].endswith(b"/>"):
+            depth += -1 if tag[1] else 1
+        if depth == 0:
+            return tag.end()
+    return last
 
 
 def _short(tag: bytes) -> str:

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Protocol
 
 from fabgen.errors import InputError
+from fabgen.process.other_names import meant
 from fabgen.process.parser import is_name
 
 #: Definitions on the way from a multiparticle to its particles.
@@ -100,7 +101,11 @@ def unknown_name(
     """The error for a name that is neither a particle nor a multiparticle; found: where it is."""
     groups = sorted(set(multiparticle_names))
     known = [*model.known_names, *groups]
-    close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=3, cutoff=0.5)
+    if particle := model.resolve(meant(name) or ""):
+        close = [particle]
+    else:
+        lower = [each.lower() for each in known]
+        close = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
     return InputError(
         f"'{name}' is not a particle of the model, nor a multiparticle.",
         key=key,

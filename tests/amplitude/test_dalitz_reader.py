@@ -105,6 +105,10 @@ def test_mistakes(text, old, new, message):
 def test_a_file_that_is_missing_or_wrong_is_named(tmp_path, text):
     with pytest.raises(InputError, match=re.escape("missing.toml")):
         read_amplitude_model(tmp_path / "missing.toml")
+    long = tmp_path / "long.toml"
+    long.write_text("#" * (1 << 20) + "\n")
+    with pytest.raises(InputError, match="the file is too long"):
+        read_amplitude_model(long)
     path = tmp_path / "wrong.toml"
     path.write_text(text + text[text.index("[[resonances]]") :], encoding="utf-8")
     with pytest.raises(InputError, match=re.escape("wrong.toml")):

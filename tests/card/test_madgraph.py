@@ -149,6 +149,18 @@ def test_commands_typed_as_a_process(text, allowed):
     assert allowed in error.value.allowed
 
 
+def test_a_definition_of_p_is_told_not_to_be_a_beam(write_card):
+    for name, told in (("p", True), ("P", True), ("j", True), ("q", False), ("l+", False)):
+        text = f"define {name} = g u\ngenerate {name} {name} > g g\n"
+        with pytest.raises(InputError) as error:
+            load_card(write_card(text))
+        hint = error.value.hint or ""
+        assert (f"beams named {name} mean protons" in hint and "name them q" in hint) is told
+        with pytest.raises(InputError) as error:
+            parse_process(text)
+        assert ("name them q" in (error.value.hint or "")) is told
+
+
 @pytest.mark.parametrize(
     "text",
     ['process = "e+ e- > mu+ mu-\n', "generate = 5 5\n", "[cuts\nptl = 10\n", "launch_x y\n"],

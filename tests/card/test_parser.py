@@ -268,8 +268,12 @@ def test_what_toys_and_channels_do_not_have(write_card, text, key, allowed):
         (b"process = \n", "line 1"),
         (PROCESS.encode() + b"[training\n", "found:   [training"),
         (b"\xff\xfe\x00", "UTF-8"),
-        (b"[" * 5000, "not TOML"),
-        (b"x = " + b"9" * 5000, "not TOML"),
+        (b"process = " + b"[" * 3000 + b"]" * 3000, "nest too deeply\n"),
+        (b"x = " + b"{a=" * 3000 + b"1" + b"}" * 3000, "nest too deeply\n"),
+        (b"y = 1\nx = -" + b"9" * 5000, "too many digits\n"),
+        (b"x = [1, 1_" + b"9" * 5000 + b"]\n", "found:   x = [1, 1_999"),
+        (b"x = " + b"9" * 5000, "at most 4300 digits"),
+        (b"x = 2020-13-45\n", "found:   x = 2020-13-45"),
         (b"model = 'sm'\n", "names no process"),
         (b"process = ''\n", "process is empty"),
         (b"process = []\n", "process is empty"),
@@ -299,9 +303,18 @@ def test_byte_order_mark_is_no_error(tmp_path):
     assert load_card(path).process == ("e+ e- > mu+ mu-",)
 
 
-@pytest.mark.parametrize("setting", ["steps", "=5", "training..steps=5", "process.x=5"])
+@pytest.mark.parametrize(
+    "setting", ["steps", "=5", "training..steps=5", "process.x=5", "training.fkld.data="]
+)
 def test_settings_that_are_none(write_card, setting):
     assert error_of(write_card(PROCESS), setting).file == "--set"
+
+
+def test_a_setting_without_a_value_is_no_empty_text(write_card):
+    error = error_of(write_card(PROCESS), "training.fkld.data= ")
+    assert "no value" in error.problem
+    assert error.hint == "training.fkld.data='\"\"' is an empty text"
+    assert load_card(write_card(PROCESS), ['training.fkld.data=""']).training.fkld.data == ""
 
 
 def test_errors_in_settings_name_the_option(write_card):

@@ -97,6 +97,29 @@ def test_unknown_names_get_a_suggestion():
     assert unknown_name("quarkonium", MODEL, []).hint is None
 
 
+MEANT = {
+    **{"tbar": "t~", "t_bar": "t~", "antitop": "t~", "top": "t", "topbar": "t~", "top~": "t~"},
+    **{"nu": "ve", "nubar": "ve~", "nu~": "ve~", "nu_e": "ve", "numu": "vm", "nu_tau~": "vt~"},
+    **{"higgs": "h", "gamma": "a", "photon": "a", "gluon": "g", "Z0": "z", "Wplus": "w+"},
+    **{"electron": "e-", "positron": "e+", "muon": "mu-", "antimuon": "mu+", "tau+": "ta+"},
+    **{"tau-": "ta-", "bottom": "b", "ubar": "u~", "anti-up": "u~"},
+    **{"11": "e-", "-11": "e+", "13": "mu-", "-13": "mu+", "6": "t", "-6": "t~", "22": "a"},
+    **{"-24": "w-", "21": "g", "25": "h", "-16": "vt~"},
+}
+
+
+def test_other_names_of_particles():
+    model = load_model("sm")
+    for name, particle in MEANT.items():
+        assert model.resolve(name) is None
+        assert unknown_name(name, model, model.multiparticles).hint == f"did you mean {particle}?"
+    for name, particle in model.particles.items():
+        assert unknown_name(str(particle.pdg), model, ()).hint == f"did you mean {name}?"
+    hint = unknown_name("w", model, ()).hint
+    assert "w+" in hint and "w-" in hint
+    assert unknown_name("tbar", MODEL, []).hint != "did you mean t~?"  # it has no top quarks
+
+
 @pytest.mark.parametrize(("model", "extra"), [("sm", set()), ("sm-no_b_mass", {"b", "b~"})])
 def test_standard_model(model, extra):
     table = multiparticles({}, load_model(model))

@@ -33,10 +33,13 @@ from fabgen.amplitude.dalitz.spins import (
     sign,
 )
 from fabgen.errors import InputError
+from fabgen.inputs import read_input
 
 _TOP = ("process", "order", "reference", "square_dalitz", "radii", "particles", "resonances")
 _RESONANCE = ("name", "products", "spin", "parity", "line_shape", "couplings")
 _RESONANCE_OPTIONS = ("sign", "decay", "coupled", "orbital_production", "orbital_decay")
+#: Of a model; the largest shipped one has 5 kB.
+_MAX_BYTES = 1 << 20
 _NUMBER, _TEXT, _LIST, _TABLE, _INTEGER = "a number", "a string", "a list", "a table", "an integer"
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     _NUMBER: (int, float),
@@ -62,7 +65,7 @@ def load_amplitude_model(name: str) -> AmplitudeModel:
 def read_amplitude_model(path: Path) -> AmplitudeModel:
     """The model of a file. Raises InputError that names the file."""
     try:
-        return parse_amplitude_model(path.read_text(encoding="utf-8"), path.stem)
+        return parse_amplitude_model(read_input(path, _MAX_BYTES).decode(), path.stem)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the amplitude model: {error}", file=path) from None
     except InputError as error:
