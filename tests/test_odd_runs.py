@@ -332,6 +332,19 @@ def test_a_run_that_is_gone_is_noticed_before_anything_is_written(tmp_path, happ
     assert everything(tmp_path) == before
 
 
+@pytest.mark.parametrize("happens", [moved, removed, replaced, parent_moved, emptied, without_card])
+@pytest.mark.parametrize("error", [InputError("no such directory"), OSError("no such file")])
+def test_what_fails_in_a_run_that_is_gone_fails_for_that(tmp_path, happens, error):
+    gone = pytest.raises(FabgenError, match="moved, removed or replaced")
+    path = tmp_path / "parent" / "run"
+    with gone as caught, open_run(path, CARD):
+        happens(path)
+        raise error
+    assert caught.value.exit_code == 1
+    with pytest.raises(type(error), match="no such"), open_run(tmp_path / "other", CARD):
+        raise error
+
+
 def test_a_checkpoint_makes_no_directory_above_its_own(tmp_path):
     with pytest.raises(FabgenError, match="could not be written"):
         Checkpointer(tmp_path / "gone" / "surrogate").save(TREE, step=1)
