@@ -346,7 +346,7 @@ def test_what_fails_in_a_run_that_is_gone_fails_for_that(tmp_path, happens, erro
 
 
 def test_a_checkpoint_makes_no_directory_above_its_own(tmp_path):
-    with pytest.raises(FabgenError, match="could not be written"):
+    with pytest.raises(FabgenError, match="cannot be written"):
         Checkpointer(tmp_path / "gone" / "surrogate").save(TREE, step=1)
     assert list(tmp_path.iterdir()) == []
 

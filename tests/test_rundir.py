@@ -112,10 +112,10 @@ def test_a_lock_on_a_full_disk(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(FabgenError, match="lock cannot be written: No space left on device") as e:
-        with open_run(tmp_path, CARD):
-            pass
-    assert e.value.exit_code == 1
+    match = "lock cannot be written: No space left on device"
+    with pytest.raises(FabgenError, match=match) as caught, open_run(tmp_path, CARD):
+        pass
+    assert caught.value.exit_code == 1
 
 
 def test_one_process_at_a_time(tmp_path):
