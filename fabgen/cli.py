@@ -33,6 +33,8 @@ from fabgen.plain_text import encode_everything, visible
 from fabgen.targets import card_and_run, card_of_run, is_file
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from fabgen.run import How
 
 app = typer.Typer(
@@ -272,12 +274,9 @@ def _how(restart: bool, quiet: bool) -> How:
 
 
 def _show_results(report: dict) -> None:
-    from rich.console import Console
-
     from fabgen.terminal import results
 
-    with streams.output():
-        Console().print(results(report))
+    _print_table(results(report))
 
 
 def _show_files(report: dict, directory: Path) -> None:
@@ -293,13 +292,20 @@ def _show_files(report: dict, directory: Path) -> None:
 
 
 def _show_training(figures: dict, directory: Path) -> None:
-    from rich.console import Console
-
     from fabgen.terminal import training_results
 
-    with streams.output():
-        Console().print(training_results(figures))
+    _print_table(training_results(figures))
     _print(f"  {directory}")
+
+
+def _print_table(table: RenderableType) -> None:
+    from rich.console import Console
+
+    console = Console()
+    with streams.output():
+        with console.capture() as captured:  # where a reader has left, rich would end the process
+            console.print(table)
+        print(captured.get(), end="")
 
 
 def _print(text: str) -> None:
