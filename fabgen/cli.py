@@ -218,7 +218,7 @@ def show(
             card = card_of_process(target, settings or [])
         from fabgen.describe import describe
 
-        _print(describe(card, everything=everything, note=_print_note))
+        _print(describe(card, everything=everything, note=_print_note), keep="\n")
 
 
 @app.command()
@@ -308,10 +308,10 @@ def _print_table(table: RenderableType) -> None:
         print(captured.get(), end="")
 
 
-def _print(text: str) -> None:
-    """Prints a text that may quote names and values from anywhere."""
+def _print(text: str, keep: str = "") -> None:
+    """Prints a text that may quote names and values from anywhere. keep: as of `visible`."""
     with streams.output():
-        print(visible(text, keep="\n"))
+        print(visible(text, keep))
 
 
 def _print_note(text: str) -> None:

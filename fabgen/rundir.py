@@ -212,10 +212,12 @@ def _not_a_lock(file: Path, found: str | None) -> InputError:
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:
+    # A link to nowhere, or a file, in the place of the directory or of one above it.
+    exists = isinstance(error, FileExistsError) and kind(Path(error.filename))
     return InputError(
         "the run directory cannot be written",
         file=path,
         key="--run",
-        found=error.strerror,
+        found=f"{error.filename} is a {exists.removeprefix('a ')}" if exists else error.strerror,
         allowed="a directory that can be made and written",
     )

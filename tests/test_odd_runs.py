@@ -270,6 +270,23 @@ def test_links_made_during_a_run_are_not_followed(tmp_path):
     assert everything(other) == {"file": b"precious"}
 
 
+def test_a_folder_among_the_results_on_their_way_is_named(run):
+    (run / ".new" / "x").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"\.new/x") as caught, open_run(run, CARD):
+        pass
+    assert caught.value.found == "folder"
+    assert (run / ".new" / "x").is_dir()
+
+
+@pytest.mark.parametrize("below", [".", "deep/run"])
+def test_a_link_to_nowhere_in_the_place_of_a_run(tmp_path, below):
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    with pytest.raises(InputError) as caught, open_run(link / below, CARD):
+        pass
+    assert caught.value.found == f"{link} is a symbolic link to nowhere"
+
+
 def test_files_of_the_user_may_be_links(run, tmp_path):
     (run / "notes.txt").symlink_to(tmp_path / "nothing")
     (run / "events-01.lhe").symlink_to(tmp_path / "nothing")
