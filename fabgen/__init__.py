@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
 __all__ = ["__version__", "build_integrand", "load_card", "matrix_element"]
 
+TYPE_CHECKING = False  # `typing` would delay the handlers of signals
 if TYPE_CHECKING:
     from fabgen.amplitude.matrix_element import matrix_element
     from fabgen.build import build_integrand

@@ -11,9 +11,12 @@ from fabgen import interrupts
 def main() -> None:
     """Entry point of the `fabgen` command."""
     interrupts.install()
-    from fabgen.cli import main
+    try:
+        from fabgen.cli import main
 
-    main()
+        main()
+    except KeyboardInterrupt:  # a second signal, before the work has begun
+        interrupts.leave()
 
 
 if __name__ == "__main__":

@@ -6,16 +6,14 @@ messages to stderr.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fabgen import __version__, interrupts
+from fabgen import __version__, interrupts, streams
 from fabgen.arguments import (
     EVENT_FORMATS,
     PICTURE_FORMATS,
@@ -31,11 +29,13 @@ from fabgen.arguments import (
     one_of,
     whole_number,
 )
-from fabgen.errors import FabgenError, InputError
-from fabgen.plain_text import encode_everything, shortened, visible
+from fabgen.errors import InputError
+from fabgen.plain_text import encode_everything, visible
 from fabgen.targets import card_and_run, card_of_run, is_file
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from fabgen.run import How
 
 app = typer.Typer(
@@ -88,13 +88,14 @@ def train(
 
     Example:  fabgen train cards/ee_ttbar.toml --set training.steps=200
     """
-    with _messages(restart=restart):
+    with streams.messages(restart=restart):
         from fabgen import run as pipeline
 
         loaded, directory = card_and_run(card, run, settings, seed, data)
         if os.path.isdir(card):
             raise InputError("train takes a card", found=card, allowed="a TOML file")
         figures = pipeline.train(loaded, directory, _how(restart, quiet))
+        interrupts.mark_stored()
         _show_training(figures, directory)
 
 
@@ -145,7 +146,7 @@ def generate(
     options = [*(settings or [])]
     options += [f"generation.events={events}"] if events is not None else []
     options += [f'generation.format="{file_format}"'] if file_format is not None else []
-    with _messages(restart=restart):
+    with streams.messages(restart=restart):
         from fabgen import run as pipeline
 
         card, directory = card_and_run(target, run, options, seed, data)
@@ -182,7 +183,7 @@ def integrate(
 
     Example:  fabgen integrate cards/ee_ttbar.toml --vegas
     """
-    with _messages(restart=restart):
+    with streams.messages(restart=restart):
         from fabgen import run as pipeline
         from fabgen.run_files import RunDirectory
 
@@ -212,7 +213,7 @@ def show(
 
     Example:  fabgen show "e+ e- > t t~, t > w+ b, t~ > w- b~"
     """
-    with _messages():
+    with streams.messages():
         from fabgen.card import card_of_process, load_card
 
         # os.path says no, where Path raises OSError, to a text too long for the name of a file.
@@ -224,7 +225,7 @@ def show(
             card = card_of_process(target, settings or [])
         from fabgen.describe import describe
 
-        _print(describe(card, everything=everything, note=_print_note))
+        _print(describe(card, everything=everything, note=_print_note), keep="\n")
 
 
 @app.command()
@@ -255,7 +256,7 @@ def plot(
 
     Example:  fabgen plot runs/ee_ttbar
     """
-    with _messages():
+    with streams.messages():
         from fabgen import run as pipeline
 
         how = _how(False, quiet)
@@ -286,11 +287,9 @@ def _how(restart: bool, quiet: bool) -> How:
 
 
 def _show_results(report: dict) -> None:
-    from rich.console import Console
-
     from fabgen.terminal import results
 
-    Console().print(results(report))
+    _print_table(results(report))
 
 
 def _show_files(report: dict, directory: Path) -> None:
@@ -300,66 +299,36 @@ def _show_files(report: dict, directory: Path) -> None:
     _print(f"  {directory / report['file']}")
     _print(f"  {directory / report_name(report['number'])}")
     if len(report["parts"]) > 1:
-        print(f"  {report['parts'][-1]:,} of the events are new")
+        _print(f"  {report['parts'][-1]:,} of the events are new")
     elif report["number"] > 1:
-        print("  the events that the run had are still there; --overwrite replaces them")
+        _print("  the events that the run had are still there; --overwrite replaces them")
 
 
 def _show_training(figures: dict, directory: Path) -> None:
-    from rich.console import Console
-
     from fabgen.terminal import training_results
 
-    Console().print(training_results(figures))
+    _print_table(training_results(figures))
     _print(f"  {directory}")
 
 
-def _print(text: str) -> None:
-    """Prints a text that may quote names and values from anywhere."""
-    print(visible(text, keep="\n"), flush=True)
+def _print_table(table: RenderableType) -> None:
+    from rich.console import Console
+
+    console = Console()
+    with streams.output():
+        with console.capture() as captured:  # where a reader has left, rich would end the process
+            console.print(table)
+        print(captured.get(), end="")
+
+
+def _print(text: str, keep: str = "") -> None:
+    """Prints a text that may quote names and values from anywhere. keep: as of `visible`."""
+    with streams.output():
+        print(visible(text, keep))
 
 
 def _print_note(text: str) -> None:
-    print(visible(text), file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _messages(*, restart: bool = False) -> Iterator[None]:
-    """Turns every error into one message on stderr and the exit code that belongs to it.
-
-    restart: whether the command, given again, would throw away what it has done so far.
-    """
-    again = "the same command without --restart" if restart else "the same command"
-    try:
-        interrupts.begin(f"{again} goes on from here")
-        yield
-        interrupts.check()
-    except BrokenPipeError:
-        raise  # `fabgen show ... | head` has seen enough; typer ends without a word
-    except FabgenError as error:
-        print(f"fabgen: {error}", file=sys.stderr)
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        _interrupted()
-    except Exception as error:
-        if interrupts.requested():
-            _interrupted()  # compiled code has made another exception of it
-        if os.environ.get("FABGEN_DEBUG"):
-            raise
-        first = str(error).strip().splitlines()[:1]
-        what = visible(shortened(": ".join([type(error).__name__, *first])))
-        print(f"fabgen: {what} (FABGEN_DEBUG=1 shows where)", file=sys.stderr)
-        raise typer.Exit(1) from None
-
-
-def _interrupted() -> NoReturn:
-    """Says that a signal has ended the command, and ends it."""
-    interrupts.end()
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-    interrupts.leave()
-    print(f"fabgen: interrupted; {interrupts.last_words()}", file=sys.stderr)
-    raise typer.Exit(1) from None
+    streams.say(visible(text))
 
 
 def main() -> None:
@@ -369,6 +338,13 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     encode_everything(sys.stdout, sys.stderr)
     try:
-        app()
+        try:
+            app()
+        finally:
+            interrupts.end()
+            streams.flush(sys.stdout)
+    except OSError as error:  # of stdout, or of a usage error that stderr does not take
+        streams.say(f"fabgen: {streams.unwritable(error)}")
+        sys.exit(getattr(error.__context__, "exit_code", 1))
     finally:
-        interrupts.end()
+        streams.drop_unwritten()

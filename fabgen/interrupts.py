@@ -18,10 +18,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from types import FrameType
-from typing import Any
+
+TYPE_CHECKING = False  # `dataclasses` and `typing` would take most of the time until `install`
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+    from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
@@ -39,16 +41,17 @@ _PATIENCE = 1.0  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@dataclass
 class _State:
     """Handlers belong to the process, and so does this."""
 
-    installed: bool = False
-    first: float | None = None  # when the first signal came, in seconds of time.monotonic
-    holds: int = 0  # blocks of `held` that the process is in
-    ended: bool = False  # further signals change nothing
-    stored: bool = False
-    message: str = ""  # the last words of a command that is ended
+    def __init__(self, installed: bool = False) -> None:
+        self.installed = installed
+        self.handled: tuple[signal.Signals, ...] = ()  # without those that the caller ignores
+        self.first: float | None = None  # when the first signal came, seconds of time.monotonic
+        self.holds = 0  # blocks of `held` that the process is in
+        self.ended = False  # further signals change nothing
+        self.stored = False
+        self.message = "nothing was begun"  # the last words of a command that is ended
 
 
 _state = _State()
@@ -62,9 +65,9 @@ def install() -> None:
     if _state.installed:
         return
     _state.installed, _state.holds = True, 1
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _handle)
+    _state.handled = tuple(n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN)
+    for number in _state.handled:
+        signal.signal(number, _handle)
     report = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:
@@ -147,14 +150,24 @@ def held() -> Iterator[None]:
         _state.holds -= 1
 
 
+def stored() -> bool:
+    """Whether the command has stored its results."""
+    return _state.stored
+
+
 def mark_stored() -> None:
     """Says that the command has stored its results: from here on a signal loses nothing."""
     _state.stored = _state.installed
 
 
 def end() -> None:
-    """From here on signals are ignored: the process is about to end anyway."""
+    """From here on signals are ignored: the process is about to end anyway.
+
+    By the system: Python gives up its own handlers before the process ends.
+    """
     _state.ended = _state.installed
+    for number in _state.handled:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def leave() -> None:

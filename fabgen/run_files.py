@@ -103,6 +103,8 @@ def refuse_odd(path: Path) -> None:
         temporary = name.startswith(".") and name.endswith(".new") and name != NEW
         if is_ours(name) or temporary:
             _refuse_other(path / name, "folder" if name in FOLDERS else "file")
+    for name in names_in(path / NEW):
+        _refuse_other(path / NEW / name, "file")
     for name in FOLDERS:
         for entry in _below(path / name):
             if (found := files.kind(entry)) != "folder":

@@ -120,7 +120,8 @@ def open_run(path: Path, card: Card, *, restart: bool = False) -> Iterator[RunDi
     """Makes or enters the run directory, alone; with `restart` its old results are removed first.
 
     Whatever ends the block, no file that is not finished stays. Raises InputError if the directory
-    cannot be written or belongs to another card, FabgenError if another process is at work in it.
+    cannot be written or belongs to another card, FabgenError if another process is at work in it,
+    or if it was moved, removed or replaced and the block failed.
     """
     check_run(path, card, restart=restart)
     try:
@@ -142,6 +143,9 @@ def open_run(path: Path, card: Card, *, restart: bool = False) -> Iterator[RunDi
         run = dataclasses.replace(run, entered=identity(path))
         try:
             yield run
+        except Exception:
+            run.check()  # whatever fails in a run that is gone fails for that
+            raise
         finally:
             with interrupts.held():
                 if identity(path) == run.entered:
@@ -173,8 +177,9 @@ def _lock(path: Path) -> Iterator[None]:
             raise FabgenError(
                 f"another fabgen is at work in {path}{process}: wait for it, or use --run DIR"
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with writing(file):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -212,10 +217,12 @@ def _not_a_lock(file: Path, found: str | None) -> InputError:
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:
+    # A link to nowhere, or a file, in the place of the directory or of one above it.
+    exists = isinstance(error, FileExistsError) and kind(Path(error.filename))
     return InputError(
         "the run directory cannot be written",
         file=path,
         key="--run",
-        found=error.strerror,
+        found=f"{error.filename} is a {exists.removeprefix('a ')}" if exists else error.strerror,
         allowed="a directory that can be made and written",
     )

@@ -225,6 +225,13 @@ def test_results_go_to_stdout(calls, write_card):
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_name_of_a_run_stays_on_its_line(calls, write_card, command):
+    result = fabgen(command, write_card(PROCESS), "--run", "a\nb")
+    assert "  a\\nb" in result.stdout
+    assert "a\nb" not in result.stdout
+
+
 def test_integrate_does_not_point_at_the_report_of_events(calls, write_card, tmp_path):
     path, report = write_card(PROCESS), tmp_path / "run" / "report.json"
     command = ("integrate", path, "--run", report.parent)

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from fabgen.files import replacing
 from fabgen.interrupts import BURST, Interrupted
 from fabgen.reporting import Silent, Stopwatch, Watched
 
+PACKAGE = Path(interrupts.__file__).parent.parent
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MESSAGE = "fabgen: interrupted; the same command goes on from here\n"
 
@@ -233,6 +235,52 @@ def test_a_signal_after_the_results_are_stored_loses_nothing(card):
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGTERM)
     assert end_of(process) == (1, "fabgen: interrupted; the results are stored\n")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_interpreter_ends_changes_nothing(card, number):
+    """Python gives up its handlers before the last of its own work."""
+    script = (
+        "import os, sys\n"
+        "class Last:\n"
+        "    def __del__(self, kill=os.kill, process=os.getpid()):\n"
+        f"        kill(process, {int(number)})\n"
+        "sys.last = Last()\n"
+        "from fabgen.__main__ import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", script, "show", str(card)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_second_signal_before_the_work_begins_ends_it_in_one_message(card):
+    script = (
+        "import os, signal, sys, time\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'fabgen.cli':\n"
+        "            for _ in range(2):\n"
+        f"                os.kill(os.getpid(), signal.SIGINT); time.sleep({1.2 * BURST})\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from fabgen.__main__ import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", script, "show", str(card)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "fabgen: interrupted; nothing was begun\n"
+
+
+def test_the_handlers_stand_before_anything_heavy_is_imported():
+    script = "import sys, fabgen.__main__; print(*{'typer', 'typing', 'inspect'} & {*sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", script],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(PACKAGE)},
+    )
+    assert (result.stdout, result.stderr) == ("\n", "")
 
 
 TRAINING = """

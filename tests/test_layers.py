@@ -56,7 +56,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("reporting", "conditions", "describe", "describe_dalitz", "draw", "evaluation"),
         *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
     ),
-    ("arguments", "targets", "cli", "terminal", "figures", "__main__"),
+    ("arguments", "targets", "cli", "streams", "terminal", "figures", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

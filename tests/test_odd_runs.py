@@ -270,6 +270,23 @@ def test_links_made_during_a_run_are_not_followed(tmp_path):
     assert everything(other) == {"file": b"precious"}
 
 
+def test_a_folder_among_the_results_on_their_way_is_named(run):
+    (run / ".new" / "x").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"\.new/x") as caught, open_run(run, CARD):
+        pass
+    assert caught.value.found == "folder"
+    assert (run / ".new" / "x").is_dir()
+
+
+@pytest.mark.parametrize("below", [".", "deep/run"])
+def test_a_link_to_nowhere_in_the_place_of_a_run(tmp_path, below):
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    with pytest.raises(InputError) as caught, open_run(link / below, CARD):
+        pass
+    assert caught.value.found == f"{link} is a symbolic link to nowhere"
+
+
 def test_files_of_the_user_may_be_links(run, tmp_path):
     (run / "notes.txt").symlink_to(tmp_path / "nothing")
     (run / "events-01.lhe").symlink_to(tmp_path / "nothing")
@@ -332,8 +349,21 @@ def test_a_run_that_is_gone_is_noticed_before_anything_is_written(tmp_path, happ
     assert everything(tmp_path) == before
 
 
+@pytest.mark.parametrize("happens", [moved, removed, replaced, parent_moved, emptied, without_card])
+@pytest.mark.parametrize("error", [InputError("no such directory"), OSError("no such file")])
+def test_what_fails_in_a_run_that_is_gone_fails_for_that(tmp_path, happens, error):
+    gone = pytest.raises(FabgenError, match="moved, removed or replaced")
+    path = tmp_path / "parent" / "run"
+    with gone as caught, open_run(path, CARD):
+        happens(path)
+        raise error
+    assert caught.value.exit_code == 1
+    with pytest.raises(type(error), match="no such"), open_run(tmp_path / "other", CARD):
+        raise error
+
+
 def test_a_checkpoint_makes_no_directory_above_its_own(tmp_path):
-    with pytest.raises(FabgenError, match="could not be written"):
+    with pytest.raises(FabgenError, match="cannot be written"):
         Checkpointer(tmp_path / "gone" / "surrogate").save(TREE, step=1)
     assert list(tmp_path.iterdir()) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -126,6 +127,17 @@ def test_a_directory_that_cannot_be_made(tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(InputError, match="cannot be written"), open_run(path, CARD):
             pass
+
+
+def test_a_lock_on_a_full_disk(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    match = "lock cannot be written: No space left on device"
+    with pytest.raises(FabgenError, match=match) as caught, open_run(tmp_path, CARD):
+        pass
+    assert caught.value.exit_code == 1
 
 
 def test_one_process_at_a_time(tmp_path):

@@ -16,9 +16,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +31,7 @@ import numpy as np
 
 from fabgen import interrupts
 from fabgen.errors import FabgenError, InputError
-from fabgen.files import kind, sha256, sync, write_atomic
+from fabgen.files import kind, sha256, sync, write_atomic, writing
 from fabgen.json_files import check_keys, damaged, read_json
 
 FORMAT = "fabgen checkpoint 1"
@@ -170,13 +172,18 @@ def write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
 
 def _write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
     leaves = {name: np.asarray(leaf) for name, leaf in _named_leaves(jax.device_get(tree)).items()}
-    try:
+    with writing(directory):
         directory.mkdir(exist_ok=True)
+        _remove_unfinished(directory)
         slot = _free_slot(directory)
         if kind(directory / slot) is not None:
             shutil.rmtree(directory / slot)  # an error for a link, which it does not follow
         with open_folder(directory) as folder:
-            _orbax_save(folder / slot, leaves)
+            try:
+                _orbax_save(folder / slot, leaves)
+            except Exception:
+                _remove_unfinished(directory)  # on a full disk it takes the room of what is needed
+                raise
         files = {}
         for file in sorted(p for p in (directory / slot).rglob("*") if p.is_file()):
             files[file.relative_to(directory).as_posix()] = sha256(file)
@@ -194,12 +201,15 @@ def _write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
             "files": files,
         }
         _replace_manifest(directory, manifest)
-    except OSError as error:
-        raise FabgenError(
-            f"the checkpoint could not be written to {directory}: {error.strerror or error}"
-        ) from error
     for other in set(SLOTS) - {slot}:
         shutil.rmtree(directory / other, ignore_errors=True)
+
+
+def _remove_unfinished(directory: Path) -> None:
+    """Removes what a killed or failed save has left: Orbax would warn of it."""
+    for slot in SLOTS:
+        for folder in directory.glob(f"{slot}.orbax-checkpoint-tmp*"):
+            shutil.rmtree(folder)
 
 
 def _named_leaves(tree: Any) -> dict[str, Any]:
@@ -224,8 +234,37 @@ def _orbax_save(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
     stored = {name: leaf for name, leaf in leaves.items() if leaf.size}
     if not stored:
         return path.mkdir()
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    with (
+        _errors_of_the_system(),
+        ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer,
+    ):
         checkpointer.save(path, args=ocp.args.PyTreeSave(stored), force=True)
+
+
+@contextlib.contextmanager
+def _errors_of_the_system() -> Iterator[None]:
+    """Makes an OSError of what TensorStore says of a full disk, without the tracebacks that Orbax
+    logs of it. Further arrays may fail later, after the event loop that asked for them has closed:
+    what Python then reports stays unsaid, too."""
+    log, report = logging.getLogger("absl"), sys.unraisablehook
+    before, log.disabled = log.disabled, True
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            report(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    except Exception as error:
+        if found := re.search(r"os_error_code='(\d+)'", str(error)):
+            number = int(found[1])
+            raise OSError(number, os.strerror(number)) from error
+        raise
+    else:
+        sys.unraisablehook = report
+    finally:
+        log.disabled = before
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import sys
 from typing import NamedTuple
 
@@ -91,8 +92,42 @@ def test_a_kill_while_writing_leaves_the_old_checkpoint(saved, monkeypatch):
 
 def test_a_place_that_cannot_be_written_is_one_message(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FabgenError, match="could not be written"):
+    with pytest.raises(FabgenError, match="cannot be written"):
         Checkpointer(tmp_path / "file" / "surrogate").save(tree(), step=1)
+
+
+#: A disk is full; and the limit of a file's size, which ends a write in the same way.
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from fabgen.errors import FabgenError
+from fabgen.training import Checkpointer
+tree = {str(n): np.random.default_rng(n).random(50_000) for n in range(8)}
+Checkpointer(sys.argv[1]).save({"x": np.ones(3)}, step=1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, -1))
+try:
+    Checkpointer(sys.argv[1]).save(tree, step=2)
+except FabgenError as error:
+    print(error)
+"""
+
+
+def test_a_disk_without_room_is_one_message_and_leaves_the_old_checkpoint(tmp_path):
+    path = tmp_path / "surrogate"
+    command = [sys.executable, "-c", FULL, str(path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == (f"{path} cannot be written: File too large\n", "")
+    assert Checkpointer(path).resume_step == 1
+    assert sorted(file.name for file in path.iterdir()) == ["manifest.json", "slot-0"]
+
+
+def test_what_a_killed_save_has_left_goes_without_a_word(saved, caplog):
+    for slot in checkpoint.SLOTS:
+        (saved.path / f"{slot}.orbax-checkpoint-tmp" / "d").mkdir(parents=True)
+    saved.save(tree(), step=8)
+    assert caplog.messages == []
+    assert sorted(file.name for file in saved.path.iterdir()) == ["manifest.json", "slot-1"]
 
 
 def data_files(checkpointer):
