@@ -21,7 +21,7 @@ from fabgen.commit import staged, store
 from fabgen.errors import FabgenError, InputError
 from fabgen.run_files import RunDirectory, refuse_odd
 from fabgen.rundir import check_run, is_run, open_run, stored_card
-from fabgen.training import Checkpointer, checkpoint
+from fabgen.training import Checkpointer, orbax_files
 
 CARD = card_of_process("e+ e- > mu+ mu-")
 PROCESS = 'process = "e+ e- > mu+ mu-"\n'
@@ -73,7 +73,7 @@ def test_a_relative_name_and_a_path_of_any_length(tmp_path, monkeypatch):
 
 
 def test_without_proc_a_name_that_orbax_would_misread_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "_OPEN_FOLDERS", tmp_path / "none")
+    monkeypatch.setattr(orbax_files, "_OPEN_FOLDERS", tmp_path / "none")
     Checkpointer(tmp_path / "plain-1.0").save(TREE, step=1)
     assert Checkpointer(tmp_path / "plain-1.0").restore(TREE).step == 1
     with pytest.raises(FabgenError, match="choose a run directory"):

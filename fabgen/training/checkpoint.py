@@ -6,22 +6,15 @@
 A new checkpoint goes into the slot not in use, is flushed to the disk, and becomes the checkpoint
 in the one instant that the new manifest replaces the old: a kill at any moment leaves one of the
 two whole. On reading, the manifest is checked first, then every hash, then Orbax is let in.
-
-Orbax takes paths for patterns and addresses: `[`, `*`, `?`, `\\` and others in the name of a run
-would lead it astray. It is given the open folder under a name without any, /proc/self/fd/N.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import logging
 import os
-import re
 import shutil
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,9 +23,10 @@ import jax
 import numpy as np
 
 from fabgen import interrupts
-from fabgen.errors import FabgenError, InputError
+from fabgen.errors import InputError
 from fabgen.files import kind, sha256, sync, write_atomic, writing
 from fabgen.json_files import check_keys, damaged, read_json
+from fabgen.training.orbax_files import open_folder, orbax_restore, orbax_save
 
 FORMAT = "fabgen checkpoint 1"
 MANIFEST = "manifest.json"
@@ -180,7 +174,7 @@ def _write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
             shutil.rmtree(directory / slot)  # an error for a link, which it does not follow
         with open_folder(directory) as folder:
             try:
-                _orbax_save(folder / slot, leaves)
+                orbax_save(folder / slot, leaves)
             except Exception:
                 _remove_unfinished(directory)  # on a full disk it takes the room of what is needed
                 raise
@@ -225,72 +219,6 @@ def _free_slot(directory: Path) -> str:
     except InputError:
         used = None
     return SLOTS[1] if used == SLOTS[0] else SLOTS[0]
-
-
-def _orbax_save(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
-    import orbax.checkpoint as ocp
-
-    # Orbax stores no arrays of size zero; the shape in the manifest brings them back.
-    stored = {name: leaf for name, leaf in leaves.items() if leaf.size}
-    if not stored:
-        return path.mkdir()
-    with (
-        _errors_of_the_system(),
-        ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer,
-    ):
-        checkpointer.save(path, args=ocp.args.PyTreeSave(stored), force=True)
-
-
-@contextlib.contextmanager
-def _errors_of_the_system() -> Iterator[None]:
-    """Makes an OSError of what TensorStore says of a full disk, without the tracebacks that Orbax
-    logs of it. Further arrays may fail later, after the event loop that asked for them has closed:
-    what Python then reports stays unsaid, too."""
-    log, report = logging.getLogger("absl"), sys.unraisablehook
-    before, log.disabled = log.disabled, True
-
-    def hook(unraisable: Any) -> None:
-        if str(unraisable.exc_value) != "Event loop is closed":
-            report(unraisable)
-
-    sys.unraisablehook = hook
-    try:
-        yield
-    except Exception as error:
-        if found := re.search(r"os_error_code='(\d+)'", str(error)):
-            number = int(found[1])
-            raise OSError(number, os.strerror(number)) from error
-        raise
-    else:
-        sys.unraisablehook = report
-    finally:
-        log.disabled = before
-
-
-@contextlib.contextmanager
-def open_folder(directory: Path) -> Iterator[Path]:
-    """A folder under a name that Orbax takes as it is. A symbolic link raises OSError.
-
-    A system without /proc has no such name: then one with other characters than letters, digits and
-    `/._-+=,@ ` raises FabgenError.
-    """
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        path = _OPEN_FOLDERS / str(descriptor)
-        if not path.is_dir():
-            path = directory.absolute()  # Orbax refuses relative paths
-            if not _PLAIN.fullmatch(str(path)):
-                raise FabgenError(
-                    f"checkpoints cannot be kept in {directory} on this system: choose a run "
-                    "directory whose path has letters, digits and /._-+=,@ only"
-                )
-        yield path
-    finally:
-        os.close(descriptor)
-
-
-_OPEN_FOLDERS = Path("/proc/self/fd")
-_PLAIN = re.compile(r"[\w/.\-+=,@ ]+", re.ASCII)
 
 
 def _replace_manifest(directory: Path, manifest: dict[str, Any]) -> None:
@@ -350,7 +278,7 @@ def read(
                 f"not {np.dtype(leaf.dtype).name}{list(leaf.shape)}",
             )
     with open_folder(directory) as folder:
-        stored = _orbax_restore(
+        stored = orbax_restore(
             folder / manifest["slot"],
             [name for name, leaf in found.items() if 0 not in leaf["shape"]],
         )
@@ -361,21 +289,6 @@ def read(
         for name in wanted
     ]
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
-
-
-def _orbax_restore(path: Path, names: list[str]) -> dict[str, np.ndarray]:
-    import orbax.checkpoint as ocp
-
-    if not names:
-        return {}
-    arguments = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
-    try:
-        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
-            how = ocp.args.PyTreeRestore(restore_args=arguments)
-            return checkpointer.restore(path, args=how)
-    except (ValueError, KeyError, FileNotFoundError) as error:
-        # The hashes agree, so this is a file of another Orbax and no damage.
-        raise FabgenError(f"Orbax cannot read the checkpoint: {error}") from error
 
 
 def _refuse(directory: Path, problem: str) -> NoReturn:

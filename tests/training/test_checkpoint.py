@@ -79,7 +79,7 @@ def test_a_kill_while_writing_leaves_the_old_checkpoint(saved, monkeypatch):
     def killed(*args):
         raise KeyboardInterrupt
 
-    for function in ("_orbax_save", "_replace_manifest"):
+    for function in ("orbax_save", "_replace_manifest"):
         with monkeypatch.context() as patch:
             patch.setattr(checkpoint, function, killed)
             with pytest.raises(KeyboardInterrupt):
