@@ -7,14 +7,30 @@ from typing import TYPE_CHECKING
 
 from fabgen.errors import FabgenError
 from fabgen.samplers import samplers
-from fabgen.session import EVALUATION, PILOT, UNTRAINED, UNTRAINED_PILOT, Session, Trained
-from fabgen.untrained import untrained_sampler
+from fabgen.session import (
+    EVALUATION,
+    PILOT,
+    UNTRAINED,
+    UNTRAINED_PILOT,
+    WIDE,
+    WIDE_POINTS,
+    Session,
+    Trained,
+)
+from fabgen.untrained import untrained_sampler, wide_sampler
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fabgen.sampling.doubts import Estimate
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.reference import Reference
     from fabgen.sampling.sampler import WeightedSampler
+
+#: Points of the untrained map, counted as equal weights, that tell enough of a surrogate. Where
+#: cuts or peaks leave it fewer, a wider map around the surrogate tells more.
+FEWEST_TELLING = 1000.0
+_WIDE_PART = 4  # the sample of the wider map is so much smaller
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,15 +61,35 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
     sampler, calls = balanced_sampler(session, trained, PILOT)
     survey = _survey(session, "evaluate", sampler, EVALUATION)
     calls += survey.target_evaluations + trained.evaluations_along
-    untrained, reference = None, None
-    if trained.surrogate != untrained_surrogate(session.integrand.dim, len(sampler.shares)):
-        reference = Reference()
-        untrained, more = _untrained(session, trained, sampler.shares, reference)
+    if trained.surrogate == untrained_surrogate(session.integrand.dim, len(sampler.shares)):
+        found, untrained = doubts(survey), None
+    else:
+        references = [Reference()]
+        untrained, more = _untrained(session, trained, sampler.shares, references[0])
+        surveys = {"the untrained map": untrained}
         calls += more
-    found = doubts(survey, reference, _others(trained, untrained))
+        if references[0].points < FEWEST_TELLING:
+            references.append(Reference())
+            surveys["a wider map"], more = _wide(session, trained, sampler, references[1])
+            calls += more
+        found = doubts(survey, references, _others(trained, surveys))
     survey = with_error_for(survey, found)
     warnings = tuple(doubt.reason for doubt in found)
-    return Evaluated(sampler, survey, survey if reference is None else untrained, calls, warnings)
+    return Evaluated(sampler, survey, untrained or survey, calls, warnings)
+
+
+def _wide(
+    session: Session, trained: Trained, sampler: WeightedSampler, reference: Reference
+) -> tuple[Survey | None, int]:
+    """The survey of a map around the points of the surrogate; the calls of f."""
+    key = session.key(WIDE)
+    wide = wide_sampler(session, key, sampler, trained.surrogate, trained.params)
+    n = -(-session.card.evaluation.samples // _WIDE_PART)
+    calls = sampler.block + -(-n // wide.block) * wide.block
+    try:
+        return _survey(session, "compare", wide, WIDE_POINTS, reference, n), calls
+    except FabgenError:
+        return None, calls
 
 
 def _untrained(
@@ -70,14 +106,15 @@ def _untrained(
         return None, calls
 
 
-def _others(trained: Trained, untrained: Survey | None) -> tuple[Estimate, ...]:
+def _others(trained: Trained, surveys: Mapping[str, Survey | None]) -> tuple[Estimate, ...]:
     """Estimates of the integral that do not know of the evaluation sample."""
     from fabgen.sampling.doubts import Estimate
 
-    found = []
-    if untrained is not None:
-        metrics = untrained.metrics
-        found.append(Estimate("the untrained map", metrics.integral, metrics.integral_error))
+    found = [
+        Estimate(source, survey.metrics.integral, survey.metrics.integral_error)
+        for source, survey in surveys.items()
+        if survey is not None
+    ]
     if trained.figures.get("vegas_integral") is not None:
         value, error = (trained.figures[f"vegas_integral{end}"] for end in ("", "_error"))
         found.append(Estimate("the iterations of VEGAS+", value, error))
@@ -110,10 +147,11 @@ def _survey(
     sampler: WeightedSampler,
     stream: int,
     reference: Reference | None = None,
+    n: int | None = None,
 ) -> Survey:
     from fabgen.sampling.integrate import integrate
 
-    n = session.card.evaluation.samples
+    n = n or session.card.evaluation.samples
     with session.watch("evaluate"), session.reporter.stage(name, n, "points") as show:
         return integrate(
             sampler,

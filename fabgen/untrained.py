@@ -1,4 +1,4 @@
-"""Points of the untrained map, and what they tell of a trained surrogate."""
+"""Points of other maps than a surrogate's own, and what they tell of it."""
 
 from __future__ import annotations
 
@@ -23,19 +23,61 @@ def untrained_sampler(
     shares (n_channels,): of the channels in the sample of the surrogate. key: of the untrained
     parameters.
     """
+    from fabgen.surrogate import untrained_surrogate
+
+    flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
+    return _telling_sampler(session, flat, flat.init(key), surrogate, params, shares)
+
+
+def wide_sampler(
+    session: Session, key: jax.Array, sampler: WeightedSampler, surrogate: Any, params: Any
+) -> WeightedSampler:
+    """The sampler of a map wider than a surrogate, and around it: borders at even parts of the
+    points that the surrogate draws where f > 0, a share of them spread (`wide_map`).
+
+    sampler, key: of the surrogate, and of the points. All channels that it draws have the same
+    share here.
+    """
+    import jax.numpy as jnp
+    import numpy as np
+
+    from fabgen.surrogate import Gridded, Uniform, gridded_channels
+    from fabgen.surrogate.vegas_edges import WIDE_BINS, wide_map
+
+    drawn = sampler(key, 0)
+    u, channel = np.asarray(drawn.u), np.asarray(drawn.channel)
+    inside = np.isfinite(np.asarray(drawn.log_w))
+    dim, n = session.integrand.dim, session.integrand.n_channels
+    borders = jnp.stack([jnp.asarray(wide_map(u[inside & (channel == k)])) for k in range(n)])
+    if n == 1:
+        wide: Any = Gridded(dim, Uniform(dim), WIDE_BINS)
+        given = wide.init(key)._replace(grid=borders[0])
+    else:
+        wide = gridded_channels(dim, n, WIDE_BINS)
+        drawn_ones = jnp.asarray(np.array(sampler.shares) > 0.0, jnp.float64)
+        given = wide.init(key)._replace(grid=borders, factors=drawn_ones)
+    return _telling_sampler(session, wide, given, surrogate, params, sampler.shares)
+
+
+def _telling_sampler(
+    session: Session,
+    other: Any,
+    other_params: Any,
+    surrogate: Any,
+    params: Any,
+    shares: tuple[float, ...],
+) -> WeightedSampler:
+    """The sampler of another surrogate, with a Witness of this one."""
     import jax
     import jax.numpy as jnp
 
     from fabgen.sampling.reference import Witness
     from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
-    from fabgen.surrogate import untrained_surrogate
     from fabgen.surrogate.floor import log_above_floor
     from fabgen.surrogate.multichannel import ChannelValues, in_channels, own
 
     integrand, block = session.integrand, DEFAULT_BLOCK
-    flat = untrained_surrogate(integrand.dim, integrand.n_channels)
-    flat_params = flat.init(key)
-    view, seen, floor = in_channels(flat), in_channels(surrogate), session.card.evaluation.floor
+    view, seen, floor = in_channels(other), in_channels(surrogate), session.card.evaluation.floor
     log_shares = jnp.array([math.log(a) if a > 0.0 else -math.inf for a in shares])
 
     def weigh(
@@ -46,7 +88,7 @@ def untrained_sampler(
             log_q = log_above_floor(log_q, floor)
         told = values.log_prior, values.features
         log_f = values.log_f + own(seen.log_alpha(params, *told), channel)
-        log_w = values.log_f + own(view.log_alpha(flat_params, *told), channel) - log_p
+        log_w = values.log_f + own(view.log_alpha(other_params, *told), channel) - log_p
         return log_w, Witness(log_f - log_p, log_f - log_q - log_shares[channel])
 
     def zeros(*shape: int) -> jax.Array:
@@ -61,11 +103,11 @@ def untrained_sampler(
         channels = jnp.zeros(block, jnp.int32)
         like = params, zeros(block, integrand.dim), zeros(block), values, channels
         compiled = jax.jit(weigh).lower(*like).compile()
-    draw, f = drawing(session, flat, flat_params), session.channel_values
+    draw, f = drawing(session, other, other_params), session.channel_values
 
-    def step(flat_params: Any, key: jax.Array, channel: Any) -> Any:
+    def step(other_params: Any, key: jax.Array, channel: Any) -> Any:
         channel = channel if several else jnp.zeros(block, jnp.int32)
-        u, log_p = draw(flat_params, key, *((channel,) if several else ()))
+        u, log_p = draw(other_params, key, *((channel,) if several else ()))
         return u, *compiled(params, u, log_p, f(u, channel), channel)
 
-    return WeightedSampler(step, flat_params, integrand.dim, block, equal_shares(flat_params))
+    return WeightedSampler(step, other_params, integrand.dim, block, equal_shares(other_params))

@@ -10,7 +10,7 @@ error of its own that covers what it found; it is infinite where nothing can be 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,15 +56,15 @@ class Estimate:
 
 
 def doubts(
-    survey: Survey, reference: Reference | None = None, others: tuple[Estimate, ...] = ()
+    survey: Survey, references: Sequence[Reference] = (), others: Sequence[Estimate] = ()
 ) -> tuple[Doubt, ...]:
     """The reasons to doubt the integral of an evaluation sample.
 
-    reference: points of another density, with the weights that the surrogate gives them. others:
+    references: points of other densities, with the weights that the surrogate gives them. others:
     estimates that do not know of the sample.
     """
     found = [*_of_weights(survey), *_of_halves(survey), *_of_others(survey, others)]
-    if reference is not None:
+    for reference in references:
         found += [*_of_reference(survey, reference), *_of_channels(survey, reference)]
     return tuple(found)
 
@@ -116,7 +116,7 @@ def _of_halves(survey: Survey) -> Iterator[Doubt]:
         )
 
 
-def _of_others(survey: Survey, others: tuple[Estimate, ...]) -> Iterator[Doubt]:
+def _of_others(survey: Survey, others: Sequence[Estimate]) -> Iterator[Doubt]:
     """Others that found more: a sample that misses a part of f is low."""
     metrics = survey.metrics
     for other in others:

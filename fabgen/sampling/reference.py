@@ -50,6 +50,12 @@ class Reference:
         self._weights.append(weight[kept])
         self._channels.append(np.asarray(channel, np.int64)[:size][kept])
 
+    @property
+    def points(self) -> float:
+        """How many equal weights would know the integral as well."""
+        log_part = np.concatenate([*self._parts, np.empty(0)])
+        return Share.of(log_part, np.ones(len(log_part), bool)).points
+
     def share_above(self, log_weight: float) -> Share:
         """The share of the integral at points to which the surrogate gives a larger weight."""
         log_part = np.concatenate([*self._parts, np.empty(0)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,8 +14,8 @@ import vegas
 
 from fabgen.errors import FabgenError
 from fabgen.surrogate.build import VegasSettings
-from fabgen.surrogate.vegas_axes import adapt_axes, even_borders
-from fabgen.surrogate.vegas_edges import EDGE_SHARE, spread_map
+from fabgen.surrogate.vegas_axes import LITTLE, MOST_ROUNDS, adapt_axes, even_borders
+from fabgen.surrogate.vegas_edges import grade_map
 from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
 
 LogDensity = Callable[[jax.Array], jax.Array]
@@ -25,10 +26,6 @@ BLOCK = 2048
 
 #: Iterations with a chi2 less probable than this disagree.
 LEAST_PROBABILITY = 1e-3
-
-#: Where cuts leave less of the cube than this, maps of the axes close in on it before the strata of
-#: VEGAS+, which would have no points in most of them, are laid.
-_LITTLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -87,16 +84,20 @@ class VegasResult:
 class _Batch(vegas.LBatchIntegrand):
     """f for the package: points (n, dim) -> f (n,), in blocks of fixed size, counting.
 
-    density: f itself, compiled, of a block (BLOCK, dim). edge_share: what `vegas_edges` spreads, by
-    the zeros of the first iteration.
+    density: f itself, compiled, of a block (BLOCK, dim). inside: the part of the points of the
+    first iteration at which f is not 0; nan before.
     """
 
     density: Callable[[np.ndarray], jax.Array]
     evaluations: int = 0
     zeros: int = 0
     nonfinite: int = 0
-    edge_share: float | None = None
+    inside: float = math.nan
     shape_known: bool = False
+
+    @property
+    def cut(self) -> bool:
+        return self.inside < 1.0
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         if not self.shape_known:
@@ -135,13 +136,13 @@ class _Analyzer:
 
     def begin(self, itn: int, integrator: vegas.Integrator) -> None:
         self.iteration = itn + 1
-        if itn > 0:  # the package has adapted its map behind the last one
-            spread_map(integrator.map, self.batch.edge_share or 0.0)
+        if itn > 0 and self.batch.cut:  # the package has adapted its map behind the last one
+            grade_map(integrator.map)
 
     def end(self, itn_ans, ans) -> None:
-        if self.batch.edge_share is None:
-            self.batch.edge_share = EDGE_SHARE * self.batch.zeros / self.batch.evaluations
-            if self.batch.zeros > (1.0 - _LITTLE) * self.batch.evaluations:
+        if math.isnan(self.batch.inside):
+            self.batch.inside = 1.0 - self.batch.zeros / self.batch.evaluations
+            if self.batch.inside < LITTLE:
                 raise _LittleInside
         record = VegasIteration(
             self.iteration,
@@ -182,6 +183,9 @@ def train_vegas(
     except _LittleInside:
         axes = adapt_axes(lambda u, *_: batch.values(u), (0,), dim, options, seed)
         integrator = _integrator(dim, options, seed, axes.borders[0])
+        most = MOST_ROUNDS * options.evaluations
+        n = min(max(axes.wanted, options.evaluations), most)
+        integrator.set(neval=n, nstrat=np.array(integrator.nstrat))  # the same strata
         result = _iterate(integrator, batch, options, report)
     return _grid(integrator), _params(integrator), result
 
@@ -245,7 +249,8 @@ def _run(
     integrator.set(analyzer=analyzer)
     batch.shape_known = False
     average = integrator(batch)
-    spread_map(integrator.map, batch.edge_share or 0.0)
+    if batch.cut:
+        grade_map(integrator.map)
     if not any(record.integral > 0.0 for record in analyzer.history):
         raise FabgenError(
             f"VEGAS found no point with a density above zero among {batch.evaluations}: the cuts "
@@ -256,7 +261,7 @@ def _run(
         integral_error=float(average.sdev),
         chi2_per_dof=float(average.chi2 / average.dof) if average.dof > 0 else 0.0,
         probability=float(average.Q) if average.dof > 0 else 1.0,
-        few=(batch.edge_share or 0.0) > EDGE_SHARE * (1.0 - _LITTLE),
+        few=batch.inside < LITTLE,
         evaluations=batch.evaluations,
         nonfinite=batch.nonfinite,
         history=tuple(analyzer.history),

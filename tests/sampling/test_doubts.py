@@ -99,12 +99,12 @@ def test_halves_that_disagree_are_told_and_covered():
 def test_other_estimates_that_found_more_are_told_and_covered():
     found = survey_of(1.0 + 0.1 * random().random(N))
     exact = found.metrics.integral
-    assert doubts(found, None, (Estimate("x", 1.05 * exact, 0.02 * exact),)) == ()
+    assert doubts(found, (), (Estimate("x", 1.05 * exact, 0.02 * exact),)) == ()
     # Less is no doubt: others that miss something are no better.
-    assert doubts(found, None, (Estimate("x", 0.8 * exact, 0.02 * exact),)) == ()
+    assert doubts(found, (), (Estimate("x", 0.8 * exact, 0.02 * exact),)) == ()
     other = Estimate("the untrained map", 1.1 * exact, 0.02 * exact)
-    assert "the untrained map found 10 % more" in reasons(found, None, (other,))
-    error = with_error_for(found, doubts(found, None, (other,))).metrics.integral_error
+    assert "the untrained map found 10 % more" in reasons(found, (), (other,))
+    error = with_error_for(found, doubts(found, (), (other,))).metrics.integral_error
     assert error == pytest.approx(0.1 * exact, rel=0.01)
 
 
@@ -116,7 +116,7 @@ def test_what_the_surrogate_misses_is_found_by_a_reference():
     weights = np.where(u < below, 1.0 / q, 0.95)
     found = survey_of(w)
     assert doubts(found) == ()
-    told = doubts(found, reference_of(np.ones(2000), weights))
+    told = doubts(found, [reference_of(np.ones(2000), weights)])
     assert "of the integral lies where the surrogate hardly draws points" in told[0].reason
     covered = with_error_for(found, told).metrics
     assert abs(1.0 - covered.integral) < 1.5 * covered.integral_error
@@ -125,7 +125,7 @@ def test_what_the_surrogate_misses_is_found_by_a_reference():
     q = 0.005 / 0.05
     w = np.where(random(5).random(N) < 0.005, 1.0 / q, 0.95 / 0.995)
     weights = np.where(u < below, 1.0 / q, 0.95 / 0.995)
-    assert doubts(survey_of(w), reference_of(np.ones(2000), weights)) == ()
+    assert doubts(survey_of(w), [reference_of(np.ones(2000), weights)]) == ()
 
 
 def test_a_reference_keeps_points_with_f_above_zero_and_counts_all():
@@ -137,6 +137,7 @@ def test_a_reference_keeps_points_with_f_above_zero_and_counts_all():
     assert share.value == pytest.approx(0.5)
     assert share.points == pytest.approx(1.0)
     assert Reference().share_above(0.0).value == 0.0
+    assert (reference.points, Reference().points) == (pytest.approx(2.0), 0.0)
     integrals, errors = reference.of_channels(3)
     np.testing.assert_allclose(integrals, [0.0, 1 / 3, 1 / 3])
     np.testing.assert_allclose(errors[1:], np.sqrt((1 / 3 - 1 / 9) / 3))
@@ -156,6 +157,6 @@ def test_a_channel_that_misses_its_part_is_told_and_covered():
     parts = np.where(channel == 0, 1.05, 1.05)
     reference = Reference()
     reference.add(Witness(np.log(parts), np.zeros(n)), channel, n)
-    assert reasons(found, reference).startswith("channel 2 misses 5")
-    error = with_error_for(found, doubts(found, reference)).metrics.integral_error
+    assert reasons(found, [reference]).startswith("channel 2 misses 5")
+    error = with_error_for(found, doubts(found, [reference])).metrics.integral_error
     assert error == pytest.approx(0.525 - 0.4725, rel=0.05)

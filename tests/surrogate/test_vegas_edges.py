@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from fabgen.surrogate.vegas import train_vegas, vegas_grid
 from fabgen.surrogate.vegas_axes import adapt_axes
-from fabgen.surrogate.vegas_edges import spread
+from fabgen.surrogate.vegas_edges import WIDE_BINS, graded, wide_map
 
 WIDTHS = arrays(float, st.integers(2, 40), elements=st.floats(1e-6, 1.0))
 
@@ -24,32 +24,62 @@ def density(borders, u):
     return 1.0 / ((len(borders) - 1) * np.diff(borders)[k])
 
 
-@given(WIDTHS, st.floats(0.0, 1.0))
-def test_borders_stay_borders(widths, share):
+@given(WIDTHS, st.floats(1.2, 100.0), st.floats(0.0, 1.0))
+def test_borders_stay_borders(widths, ratio, part):
     borders = np.concatenate([[0.0], np.cumsum(widths) / widths.sum()])
     borders[-1] = 1.0
-    found = spread(borders, share)
+    found = graded(borders, ratio, part)
     assert found.shape == borders.shape
     assert (found[0], found[-1]) == (0.0, 1.0)
     assert np.all(np.diff(found) > 0.0)
-    if share == 0.0:
-        np.testing.assert_allclose(found, borders, atol=1e-12)
 
 
 def test_a_strip_beside_dense_bins_is_not_empty():
-    """32 bins on [0, 0.002], and one for all that is beyond: a thousandth of their density."""
-    borders = np.append(np.linspace(0.0, 0.002, 33), 1.0)
-    assert density(borders, 0.003) < 2e-3 * density(borders, 0.001)
-    found = spread(borders, 0.1)
-    inside = density(found, 0.001)
-    assert density(found, 0.001) > 0.75 * density(borders, 0.001)
-    for distance in (1e-5, 1e-4, 3e-4):
-        assert density(found, 0.002 + distance) > 0.05 * inside
+    """63 bins on [0, 0.002], and one for all that is beyond: a hundred-thousandth of their density;
+    then at two strips, with the gap between them."""
+    for strip in (1.0, 0.3):
+        high = 1.0 - 0.002 * (1.0 - strip)
+        above = np.linspace(high, 1.0, round(63 * (1.0 - strip)) + 1)
+        below = np.linspace(0.0, 0.002 * strip, 63 - round(63 * (1.0 - strip)) + 1)
+        borders = np.unique(np.concatenate([below, above]))
+        assert len(borders) == 65
+        assert density(borders, 0.002 * strip + 1e-5) < 1e-4 * density(borders, 1e-5)
+        found = graded(borders, 4.0, 0.125)
+        assert density(found, 1e-5) > 0.85 * density(borders, 1e-5)
+        for edge in (0.002 * strip + 1e-6, high - 1e-6)[: 1 if strip == 1.0 else 2]:
+            assert density(found, edge) > density(borders, 1e-5) / 10.0
+        ratios = np.diff(found)[1:] / np.diff(found)[:-1]
+        assert np.all((ratios < 10.0) & (ratios > 1.0 / 10.0))
 
 
-def test_even_bins_keep_their_density():
-    found = spread(np.linspace(0.0, 1.0, 65), 0.1)
-    np.testing.assert_allclose(found, np.linspace(0.0, 1.0, 65), atol=0.01)
+def test_maps_without_an_edge_stay():
+    even = np.linspace(0.0, 1.0, 65)
+    for borders in (even, 0.1 * even + 0.9 * even**3):
+        np.testing.assert_array_equal(graded(borders, 4.0, 0.125), borders)
+
+
+def test_few_bins_take_larger_steps():
+    borders = np.append(np.linspace(0.0, 1e-6, 16), 1.0)
+    found = graded(borders, 2.0, 0.2)
+    assert np.sum(found > 1.1e-6) == 4  # three pieces of sixteen bins, and the rest
+    assert density(found, 2e-6) > 1e3
+
+
+@given(st.integers(0, 3), st.sampled_from([1, 2, 5]))
+def test_a_wide_map_has_points_beside_all_others(seed, dim):
+    """Half of the bins are where points are, none is far from their density beside them."""
+    random = np.random.default_rng(seed)
+    u = 0.4 + 1e-4 * random.random((5000, dim))
+    u[::2, 0] += 0.3  # two strips
+    for row in wide_map(u):
+        assert row.shape == (WIDE_BINS + 1,)
+        assert (row[0], row[-1]) == (0.0, 1.0)
+        assert np.all(np.diff(row) > 0.0)
+        inside = density(row, 0.40005)
+        for distance, least in ((1e-6, 0.1), (1e-5, 0.02), (3e-5, 0.005)):
+            assert density(row, 0.4 - distance) > least * inside
+            assert density(row, 0.4001 + distance) > least * inside
+    np.testing.assert_array_equal(wide_map(u[:0])[0], np.linspace(0.0, 1.0, WIDE_BINS + 1))
 
 
 OPTIONS = types.SimpleNamespace(
