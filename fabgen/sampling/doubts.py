@@ -34,8 +34,8 @@ HEAVIEST_TAIL = 0.7
 LEAST_PART_OF_VARIANCE = 0.05
 #: A surrogate hardly draws points where one weight is such a part of the sum of all.
 RARE = 1e-3
-#: Points of a reference that must lie there before they are believed.
-FEWEST_MISSED = 2.5
+#: Standard deviations by which a reference must have found more there; few points have many.
+MISSED = 2.5
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _of_reference(survey: Survey, reference: Reference) -> Iterator[Doubt]:
     own = _share_above(sums, log_rare)
     missed = there.value - own
     relative = metrics.integral_error / metrics.integral
-    if there.points >= FEWEST_MISSED and missed > 2.0 * max(relative, 0.5 * there.error):
+    if missed > max(2.0 * relative, MISSED * there.error):
         yield Doubt(
             f"{_percent(missed)} of the integral lies where the surrogate hardly draws points",
             (missed + there.error) * metrics.integral,

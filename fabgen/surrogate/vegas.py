@@ -14,7 +14,7 @@ import vegas
 
 from fabgen.errors import FabgenError
 from fabgen.surrogate.build import VegasSettings
-from fabgen.surrogate.vegas_axes import LITTLE, MOST_ROUNDS, adapt_axes, even_borders
+from fabgen.surrogate.vegas_axes import MOST_ROUNDS, adapt_axes, even_borders
 from fabgen.surrogate.vegas_edges import grade_map
 from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
 
@@ -26,6 +26,11 @@ BLOCK = 2048
 
 #: Iterations with a chi2 less probable than this disagree.
 LEAST_PROBABILITY = 1e-3
+
+
+#: Where cuts leave less of the cube than this, maps of the axes close in on it before the strata of
+#: VEGAS+, which would have no points in most of them, are laid.
+_LITTLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ class _Analyzer:
     def end(self, itn_ans, ans) -> None:
         if math.isnan(self.batch.inside):
             self.batch.inside = 1.0 - self.batch.zeros / self.batch.evaluations
-            if self.batch.inside < LITTLE:
+            if self.batch.inside < _LITTLE:
                 raise _LittleInside
         record = VegasIteration(
             self.iteration,
@@ -261,7 +266,7 @@ def _run(
         integral_error=float(average.sdev),
         chi2_per_dof=float(average.chi2 / average.dof) if average.dof > 0 else 0.0,
         probability=float(average.Q) if average.dof > 0 else 1.0,
-        few=batch.inside < LITTLE,
+        few=batch.inside < _LITTLE,
         evaluations=batch.evaluations,
         nonfinite=batch.nonfinite,
         history=tuple(analyzer.history),

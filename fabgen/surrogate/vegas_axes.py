@@ -38,13 +38,11 @@ _SPARE_ROUNDS = 25
 _POINTS_PER_BIN = 10
 _FEWEST_BINS = 16
 
-#: Where cuts leave less of the cube than this, maps close in on the rest, and f is hard to follow.
-LITTLE = 0.1
-
-#: There the second half of the iterations wants so many points per bin and dimension, counted as
-#: equal weights, of each density that matters. Noise of fewer, multiplied over the axes, would
-#: halve the efficiency: tops of 14 dimensions with a cut on a distance have 0.11 with 7, 0.05
-#: with 2.
+#: Where cuts leave an efficiency below this, the second half of the iterations wants so many points
+#: per bin and dimension, counted as equal weights, of each density that matters. Noise of fewer,
+#: multiplied over the axes, would halve it: tops of 14 dimensions with a cut on a distance have
+#: 0.11 with 7, 0.05 with 2.
+_LOW = 0.2
 _EQUAL_PER_BIN = 6.0
 
 #: Iterations' worth of points that such an iteration takes at most.
@@ -58,8 +56,8 @@ _RISING = 1.2
 @dataclass(frozen=True)
 class Axes:
     """Borders (densities, dim, options.bins + 1), what they took, and how often f was zero or not
-    finite (which counts as zero for the maps). wanted: points that one more iteration of one
-    density would take."""
+    finite (which counts as zero for the maps). wanted: points of one density that a further
+    iteration would take, 0 for as many as planned."""
 
     borders: Floats
     wanted: int
@@ -118,7 +116,6 @@ class _Adaptation:
         self.spare = 4 * _SPARE_ROUNDS
         self.inside = np.zeros(len(channels), int)  # points with f > 0 of the last iteration
         self.cut = np.zeros(len(channels), bool)  # whether f = 0 anywhere in the first one
-        self.little = False
         self.wanted = 0
 
     def iterate(self, n: int, *, thorough: bool) -> float:
@@ -130,7 +127,7 @@ class _Adaptation:
                 break
             self.spare -= 1
             asked.append(self._ask(n))
-        if thorough and self.little:
+        if thorough and self.cut.any():
             rounds = min(math.ceil(self._wanted(asked[0][1]) / n), MOST_ROUNDS)
             asked += [self._ask(n) for _ in range(rounds - len(asked))]
         y, weights = (np.concatenate(parts, axis=1) for parts in zip(*asked, strict=True))
@@ -140,18 +137,18 @@ class _Adaptation:
             self.spare = 0  # a second search would find nothing, either
         if first:
             self.cut = self.zeros > 0
-            self.little = self.inside.sum() < LITTLE * weights.size
             self._set_bins()  # of maps that are even yet: the points keep their places
         self.wanted = self._wanted(weights)
         self._learn(y, weights)
         return float(np.mean(self.inside)) / weights.shape[1]
 
     def _wanted(self, weights: Floats) -> int:
-        """Points of each map that have enough equal weights, by those of some (maps, n)."""
+        """Points of each map that have enough equal weights, by those of some (maps, n); 0 where
+        as many as planned are enough."""
         of_maps, squares = weights.sum(axis=1), np.sum(weights**2)
-        if squares == 0.0:
+        efficiency = of_maps.sum() ** 2 / squares / weights.size if squares > 0.0 else 1.0
+        if efficiency > _LOW:
             return 0
-        efficiency = of_maps.sum() ** 2 / squares / weights.size
         that_matter = of_maps.sum() ** 2 / np.sum(of_maps**2)
         needed = that_matter * _EQUAL_PER_BIN * self.maps[0].dim * self.options.bins
         return math.ceil(needed / efficiency / len(self.maps))
