@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 #: Points of the untrained map, counted as equal weights, that tell enough of a surrogate. Where
 #: cuts or peaks leave it fewer, a wider map around the surrogate tells more.
 FEWEST_TELLING = 1000.0
+_LONGER = 4
 _WIDE_PART = 4  # the sample of the wider map is so much smaller
 
 
@@ -51,16 +52,21 @@ class Evaluated:
 def evaluate(session: Session, trained: Trained) -> Evaluated:
     """Cross section and efficiencies from card.evaluation.samples points each.
 
-    Several channels: before that, a tenth as many points say how they share the sample. The points
-    of the untrained map say what the training was worth, and what the surrogate misses.
+    Several channels: before that, a tenth as many points say how they share the sample. A sample
+    of which few weights decide goes on to four times the points. Those of the untrained map say
+    what the training was worth, and what the surrogate misses.
     """
     with session.watch("import"):
-        from fabgen.sampling.doubts import doubts, with_error_for
+        from fabgen.sampling.doubts import doubts, doubts_of_weights, with_error_for
         from fabgen.sampling.reference import Reference
         from fabgen.surrogate import untrained_surrogate
     sampler, calls = balanced_sampler(session, trained, PILOT)
     survey = _survey(session, "evaluate", sampler, EVALUATION)
     calls += survey.target_evaluations + trained.evaluations_along
+    if any(doubt.error > 0.0 for doubt in doubts_of_weights(survey)):
+        n = _LONGER * session.card.evaluation.samples
+        survey = _survey(session, "evaluate", sampler, EVALUATION, n=n)
+        calls += survey.target_evaluations
     if trained.surrogate == untrained_surrogate(session.integrand.dim, len(sampler.shares)):
         found, untrained = doubts(survey), None
     else:

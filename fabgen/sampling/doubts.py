@@ -77,6 +77,11 @@ def with_error_for(survey: Survey, found: tuple[Doubt, ...]) -> Survey:
     return replace(survey, metrics=replace(survey.metrics, integral_error=error))
 
 
+def doubts_of_weights(survey: Survey) -> tuple[Doubt, ...]:
+    """Those that the weights of the sample raise alone; more of them may lay these."""
+    return tuple(_of_weights(survey))
+
+
 def _of_weights(survey: Survey) -> Iterator[Doubt]:
     metrics, sums = survey.metrics, survey.sums
     if metrics.sampling_efficiency < LEAST_EFFICIENCY:
