@@ -344,6 +344,8 @@ def main() -> None:
             interrupts.end()
             streams.flush(sys.stdout)
     except OSError as error:  # of stdout, or of a usage error that stderr does not take
+        if os.environ.get("FABGEN_DEBUG"):
+            raise
         streams.say(f"fabgen: {streams.unwritable(error)}")
         sys.exit(getattr(error.__context__, "exit_code", 1))
     finally:
