@@ -29,18 +29,26 @@ from fabgen.training.target import (
 class Inverse(Objective):
     """Fresh samples of q for every gradient step, one evaluation of f each; a subclass is an F.
 
-    Points with f = 0 move nothing: they are left out of the mean and counted
-    (`Counters.zero_values`). Points where only the gradient of f is not finite are left out too. Of
-    several channels it is the mean of the losses of q_i and alpha_i f_i, alpha_i the prior weights.
+    Of several channels it is the mean of the losses of q_i and alpha_i f_i, alpha_i the prior
+    weights. Points where only the gradient of f is not finite count as 0 in the mean.
 
     With training.path_gradient the score, the gradient of log q at fixed points, is subtracted as
     often as it is in the gradient of the loss for t = 1. It is zero on average and all the noise
     that is left at the end (G. Roeder et al., Sticking the Landing, arXiv:1703.09194). It takes one
     more density of the flow.
+
+    Points with f = 0 (counted: `Counters.zero_values`) have no gradient through f. Over the others
+    alone the score is not zero on average but grad P(f > 0), so that what is in the loss of it must
+    be known: a multiple of grad P(f = 0), the mean of the score over the points with f = 0, is
+    added so that their probability falls. What flows through the border of f, the integral of
+    F(t) q over it times its speed, is seen by no gradient along moving points; it is neglected,
+    which is right where t is 1 there.
     """
 
     #: How often the score is in the gradient of F(t) at t = 1: -F'(1).
     score: ClassVar[float]
+    #: How often grad P(f = 0) is added.
+    outside: ClassVar[float]
 
     def batch(self, memory: tuple[()], key: Array) -> Array:
         del memory
@@ -58,17 +66,28 @@ class Inverse(Objective):
         log_p = value + jnp.sum(gradient * (u - fixed), axis=-1)
         usable = jnp.isfinite(value) & jnp.all(jnp.isfinite(raw), axis=-1) & jnp.isfinite(log_q)
         terms = self.divergence(jnp.where(usable, log_p, 0.0) - log_q, usable, channel)
-        loss = jnp.sum(jnp.where(usable, terms, 0.0)) / jnp.maximum(jnp.sum(usable), 1)
-        if self.score and self.options.path_gradient:
-            at_fixed = in_channels(self.surrogate).log_prob(params, fixed, channel)
-            mean = jnp.mean(jnp.where(jnp.isfinite(at_fixed), at_fixed, 0.0))
-            loss -= self.score * jnp.any(usable) * (mean - jax.lax.stop_gradient(mean))
+        loss = jnp.mean(jnp.where(usable, terms, 0.0))
+        # How often the score of each point is added.
+        times = jnp.where(jnp.isneginf(value), self.outside, 0.0)
+        if self.options.path_gradient:
+            times -= self.score
+        loss += jnp.any(usable) * self._scores(params, fixed, channel, times)
         log_w = jnp.where(jnp.isfinite(value) & jnp.isfinite(log_q), value - log_q, -jnp.inf)
         tally = Tally(
             tally.counters.with_evaluations(n, faults),
             tally.meter.with_weights(jax.lax.stop_gradient(log_w)),
         )
         return loss, (None, tally)
+
+    def _scores(self, params: Params, u: Array, channel: Array, times: Array) -> Array:
+        """0, with the gradient <times grad log q> at fixed points."""
+
+        def mean(params: Params) -> Array:
+            log_q = in_channels(self.surrogate).log_prob(params, u, channel)
+            return jnp.mean(jnp.where(jnp.isfinite(log_q), times * log_q, 0.0))
+
+        found = jax.lax.cond(jnp.any(times != 0.0), mean, lambda _: jnp.zeros(()), params)
+        return found - jax.lax.stop_gradient(found)
 
     @abc.abstractmethod
     def divergence(self, log_w: Array, usable: Array, channel: Array) -> Array:
@@ -87,18 +106,20 @@ class Inverse(Objective):
 
 
 class InverseVariance(Inverse):
-    """<(t - 1)^2> in latent space."""
+    """<(t - 1)^2> in latent space; points with f = 0 have the value 1."""
 
     score = 0.0
+    outside = 1.0
 
     def divergence(self, log_w: Array, usable: Array, channel: Array) -> Array:
         return (jnp.exp(self._log_relative(log_w, usable, channel)) - 1.0) ** 2
 
 
 class InverseKl(Inverse):
-    """<t log t> in latent space."""
+    """<t log t> in latent space; points with f = 0 have the value 0."""
 
     score = -1.0
+    outside = 0.0
 
     def divergence(self, log_w: Array, usable: Array, channel: Array) -> Array:
         log_t = self._log_relative(log_w, usable, channel)

@@ -101,8 +101,9 @@ class Terms(NamedTuple):
     def sum(self, values: Array) -> Array:
         return self._sum(jnp.where(self.usable, values, 0.0))
 
-    def score(self) -> Array:
-        """0 (n_channels,) with the gradient <(q/q_old) grad log q>, which is zero on average.
+    def score(self, *, outside: bool = False) -> Array:
+        """0 (n_channels,) with the gradient <(q/q_old) grad log q>, which is zero on average; of
+        the points with f = 0 alone (outside) it is the gradient of their probability.
 
         It belongs to a loss as a control variate: the gradients of single points add up to zero
         even for q = p/I, and only a multiple of the score takes that noise away. (Variance loss,
@@ -110,7 +111,8 @@ class Terms(NamedTuple):
         with it.) The integral form of a divergence, <(q/q_old) F(p/q)> with F(1) = F'(1) = 0, has
         it built in.
         """
-        ratio = jnp.where(self.known, jnp.exp(self.log_q - self.log_q_old), 0.0)
+        there = self.known & ~self.usable if outside else self.known
+        ratio = jnp.where(there, jnp.exp(self.log_q - self.log_q_old), 0.0)
         mean = self._sum(ratio) / jnp.maximum(self.counts, 1)
         return mean - jax.lax.stop_gradient(mean)
 

@@ -97,3 +97,33 @@ def test_no_batch_moves_a_perfect_surrogate(slope_of, method):
 def test_the_plain_gradient_is_the_same_on_average(slope_of, method):
     mean, error = slope_of(method, 2.0, path_gradient=False)
     assert abs(mean - SLOPES[method.split("-")[0]](2.0)) < 4 * error + 2e-4
+
+
+def slope_under_a_cut(method, a, cut):
+    """E[path; f > 0] + grad P(f = 0) of -log t; the same without what flows through the cut at
+    fixed points; and their like for the variance."""
+    falling = cut**a * np.log(cut)
+    u = cut + (1.0 - cut) * (np.arange(200_000) + 0.5) / 200_000
+    q, integral = a * u ** (a - 1.0), (1.0 - cut**3) / 3.0
+    slope_of_q, t = q * (1.0 / a + np.log(u)), u**2 / integral / q
+    if method == "rkld":
+        along = -(a - 3.0) / a * np.log(u)
+        return np.mean(along * q) * (1.0 - cut) + falling
+    if method == "rkld-forward":
+        return np.mean(slope_of_q * (-np.log(t) - 1.0)) * (1.0 - cut)
+    # d t/d a at fixed z: t depends on u and, through q, on a.
+    moving = t * ((3.0 - a) / u * (-u * np.log(u) / a) - (1.0 / a + np.log(u)))
+    if method == "variance-inverse":
+        return np.mean(2.0 * (t - 1.0) * moving * q) * (1.0 - cut) + falling
+    return np.mean((np.log(t) + 1.0) * moving * q) * (1.0 - cut)
+
+
+@pytest.mark.parametrize("cut", [0.2, 0.6])
+@pytest.mark.parametrize("path_gradient", [True, False])
+@pytest.mark.parametrize("method", ["rkld", "rkld-forward", "variance-inverse", "kl-inverse"])
+def test_gradient_under_a_cut(slope_of, method, path_gradient, cut):
+    a = 2.0
+    mean, error = slope_of(method, a, cut, path_gradient=path_gradient)
+    exact = slope_under_a_cut(method, a, cut)
+    assert abs(mean - exact) < 4 * error + 1e-3 * abs(exact)
+    assert error < 0.1 * abs(exact)
