@@ -67,21 +67,22 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
         n = _LONGER * session.card.evaluation.samples
         survey = _survey(session, "evaluate", sampler, EVALUATION, n=n)
         calls += survey.target_evaluations
-    if trained.surrogate == untrained_surrogate(session.integrand.dim, len(sampler.shares)):
-        found, untrained = doubts(survey), None
-    else:
-        references = [Reference()]
+    untrained: Survey | None = survey
+    references: list[Reference] = []
+    surveys: dict[str, Survey | None] = {}
+    if trained.surrogate != untrained_surrogate(session.integrand.dim, len(sampler.shares)):
+        references.append(Reference())
         untrained, more = _untrained(session, trained, sampler.shares, references[0])
-        surveys = {"the untrained map": untrained}
+        surveys["the untrained map"] = untrained
         calls += more
         if references[0].points < FEWEST_TELLING:
             references.append(Reference())
             surveys["a wider map"], more = _wide(session, trained, sampler, references[1])
             calls += more
-        found = doubts(survey, references, _others(trained, surveys))
-    survey = with_error_for(survey, found)
+    found = doubts(survey, references, _others(trained, surveys))
+    told = with_error_for(survey, found)
     warnings = tuple(doubt.reason for doubt in found)
-    return Evaluated(sampler, survey, untrained or survey, calls, warnings)
+    return Evaluated(sampler, told, told if untrained is survey else untrained, calls, warnings)
 
 
 def _wide(

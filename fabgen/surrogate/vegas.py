@@ -27,7 +27,6 @@ BLOCK = 2048
 #: Iterations with a chi2 less probable than this disagree.
 LEAST_PROBABILITY = 1e-3
 
-
 #: Where cuts leave less of the cube than this, maps of the axes close in on it before the strata of
 #: VEGAS+, which would have no points in most of them, are laid.
 _LITTLE = 0.1

@@ -45,7 +45,8 @@ _FEWEST_BINS = 16
 _LOW = 0.2
 _EQUAL_PER_BIN = 6.0
 
-#: Iterations' worth of points that such an iteration takes at most.
+#: Points that such an iteration takes at most, of all densities together, over the evaluations that
+#: the card asks for.
 MOST_ROUNDS = 10
 
 #: While more than half of the points miss what the cuts leave, and fewer by this factor in each
@@ -128,7 +129,8 @@ class _Adaptation:
             self.spare -= 1
             asked.append(self._ask(n))
         if thorough and self.cut.any():
-            rounds = min(math.ceil(self._wanted(asked[0][1]) / n), MOST_ROUNDS)
+            most = MOST_ROUNDS * self.options.evaluations // (n * len(self.maps))
+            rounds = min(math.ceil(self._wanted(asked[0][1]) / n), most)
             asked += [self._ask(n) for _ in range(rounds - len(asked))]
         y, weights = (np.concatenate(parts, axis=1) for parts in zip(*asked, strict=True))
         first = not self.inside.any()

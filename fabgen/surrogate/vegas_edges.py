@@ -35,7 +35,8 @@ _ALIKE = 4
 
 def graded(borders: Floats, ratio: float, part: float) -> Floats:
     """Borders (bins + 1,) with no bin wider than `ratio` times its neighbours, or twice that and
-    so on until pieces of divided bins are at most a part of all; the others get fewer instead."""
+    so on until pieces of divided bins are at most a part of all; the others get fewer instead.
+    Borders that double precision cannot tell apart stay as they are."""
     width = np.diff(borders)
     n = len(width)
     around = np.minimum(
@@ -56,7 +57,8 @@ def graded(borders: Floats, ratio: float, part: float) -> Floats:
     for run, bins in zip(runs, _allotted([len(run) for run in runs], left), strict=True):
         own = borders[run[0] : run[-1] + 2]
         found.append(np.interp(np.linspace(0.0, len(run), bins + 1), np.arange(len(own)), own))
-    return np.unique(np.concatenate(found))
+    new = np.unique(np.concatenate(found))
+    return new if len(new) == len(borders) else borders
 
 
 def grade_map(axes: vegas.AdaptiveMap) -> None:

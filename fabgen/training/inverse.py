@@ -67,11 +67,11 @@ class Inverse(Objective):
         usable = jnp.isfinite(value) & jnp.all(jnp.isfinite(raw), axis=-1) & jnp.isfinite(log_q)
         terms = self.divergence(jnp.where(usable, log_p, 0.0) - log_q, usable, channel)
         loss = jnp.mean(jnp.where(usable, terms, 0.0))
-        # How often the score of each point is added.
-        times = jnp.where(jnp.isneginf(value), self.outside, 0.0)
-        if self.options.path_gradient:
-            times -= self.score
-        loss += jnp.any(usable) * self._scores(params, fixed, channel, times)
+        score = self.score if self.options.path_gradient else 0.0
+        if score or self.outside:
+            # How often the score of each point is added.
+            times = jnp.where(jnp.isneginf(value), self.outside, 0.0) - score
+            loss += jnp.any(usable) * self._scores(params, fixed, channel, times, always=score != 0)
         log_w = jnp.where(jnp.isfinite(value) & jnp.isfinite(log_q), value - log_q, -jnp.inf)
         tally = Tally(
             tally.counters.with_evaluations(n, faults),
@@ -79,14 +79,20 @@ class Inverse(Objective):
         )
         return loss, (None, tally)
 
-    def _scores(self, params: Params, u: Array, channel: Array, times: Array) -> Array:
-        """0, with the gradient <times grad log q> at fixed points."""
+    def _scores(
+        self, params: Params, u: Array, channel: Array, times: Array, *, always: bool
+    ) -> Array:
+        """0, with the gradient <times grad log q> at fixed points; without always the density is
+        spared where all are 0."""
 
         def mean(params: Params) -> Array:
             log_q = in_channels(self.surrogate).log_prob(params, u, channel)
             return jnp.mean(jnp.where(jnp.isfinite(log_q), times * log_q, 0.0))
 
-        found = jax.lax.cond(jnp.any(times != 0.0), mean, lambda _: jnp.zeros(()), params)
+        if always:
+            found = mean(params)
+        else:
+            found = jax.lax.cond(jnp.any(times != 0.0), mean, lambda _: jnp.zeros(()), params)
         return found - jax.lax.stop_gradient(found)
 
     @abc.abstractmethod

@@ -58,6 +58,17 @@ def test_maps_without_an_edge_stay():
         np.testing.assert_array_equal(graded(borders, 4.0, 0.125), borders)
 
 
+@given(arrays(float, st.integers(2, 40), elements=st.floats(-60.0, 0.0)), st.booleans())
+def test_bins_at_the_end_of_double_precision(logs, mirrored):
+    """Bins of any width, beside 0 or 1, where neighbouring borders differ by one unit."""
+    widths = np.exp2(logs) / np.exp2(logs).sum()
+    borders = np.unique(np.clip(np.concatenate([[0.0], np.cumsum(np.sort(widths)), [1.0]]), 0, 1))
+    borders = np.unique(1.0 - borders[::-1]) if mirrored else borders
+    found = graded(borders, 4.0, 0.5)
+    assert found.shape == borders.shape
+    assert np.all(np.diff(found) > 0.0)
+
+
 def test_few_bins_take_larger_steps():
     borders = np.append(np.linspace(0.0, 1e-6, 16), 1.0)
     found = graded(borders, 2.0, 0.2)

@@ -26,6 +26,9 @@ class Corner:
 #: Lines that cut away half and a twentieth of the square.
 LINES = {"half": 1.0, "5 %": np.sqrt(0.1)}
 
+#: How much of the share of zeros may stay. A product of densities cannot follow the line, and
+#: gains little from leaving a twentieth.
+STAYS = {"half": 0.5, "5 %": 0.7}
 
 #: Methods, and whether with the path gradient where both are possible.
 WAYS = [(method, True) for method in METHODS if method != "fkld"]
@@ -46,5 +49,4 @@ def test_the_share_of_zeros_falls(toys, method, path_gradient, cut):
     )
     result = train(target, surrogate, options)
     before = share_of_zeros(target, surrogate, surrogate.init(None))
-    # A product of densities cannot follow the line: of the twentieth half stays at best.
-    assert share_of_zeros(target, surrogate, result.params) < 0.7 * before
+    assert share_of_zeros(target, surrogate, result.params) < STAYS[cut] * before
