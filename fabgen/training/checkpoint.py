@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,7 +177,7 @@ def _write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
             try:
                 orbax_save(folder / slot, leaves)
             except Exception:
-                _remove_unfinished(directory)  # on a full disk it takes the room of what is needed
+                _remove_failed(directory)  # on a full disk it takes the room of what is needed
                 raise
         files = {}
         for file in sorted(p for p in (directory / slot).rglob("*") if p.is_file()):
@@ -199,11 +200,33 @@ def _write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
         shutil.rmtree(directory / other, ignore_errors=True)
 
 
-def _remove_unfinished(directory: Path) -> None:
-    """Removes what a killed or failed save has left: Orbax would warn of it."""
-    for slot in SLOTS:
-        for folder in directory.glob(f"{slot}.orbax-checkpoint-tmp*"):
-            shutil.rmtree(folder)
+def _remove_unfinished(directory: Path) -> bool:
+    """Removes what a killed or failed save has left: Orbax would warn of it. Was there any?"""
+    left = [p for slot in SLOTS for p in directory.glob(f"{slot}.orbax-checkpoint-tmp*")]
+    for folder in left:
+        shutil.rmtree(folder)
+    return bool(left)
+
+
+def _remove_failed(directory: Path) -> None:
+    """Removes what the save that just failed has left, without an error of its own.
+
+    Other arrays of it are still being written for a moment, and bring files and folders back: it is
+    gone when two looks in a row find nothing. The next save removes what is left even so.
+    """
+    nothing = 0
+    for _ in range(_LOOKS):
+        try:
+            nothing = 0 if _remove_unfinished(directory) else nothing + 1
+        except OSError:
+            nothing = 0
+        if nothing == 2:
+            return
+        time.sleep(_BETWEEN_LOOKS)
+
+
+#: How often the remains of a failed save are looked for, and seconds between.
+_LOOKS, _BETWEEN_LOOKS = 20, 0.05
 
 
 def _named_leaves(tree: Any) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -120,6 +122,29 @@ def test_a_disk_without_room_is_one_message_and_leaves_the_old_checkpoint(tmp_pa
     assert (result.stdout, result.stderr) == (f"{path} cannot be written: File too large\n", "")
     assert Checkpointer(path).resume_step == 1
     assert sorted(file.name for file in path.iterdir()) == ["manifest.json", "slot-0"]
+
+
+def test_arrays_still_on_their_way_do_not_hide_why_a_save_failed(saved, monkeypatch):
+    """TensorStore goes on with other arrays after the first has failed: folders fill up again."""
+    folder = saved.path / "slot-1.orbax-checkpoint-tmp"
+    arrivals = iter([True, True])
+
+    def fail(path, leaves):
+        (folder / "d").mkdir(parents=True)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def rmtree(path):
+        remove(path)
+        if next(arrivals, False):
+            (folder / "d").mkdir(parents=True)
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+
+    remove = shutil.rmtree
+    monkeypatch.setattr(checkpoint, "orbax_save", fail)
+    monkeypatch.setattr(checkpoint.shutil, "rmtree", rmtree)
+    with pytest.raises(FabgenError, match="No space left on device"):
+        saved.save(tree(), step=8)
+    assert not folder.exists()
 
 
 def test_what_a_killed_save_has_left_goes_without_a_word(saved, caplog):
