@@ -69,3 +69,10 @@ def check_auto(card: Card) -> None:
             found='"warmup-cosine" with training.method = "auto"',
             allowed='"cosine" or "constant"',
         )
+    if training.schedule_updates:
+        raise InputError(
+            "every round of an automatic training has a schedule of its own length",
+            key="training.schedule_updates",
+            found=training.schedule_updates,
+            allowed="0, or no such key",
+        )

@@ -193,6 +193,13 @@ class TrainingOptions:
     warmup_steps: int = option(
         0, doc="steps from initial_rate to learning_rate", at_least=0, at_most=10**9
     )
+    schedule_updates: int = option(
+        0,
+        doc="gradient updates to the end of the schedule, warmup_steps counted in them, too; "
+        "0: it takes the training, in steps",
+        at_least=0,
+        at_most=10**9,
+    )
     initial_rate: float = option(
         0.0, doc="learning rate at the start of the warm-up", at_least=0.0, at_most=10.0
     )

@@ -40,13 +40,10 @@ def check_steps(training: TrainingOptions) -> None:
             found=training.steps,
             allowed='an integer >= 1 and <= 1000000000 (0 only with training.method = "fkld")',
         )
-    if training.schedule == "warmup-cosine" and training.warmup_steps >= training.steps:
-        raise InputError(
-            "the warm-up takes all of the training",
-            key="training.warmup_steps",
-            found=training.warmup_steps,
-            allowed=f"less than training.steps = {training.steps}",
-        )
+    length, key = training.steps, "training.steps"
+    if training.schedule_updates:
+        length, key = training.schedule_updates, "training.schedule_updates"
+    _check_warm_up(training, length, key)
 
 
 def check_data(card: Card) -> None:
@@ -70,6 +67,16 @@ def wrong_data(card: Card, key: str) -> InputError:
         allowed='training.method = "fkld" with surrogate.kind = "flow"',
         hint=" ".join(f"--set {name}={right}" for name, now, right in settings if now != right),
     )
+
+
+def _check_warm_up(training: TrainingOptions, length: int, key: str) -> None:
+    if training.schedule == "warmup-cosine" and training.warmup_steps >= length:
+        raise InputError(
+            "the warm-up takes all of the schedule",
+            key="training.warmup_steps",
+            found=training.warmup_steps,
+            allowed=f"less than {key} = {length}",
+        )
 
 
 def _check_epochs(training: TrainingOptions) -> None:
@@ -104,3 +111,5 @@ def _check_epochs(training: TrainingOptions) -> None:
             found=fkld.warmup_epochs,
             allowed=f"less than training.fkld.epochs = {fkld.epochs}",
         )
+    if training.schedule_updates:
+        _check_warm_up(training, training.schedule_updates, "training.schedule_updates")

@@ -120,18 +120,21 @@ class Trainer:
         return state._replace(step=state.step + 1)
 
     def _updates(self, state: TrainingState, key: Array) -> TrainingState:
-        def update(state, key):
-            return self._update(state, key), None
+        n = self.objective.updates
 
-        return jax.lax.scan(update, state, jax.random.split(key, self.objective.updates))[0]
+        def update(state, nth):
+            key, number = nth
+            return self._update(state, key, state.step * n + number), None
 
-    def _update(self, state: TrainingState, key: Array) -> TrainingState:
+        return jax.lax.scan(update, state, (jax.random.split(key, n), jnp.arange(n)))[0]
+
+    def _update(self, state: TrainingState, key: Array, number: Array) -> TrainingState:
         batch = self.objective.batch(state.memory, key)
         (loss, (feedback, tally)), gradient = jax.value_and_grad(self.objective.loss, has_aux=True)(
             state.params, batch, Tally(state.counters, state.meter)
         )
         params, optimizer, report = self.optimizer.step(
-            state.params, gradient, state.optimizer, state.step
+            state.params, gradient, state.optimizer, number
         )
         counters = tally.counters
         return state._replace(
@@ -189,7 +192,7 @@ def make_trainer(
     check_batch(options, n_channels_of(target))
     options = resolve(options, data)
     objective = objective_class(options.method)(target, surrogate, options, data)
-    return Trainer(objective, Optimizer.from_options(options, rounds))
+    return Trainer(objective, Optimizer.from_options(options, rounds, objective.updates))
 
 
 def train(
@@ -284,7 +287,8 @@ def train(
                     on_progress(progress_of(step, warm_up, steps, counters, meter))
                 if step > 0 and (step % options.log_every == 0 or step in (*rounds, steps)):
                     _refuse_nothing(counters)
-                    rate = float(trainer.optimizer.schedule(jnp.asarray(step - 1)))
+                    last = step * trainer.objective.updates - 1
+                    rate = float(trainer.optimizer.schedule(jnp.asarray(last)))
                     validation = trainer.objective.validation_loss(state.memory)
                     record = log_record(step, counters, meter, seconds(), rate, validation)
                     history.append(record)

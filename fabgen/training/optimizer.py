@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -21,35 +21,47 @@ if TYPE_CHECKING:
 Schedule = Callable[[Array], Array]
 
 
-def schedule(options: TrainingOptions, rounds: tuple[int, ...] = ()) -> Schedule:
-    """Learning rate as a function of the training step 0 .. steps - 1.
+def schedule(options: TrainingOptions, rounds: tuple[int, ...] = (), updates: int = 1) -> Schedule:
+    """Learning rate as a function of the gradient update 0, 1, ...; a step takes `updates` of them.
 
     constant: learning_rate. cosine: from learning_rate down to final_rate. warmup-cosine: linear
-    from initial_rate to learning_rate in warmup_steps, then cosine down to final_rate. rounds: the
-    steps at which rounds end; each has a schedule of its own (warm restarts: I. Loshchilov, F.
-    Hutter, SGDR, arXiv:1608.03983), so that every round ends with parameters that have settled.
+    from initial_rate to learning_rate in warmup_steps, then cosine down to final_rate. It ends with
+    the training, and all updates of a step have the same rate; with schedule_updates it is counted
+    in updates, ends after as many, wherever the training ends, and stays at final_rate.
+
+    rounds: the steps at which rounds end; each has a schedule of its own (warm restarts: I.
+    Loshchilov, F. Hutter, SGDR, arXiv:1608.03983), so that every round ends with parameters that
+    have settled.
     """
+    if options.schedule_updates:
+        return _course(options, options.schedule_updates)
     if rounds:
         lengths = (end - start for start, end in itertools.pairwise((0, *rounds)))
-        own = [schedule(replace(options, steps=length)) for length in lengths]
-        return optax.schedules.join_schedules(own, list(rounds[:-1]))
-    peak, final = options.learning_rate, options.final_rate
+        own = [_course(options, length) for length in lengths]
+        by_step = optax.schedules.join_schedules(own, list(rounds[:-1]))
+    else:
+        by_step = _course(options, options.steps)
+    return lambda update: by_step(update // updates)
+
+
+def _course(options: TrainingOptions, length: int) -> Schedule:
+    """The learning rate at 0 .. length - 1, and beyond that as at its end."""
+    peak, final, length = options.learning_rate, options.final_rate, max(length, 1)
     if options.schedule == "constant":
         return optax.schedules.constant_schedule(peak)
-    steps = max(options.steps, 1)
     if options.schedule == "cosine":
-        return optax.schedules.cosine_decay_schedule(peak, steps, alpha=final / peak)
+        return optax.schedules.cosine_decay_schedule(peak, length, alpha=final / peak)
     if options.schedule == "warmup-cosine":
         warm_up = options.warmup_steps
-        if warm_up >= steps:
+        if warm_up >= length:
             raise InputError(
-                "the warm-up takes all of the training",
+                "the warm-up takes all of the schedule",
                 key="training.warmup_steps",
                 found=warm_up,
-                allowed=f"less than training.steps = {steps}",
+                allowed=f"less than its length of {length}",
             )
         return optax.schedules.warmup_cosine_decay_schedule(
-            options.initial_rate, peak, warm_up, steps, end_value=final
+            options.initial_rate, peak, warm_up, length, end_value=final
         )
     raise InputError(
         "unknown learning-rate schedule",
@@ -93,9 +105,15 @@ class Optimizer:
     norm_window: int
 
     @classmethod
-    def from_options(cls, options: TrainingOptions, rounds: tuple[int, ...] = ()) -> Optimizer:
+    def from_options(
+        cls, options: TrainingOptions, rounds: tuple[int, ...] = (), updates: int = 1
+    ) -> Optimizer:
+        """`updates`: of a training step."""
         return cls(
-            schedule(options, rounds), options.skip_factor, options.clip_factor, options.norm_window
+            schedule(options, rounds, updates),
+            options.skip_factor,
+            options.clip_factor,
+            options.norm_window,
         )
 
     def init(self, params: Params) -> OptimizerState:
@@ -106,9 +124,9 @@ class Optimizer:
         )
 
     def step(
-        self, params: Params, gradient: Params, state: OptimizerState, step: Array
+        self, params: Params, gradient: Params, state: OptimizerState, update: Array
     ) -> tuple[Params, OptimizerState, StepReport]:
-        """One Adam step with the rate of training step `step`, unless the filter objects."""
+        """One Adam step with the rate of gradient update `update`, unless the filter objects."""
         norm = jnp.sqrt(
             sum(
                 (jnp.sum(jnp.square(g.astype(jnp.float64))) for g in jax.tree.leaves(gradient)),
@@ -126,7 +144,7 @@ class Optimizer:
             lambda g: jnp.where(skip, jnp.zeros_like(g), g * scale.astype(g.dtype)), gradient
         )
         direction, adam = optax.scale_by_adam().update(scaled, state.adam, params)
-        rate = self.schedule(step)
+        rate = self.schedule(update)
         moved = jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), params, direction)
 
         def unless_skipped(new, old):

@@ -58,6 +58,7 @@ def test_presets_are_fab():
             "training.fkld.data",
         ),
         (("training.schedule=warmup-cosine",), "training.schedule"),
+        (("training.schedule_updates=1000",), "training.schedule_updates"),
         (("channels.drop_below=0.1",), "channels.drop_below"),
     ],
 )

@@ -1,4 +1,8 @@
-"""Presets: the numbers of the FAB paper (section 3, appendix C), under the keys of the card."""
+"""Presets: the numbers of the FAB paper (section 3, appendix C) and of its authors' code.
+
+Of the code: paper_experiments/*/config_*.yaml of github.com/annalena-k/FAB-meets-diffME, and the
+defaults of OptimizerConfig in fabjax/utils/optimize.py of github.com/lollcat/fab-jax.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import pytest
 from fabgen.card import card_of_process, dump_card, load_card
 from fabgen.card.presets import PRESETS
 from fabgen.errors import InputError
+from fabgen.training.optimizer import schedule
 
 TOPS = "e+ e- > t t~, t > w+ b, t~ > w- b~"
 
@@ -18,21 +23,25 @@ def card(preset, *settings):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_what_both_share(preset):
+def test_what_all_share(preset):
     c = card(preset)
     training, fab = c.training, c.training.fab
     assert training.method == "fab"
     assert (training.batch_size, training.learning_rate) == (1000, 3e-4)
-    assert (training.skip_factor, training.clip_factor, training.norm_window) == (20.0, 20.0, 100)
+    clip = 2.0 if "authors" in preset else 20.0
+    assert (training.skip_factor, training.clip_factor, training.norm_window) == (20.0, clip, 100)
+    assert not training.path_gradient
+    assert c.surrogate.precision == ("float64" if "authors" in preset else "float32")
     assert (fab.intermediate, fab.hmc_moves, fab.leapfrog_steps) == (2, 1, 3)
     assert fab.target_acceptance == 0.65
     assert (fab.buffer_batches, fab.buffer_minimum, fab.weight_clip) == (100, 10, 10.0)
-    assert c.surrogate.boundary == 1e-5
+    assert c.surrogate.boundary == (0.0 if preset == "fab-authors-2d" else 1e-5)
     assert c.surrogate.kind == "flow"
 
 
-def test_two_dimensions():
-    c = card("fab-paper-2d")
+@pytest.mark.parametrize("preset", ["fab-paper-2d", "fab-authors-2d"])
+def test_two_dimensions(preset):
+    c = card(preset)
     assert (c.surrogate.layers, c.surrogate.bins, c.surrogate.hidden) == (10, 10, (100, 100))
     assert (c.training.steps, c.training.schedule) == (3000, "constant")
     assert (c.training.fab.step_size, c.training.fab.updates) == (0.05, 4)
@@ -40,14 +49,15 @@ def test_two_dimensions():
     assert (vegas.warmup_iterations, vegas.warmup_evaluations) == (2, 1000)
     assert (vegas.iterations, vegas.evaluations, vegas.bins, vegas.alpha) == (8, 200_000, 64, 0.5)
     assert c.evaluation.samples == 10_000
-    assert card("fab-paper-2d", "training.method=rkld").training.steps == 30_000
-    sample = card("fab-paper-2d", "training.method=fkld").training
+    assert card(preset, "training.method=rkld").training.steps == 30_000
+    sample = card(preset, "training.method=fkld").training
     assert (sample.steps, sample.fkld.epochs) == (0, 20)
     assert sample.fkld.events * (1.0 - sample.fkld.validation) == 10_000
 
 
-def test_eight_dimensions():
-    c = card("fab-paper-8d")
+@pytest.mark.parametrize("preset", ["fab-paper-8d", "fab-authors-8d"])
+def test_eight_dimensions(preset):
+    c = card(preset)
     assert (c.surrogate.layers, c.surrogate.bins, c.surrogate.hidden) == (14, 14, (400, 400))
     assert (c.training.steps, c.training.schedule) == (10**7, "warmup-cosine")
     assert (c.training.warmup_steps, c.training.initial_rate) == (1000, 1e-5)
@@ -59,11 +69,47 @@ def test_eight_dimensions():
     assert c.phase_space.mapping == "rambo"
     assert math.isinf(c.phase_space.bw_cutoff)
     assert c.evaluation.samples == 10**6
-    assert card("fab-paper-8d", "training.method=rkld").training.steps == 10**8
-    sample = card("fab-paper-8d", "training.method=fkld").training
-    assert (sample.steps, sample.warmup_steps) == (0, 0)
-    assert (sample.fkld.epochs, sample.fkld.warmup_epochs) == (200, 10)
+    assert card(preset, "training.method=rkld").training.steps == 10**8
+    sample = card(preset, "training.method=fkld").training
+    assert (sample.steps, sample.fkld.epochs) == (0, 200)
     assert sample.fkld.events * (1.0 - sample.fkld.validation) == 10**6
+    epochs = {"fab-paper-8d": (0, 10), "fab-authors-8d": (10, 0)}
+    assert (sample.warmup_steps, sample.fkld.warmup_epochs) == epochs[preset]
+
+
+def test_the_authors_have_no_validation_and_fewer_points_along_the_way():
+    for preset in ("fab-authors-2d", "fab-authors-8d"):
+        assert card(preset, "training.method=fkld").training.fkld.validation == 0.0
+    assert card("fab-authors-2d").evaluation.along_samples == 1000
+
+
+LOW, PEAK = 1e-5, 3e-4
+
+
+@pytest.mark.parametrize(
+    ("preset", "method", "updates", "rates"),
+    [
+        # The text counts iterations, of which FAB with buffer takes 10^7 with two updates each.
+        ("fab-paper-8d", "fab", 2, {0: LOW, 1: LOW, 2000: PEAK, 10**7: "middle", 2 * 10**7: LOW}),
+        # The code counts updates: half as long.
+        ("fab-authors-8d", "fab", 2, {0: LOW, 500: "middle", 1000: PEAK, 10**7: LOW}),
+        ("fab-authors-8d", "fab", 2, {5_000_500: "middle", 2 * 10**7: LOW}),
+        ("fab-authors-8d", "fab-nobuffer", 1, {0: LOW, 1000: PEAK, 5_000_500: "middle"}),
+        ("fab-paper-8d", "rkld", 1, {0: LOW, 1000: PEAK, 50_000_500: "middle", 10**8: LOW}),
+        ("fab-authors-8d", "rkld", 1, {0: PEAK, 500: PEAK, 1000: PEAK, 5_000_500: "middle"}),
+        ("fab-authors-8d", "rkld", 1, {10**7: LOW, 10**8: LOW}),
+        ("fab-authors-8d", "fkld", 1, {0: LOW, 5: "middle", 10: PEAK, 55: "middle", 100: LOW}),
+        ("fab-authors-8d", "fkld", 1, {200_000: LOW}),
+        ("fab-paper-2d", "fab", 4, {0: PEAK, 12_000: PEAK}),
+        ("fab-authors-2d", "fab", 4, {0: PEAK, 12_000: PEAK}),
+    ],
+)
+def test_learning_rates_at_gradient_updates(preset, method, updates, rates):
+    training = card(preset, f"training.method={method}").training
+    rate = schedule(training, updates=updates)
+    for update, expected in rates.items():
+        expected = 0.5 * (LOW + PEAK) if expected == "middle" else expected
+        assert float(rate(update)) == pytest.approx(expected, rel=1e-3), update
 
 
 def test_the_card_comes_before_the_preset_and_settings_before_the_card(write_card, tmp_path):
@@ -86,7 +132,11 @@ def test_the_card_comes_before_the_preset_and_settings_before_the_card(write_car
     ("value", "message"),
     [
         ('"fab-paper-8D"', "did you mean fab-paper-8d"),
-        ('"madnis"', 'one of: "fab-paper-2d", "fab-paper-8d"'),
+        (
+            '"madnis"',
+            'one of: "fab-paper-2d", "fab-paper-8d", "fab-authors-2d", "fab-authors-8d"',
+        ),
+        ('"fab-author-8d"', "did you mean fab-authors-8d"),
         ("8", "(an integer)"),
         ('["fab-paper-8d"]', "(a list)"),
     ],

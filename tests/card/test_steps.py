@@ -9,6 +9,11 @@ from fabgen.errors import InputError
 
 MUONS = "e+ e- > mu+ mu-"
 FKLD = "training.method=fkld"
+UPDATES = (
+    "training.schedule=warmup-cosine",
+    "training.warmup_steps=100",
+    "training.schedule_updates=100",
+)
 
 
 def test_fkld_has_no_steps_of_its_own(tmp_path):
@@ -41,6 +46,16 @@ def test_fkld_has_no_steps_of_its_own(tmp_path):
             "less than training.steps = 400",
         ),
         (
+            (*UPDATES, "training.method=fab"),
+            "training.warmup_steps",
+            "less than training.schedule_updates = 100",
+        ),
+        (
+            (*UPDATES, FKLD),
+            "training.warmup_steps",
+            "less than training.schedule_updates = 100",
+        ),
+        (
             (FKLD, "training.fkld.events=1100"),
             "training.fkld.events",
             "enough for training.batch_size = 1024",
@@ -55,6 +70,14 @@ def test_lengths_that_do_not_fit_are_refused(settings, key, message):
         card_of_process(MUONS, settings)
     assert caught.value.key == key
     assert message in str(caught.value)
+
+
+def test_a_schedule_in_updates_may_end_after_the_training_or_before():
+    for length in (101, 10**7):
+        card = card_of_process(
+            MUONS, ("training.method=fab", *UPDATES[:2], f"training.schedule_updates={length}")
+        )
+        assert (card.training.steps, card.training.schedule_updates) == (400, length)
 
 
 def test_a_table_in_the_wrong_place_is_left_to_the_parser():

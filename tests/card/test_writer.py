@@ -91,7 +91,7 @@ def any_card(draw) -> Card:
     training = dataclasses.replace(training, steps=steps, madnis=madnis)
     # What only automatic runs can have, and what they cannot.
     if training.method == "auto":
-        training = dataclasses.replace(training, schedule="cosine")
+        training = dataclasses.replace(training, schedule="cosine", schedule_updates=0)
     elif tables["surrogate"].kind == "auto":
         tables["surrogate"] = dataclasses.replace(tables["surrogate"], kind="flow")
     if training.method == "auto" or tables["surrogate"].kind != "flow":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from fabgen.errors import FabgenError, InputError
 from fabgen.training import Checkpointer, train
+from fabgen.training.loop import make_trainer
+from fabgen.training.optimizer import schedule
 from fabgen.training.stops import log_spaced, next_stop
 
 LOG_AB = ((0.8, 1.2), (0.3, 0.5))
@@ -180,6 +183,36 @@ def test_a_density_of_zero_ends_the_run_with_one_message(toys, method):
     with pytest.raises(FabgenError, match="nothing to learn: of") as caught:
         train(target, toys.Kumaraswamy(2), toys.options(method=method, batch_size=16))
     assert caught.value.exit_code == 1
+
+
+def test_every_gradient_update_has_a_rate_of_its_own(toys):
+    """Of three updates a step: the fifth one is the second of the second step."""
+    options = toys.options(method="fab", fab={"updates": 3, "buffer_minimum": 1})
+    target, surrogate = toys.KumaraswamyTarget(LOG_AB, NORM), toys.Kumaraswamy(2)
+    trainer = make_trainer(target, surrogate, options)
+    for update, moves in ((4, [False, False, True, False]), (6, [False, False, False, True])):
+        only = dataclasses.replace(
+            trainer.optimizer, schedule=lambda n, own=update: jnp.where(n == own, 0.1, 0.0)
+        )
+        step = jax.jit(dataclasses.replace(trainer, optimizer=only).step)
+        state, found = trainer.init(1), []
+        for _ in range(4):  # the filling of the buffer, and three steps
+            before, state = state.params["log_ab"], step(state)
+            found.append(bool(jnp.any(state.params["log_ab"] != before)))
+        assert found == moves
+
+
+@pytest.mark.parametrize("schedule_updates", [0, 30])
+def test_the_log_tells_the_rate_of_the_last_update(toys, schedule_updates):
+    options = toys.options(steps=20, log_every=5, schedule_updates=schedule_updates)
+    target, surrogate = toys.KumaraswamyTarget(LOG_AB, NORM), toys.Kumaraswamy(2)
+    history = train(target, surrogate, options).history
+    steps = np.array([record.step for record in history])
+    assert steps.tolist() == [5, 10, 15, 20]
+    last = options.fab.updates * steps - 1 if schedule_updates else steps - 1
+    rate = schedule(options)
+    expected = [float(rate(int(number))) for number in last]
+    np.testing.assert_allclose([r.learning_rate for r in history], expected, rtol=1e-6)
 
 
 def test_unknown_method_is_refused(toys):

@@ -122,3 +122,30 @@ def test_every_round_has_its_own_schedule(toys):
     own = [schedule(toys.options(steps=n, learning_rate=1e-2)) for n in (30, 60)]
     expected = [own[0](step) for step in range(30)] + [own[1](step) for step in range(60)]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_all_updates_of_a_step_have_the_rate_of_the_step(toys):
+    options = toys.options(steps=100, learning_rate=1e-2, schedule="cosine")
+    rate, by_step = schedule(options, updates=4), schedule(options)
+    for update in (0, 3, 4, 7, 203, 399):
+        assert float(rate(update)) == float(by_step(update // 4))
+
+
+def test_a_schedule_in_updates_ends_after_as_many(toys):
+    """Warm-up and length are both in updates; after its end the rate stays where it is."""
+    rate = schedule(
+        toys.options(
+            steps=100,
+            learning_rate=1e-2,
+            schedule="warmup-cosine",
+            warmup_steps=10,
+            initial_rate=1e-4,
+            final_rate=1e-3,
+            schedule_updates=100,
+        ),
+        updates=4,
+    )
+    found = [float(rate(jnp.asarray(update))) for update in (0, 5, 10, 55, 100, 399)]
+    np.testing.assert_allclose(found, [1e-4, 5.05e-3, 1e-2, 5.5e-3, 1e-3, 1e-3], rtol=1e-6)
+    with pytest.raises(InputError, match=r"training\.warmup_steps"):
+        schedule(toys.options(schedule="warmup-cosine", warmup_steps=10, schedule_updates=10))
