@@ -17,15 +17,17 @@ _STEPS = (1, 2, 5)
 
 
 def along_table(records: Sequence[Record]) -> str | None:
-    """KL(p, q) at round numbers of evaluations, geometric means over the seeds.
+    """KL(p, q) at round numbers of evaluations, medians over the seeds; last that of the final
+    state, from the fresh points of its evaluation.
 
     None where no training was looked at on its way. Between two evaluations of a training its
     logarithm is linear in that of their number.
     """
-    curves = {
-        method: [_curve(r) for r in records if r["experiment"]["method"] == method]
+    good = {
+        method: [r for r in records if r["experiment"]["method"] == method and "failed" not in r]
         for method in METHODS
     }
+    curves = {method: [_curve(r) for r in own] for method, own in good.items()}
     curves = {method: [c for c in found if c] for method, found in curves.items()}
     curves = {method: found for method, found in curves.items() if found}
     if not curves:
@@ -40,6 +42,8 @@ def along_table(records: Sequence[Record]) -> str | None:
         cells = [_cell([_at(c, number) for c in found]) for found in curves.values()]
         if any(cell != "—" for cell in cells):
             lines.append(f"| {number:,} | " + " | ".join(cells) + " |")
+    ends = [_cell([r["metrics"]["forward_kl"] for r in good[method]]) for method in curves]
+    lines.append("| final state, as in the table above | " + " | ".join(ends) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -65,4 +69,4 @@ def _at(curve: Sequence[tuple[int, float]], number: int) -> float | None:
 
 def _cell(values: Sequence[float | None]) -> str:
     known = [v for v in values if v is not None]
-    return f"{statistics.geometric_mean(known):.3g}" if known else "—"
+    return f"{statistics.median(known):.3g}" if known else "—"

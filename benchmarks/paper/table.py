@@ -45,29 +45,27 @@ def group_of(record: Record) -> Group:
     return e["dim"], e["mapping"], e["settings"], e["budget"]
 
 
-def spread(values: Iterable[float]) -> Entry:
-    """Mean and standard deviation over the seeds (n - 1); NaN for a single one."""
-    values = list(values)
-    if not values:
-        return None
-    deviation = statistics.stdev(values) if len(values) > 1 else math.nan
-    return statistics.fmean(values), deviation
+def cell(values: Iterable[float], digits: int = 2) -> str:
+    """median [smallest, largest], with `digits` decimals or as many as show two digits of the
+    range; of a single value that alone.
 
-
-def cell(entry: Entry, digits: int = 2) -> str:
-    """mean +- deviation, with `digits` decimals or as many as show two digits of the deviation."""
-    if entry is None or not math.isfinite(entry[0]):
+    Three trainings of which one has gone astray have a median that still means something, unlike
+    their mean and deviation.
+    """
+    known = sorted(values)
+    if not known or not all(math.isfinite(v) for v in known):
         return "—"
-    mean, deviation = entry
-    if not math.isfinite(deviation):
-        return f"{mean:.{digits}f}"
-    if 0.0 < deviation < 10.0:
-        digits = max(digits, min(1 - math.floor(math.log10(deviation)), 6))
-    return f"{mean:.{digits}f} ± {deviation:.{digits}f}"
+    width = known[-1] - known[0]
+    if 0.0 < width < 10.0:
+        digits = max(digits, min(1 - math.floor(math.log10(width)), 6))
+    middle = f"{statistics.median(known):.{digits}f}"
+    if len(known) == 1:
+        return middle
+    return f"{middle} [{known[0]:.{digits}f}, {known[-1]:.{digits}f}]"
 
 
 def table(records: Sequence[Record]) -> str:
-    """The Markdown table of one group, the paper's rows below fabgen's."""
+    """The Markdown table of runs of one group, the paper's rows below fabgen's."""
     dim = records[0]["experiment"]["dim"]
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     for method in ALL_METHODS:
@@ -89,14 +87,14 @@ def _measured(records: Sequence[Record]) -> tuple[str, ...]:
     if not good:
         return *(["—"] * (len(COLUMNS) - 3)), runs
 
-    def metric(name: str, factor: float = 1.0) -> Entry:
-        return spread(factor * r["metrics"][name] for r in good)
+    def metric(name: str, factor: float = 1.0) -> list[float]:
+        return [factor * r["metrics"][name] for r in good]
 
-    integral = cell(spread(r["integral"] for r in good), 1)
-    error = statistics.fmean(r["integral_error"] for r in good)
+    integral = cell([r["integral"] for r in good], 1)
+    error = statistics.median(r["integral_error"] for r in good)
     calls = sorted(r["target_evaluations"] for r in good)
     return (
-        cell(spread(r["cross_entropy"] for r in good), 4),
+        cell([r["cross_entropy"] for r in good], 4),
         cell(metric("forward_kl"), 4),
         cell(metric("sampling_efficiency", 100.0)),
         f"{integral} ({error:.2g})",
@@ -127,6 +125,29 @@ def _printed(row: Published, dim: int) -> tuple[str, ...]:
         row.evaluations,
         "3",
     )
+
+
+def further_runs(records: Sequence[Record]) -> str:
+    """The runs that are not in the table, a line of Markdown each; empty without any."""
+    if not records:
+        return ""
+    order = {method: i for i, method in enumerate(ALL_METHODS)}
+    lines = ["Further seeds, not in the table since not all of its methods have them:\n"]
+    for record in sorted(records, key=lambda r: order[r["experiment"]["method"]]):
+        experiment = record["experiment"]
+        name = f"- {NAMES[experiment['method']]}, seed {experiment['seed']}:"
+        if "failed" in record:
+            lines.append(f"{name} failed")
+            continue
+        metrics = record["metrics"]
+        lines.append(
+            f"{name} KL {metrics['forward_kl']:.4g}, "
+            f"eps {100.0 * metrics['sampling_efficiency']:.3g} %, "
+            f"eps_uw {100.0 * metrics['unweighting_efficiency']:.2g} %, "
+            f"integral {record['integral']:.1f} ({record['integral_error']:.2g}), "
+            f"{record['target_evaluations']:,} evaluations"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def single_runs(records: Iterable[Record]) -> str:

@@ -15,8 +15,9 @@ from fabgen.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from paper import along, settings, table
+from paper import along, report, settings, table
 from paper.published import INTEGRALS, METHODS, PUBLISHED, USUAL
+from paper.seeds import equal_seeds
 
 FAB = {"intermediate": 2, "hmc_moves": 1, "leapfrog_steps": 3, "buffer_minimum": 10}
 
@@ -86,24 +87,86 @@ def record(method: str, seed: int, efficiency: float) -> dict:
         "integral_error": 1.5,
         "cross_entropy": 9.1,
         "target_evaluations": 999_000,
+        "versions": {"fabgen": "0.1.0"},
+        "device": "cpu, 2 cores",
+        "date": "2026-01-01",
     }
 
 
-def test_the_table_has_mean_and_deviation_beside_the_papers_numbers():
-    records = [record("fab", seed, 0.99 + 0.001 * seed) for seed in (1, 2, 3)]
-    rows = {
-        tuple(cells[:2]): cells[2:]
-        for line in table.table(records).splitlines()[2:]
-        if (cells := [cell.strip() for cell in line.strip("|").split("|")])
-    }
+def rows_of(text: str) -> dict[tuple[str, ...], list[str]]:
+    """The rows of a Markdown table by their first two cells."""
+    lines = [line for line in text.splitlines() if line.startswith("|")][2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {tuple(row[:2]): row[2:] for row in cells}
+
+
+def test_the_table_has_median_and_range_beside_the_papers_numbers():
+    rows = rows_of(table.table([record("fab", n, 0.99 + 0.001 * n**2) for n in (1, 2, 3)]))
     own = rows["FAB (w/ buffer)", "fabgen"]
-    assert own[2] == "99.20 ± 0.10"
-    assert own[3] == "8922.0 ± 1.0 (1.5)"
+    assert own[2] == "99.40 [99.10, 99.90]"
+    assert own[3] == "8922.0 [8921.0, 8923.0] (1.5)"
     assert own[6:] == ["999,000", "3"]
     paper = rows["FAB (w/ buffer)", "paper"]
     assert paper[0] == "9.0988 ± 0.0005"
     assert float(paper[1]) == pytest.approx(9.0988 - math.log(INTEGRALS[2]), abs=1e-4)
     assert ("VEGAS+", "fabgen") not in rows  # not run
+
+
+def diverging(seed: int) -> dict:
+    """A training of rKLD whose third seed has gone astray."""
+    found = record("rkld", seed, 0.5)
+    found["metrics"]["forward_kl"] = {1: 0.7, 2: 0.8, 3: 11.2}[seed]
+    return found
+
+
+def test_one_diverged_training_does_not_move_the_row():
+    row = rows_of(table.table([diverging(seed) for seed in (1, 2, 3)]))["rKLD", "fabgen"]
+    assert row[1] == "0.8000 [0.7000, 11.2000]"
+    assert table.cell([0.7]) == "0.70"
+    assert table.cell([0.7, 0.7]) == "0.70 [0.70, 0.70]"
+    assert table.cell([]) == table.cell([float("nan"), 1.0]) == "—"
+
+
+def named(records: list[dict]) -> set[tuple[str, int]]:
+    return {(r["experiment"]["method"], r["experiment"]["seed"]) for r in records}
+
+
+def test_a_table_has_the_seeds_that_all_its_methods_have():
+    runs = [("vegas", (1, 2)), ("rkld", (1, 2, 3)), ("fab", (2, 1)), ("fab-updates", (1,))]
+    records = [record(method, seed, 0.5) for method, seeds in runs for seed in seeds]
+    chosen, further = equal_seeds(records)
+    assert named(chosen) == {(m, s) for m in ("vegas", "rkld", "fab") for s in (1, 2)}
+    # The paper has no row of FAB with more updates: it does not take seeds away from the others.
+    assert named(further) == {("rkld", 3), ("fab-updates", 1)}
+    more = [record("fab-updates", 2, 0.5), {**record("fab", 3, 0.0), "failed": "diverged"}]
+    chosen, further = equal_seeds([*records, *more])
+    assert ("fab-updates", 1) in named(chosen)
+    assert named(further) == {("rkld", 3), ("fab", 3)}
+    alone = [record("fab-updates", 1, 0.5)]
+    assert equal_seeds(alone) == (alone, [])
+
+
+def test_further_seeds_are_listed_below_the_table():
+    records = [record("fab", seed, 0.99) for seed in (1, 2)]
+    records += [diverging(seed) for seed in (1, 2, 3)]
+    section = report._section((2, "dalitz", "paper", 10**6), records)
+    assert "--seeds 2" in section
+    assert "Seeds 1, 2;" in section
+    assert rows_of(section)["rKLD", "fabgen"][1] == "0.7500 [0.7000, 0.8000]"
+    head, _, below = section.partition("\nFurther seeds")
+    assert "median [smallest, largest]" in head
+    assert "- rKLD, seed 3: KL 11.2, " in below
+    assert below.count("\n- ") == 1
+    assert "Further seeds" not in report._section((2, "dalitz", "paper", 10**6), records[:2])
+
+
+def test_divergences_along_trainings_are_those_of_the_same_seeds():
+    records = [record("fab", 1, 0.99), diverging(1), diverging(3)]
+    for r, kl in zip(records, (0.1, 0.2, 9.0), strict=True):
+        r["along"] = [{"target_evaluations": n, "forward_kl": kl} for n in (1000, 2000)]
+    _, found = report._along(2, records)
+    assert found.splitlines()[2] == "| 1,000 | 0.2 | 0.1 |"
+    assert report._along(2, [record("vegas", 1, 0.5)]) == []
 
 
 def test_a_failed_run_is_left_out_and_counted():
@@ -120,14 +183,15 @@ def test_every_row_of_the_paper_is_there():
 
 
 def test_divergence_along_trainings():
-    """Power laws at round numbers: geometric means over the seeds, nothing beyond the last step."""
-    curves = {("rkld", 1): 2.0, ("rkld", 2): 8.0, ("fab", 1): 1.0}
+    """Power laws at round numbers: medians over the seeds, nothing beyond the last step."""
+    curves = {("rkld", 1): 2.0, ("rkld", 2): 800.0, ("rkld", 3): 4.0, ("fab", 1): 1.0}
     records = [
         {
             "experiment": {"method": method, "seed": seed},
             "along": [
                 {"target_evaluations": n, "forward_kl": height / n} for n in (1000, 3000, 9995)
             ],
+            "metrics": {"forward_kl": height / 5000},
         }
         for (method, seed), height in curves.items()
     ]
@@ -138,5 +202,8 @@ def test_divergence_along_trainings():
         "| 1,000 | 0.004 | — |",
         "| 2,000 | 0.002 | — |",
         "| 5,000 | 0.0008 | 0.0002 |",
+        "| final state, as in the table above | 0.0008 | 0.0002 |",
     ]
+    failed = {"experiment": {"method": "rkld", "seed": 4}, "failed": "diverged"}
+    assert along.along_table([*records, failed]).splitlines() == lines
     assert along.along_table([{"experiment": {"method": "vegas", "seed": 1}}]) is None
