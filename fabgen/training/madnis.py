@@ -32,8 +32,10 @@ from fabgen.training.stratification import (
     Statistics,
     allot,
     channels_of,
+    faded,
     observe,
     shares,
+    without,
 )
 from fabgen.training.target import Faults, Params
 
@@ -57,9 +59,11 @@ class Points(NamedTuple):
 
 
 class Ring(NamedTuple):
-    """The last batches: Points with a first axis of places, the next place, how many are filled."""
+    """The last batches: Points and their part of the Statistics with a first axis of places; the
+    next place, how many are filled."""
 
     points: Points
+    parts: Statistics
     cursor: Array
     filled: Array
 
@@ -74,6 +78,9 @@ class MadnisMemory(NamedTuple):
 
 
 class MadnisBatch(NamedTuple):
+    """statistics: of the other batches. With its own outliers in the deviations that its loss is
+    divided by, a gradient is too small."""
+
     points: Points
     statistics: Statistics
 
@@ -185,11 +192,12 @@ class Madnis(Objective):
         shapes = jax.eval_shape(
             self._evaluated, jnp.zeros((n, self.target.dim)), jnp.zeros(n, int), jnp.zeros(n)
         )
-        ring = jax.tree.map(lambda s: jnp.zeros((self._places, *s.shape), s.dtype), shapes)
-        zero = (jnp.zeros((), jnp.int64) for _ in range(4))
-        return MadnisMemory(
-            Statistics.empty(n_channels), Ring(ring, next(zero), next(zero)), next(zero), next(zero)
+        empty = Statistics.empty(n_channels)
+        places = jax.tree.map(
+            lambda s: jnp.zeros((self._places, *s.shape), s.dtype), (shapes, empty)
         )
+        zero = (jnp.zeros((), jnp.int64) for _ in range(4))
+        return MadnisMemory(empty, Ring(*places, next(zero), next(zero)), next(zero), next(zero))
 
     def buffer_bytes(self) -> int:
         """Bytes that the buffer takes on the device: places x batch x (dim + n_channels +
@@ -236,14 +244,18 @@ class Madnis(Objective):
         tally = Tally(
             tally.counters.with_values(n, faults), tally.meter.with_weights(log_w - log_share)
         )
+        statistics, part = observe(memory.statistics, log_w, channel)
         ring = memory.ring
-        stored = jax.tree.map(lambda old, new: old.at[ring.cursor].set(new), ring.points, points)
+        stored = jax.tree.map(
+            lambda old, new: old.at[ring.cursor].set(new),
+            (ring.points, faded(ring.parts)),
+            (points, part),
+        )
         ring = Ring(
-            stored,
+            *stored,
             (ring.cursor + 1) % self._places,
             jnp.minimum(ring.filled + 1, self._places),
         )
-        statistics = observe(memory.statistics, log_w, channel)
         return MadnisMemory(statistics, ring, jnp.zeros_like(memory.turn), memory.steps + 1), tally
 
     def revise(self, params: Params, memory: MadnisMemory) -> Params:
@@ -269,7 +281,8 @@ class Madnis(Objective):
         newest = (ring.cursor - 1) % self._places
         drawn = jax.random.randint(key, (), 0, jnp.maximum(ring.filled, 1), newest.dtype)
         place = jnp.where(memory.turn == 0, newest, drawn)
-        return MadnisBatch(jax.tree.map(lambda leaf: leaf[place], ring.points), memory.statistics)
+        points, part = jax.tree.map(lambda leaf: leaf[place], (ring.points, ring.parts))
+        return MadnisBatch(points, without(memory.statistics, part))
 
     def loss(
         self, params: Params, batch: MadnisBatch, tally: Tally

@@ -58,8 +58,11 @@ class Statistics(NamedTuple):
         return jnp.sqrt(jnp.maximum(variance, 0.0))
 
 
-def observe(statistics: Statistics, log_w: Array, channel: Array) -> Statistics:
-    """Takes fresh points in: log_w (n,), -inf where the weight is zero; channel (n,)."""
+def observe(statistics: Statistics, log_w: Array, channel: Array) -> tuple[Statistics, Statistics]:
+    """Takes fresh points in: log_w (n,), -inf where the weight is zero; channel (n,).
+
+    Returns the new statistics and the part of the sums that is of these points.
+    """
     n_channels = statistics.first.shape[0]
     top = jnp.max(log_w)
     new = jnp.isneginf(statistics.log_scale) & jnp.isfinite(top)
@@ -71,12 +74,25 @@ def observe(statistics: Statistics, log_w: Array, channel: Array) -> Statistics:
         sums = jax.ops.segment_sum(values, channel, n_channels)
         return sums / jnp.maximum(counts, 1)
 
-    return Statistics(
-        log_scale,
-        MEMORY * statistics.first + mean(w),
-        MEMORY * statistics.second + mean(w**2),
-        MEMORY * statistics.total + 1.0,
+    part = Statistics(log_scale, mean(w), mean(w**2), jnp.ones_like(statistics.total))
+    before = faded(statistics)
+    sums = (old + own for old, own in zip(before[1:], part[1:], strict=True))
+    return Statistics(log_scale, *sums), part
+
+
+def faded(statistics: Statistics) -> Statistics:
+    """The sums a step later."""
+    return Statistics(statistics.log_scale, *(MEMORY * sums for sums in statistics[1:]))
+
+
+def without(statistics: Statistics, part: Statistics) -> Statistics:
+    """The statistics of all points but those of a part; of these where there are no others."""
+    others = statistics.total > part.total
+    sums = (
+        jnp.where(others, jnp.maximum(whole - own, 0.0), whole)
+        for whole, own in zip(statistics[1:], part[1:], strict=True)
     )
+    return Statistics(statistics.log_scale, *sums)
 
 
 def shares(statistics: Statistics, active: Array, uniform_fraction: float, by_sigma: bool) -> Array:

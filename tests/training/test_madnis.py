@@ -16,7 +16,14 @@ from fabgen.training import Checkpointer, train
 from fabgen.training.counters import Tally
 from fabgen.training.kl import WeightedKl
 from fabgen.training.madnis import MadnisBatch, Points, Pretrained
-from fabgen.training.stratification import Statistics, allot, channels_of, observe, shares
+from fabgen.training.stratification import (
+    Statistics,
+    allot,
+    channels_of,
+    observe,
+    shares,
+    without,
+)
 from fabgen.training.variance import Variance
 
 TWO = (0, 1)
@@ -163,6 +170,59 @@ def test_gradients_are_those_of_the_integrals(toys, params, method):
         assert np.all(np.abs(mean - expected) < 4.5 * error + 1e-4), (old, mean, expected, error)
 
 
+def test_the_running_figures_of_a_batch_are_those_of_the_others(toys, params):
+    """The batch under the gradient would shrink it: what is large is divided by itself."""
+    madnis = MadnisOptions(buffer_gain=3, buffer_batches=3, stratified=True)
+    objective = Variance(TwoPowers(), SURROGATE, toys.options(method="variance", madnis=madnis))
+
+    def observe_one(memory, key):
+        memory, _ = objective.observe(params, memory, Tally.zero(), key)
+        place = (memory.ring.cursor - 1) % 3
+        return memory, jax.tree.map(lambda leaf: leaf[place], memory.ring.points)
+
+    params = jax.tree.map(jnp.asarray, params)
+
+    @jax.jit
+    def after_five(key):
+        memory, seen = jax.lax.scan(observe_one, objective.init(), jax.random.split(key, 5))
+        turns = jnp.arange(30) % 3
+        draws = jax.vmap(
+            lambda turn, key: objective.batch(memory._replace(turn=turn), key),
+        )(turns, jax.random.split(key, 30))
+        return memory, seen, draws
+
+    memory, seen, draws = jax.tree.map(np.asarray, after_five(jax.random.key(0)))
+    scale = np.exp(memory.statistics.log_scale)
+    ages = set()
+    for turn, u, statistics in zip(
+        np.arange(30) % 3, draws.points.u, zip(*draws.statistics, strict=True), strict=True
+    ):
+        (own,) = np.flatnonzero([np.array_equal(u, other) for other in seen.u])
+        first, second, weights = np.zeros(2), np.zeros(2), 0.0
+        for step in set(range(5)) - {own}:
+            points = jax.tree.map(lambda leaf, step=step: leaf[step], seen)
+            log_alpha = SURROGATE.log_alpha(params, points.log_prior, points.features)
+            log_p = points.log_f + np.asarray(log_alpha)[points.channel, np.arange(64)]
+            w = np.exp(log_p - points.log_q) / scale
+            fade = 0.95 ** (4 - step)
+            first += [fade * w[points.channel == i].mean() for i in TWO]
+            second += [fade * (w[points.channel == i] ** 2).mean() for i in TWO]
+            weights += fade
+        _, *found = statistics
+        np.testing.assert_allclose(found[0], first, rtol=1e-10)
+        np.testing.assert_allclose(found[1], second, rtol=1e-10)
+        np.testing.assert_allclose(found[2], weights, rtol=1e-10)
+        assert turn > 0 or own == 4
+        ages.add(own)
+    assert ages == {2, 3, 4}
+
+
+def test_a_single_batch_speaks_for_itself():
+    statistics, part = observe(Statistics.empty(2), jnp.zeros(4), jnp.asarray([0, 0, 1, 1]))
+    for found, whole in zip(without(statistics, part), statistics, strict=True):
+        np.testing.assert_array_equal(found, whole)
+
+
 def test_points_follow_the_deviations_with_a_floor():
     active = np.asarray([1.0, 1.0, 0.0, 1.0])
     log_w = np.log([0.5, 1.5, 1.0, 1.0, 3.0, 5.0])
@@ -172,7 +232,7 @@ def test_points_follow_the_deviations_with_a_floor():
     def everything(active):
         nothing = statistics = Statistics.empty(4)
         for _ in range(3):
-            statistics = observe(statistics, jnp.asarray(log_w), jnp.asarray(channel))
+            statistics, _ = observe(statistics, jnp.asarray(log_w), jnp.asarray(channel))
         p = shares(statistics, active, 0.3, True)
         counts = allot(p, active, 100)
         flat = shares(statistics, active, 0.3, False), shares(nothing, active, 0.3, True)
