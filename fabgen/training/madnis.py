@@ -193,11 +193,12 @@ class Madnis(Objective):
             self._evaluated, jnp.zeros((n, self.target.dim)), jnp.zeros(n, int), jnp.zeros(n)
         )
         empty = Statistics.empty(n_channels)
-        places = jax.tree.map(
+        points, parts = jax.tree.map(
             lambda s: jnp.zeros((self._places, *s.shape), s.dtype), (shapes, empty)
         )
         zero = (jnp.zeros((), jnp.int64) for _ in range(4))
-        return MadnisMemory(empty, Ring(*places, next(zero), next(zero)), next(zero), next(zero))
+        ring = Ring(points, parts, next(zero), next(zero))
+        return MadnisMemory(empty, ring, next(zero), next(zero))
 
     def buffer_bytes(self) -> int:
         """Bytes that the buffer takes on the device: places x batch x (dim + n_channels +
@@ -246,13 +247,14 @@ class Madnis(Objective):
         )
         statistics, part = observe(memory.statistics, log_w, channel)
         ring = memory.ring
-        stored = jax.tree.map(
+        stored, parts = jax.tree.map(
             lambda old, new: old.at[ring.cursor].set(new),
             (ring.points, faded(ring.parts)),
             (points, part),
         )
         ring = Ring(
-            *stored,
+            stored,
+            parts,
             (ring.cursor + 1) % self._places,
             jnp.minimum(ring.filled + 1, self._places),
         )
