@@ -17,14 +17,15 @@ import numpy as np
 from jax import Array
 
 from fabgen.training.hmc import Chains, Evaluate, transition
-from fabgen.training.target import Faults
+from fabgen.training.target import Faults, Values
 
 
 class Annealed(NamedTuple):
     """The end of n annealed chains.
 
     u (n, dim), log_q (n,) there, log_w (n,) the annealed log weights (-inf where f = 0 on the way),
-    initial_log_w (n,) the log of f/q at the start, acceptance (M,), faults of all evaluations.
+    initial_log_w (n,) the log of f/q at the start, acceptance (M,), faults of all evaluations;
+    start: what f was there.
     """
 
     u: Array
@@ -33,6 +34,7 @@ class Annealed(NamedTuple):
     initial_log_w: Array
     acceptance: Array
     faults: Faults
+    start: Values
 
 
 def evaluations_per_sample(intermediate: int, leapfrog_steps: int, moves: int = 1) -> int:
@@ -67,19 +69,24 @@ def anneal(
     keys = jax.random.split(key, len(order))
 
     def stage(carry, xs):
-        chains, log_w, faults = carry
+        chains, log_w, faults, first = carry
         beta, size, length, key, *weighs = xs
         chains, acceptance, new = transition(evaluate, chains, beta, size, length, key)
         log_ratio = chains.parts.log_weight
         added = log_w + 2.0 / (intermediate + 1) * log_ratio
         log_w = jnp.where(weighs[0], added, log_w) if weighs else added
-        return (chains, log_w, jax.tree.map(jnp.add, faults, new)), (acceptance, log_ratio)
+        first = jax.tree.map(lambda old, new: jnp.where(beta == 0.0, new, old), first, chains.parts)
+        return (chains, log_w, jax.tree.map(jnp.add, faults, new), first), (acceptance, log_ratio)
 
-    start = (Chains.unevaluated(u), jnp.zeros(u.shape[:1], u.dtype), Faults.none())
-    (chains, log_w, faults), (acceptance, log_ratio) = jax.lax.scan(
-        stage, start, (beta, sizes, lengths, keys, *repeated)
+    start = Chains.unevaluated(u)
+    (chains, log_w, faults, first), (acceptance, log_ratio) = jax.lax.scan(
+        stage,
+        (start, jnp.zeros(u.shape[:1], u.dtype), Faults.none(), start.parts),
+        (beta, sizes, lengths, keys, *repeated),
     )
     acceptance = acceptance[1:]
     if moves > 1:
         acceptance = acceptance.reshape(intermediate, moves).mean(axis=1)
-    return Annealed(chains.u, chains.parts.log_q, log_w, log_ratio[0], acceptance, faults)
+    known = jnp.isfinite(first.log_p)
+    values = Values(first.log_p, first.grad_p, ~known, known)
+    return Annealed(chains.u, chains.parts.log_q, log_w, log_ratio[0], acceptance, faults, values)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from fabgen.surrogate.multichannel import in_channels
+from fabgen.training.annealed import AnnealedObjective
 from fabgen.training.counters import Tally
-from fabgen.training.fab import AnnealedObjective
 from fabgen.training.target import Params, channels_in_turn
 
 
@@ -32,7 +33,8 @@ class FabNoBuffer(AnnealedObjective):
     def observe(
         self, params: Params, memory: PassMemory, tally: Tally, key: Array
     ) -> tuple[PassMemory, Tally]:
-        annealed, step_sizes, tally = self.anneal(params, memory.step_sizes, tally, key)
+        keys = jax.random.split(key)
+        annealed, step_sizes, tally = self.anneal(params, memory.step_sizes, tally, *keys)
         return PassMemory(step_sizes, annealed.u, annealed.log_w), tally
 
     def batch(self, memory: PassMemory, key: Array) -> PassMemory:

@@ -19,8 +19,8 @@ from fabgen.training.counters import Tally
 from fabgen.training.objective import Objective
 from fabgen.training.target import (
     Params,
+    Values,
     channels_in_turn,
-    clean,
     density_of,
     value_and_gradient,
 )
@@ -56,28 +56,38 @@ class Inverse(Objective):
 
     def loss(self, params: Params, batch: Array, tally: Tally) -> tuple[Array, tuple[None, Tally]]:
         n = self.options.batch_size
-        channel = channels_in_turn(self.target, n)
-        u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, batch, channel)
+        u, log_q = self.sample(params, batch)
+        log_f = density_of(self.target, channels_in_turn(self.target, n))
+        values, faults = Values.of(*value_and_gradient(log_f, jax.lax.stop_gradient(u)))
+        loss = self.of_values(params, u, log_q, values)
+        tally = Tally(
+            tally.counters.with_evaluations(n, faults),
+            tally.meter.with_weights(jax.lax.stop_gradient(values.log_weight(log_q))),
+        )
+        return loss, (None, tally)
+
+    def sample(self, params: Params, key: Array) -> tuple[Array, Array]:
+        """u (batch_size, dim) and log q (batch_size,), the channels in turn."""
+        channel = channels_in_turn(self.target, self.options.batch_size)
+        return in_channels(self.surrogate).sample_and_log_prob(params, key, channel)
+
+    def of_values(self, params: Params, u: Array, log_q: Array, values: Values) -> Array:
+        """The loss of points u = T(z) (n, dim) that move with the parameters, and what f is there
+        (constants)."""
+        channel = channels_in_turn(self.target, u.shape[0])
         fixed = jax.lax.stop_gradient(u)
-        value, raw = value_and_gradient(density_of(self.target, channel), fixed)
-        value, gradient, faults = clean(value, raw)
         # log f as a function of u to first order: the right value and gradient, and reverse mode
         # never enters f (whose values and gradients have been cleaned).
-        log_p = value + jnp.sum(gradient * (u - fixed), axis=-1)
-        usable = jnp.isfinite(value) & jnp.all(jnp.isfinite(raw), axis=-1) & jnp.isfinite(log_q)
+        log_p = values.log_p + jnp.sum(values.gradient * (u - fixed), axis=-1)
+        usable = values.smooth & jnp.isfinite(log_q)
         terms = self.divergence(jnp.where(usable, log_p, 0.0) - log_q, usable, channel)
         loss = jnp.mean(jnp.where(usable, terms, 0.0))
         score = self.score if self.options.path_gradient else 0.0
         if score or self.outside:
             # How often the score of each point is added.
-            times = jnp.where(jnp.isneginf(value), self.outside, 0.0) - score
+            times = jnp.where(values.zero, self.outside, 0.0) - score
             loss += jnp.any(usable) * self._scores(params, fixed, channel, times, always=score != 0)
-        log_w = jnp.where(jnp.isfinite(value) & jnp.isfinite(log_q), value - log_q, -jnp.inf)
-        tally = Tally(
-            tally.counters.with_evaluations(n, faults),
-            tally.meter.with_weights(jax.lax.stop_gradient(log_w)),
-        )
-        return loss, (None, tally)
+        return loss
 
     def _scores(
         self, params: Params, u: Array, channel: Array, times: Array, *, always: bool

@@ -111,6 +111,28 @@ def clean(value: Array, gradient: Array) -> tuple[Array, Array, Faults]:
     return value, gradient, faults
 
 
+class Values(NamedTuple):
+    """log f (n,) and its gradient (n, dim), cleaned; where f is zero, and where it is positive with
+    a finite gradient (n,)."""
+
+    log_p: Array
+    gradient: Array
+    zero: Array
+    smooth: Array
+
+    @classmethod
+    def of(cls, value: Array, gradient: Array) -> tuple[Values, Faults]:
+        """Those of log f (n,) and its raw gradient (n, dim), and what was set aside."""
+        finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient), axis=-1)
+        cleaned, smooth, faults = clean(value, gradient)
+        return cls(cleaned, smooth, jnp.isneginf(value), finite), faults
+
+    def log_weight(self, log_q: Array) -> Array:
+        """log(f/q) (n,); -inf where f = 0 or q is not finite."""
+        known = jnp.isfinite(self.log_p) & jnp.isfinite(log_q)
+        return jnp.where(known, self.log_p - log_q, -jnp.inf)
+
+
 def channels_in_turn(target: Target, n: int) -> Array:
     """channel (n,) of a batch: every channel the same number of points, but for the remainder."""
     return jnp.arange(n) % n_channels_of(target)

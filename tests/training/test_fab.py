@@ -12,7 +12,7 @@ from fabgen.surrogate import Flow
 from fabgen.training import train
 from fabgen.training.buffer import Draw
 from fabgen.training.counters import Tally
-from fabgen.training.fab import Fab
+from fabgen.training.fab import Fab, FabBatch
 from fabgen.training.fab_nobuffer import FabNoBuffer, PassMemory
 from fabgen.training.rkld import ReverseKl
 
@@ -57,7 +57,7 @@ def test_loss_of_the_buffer_clips_the_correction_and_leaves_empty_places_out(toy
     objective = Fab(PowerTarget(), PowerSurrogate(), toys.options(fab={"weight_clip": 2.0}))
     u = np.asarray([[0.5], [0.8], [0.3]])
     log_q_old = np.asarray([np.log(1.5), np.log(4.0), 0.0])  # corrections 1.5 and 4 -> 2
-    batch = Draw(np.arange(3), u, np.asarray([0.0, 0.0, -np.inf]), log_q_old)
+    batch = FabBatch(Draw(np.arange(3), u, np.asarray([0.0, 0.0, -np.inf]), log_q_old))
     (loss, (log_q, _)), slope = gradient(objective)(1.0, batch)
     np.testing.assert_allclose(loss, 0.0, atol=1e-12)  # log q = 0 for a = 1
     np.testing.assert_allclose(log_q, 0.0, atol=1e-12)
