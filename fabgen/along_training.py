@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
+from fabgen.exact_events import exact_divergences
+from fabgen.session import EXACT_ALONG
 
 if TYPE_CHECKING:
     from fabgen.sampling.sampler import WeightedSampler
@@ -22,6 +24,8 @@ _ALONG = 0x46414210
 @dataclasses.dataclass
 class Monitor:
     """Evaluates the snapshots of a training with card.evaluation.along_samples fresh samples each.
+
+    Of toys that have exact events with as many of those, too.
 
     Draws from a stream of its own and touches nothing of the training; its time and its calls of f
     are those of the evaluation. `clock` stands still meanwhile.
@@ -73,17 +77,25 @@ class Monitor:
                 sampler, calls = balanced(sampler, n, -(-n // 10), jax.random.fold_in(key, 1))
         except FabgenError:
             calls = sampler.block
-        record = {
+        exact_key = jax.random.fold_in(session.key(EXACT_ALONG), snapshot.step)
+        exact, more = exact_divergences(session, {self.surrogate: snapshot.params}, n, exact_key)
+        record: dict[str, float | None] = {
             "step": snapshot.step,
             "target_evaluations": snapshot.target_evaluations,
             "gradient_evaluations": snapshot.gradient_evaluations,
             "seconds": snapshot.seconds,
-            "evaluations": calls + -(-n // sampler.block) * sampler.block,
+            "evaluations": calls + -(-n // sampler.block) * sampler.block + more,
         }
+        for divergence in exact:
+            record |= _finite(divergence.figures())
         try:
             with session.watch("evaluate"):
                 metrics = integrate(sampler, n, key).metrics
         except FabgenError:
             return record  # f vanished at every point: there is nothing to tell
-        numbers = dataclasses.asdict(metrics).items()
-        return record | {name: x if math.isfinite(x) else None for name, x in numbers}
+        return record | _finite(dataclasses.asdict(metrics))
+
+
+def _finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no infinities."""
+    return {name: x if math.isfinite(x) else None for name, x in numbers.items()}

@@ -6,9 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from fabgen.errors import FabgenError
+from fabgen.exact_events import Divergence, exact_divergences, has_exact_events
 from fabgen.samplers import samplers
 from fabgen.session import (
     EVALUATION,
+    EXACT,
     PILOT,
     UNTRAINED,
     UNTRAINED_PILOT,
@@ -39,7 +41,8 @@ class Evaluated:
     """Fresh samples of the surrogate and of the untrained map, and the sampler they came from.
 
     `untrained` is None where f vanished at every point of flat sampling. warnings: reasons to doubt
-    the integral, whose error covers them.
+    the integral, whose error covers them. exact, exact_untrained: of both on the same exact events,
+    None where the integrand has none.
     """
 
     sampler: WeightedSampler
@@ -47,6 +50,8 @@ class Evaluated:
     untrained: Survey | None
     target_evaluations: int
     warnings: tuple[str, ...] = ()
+    exact: Divergence | None = None
+    exact_untrained: Divergence | None = None
 
 
 def evaluate(session: Session, trained: Trained) -> Evaluated:
@@ -82,7 +87,23 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
     found = doubts(survey, references, _others(trained, surveys))
     told = with_error_for(survey, found)
     warnings = tuple(doubt.reason for doubt in found)
-    return Evaluated(sampler, told, told if untrained is survey else untrained, calls, warnings)
+    exact, more = _exact(session, trained)
+    flat = told if untrained is survey else untrained
+    return Evaluated(sampler, told, flat, calls + more, warnings, *exact)
+
+
+def _exact(session: Session, trained: Trained) -> tuple[tuple[Divergence, ...], int]:
+    """The divergences of the surrogate and of the untrained map on exact events; the calls of f."""
+    from fabgen.surrogate import untrained_surrogate
+
+    if not has_exact_events(session.integrand):
+        return (), 0
+    flat = untrained_surrogate(session.integrand.dim, 1)
+    both = {flat: flat.init(session.key(UNTRAINED)), trained.surrogate: trained.params}
+    n, floor = session.card.evaluation.samples, session.card.evaluation.floor
+    with session.reporter.stage("exact", n, "events") as show:
+        found, calls = exact_divergences(session, both, n, session.key(EXACT), floor, show)
+    return (found[-1], found[0]), calls
 
 
 def _wide(

@@ -217,6 +217,39 @@ class WeightSum:
         return kl, math.sqrt(max(variance, 0.0) / (self.n - 1))
 
 
+@dataclass(frozen=True)
+class Mean:
+    """The mean of n numbers and their deviations, sum of (x - mean)^2; `a + b` is of all of them.
+
+    Numbers that are not finite leave a mean that is not, either, and no error.
+    """
+
+    n: int = 0
+    mean: float = 0.0
+    deviations: float = 0.0
+
+    @classmethod
+    def of(cls, values: ArrayLike) -> Mean:
+        """Of one block of numbers (n,), n > 0."""
+        x = np.asarray(values, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            mean = float(np.mean(x))
+            return cls(x.size, mean, float(np.sum((x - mean) ** 2)))
+
+    def __add__(self, other: Mean) -> Mean:
+        n = self.n + other.n
+        if n == 0:
+            return self
+        delta = other.mean - self.mean
+        deviations = self.deviations + other.deviations + delta * delta * (self.n * (other.n / n))
+        return Mean(n, (self.n * self.mean + other.n * other.mean) / n, deviations)
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean; infinite for n < 2, NaN if a number was not finite."""
+        return math.sqrt(self.deviations / (self.n - 1) / self.n) if self.n > 1 else math.inf
+
+
 def summarize(weights: ArrayLike) -> Metrics:
     """Metrics of an array of weights; negative ones count as non-finite."""
     w = np.asarray(weights, dtype=np.float64)

@@ -35,6 +35,7 @@ from fabgen.surrogates import check_training
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fabgen.exact_events import Divergence
     from fabgen.sampling.integrate import Survey
     from fabgen.sampling.unweight import Totals
 
@@ -302,14 +303,15 @@ def _report(
         generation_seed=card.generation_seed,
         training=trained.figures,
         **_choice(trained),
-        untrained=_untrained(flat) if flat else None,
+        **(evaluated.exact.figures() if evaluated.exact else {}),
+        untrained=_untrained(flat, evaluated.exact_untrained) if flat else None,
         notes=list(session.integrand.notes),
         settings=append.settings_of(card),
         **conditions(card, session.integrand),
     )
 
 
-def _untrained(survey: Survey) -> dict[str, Any]:
+def _untrained(survey: Survey, exact: Divergence | None) -> dict[str, Any]:
     metrics = survey.metrics
     return {
         "sampling_efficiency": metrics.sampling_efficiency,
@@ -320,4 +322,5 @@ def _untrained(survey: Survey) -> dict[str, Any]:
         "integral": metrics.integral,
         "integral_error": metrics.integral_error,
         "evaluation_samples": metrics.n,
+        **(exact.figures() if exact else {}),
     }

@@ -31,6 +31,7 @@ PLOT, PLOT_REFERENCE, PLOT_UNTRAINED, PLOT_EVENTS = range(0x46414205, 0x46414209
 PLOT_PILOT, PLOT_CHANNELS = range(0x46414213, 0x46414215)
 PLOT_UNTRAINED_PILOT, PLOT_UNTRAINED_WEIGHTS = range(0x46414215, 0x46414217)
 WIDE, WIDE_POINTS = range(0x46414218, 0x4641421A)
+EXACT, EXACT_ALONG = range(0x4641421A, 0x4641421C)
 _FURTHER = 0x46414217
 
 
@@ -44,7 +45,9 @@ class Session:
     reporter: Reporter
     watch: Stopwatch
     points: FilePoints | None = None  # of an event file that this session trains on
-    programs: dict[Any, Any] = dataclasses.field(default_factory=dict)  # `evaluation.drawing`
+    programs: dict[Any, Any] = dataclasses.field(
+        default_factory=dict
+    )  # compiled ones, by what they do
 
     @functools.cached_property
     def log_density(self) -> Callable[[Any], jax.Array]:

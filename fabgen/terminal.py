@@ -188,8 +188,14 @@ def results(report: Mapping[str, Any]) -> Group:
         "forward KL divergence": [
             _divergence(r["forward_kl"], r["forward_kl_error"]) for r in (report, flat) if r
         ],
+        "the same on exact events": [
+            _divergence(r["forward_kl_exact"], r["forward_kl_exact_error"])
+            for r in (report, flat)
+            if "forward_kl_exact" in r
+        ],
     }.items():
-        estimates.add_row(label, *values)
+        if values:
+            estimates.add_row(label, *values)
 
     rows = _conditions(report)
     if report.get("warnings"):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabgen.metrics import Metrics, WeightSum, summarize, summarize_log
+from fabgen.metrics import Mean, Metrics, WeightSum, summarize, summarize_log
 
 log_weight = st.one_of(
     st.floats(min_value=-300.0, max_value=300.0),
@@ -159,3 +159,23 @@ def test_scaling_the_integrand_scales_the_integral_only(w: list[float], factor: 
     assert b.unweighting_efficiency_999 == pytest.approx(a.unweighting_efficiency_999)
     assert b.forward_kl == pytest.approx(a.forward_kl, abs=1e-12)
     assert b.forward_kl_error == pytest.approx(a.forward_kl_error, rel=1e-5, abs=1e-7)
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9), min_size=1, max_size=5))
+def test_means_of_blocks_are_those_of_all(blocks) -> None:
+    x = np.concatenate([np.array(block) for block in blocks])
+    joined = sum((Mean.of(block) for block in blocks), Mean())
+    assert joined.n == len(x)
+    assert joined.mean == pytest.approx(np.mean(x), abs=1e-9)
+    if len(x) == 1:
+        assert joined.error == math.inf
+    else:
+        expected = np.std(x, ddof=1) / math.sqrt(len(x))
+        assert joined.error == pytest.approx(expected, rel=1e-6, abs=1e-8)
+
+
+def test_an_infinite_number_makes_the_mean_infinite_without_an_error() -> None:
+    for blocks in ([[1.0, math.inf], [2.0]], [[2.0], [math.inf]], [[math.inf], [math.inf]]):
+        joined = sum((Mean.of(block) for block in blocks), Mean())
+        assert joined.mean == math.inf
+        assert math.isnan(joined.error)

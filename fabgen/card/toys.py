@@ -12,7 +12,7 @@ from fabgen.errors import InputError
 if TYPE_CHECKING:
     from fabgen.card.schema import Card
 
-TOY_NAMES = ("camel-back", "cut-camel-back", "crossed-ring")
+TOY_NAMES = ("camel-back", "cut-camel-back", "crossed-ring", "modes", "ridge")
 #: Channel weights that a toy can start from.
 TOY_PRIORS = ("flat", "densities")
 _PREFIX = "toy:"

@@ -11,11 +11,15 @@ from fabgen.card.toys import TOY_NAMES, toy_name
 from fabgen.errors import InputError
 from fabgen.toys.densities import CamelBack, CrossedRing, ToyDensity
 from fabgen.toys.integrand import ToyChannel, ToyIntegrand
+from fabgen.toys.modes import Modes
+from fabgen.toys.ridge import Ridge
 
 TOYS: Mapping[str, Callable[..., ToyDensity]] = {
     "camel-back": CamelBack,
     "cut-camel-back": lambda **changes: CamelBack(**{"cut": 2.5, **changes}),
     "crossed-ring": CrossedRing,
+    "modes": Modes,
+    "ridge": Ridge,
 }
 assert tuple(TOYS) == TOY_NAMES
 
@@ -29,7 +33,8 @@ def build_toy(card: Card) -> ToyIntegrand:
 
 
 def _density(make: Callable[..., ToyDensity], parameters: Mapping[str, float]) -> ToyDensity:
-    default = dataclasses.asdict(make())  # type: ignore[call-overload]
+    standard = make()
+    default = dataclasses.asdict(standard)  # type: ignore[call-overload]
     for name, value in parameters.items():
         if name not in default:
             raise InputError(
@@ -40,7 +45,9 @@ def _density(make: Callable[..., ToyDensity], parameters: Mapping[str, float]) -
             )
         if not math.isfinite(value):
             raise InputError("a parameter is not finite", key=f"parameters.{name}", found=value)
-    density = make(**parameters)
+    _refuse_out_of_range(standard, {**default, **parameters})
+    whole = {name: int(parameters[name]) for name in standard.whole if name in parameters}
+    density = make(**{**parameters, **whole})
     for name in density.lengths:
         if not getattr(density, name) > 0.0:
             raise InputError(
@@ -51,6 +58,26 @@ def _density(make: Callable[..., ToyDensity], parameters: Mapping[str, float]) -
             )
     density.refuse_empty()
     return density
+
+
+def _refuse_out_of_range(density: ToyDensity, parameters: Mapping[str, float]) -> None:
+    for name, (least, most) in density.whole.items():
+        value = parameters[name]
+        if value != int(value) or not least <= value <= most:
+            raise InputError(
+                "a number of dimensions is not whole, or out of range",
+                key=f"parameters.{name}",
+                found=value,
+                allowed=f"a whole number from {least} to {most}",
+            )
+    for name, (low, high) in density.ranges.items():
+        if not low <= parameters[name] <= high:
+            raise InputError(
+                "a parameter is out of range",
+                key=f"parameters.{name}",
+                found=f"{parameters[name]:g}",
+                allowed=f">= {low:g} and <= {high:g}",
+            )
 
 
 def _channels(density: ToyDensity, text: str) -> tuple[ToyChannel, ...]:

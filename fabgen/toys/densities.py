@@ -1,7 +1,8 @@
-"""The densities of the MadNIS paper (SciPost Phys. 15 (2023) 141, section 4), with integral 1.
+"""What a density in closed form offers, and those of the MadNIS paper: integral 1, all of them.
 
-Field names are the parameters of a card's [parameters]; all of them may be traced. `maps` are the
-channels that a density knows, by the name they have in a card's `channels.maps`.
+T. Heimel et al., SciPost Phys. 15 (2023) 141, section 4. Field names are the parameters of a card's
+[parameters]; all but whole numbers may be traced. `maps` are the channels that a density knows, by
+the name they have in a card's `channels.maps`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jax import Array
@@ -18,14 +19,23 @@ from jax.scipy.special import erf
 from fabgen.errors import InputError
 from fabgen.toys.maps import Box, Cauchy, Line, Ring, ToyMap, along_and_across, radius_of
 
+#: The least and the largest value of a parameter.
+Range = tuple[float, float]
+
 
 class ToyDensity(Protocol):
     """f(x) of x (dim, events), the maps that fit it, and what trained weights look at."""
 
-    dim: ClassVar[int]
+    @property
+    def dim(self) -> int: ...
+
     default_maps: ClassVar[str]
     #: Parameters that are widths or lengths: above 0.
     lengths: ClassVar[tuple[str, ...]]
+    #: Those that are whole numbers, with their limits. Shapes depend on them: they are not traced.
+    whole: ClassVar[Mapping[str, tuple[int, int]]]
+    #: Others with limits.
+    ranges: ClassVar[Mapping[str, Range]]
 
     def refuse_empty(self) -> None:
         """Raises InputError where parameters that are fine by themselves leave nothing."""
@@ -39,6 +49,22 @@ class ToyDensity(Protocol):
     def features(self, x: Array) -> Array:
         """(dim, events), bounded and of order one."""
         ...
+
+
+@runtime_checkable
+class SampledDensity(Protocol):
+    """A density that draws its own points: exact ones, neither weighted nor correlated."""
+
+    def sample(self, key: Array, n: int) -> Array:
+        """x (dim, n): n independent points of f."""
+        ...
+
+    def maps(self) -> Mapping[str, Box]: ...
+
+
+def in_unit_cube(x: Array, log_f: Array) -> Array:
+    """log f (events,) at x (dim, events), -inf outside of the unit cube."""
+    return jnp.where(jnp.all((x >= 0.0) & (x <= 1.0), axis=0), log_f, -jnp.inf)
 
 
 @dataclass(frozen=True)
@@ -61,6 +87,8 @@ class CamelBack:
     dim: ClassVar[int] = 1
     default_maps: ClassVar[str] = "left right"
     lengths: ClassVar[tuple[str, ...]] = ("s1", "s2")
+    whole: ClassVar[Mapping[str, tuple[int, int]]] = {}
+    ranges: ClassVar[Mapping[str, Range]] = {}
 
     def refuse_empty(self) -> None:
         if not 0.0 <= self.share <= 1.0:
@@ -118,6 +146,8 @@ class CrossedRing:
     dim: ClassVar[int] = 2
     default_maps: ClassVar[str] = "ring line"
     lengths: ClassVar[tuple[str, ...]] = ("r0", "s0", "s1", "s2", "a", "widen")
+    whole: ClassVar[Mapping[str, tuple[int, int]]] = {}
+    ranges: ClassVar[Mapping[str, Range]] = {}
 
     def refuse_empty(self) -> None:
         """There is nothing to refuse: a ring that does not fit into its box leaves the line."""

@@ -14,7 +14,7 @@ from fabgen.interface import one_line
 from fabgen.numerics import log_weights
 from fabgen.point import Placed, Point
 from fabgen.process.topology import EventTopology
-from fabgen.toys.densities import ToyDensity
+from fabgen.toys.densities import SampledDensity, ToyDensity
 from fabgen.toys.maps import ToyMap
 
 
@@ -140,7 +140,31 @@ class ToyIntegrand:
         """x (events, dim) at u (events, dim)."""
         return self._forward(self.density, jnp.asarray(u, jnp.float64).T, channel)[0].T
 
+    @property
+    def has_exact_events(self) -> bool:
+        """Whether `exact_events` draws some: of one channel, of a density that draws its points."""
+        return self.n_channels == 1 and isinstance(self.density, SampledDensity)
+
+    def exact_events(self, key: Array, n: int) -> Array:
+        """u (n, dim) in the cube of the only channel: n independent points of f |dx/du| itself."""
+        if self.n_channels > 1 or not isinstance(self.density, SampledDensity):
+            raise InputError(
+                f"{self.name} does not draw exact events in {self.n_channels} channels",
+                key="process",
+                found=f"toy:{self.name}",
+                allowed="toy:modes or toy:ridge, of one channel",
+            )
+        own = self.density.maps()[self.channels[0].map]
+        return own.inverse(self.density.sample(key, n)).T
+
     def _with(self, parameters: Mapping[str, Any] | None) -> ToyDensity:
+        for name in self.density.whole:
+            if name in (parameters or {}):
+                raise InputError(
+                    "the shape of the points depends on this parameter: it cannot be replaced",
+                    key=f"parameters.{name}",
+                    allowed="an integrand built with another value",
+                )
         return dataclasses.replace(self.density, **(parameters or {}))  # type: ignore[type-var]
 
     def _forward(self, density: ToyDensity, u: Array, channel: Array | int) -> tuple[Array, Array]:

@@ -38,6 +38,9 @@ class Box:
     def forward(self, u: Array) -> Array:
         return self.low + (self.high - jnp.asarray(self.low)) * u
 
+    def inverse(self, x: Array) -> Array:
+        return (x - self.low) / (self.high - jnp.asarray(self.low))
+
     def log_density(self, x: Array) -> Array:
         inside = jnp.all((x >= self.low) & (x <= self.high), axis=0)
         width = jnp.asarray(self.high) - self.low
