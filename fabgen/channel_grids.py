@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fabgen.session import Session
     from fabgen.surrogate.multichannel import ChannelValues
     from fabgen.surrogate.vegas_axes import Channels, Floats
-    from fabgen.training.madnis import Pretrained
+    from fabgen.training.from_grids import Pretrained
 
 
 def planned_evaluations(session: Session) -> int:
@@ -46,7 +46,7 @@ def channel_grids(session: Session) -> Pretrained:
 
     from fabgen.surrogate.multichannel import numbered
     from fabgen.surrogate.vegas_axes import adapt_axes, n_iterations
-    from fabgen.training.madnis import Pretrained
+    from fabgen.training.from_grids import Pretrained
 
     integrand, options = session.integrand, session.card.surrogate.vegas
     distinct, number = numbered(integrand.mirrors)

@@ -11,7 +11,7 @@ from fabgen.errors import FabgenError
 from fabgen.session import Session
 
 if TYPE_CHECKING:
-    from fabgen.training.madnis import Pretrained
+    from fabgen.training.from_grids import Pretrained
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _of_one_channel(session: Session) -> Grids:
     import jax.numpy as jnp
 
     from fabgen.surrogate.vegas import VegasIteration, axis_borders, train_vegas
-    from fabgen.training.madnis import Pretrained
+    from fabgen.training.from_grids import Pretrained
 
     options, watch = session.card.surrogate.vegas, session.watch
     start, log = watch.clock(), list[dict[str, Any]]()

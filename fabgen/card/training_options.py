@@ -34,6 +34,15 @@ class FabOptions:
     buffer_minimum: int = option(
         10, doc="batches in the buffer before the first update", at_least=1, at_most=10**6
     )
+    tempered: bool = option(
+        True, doc="draw by a power of the weights while few points of the buffer carry them"
+    )
+    even_draws: float = option(
+        0.5,
+        doc="part of the draws by no weight at the end; intermediate = 0: less noise",
+        at_least=0.0,
+        below=1.0,
+    )
     weight_clip: float = option(
         10.0, doc="largest weight of a buffered point in the loss", above=0.0, infinite=True
     )

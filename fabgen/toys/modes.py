@@ -19,7 +19,7 @@ from fabgen.toys.truncated import draw_truncated, log_truncated
 
 #: Parts of the integral, and widths in units of the largest: no order of one in the other.
 SHARES = np.arange(1.0, 9.0) / 36.0
-WIDTHS = np.array([0.7, 1.0, 0.5, 0.8, 0.6, 0.9, 0.5, 0.7])
+WIDTHS = np.array([0.9, 1.0, 0.8, 0.95, 0.85, 1.0, 0.8, 0.9])
 _MARGIN = 0.2
 
 
@@ -33,7 +33,7 @@ class Modes:
     """
 
     dim: int = 8
-    separation: float = 10.0
+    separation: float = 12.0
 
     default_maps: ClassVar[str] = "flat"
     lengths: ClassVar[tuple[str, ...]] = ()

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.multichannel import in_channels
+from fabgen.surrogate.multichannel import in_channels, n_channels_of, own, values_in_channels
 from fabgen.training import annealing, hmc
-from fabgen.training.annealing import Annealed
 from fabgen.training.counters import Tally
-from fabgen.training.objective import Objective
-from fabgen.training.target import (
-    Params,
-    Values,
-    channels_in_turn,
-    clean,
-    density_of,
-    evaluate,
-    value_and_gradient,
-)
+from fabgen.training.from_grids import FromGrids
+from fabgen.training.target import Faults, Params, Values, clean, evaluate
 
 
-class AnnealedObjective(Objective):
+class AnnealedPoints(NamedTuple):
+    """The end of n annealed chains, or points where they were drawn.
+
+    u (n, dim). log_q, log_alpha (n,): the density and the weight of the own channel there. log_w
+    (n,): annealed log weights. start: log(alpha_i f_i) where they were drawn. more: what channel
+    weights look at, () for one channel.
+    """
+
+    u: Array
+    log_q: Array
+    log_alpha: Array
+    log_w: Array
+    start: Values
+    more: Any
+
+
+class AnnealedObjective(FromGrids):
     """One annealing pass of `batch_size` chains per step.
 
-    Of several channels every one starts the same number of chains, from q_i towards
-    (alpha_i f_i)^2 / q_i with the prior weights alpha_i; a chain stays in its channel. Weights of
-    all channels compete, so that the objective is the sum of the channels' second moments.
-
-    Without intermediate distributions a sample stays where it was drawn, with the weight (p/q)^2.
+    Of several channels a chain stays in its own, from q_i towards (alpha_i f_i)^2 / q_i with the
+    present weights alpha_i. Without intermediate distributions a sample stays where it was drawn,
+    with the weight (p/q)^2.
     """
 
     @property
@@ -41,41 +49,86 @@ class AnnealedObjective(Objective):
         fab = self.options.fab
         return jnp.full(fab.intermediate, fab.step_size, jnp.float64)
 
+    def what_weights_see(self, u: Array, channel: Array) -> tuple[Array, Array]:
+        """log_prior (n, n_channels) and features (n, n_features) of points; evaluates f."""
+        values = values_in_channels(self.target, u, channel)
+        return values.log_prior.T, values.features.T
+
+    def log_alpha(self, params: Params, more: Any, channel: Array) -> Array:
+        """log alpha_i (n,) of the own channel."""
+        if n_channels_of(self.target) == 1:
+            return jnp.zeros(channel.shape)
+        log_prior, features = more
+        weights = in_channels(self.surrogate).log_alpha(params, log_prior.T, features.T)
+        return own(weights, channel)
+
     def anneal(
-        self, params: Params, step_sizes: Array, tally: Tally, sample_key: Array, anneal_key: Array
-    ) -> tuple[Annealed, Array, Tally]:
-        """Annealed samples, the step sizes for the next pass, the counts."""
-        fab, n = self.options.fab, self.options.batch_size
-        channel = channels_in_turn(self.target, n)
-        u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, sample_key, channel)
-        if fab.intermediate == 0:
-            annealed = self._where_drawn(u, log_q, channel)
-        else:
+        self,
+        params: Params,
+        step_sizes: Array,
+        tally: Tally,
+        keys: tuple[Array, Array],
+        channel: Array,
+        log_share: Array | float = 0.0,
+    ) -> tuple[AnnealedPoints, Array, Tally]:
+        """Annealed samples of the channels (n,), the step sizes for the next pass, the counts.
 
-            def parts(u):
-                return evaluate(self.target, self.surrogate, params, u, channel)
-
-            annealed = annealing.anneal(
-                parts, u, anneal_key, step_sizes, fab.leapfrog_steps, fab.hmc_moves
-            )
+        keys: of the samples, and of their chains. log_share (n,): of the share of their channel.
+        """
+        fab, n = self.options.fab, channel.shape[0]
+        u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, keys[0], channel)
         calls = n * annealing.evaluations_per_sample(
             fab.intermediate, fab.leapfrog_steps, fab.hmc_moves
         )
-        counters = tally.counters
-        if self.needs_gradients:
-            counters = counters.with_evaluations(calls, annealed.faults)
+        if fab.intermediate == 0:
+            points, faults = self._where_drawn(params, u, log_q, channel)
+            log_w, acceptance = 0.5 * points.log_w, jnp.zeros(0)
         else:
-            counters = counters.with_values(calls, annealed.faults)
-        meter = tally.meter.with_weights(annealed.initial_log_w)
-        tally = Tally(counters, meter.with_transitions(annealed.acceptance, step_sizes))
-        return annealed, hmc.adapt(step_sizes, annealed.acceptance, fab.target_acceptance), tally
 
-    def _where_drawn(self, u: Array, log_q: Array, channel: Array) -> Annealed:
-        log_f = density_of(self.target, channel)
+            def parts(u: Array) -> Any:
+                return evaluate(self.target, self.surrogate, params, u, channel)
+
+            found = annealing.anneal(
+                parts, u, keys[1], step_sizes, fab.leapfrog_steps, fab.hmc_moves
+            )
+            more: Any = ()
+            if n_channels_of(self.target) > 1:
+                more = self.what_weights_see(found.u, channel)
+                calls += n
+            points = AnnealedPoints(
+                found.u,
+                found.log_q,
+                self.log_alpha(params, more, channel),
+                found.log_w,
+                found.start,
+                more,
+            )
+            faults, log_w, acceptance = found.faults, found.initial_log_w, found.acceptance
+        counters = tally.counters
+        counted = counters.with_evaluations if self.needs_gradients else counters.with_values
+        meter = tally.meter.with_weights(log_w - log_share).with_transitions(acceptance, step_sizes)
+        step_sizes = hmc.adapt(step_sizes, acceptance, fab.target_acceptance)
+        return points, step_sizes, Tally(counted(calls, faults), meter)
+
+    def _where_drawn(
+        self, params: Params, u: Array, log_q: Array, channel: Array
+    ) -> tuple[AnnealedPoints, Faults]:
+        """The points as they are, log_w = 2 log(p/q)."""
+
+        def log_p(u: Array) -> tuple[Array, tuple[Any, Array]]:
+            if n_channels_of(self.target) == 1:
+                return self.target.log_density(u), ((), jnp.zeros(u.shape[0]))
+            values = values_in_channels(self.target, u, channel)
+            more = values.log_prior.T, values.features.T
+            log_alpha = self.log_alpha(params, more, channel)
+            return values.log_f + log_alpha, (more, log_alpha)
+
         if self.needs_gradients:
-            values, faults = Values.of(*value_and_gradient(log_f, u))
+            value, pullback, (more, log_alpha) = jax.vjp(log_p, u, has_aux=True)
+            values, faults = Values.of(value, pullback(jnp.ones_like(value))[0])
         else:
-            value, gradient, faults = clean(log_f(u), jnp.zeros_like(u))
-            values = Values(value, gradient, jnp.isneginf(value), jnp.isfinite(value))
-        log_w = values.log_weight(log_q)
-        return Annealed(u, log_q, 2.0 * log_w, log_w, jnp.zeros(0), faults, values)
+            value, (more, log_alpha) = log_p(u)
+            cleaned, gradient, faults = clean(value, jnp.zeros_like(u))
+            values = Values(cleaned, gradient, jnp.isneginf(value), jnp.isfinite(value))
+        log_w = 2.0 * values.log_weight(log_q)
+        return AnnealedPoints(u, log_q, log_alpha, log_w, values, more), faults

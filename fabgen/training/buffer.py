@@ -1,7 +1,9 @@
-"""Prioritized replay buffer of annealed samples (Midgley et al., FAB, algorithm 1).
+"""Prioritized replay buffer of weighted points (Midgley et al., FAB, algorithm 1).
 
-Points are drawn in proportion to their weights w towards p^2/q_old, where q_old is the surrogate
-when the weight was last set. Once q has moved on, w *= q_old/q makes up for it, without clipping.
+A point has the weight w towards p^2/q_old, where q_old is the surrogate when the weight was last
+set. Once q has moved on, w *= q_old/q makes up for it, without clipping. Of several channels p is
+alpha_i f_i, and alpha_i moves, too: r = q_i / alpha_i^2 takes the place of q (`log_r`), and points
+compete by w / S_i, S_i^2 = <w>_i. How points are drawn is the `Law` of a step.
 """
 
 from __future__ import annotations
@@ -12,74 +14,168 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from fabgen.training.stratification import SMALLEST_SHARE
+
+#: Halvings of the interval that the exponent of the weights lies in.
+_HALVINGS = 12
+
+
+class Entries(NamedTuple):
+    """Points with what the buffer keeps of them; the last axis but that of u is the points'.
+
+    u (n, dim); log_w (n,), -inf where f = 0; log_r (n,): of q_i / alpha_i^2 when log_w was set;
+    log_g (n,): of the density that drew them, +inf where it is not known; channel (n,) int32 and
+    more (a pytree of (n, ...)) where there are several channels.
+    """
+
+    u: Array
+    log_w: Array
+    log_r: Array
+    log_g: Array
+    channel: Any = ()
+    more: Any = ()
+
 
 class Buffer(NamedTuple):
-    """Arrays of fixed capacity; places not filled yet have log_w = -inf."""
+    """Entries of fixed capacity; where the next batch goes, and how many are filled (int64)."""
 
-    u: Array  # (capacity, dim)
-    log_w: Array  # (capacity,)
-    log_q: Array  # (capacity,) log q_old
-    cursor: Array  # int64: where the next batch goes
-    filled: Array  # int64
-    channel: Any = ()  # (capacity,) int32 where there are several
+    entries: Entries
+    cursor: Array
+    filled: Array
 
     @property
     def capacity(self) -> int:
-        return self.log_w.shape[0]
+        return self.entries.log_w.shape[0]
+
+    @property
+    def is_filled(self) -> Array:
+        """(capacity,)"""
+        return jnp.arange(self.capacity) < self.filled
+
+
+class Law(NamedTuple):
+    """How points are drawn: in proportion to m = even + (1 - even) t, t = (w/S_i)^exponent.
+
+    log_unit: of w; sizes (n_channels,): S_i in this unit; log_mean: of t before it is brought to
+    mean 1 over the filled places. exponent <= 1: the largest with which the effective size of t is
+    at least a batch. efficiency: the effective size of the weights themselves over the filled
+    places. even: the part of the draws that goes by no weight.
+    """
+
+    log_unit: Array
+    sizes: Array
+    log_mean: Array
+    exponent: Array
+    efficiency: Array
+    even: Array
 
 
 class Draw(NamedTuple):
-    """A batch taken from the buffer, without replacement; log_w = -inf marks a place not filled."""
+    """A batch taken from the buffer, without replacement.
 
-    places: Array  # (n,)
-    u: Array  # (n, dim)
-    log_w: Array  # (n,)
-    log_q: Array  # (n,)
-    channel: Any = ()  # (n,) where there are several
+    places (n,); entries; t and m (n,) of the Law; valid (n,): False marks a place not filled.
+    """
 
-    @property
-    def valid(self) -> Array:
-        return jnp.isfinite(self.log_w)
+    places: Array
+    entries: Entries
+    t: Array
+    m: Array
+    valid: Array
 
 
-def empty(capacity: int, dim: int, n_channels: int = 1) -> Buffer:
-    """A buffer for `capacity` points; capacity must be a multiple of the size of added batches."""
+def empty(capacity: int, like: Entries) -> Buffer:
+    """A buffer for `capacity` points with the shapes of `like`, a batch of them.
+
+    Raises ValueError if it does not hold whole batches.
+    """
+    n = like.log_w.shape[0]
+    if capacity % n:
+        raise ValueError(f"a buffer of {capacity} points cannot hold whole batches of {n}")
+    entries = jax.tree.map(lambda leaf: jnp.zeros((capacity, *leaf.shape[1:]), leaf.dtype), like)
     return Buffer(
-        u=jnp.full((capacity, dim), 0.5, jnp.float64),
-        log_w=jnp.full(capacity, -jnp.inf, jnp.float64),
-        log_q=jnp.zeros(capacity, jnp.float64),
+        entries._replace(u=entries.u + 0.5, log_w=jnp.full(capacity, -jnp.inf, jnp.float64)),
         cursor=jnp.zeros((), jnp.int64),
         filled=jnp.zeros((), jnp.int64),
-        channel=jnp.zeros(capacity, jnp.int32) if n_channels > 1 else (),
     )
 
 
-def add(buffer: Buffer, u: Array, log_w: Array, log_q: Array, channel: Any = ()) -> Buffer:
-    """Writes a batch over the oldest entries. A weight that is not finite becomes zero.
+def add(buffer: Buffer, points: Entries) -> Buffer:
+    """Writes a batch over the oldest entries. A weight that is not finite becomes zero."""
+    n = points.log_w.shape[0]
+    known = jnp.isfinite(points.log_w) & jnp.isfinite(points.log_r)
+    points = points._replace(
+        log_w=jnp.where(known, points.log_w, -jnp.inf),
+        log_r=jnp.where(jnp.isfinite(points.log_r), points.log_r, 0.0),
+    )
 
-    channel (n,) is kept if the buffer has several.
-    """
-    n = log_w.shape[0]
-    if buffer.capacity % n:
-        raise ValueError(f"buffer of {buffer.capacity} points cannot hold whole batches of {n}")
-    log_w = jnp.where(jnp.isfinite(log_w) & jnp.isfinite(log_q), log_w, -jnp.inf)
-    log_q = jnp.where(jnp.isfinite(log_q), log_q, 0.0)
-
-    def write(array, batch):
+    def write(array: Array, batch: Array) -> Array:
+        batch = batch.astype(array.dtype)
         return jax.lax.dynamic_update_slice_in_dim(array, batch, buffer.cursor, axis=0)
 
     return Buffer(
-        u=write(buffer.u, u),
-        log_w=write(buffer.log_w, log_w),
-        log_q=write(buffer.log_q, log_q),
+        jax.tree.map(write, buffer.entries, points),
         cursor=(buffer.cursor + n) % buffer.capacity,
         filled=jnp.minimum(buffer.filled + n, buffer.capacity),
-        channel=jax.tree.map(lambda old: write(old, channel.astype(old.dtype)), buffer.channel),
     )
 
 
-def draw(buffer: Buffer, key: Array, n: int) -> Draw:
-    """n different points in proportion to w: the n largest of log w + Gumbel noise.
+def law(buffer: Buffer, n: int, n_channels: int = 1, *, even: float, tempered: bool) -> Law:
+    """The law for draws of n points.
+
+    Different points cannot be drawn in proportion to w where fewer of them than a batch carry the
+    weight. tempered: then a power of the weights is drawn by, so that the effective size is n.
+    even: part of the draws by no weight where all weights are equal; it falls with the efficiency.
+    """
+    log_w, filled = buffer.entries.log_w, jnp.maximum(buffer.filled, 1)
+    top = jnp.max(log_w)
+    log_unit = jnp.where(jnp.isfinite(top), top, 0.0)
+    w = jnp.exp(log_w - log_unit)
+    if n_channels == 1:
+        squares = jnp.sum(w)[None] / filled
+    else:
+        squares = jax.ops.segment_sum(w, buffer.entries.channel, n_channels) / filled
+    sizes = jnp.sqrt(squares)
+    tiny = jnp.finfo(sizes.dtype).tiny
+    sizes = jnp.maximum(sizes, jnp.maximum(SMALLEST_SHARE * jnp.sum(sizes) / n_channels, tiny))
+    log_t = _log_priority(buffer.entries, log_unit, sizes)
+
+    def effective_size(exponent: Array) -> Array:
+        t = jnp.exp(jnp.where(jnp.isfinite(log_t), exponent * log_t, -jnp.inf))
+        return jnp.sum(t) ** 2 / jnp.maximum(jnp.sum(t**2), tiny)
+
+    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = 0.5 * (low + high)
+        enough = effective_size(middle) >= n
+        return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
+
+    one = jnp.ones(())
+    size = effective_size(one)
+    exponent = one
+    if tempered:
+        lowest = jax.lax.fori_loop(0, _HALVINGS, halve, (jnp.zeros(()), one))[0]
+        exponent = jnp.where(size >= n, one, lowest)
+    t = jnp.exp(jnp.where(jnp.isfinite(log_t), exponent * log_t, -jnp.inf))
+    log_mean = jnp.log(jnp.maximum(jnp.sum(t), tiny) / filled)
+    efficiency = size / filled
+    return Law(log_unit, sizes, log_mean, exponent, efficiency, even * efficiency)
+
+
+def _log_priority(entries: Entries, log_unit: Array, sizes: Array) -> Array:
+    """log of w / S_i over sum S_i, which has the mean 1."""
+    own = sizes[0] if sizes.shape[0] == 1 else sizes[entries.channel]
+    return entries.log_w - log_unit - jnp.log(own) - jnp.log(jnp.sum(sizes))
+
+
+def _t_and_m(entries: Entries, law: Law) -> tuple[Array, Array]:
+    log_t = _log_priority(entries, law.log_unit, law.sizes)
+    log_t = jnp.where(jnp.isfinite(log_t), law.exponent * log_t - law.log_mean, -jnp.inf)
+    t = jnp.exp(log_t)
+    return t, law.even + (1.0 - law.even) * t
+
+
+def draw(buffer: Buffer, law: Law, key: Array, n: int) -> Draw:
+    """n different points in proportion to m: the n largest of log m + Gumbel noise.
 
     Without replacement, as in FAB, so that one huge weight cannot make up a whole batch. Every
     gradient step draws anew, from weights that the step before has adjusted (the authors' code
@@ -87,26 +183,31 @@ def draw(buffer: Buffer, key: Array, n: int) -> Draw:
 
     Only the order of the sums counts, so they are compared in float32: XLA sorts the whole buffer
     to find the largest float64 on a CPU (42 ms of 10^5), but not to find the largest float32
-    (1 ms). Sums are taken relative to the largest weight, where float32 tells them apart best.
+    (1 ms). Sums are relative to the mean, where float32 tells them apart.
     """
-    noise = jax.random.gumbel(key, buffer.log_w.shape, buffer.log_w.dtype)
-    top = jnp.max(buffer.log_w)
-    relative = buffer.log_w - jnp.where(jnp.isfinite(top), top, 0.0)
-    _, places = jax.lax.top_k((relative + noise).astype(jnp.float32), n)
-    channel = jax.tree.map(lambda channel: channel[places], buffer.channel)
-    return Draw(places, buffer.u[places], buffer.log_w[places], buffer.log_q[places], channel)
+    _, m = _t_and_m(buffer.entries, law)
+    noise = jax.random.gumbel(key, m.shape, jnp.float32)
+    log_m = jnp.where(buffer.is_filled, jnp.log(m), -jnp.inf)
+    _, places = jax.lax.top_k(log_m.astype(jnp.float32) + noise, n)
+    entries = jax.tree.map(lambda leaf: leaf[places], buffer.entries)
+    t, m = _t_and_m(entries, law)
+    return Draw(places, entries, t, m, buffer.is_filled[places] & (m > 0.0))
 
 
-def adjust(buffer: Buffer, drawn: Draw, log_q: Array) -> Buffer:
-    """log w += log q_old - log q and log q_old := log q for the drawn points; log_q (n,) is new.
+def adjust(buffer: Buffer, drawn: Draw, log_r: Array) -> Buffer:
+    """log w += log r_old - log r and log r_old := log r for the drawn points; log_r (n,) is new.
 
     New values are computed from the draw and written, never added in place: a place that occurs
-    twice is adjusted once. Points whose new log q is not finite stay as they are.
+    twice is adjusted once. Points whose new log r is not finite stay as they are.
     """
-    usable = drawn.valid & jnp.isfinite(log_q)
-    log_w = jnp.where(usable, drawn.log_w + drawn.log_q - log_q, drawn.log_w)
-    log_q = jnp.where(usable, log_q, drawn.log_q)
+    old = drawn.entries
+    usable = drawn.valid & jnp.isfinite(log_r)
+    log_w = jnp.where(usable, old.log_w + old.log_r - log_r, old.log_w)
+    log_r = jnp.where(usable, log_r, old.log_r)
+    entries = buffer.entries
     return buffer._replace(
-        log_w=buffer.log_w.at[drawn.places].set(log_w),
-        log_q=buffer.log_q.at[drawn.places].set(log_q),
+        entries=entries._replace(
+            log_w=entries.log_w.at[drawn.places].set(log_w),
+            log_r=entries.log_r.at[drawn.places].set(log_r),
+        )
     )

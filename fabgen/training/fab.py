@@ -1,4 +1,14 @@
-"""FAB with a prioritized replay buffer: alpha = 2 divergence (Midgley et al., ICLR 2023)."""
+"""FAB with a prioritized replay buffer: alpha = 2 divergence (Midgley et al., ICLR 2023).
+
+With several channels p is alpha_i f_i, q the density q_i of the channel, and the objective is
+(sum_i S_i)^2, S_i^2 = E_qi[(alpha_i f_i / q_i)^2]: the second moment of the integral with points
+allotted as S_i (Differentiable MadNIS-Lite, arXiv:2408.01486, eq. 14, has the deviations). It is
+smallest where every q_i is alpha_i f_i / I_i. Its gradient is that of
+
+    sum_i S/S_i <w (2 log alpha_i - log q_i)>_i,    w -> p_i^2/q_i,    S = sum_i S_i,
+
+over the points of the buffer, which are drawn in proportion to w/S_i. One channel: S_i/S = 1.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +18,43 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.multichannel import in_channels, n_channels_of
+from fabgen.surrogate.multichannel import in_channels, n_channels_of, own
 from fabgen.training import buffer
 from fabgen.training.annealed import AnnealedObjective
-from fabgen.training.buffer import Buffer, Draw
+from fabgen.training.buffer import Buffer, Draw, Entries, Law
 from fabgen.training.counters import Tally
 from fabgen.training.rkld import ReverseKl
+from fabgen.training.stratification import FEWEST_POINTS, allot, channels_of
 from fabgen.training.target import Params, Values, channels_in_turn
 
 
 class Fresh(NamedTuple):
-    """The fresh points of a step: the key data that drew them, and what f is there."""
+    """The fresh points of a step: the key data that drew them, their channels, what f is there."""
 
     key: Array
+    channel: Array
     values: Values
 
 
 class FabMemory(NamedTuple):
-    """HMC step size of each intermediate distribution (M,), the buffer; with a loss of the fresh
-    points these, and the gradient steps so far in this step."""
+    """HMC step size of each intermediate distribution (M,), the buffer and the law of its draws,
+    the fresh points if there is a loss of them; gradient steps so far in this step; steps so far,
+    and those with draws by a power of the weights."""
 
     step_sizes: Array
     buffer: Buffer
-    fresh: Any = ()
-    turn: Any = ()
+    law: Law
+    fresh: Any
+    turn: Array
+    steps: Array
+    tempered: Array  # steps with draws by a power of the weights
 
 
 class FabBatch(NamedTuple):
     draw: Draw
-    fresh: Any = ()
-    is_fresh: Any = ()
+    law: Law
+    fresh: Any
+    is_fresh: Array
 
 
 class Fab(AnnealedObjective):
@@ -45,7 +62,19 @@ class Fab(AnnealedObjective):
 
     With fab.fresh_loss = "rkld" the first one follows the reverse KL divergence of the fresh
     samples, whose gradients of f the annealing needs anyway; then come `updates` from the buffer.
+
+    Far from p few points carry the weight. With fab.tempered they are drawn by a power of it
+    (`buffer.law`), and the fresh ones follow log f times twice that power if it is less than 1:
+    both learn a flatter p first, as flat as the weights ask for.
+
+    Without intermediate distributions the density g that drew a point is known, and where p is
+    nearly reached (`law.efficiency`, which is 1 for q = p) two terms are added that are zero on
+    average and cancel the gradient of every single point for q_i = alpha_i f_i / I_i: the score of
+    q_i, and sum_i <alpha_i f_i / g grad log alpha_i>, zero because the alpha_i add up to 1. For
+    that a part of the points is drawn by no weight (fab.even_draws).
     """
+
+    points_per_channel = FEWEST_POINTS
 
     @property
     def warm_up(self) -> int:
@@ -63,73 +92,155 @@ class Fab(AnnealedObjective):
     def _fresh_loss(self) -> ReverseKl:
         return ReverseKl(self.target, self.surrogate, self.options)
 
+    @property
+    def _n_channels(self) -> int:
+        return n_channels_of(self.target)
+
+    @property
+    def _controlled(self) -> bool:
+        return self.options.fab.intermediate == 0 and self.options.fab.even_draws > 0.0
+
     def init(self) -> FabMemory:
         n, dim = self.options.batch_size, self.target.dim
-        capacity = self.options.fab.buffer_batches * n
-        memory = FabMemory(
-            self.initial_step_sizes(),
-            buffer.empty(capacity, dim, n_channels_of(self.target)),
+        zero, channel = jnp.zeros(n, jnp.float64), jnp.zeros(n, jnp.int32)
+        u = jnp.full((n, dim), 0.5, jnp.float64)
+        entries = Entries(u, zero, zero, zero)
+        if self._n_channels > 1:
+            shapes = jax.eval_shape(lambda: self.what_weights_see(u, channel))
+            more = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+            entries = entries._replace(channel=channel, more=more)
+        points = buffer.empty(self.options.fab.buffer_batches * n, entries)
+        fresh: Any = ()
+        if self._learns_from_fresh:
+            nowhere = jnp.zeros(n, bool)
+            values = Values(jnp.full(n, -jnp.inf), jnp.zeros((n, dim)), nowhere, nowhere)
+            fresh = Fresh(jax.random.key_data(jax.random.key(0)), channel, values)
+        count = (jnp.zeros((), jnp.int64) for _ in range(3))
+        return FabMemory(self.initial_step_sizes(), points, self._law(points), fresh, *count)
+
+    def _law(self, points: Buffer) -> Law:
+        fab = self.options.fab
+        return buffer.law(
+            points,
+            self.options.batch_size,
+            self._n_channels,
+            even=fab.even_draws if self._controlled else 0.0,
+            tempered=fab.tempered,
         )
-        if not self._learns_from_fresh:
-            return memory
-        nowhere = jnp.zeros(n, bool)
-        values = Values(jnp.full(n, -jnp.inf), jnp.zeros((n, dim)), nowhere, nowhere)
-        key = jax.random.key_data(jax.random.key(0))
-        return memory._replace(fresh=Fresh(key, values), turn=jnp.zeros((), jnp.int64))
 
     def observe(
         self, params: Params, memory: FabMemory, tally: Tally, key: Array
     ) -> tuple[FabMemory, Tally]:
         sample_key, anneal_key = jax.random.split(key)
+        n = self.options.batch_size
+        channel, log_share = channels_in_turn(self.target, n), jnp.zeros(())
+        if self._n_channels > 1:
+            counts = self._counts(params, memory.law)
+            channel = channels_of(counts, n)
+            log_share = jnp.log(counts / n)[channel]
         annealed, step_sizes, tally = self.anneal(
-            params, memory.step_sizes, tally, sample_key, anneal_key
+            params, memory.step_sizes, tally, (sample_key, anneal_key), channel, log_share
         )
-        channel = channels_in_turn(self.target, self.options.batch_size)
-        points = buffer.add(memory.buffer, annealed.u, annealed.log_w, annealed.log_q, channel)
-        memory = memory._replace(step_sizes=step_sizes, buffer=points)
+        drawn_by = annealed.log_q + log_share if self.options.fab.intermediate == 0 else jnp.inf
+        entries = Entries(
+            annealed.u,
+            annealed.log_w - log_share,
+            annealed.log_q - 2.0 * annealed.log_alpha,
+            jnp.broadcast_to(drawn_by, annealed.log_q.shape),
+            *((channel, annealed.more) if self._n_channels > 1 else ()),
+        )
+        points = buffer.add(memory.buffer, entries)
+        law = self._law(points)
+        fresh = memory.fresh
         if self._learns_from_fresh:
-            fresh = Fresh(jax.random.key_data(sample_key), annealed.start)
-            memory = memory._replace(fresh=fresh, turn=jnp.zeros_like(memory.turn))
-        return memory, tally
+            fresh = Fresh(
+                jax.random.key_data(sample_key), channel.astype(jnp.int32), annealed.start
+            )
+        return FabMemory(
+            step_sizes,
+            points,
+            law,
+            fresh,
+            turn=jnp.zeros_like(memory.turn),
+            steps=memory.steps + 1,
+            tempered=memory.tempered + (law.exponent < 1.0),
+        ), tally
+
+    def _counts(self, params: Params, law: Law) -> Array:
+        """Points (n_channels,) of a step: as S_i, but for a part that all share alike."""
+        active = self.active(params)
+        sizes = law.sizes * active
+        flat = active / jnp.sum(active)
+        even = self.options.madnis.uniform_fraction
+        return allot(
+            even * flat + (1.0 - even) * sizes / jnp.sum(sizes), active, self.options.batch_size
+        )
+
+    def revise(self, params: Params, memory: FabMemory) -> Params:
+        """Drops channels with too small a part of the sum of S_i."""
+        return self.without_small_channels(params, memory.law.sizes, memory.steps)
 
     def batch(self, memory: FabMemory, key: Array) -> FabBatch:
-        drawn = buffer.draw(memory.buffer, key, self.options.batch_size)
-        if not self._learns_from_fresh:
-            return FabBatch(drawn)
-        return FabBatch(drawn, memory.fresh, memory.turn == 0)
+        drawn = buffer.draw(memory.buffer, memory.law, key, self.options.batch_size)
+        return FabBatch(drawn, memory.law, memory.fresh, memory.turn == 0)
 
     def loss(
         self, params: Params, batch: FabBatch, tally: Tally
     ) -> tuple[Array, tuple[Array, Tally]]:
-        if not self._learns_from_fresh:
-            loss, log_q = self._of_buffer(params, batch.draw)
+        if self._learns_from_fresh:
+            either = self._of_fresh, self._of_drawn
+            loss, log_r = jax.lax.cond(batch.is_fresh, *either, params, batch)
         else:
-            loss, log_q = jax.lax.cond(
-                batch.is_fresh, self._of_fresh, self._of_drawn, params, batch
-            )
-        return loss, (jax.lax.stop_gradient(log_q), tally)
-
-    def _of_buffer(self, params: Params, draw: Draw) -> tuple[Array, Array]:
-        """-mean(stop_gradient(min(q_old/q, weight_clip)) log q) over the drawn points; log q."""
-        log_q = in_channels(self.surrogate).log_prob(params, draw.u, draw.channel)
-        usable = draw.valid & jnp.isfinite(log_q)
-        log_clip = jnp.log(self.options.fab.weight_clip)
-        ratio = jnp.exp(jnp.minimum(jax.lax.stop_gradient(draw.log_q - log_q), log_clip))
-        terms = jnp.where(usable, ratio * log_q, 0.0)
-        return -jnp.sum(terms) / jnp.maximum(jnp.sum(usable), 1), log_q
+            loss, log_r = self._of_drawn(params, batch)
+        return loss, (jax.lax.stop_gradient(log_r), tally)
 
     def _of_drawn(self, params: Params, batch: FabBatch) -> tuple[Array, Array]:
-        return self._of_buffer(params, batch.draw)
+        """<t rho/m (2 log alpha - log q)> over the drawn points, rho = min(r_old/r, weight_clip),
+        less the terms that are zero on average; log r."""
+        draw, law, log_clip = batch.draw, batch.law, jnp.log(self.options.fab.weight_clip)
+        entries = draw.entries
+        channels = in_channels(self.surrogate)
+        log_q = channels.log_prob(params, entries.u, entries.channel)
+        log_alpha = jnp.zeros_like(log_q)
+        if self._n_channels > 1:
+            weights = channels.log_alpha(params, *(leaf.T for leaf in entries.more))
+            log_alpha = own(weights, entries.channel)
+        log_r = log_q - 2.0 * log_alpha
+        usable = draw.valid & jnp.isfinite(log_r)
+
+        def factor(log_ratio: Array) -> Array:
+            return jnp.exp(jnp.minimum(jax.lax.stop_gradient(log_ratio), log_clip))
+
+        of_q = of_alpha = draw.t * factor(jnp.where(usable, entries.log_r - log_r, 0.0))
+        if self._controlled:
+            total = jnp.sum(law.sizes)
+            share = law.sizes[entries.channel] / total if self._n_channels > 1 else 1.0
+            log_g = entries.log_g
+            of_q -= law.efficiency * share * factor(jnp.where(usable, log_q - log_g, -jnp.inf))
+            if self._n_channels > 1:
+                log_f = 0.5 * (entries.log_w + entries.log_r + log_g - law.log_unit)
+                log_v = log_f + log_alpha - log_g - jnp.log(total)
+                of_alpha -= law.efficiency * factor(jnp.where(usable, log_v, -jnp.inf))
+        terms = 2.0 * of_alpha * log_alpha - of_q * log_q
+        terms = jnp.where(usable, terms / jnp.where(usable, draw.m, 1.0), 0.0)
+        return jnp.sum(terms) / jnp.maximum(jnp.sum(draw.valid), 1), log_r
 
     def _of_fresh(self, params: Params, batch: FabBatch) -> tuple[Array, Array]:
         """The reverse KL divergence; the drawn points stay as they are."""
-        key, values = batch.fresh
-        u, log_q = self._fresh_loss.sample(params, jax.random.wrap_key_data(key))
-        loss = self._fresh_loss.of_values(params, u, log_q, values)
-        return loss, jnp.full_like(batch.draw.log_q, -jnp.inf)
+        key, channel, values = batch.fresh
+        if self.options.fab.tempered:
+            power = jnp.minimum(2.0 * batch.law.exponent, 1.0)
+            values = values._replace(log_p=power * values.log_p, gradient=power * values.gradient)
+        u, log_q = self._fresh_loss.sample(params, jax.random.wrap_key_data(key), channel)
+        loss = self._fresh_loss.of_values(params, u, log_q, values, channel)
+        return loss, jnp.full_like(batch.draw.t, -jnp.inf)
 
     def absorb(self, memory: FabMemory, batch: FabBatch, feedback: Any) -> FabMemory:
-        memory = memory._replace(buffer=buffer.adjust(memory.buffer, batch.draw, feedback))
-        if self._learns_from_fresh:
-            memory = memory._replace(turn=memory.turn + 1)
-        return memory
+        points = buffer.adjust(memory.buffer, batch.draw, feedback)
+        return memory._replace(buffer=points, turn=memory.turn + 1)
+
+    def figures(self, memory: FabMemory) -> dict[str, float]:
+        return {
+            "buffer_efficiency": float(memory.law.efficiency),
+            "tempered_steps": int(memory.tempered),
+        }

@@ -33,8 +33,9 @@ class FabNoBuffer(AnnealedObjective):
     def observe(
         self, params: Params, memory: PassMemory, tally: Tally, key: Array
     ) -> tuple[PassMemory, Tally]:
-        keys = jax.random.split(key)
-        annealed, step_sizes, tally = self.anneal(params, memory.step_sizes, tally, *keys)
+        keys = tuple(jax.random.split(key))
+        channel = channels_in_turn(self.target, self.options.batch_size)
+        annealed, step_sizes, tally = self.anneal(params, memory.step_sizes, tally, keys, channel)
         return PassMemory(step_sizes, annealed.u, annealed.log_w), tally
 
     def batch(self, memory: PassMemory, key: Array) -> PassMemory:

@@ -56,25 +56,26 @@ class Inverse(Objective):
 
     def loss(self, params: Params, batch: Array, tally: Tally) -> tuple[Array, tuple[None, Tally]]:
         n = self.options.batch_size
-        u, log_q = self.sample(params, batch)
-        log_f = density_of(self.target, channels_in_turn(self.target, n))
+        channel = channels_in_turn(self.target, n)
+        u, log_q = self.sample(params, batch, channel)
+        log_f = density_of(self.target, channel)
         values, faults = Values.of(*value_and_gradient(log_f, jax.lax.stop_gradient(u)))
-        loss = self.of_values(params, u, log_q, values)
+        loss = self.of_values(params, u, log_q, values, channel)
         tally = Tally(
             tally.counters.with_evaluations(n, faults),
             tally.meter.with_weights(jax.lax.stop_gradient(values.log_weight(log_q))),
         )
         return loss, (None, tally)
 
-    def sample(self, params: Params, key: Array) -> tuple[Array, Array]:
-        """u (batch_size, dim) and log q (batch_size,), the channels in turn."""
-        channel = channels_in_turn(self.target, self.options.batch_size)
+    def sample(self, params: Params, key: Array, channel: Array) -> tuple[Array, Array]:
+        """u (n, dim) and log q (n,) of the channels (n,)."""
         return in_channels(self.surrogate).sample_and_log_prob(params, key, channel)
 
-    def of_values(self, params: Params, u: Array, log_q: Array, values: Values) -> Array:
+    def of_values(
+        self, params: Params, u: Array, log_q: Array, values: Values, channel: Array
+    ) -> Array:
         """The loss of points u = T(z) (n, dim) that move with the parameters, and what f is there
         (constants)."""
-        channel = channels_in_turn(self.target, u.shape[0])
         fixed = jax.lax.stop_gradient(u)
         # log f as a function of u to first order: the right value and gradient, and reverse mode
         # never enters f (whose values and gradients have been cleaned).

@@ -14,19 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from fabgen.errors import InputError
 from fabgen.surrogate.multichannel import (
-    MultiChannel,
     in_channels,
     n_channels_of,
     own,
     values_in_channels,
 )
-from fabgen.training.counters import Counters, Tally
-from fabgen.training.objective import Objective
+from fabgen.training.counters import Tally
+from fabgen.training.from_grids import FromGrids
 from fabgen.training.stratification import (
     FEWEST_POINTS,
     Statistics,
@@ -40,7 +37,7 @@ from fabgen.training.stratification import (
 from fabgen.training.target import Faults, Params
 
 if TYPE_CHECKING:
-    from fabgen.card import TrainingOptions
+    pass
 
 
 class Points(NamedTuple):
@@ -127,33 +124,10 @@ class Terms(NamedTuple):
         return jax.ops.segment_sum(values, self.channel, self.counts.shape[0])
 
 
-class Pretrained(NamedTuple):
-    """What a training starts from, and what that took.
-
-    VEGAS grids (n_channels, dim, bins + 1), and factors (n_channels,) of the prior weights.
-    """
-
-    grid: Array
-    factors: Array
-    target_evaluations: Array | int = 0
-    zero_values: Array | int = 0
-    nonfinite_values: Array | int = 0
-
-
-class Madnis(Objective):
+class Madnis(FromGrids):
     """The frame; a subclass is a loss. Memory of the buffer: `buffer_bytes`."""
 
     points_per_channel = FEWEST_POINTS
-
-    @classmethod
-    def resolve(cls, options: TrainingOptions, data: Any) -> TrainingOptions:
-        if not (data is None or isinstance(data, Pretrained)):
-            raise InputError(
-                "this method evaluates f, it does not learn from a sample",
-                key="training.method",
-                found=options.method,
-            )
-        return options
 
     @property
     def _n_channels(self) -> int:
@@ -167,25 +141,6 @@ class Madnis(Objective):
     def _places(self) -> int:
         """Batches that the buffer holds; one if every batch is used once."""
         return self.options.madnis.buffer_batches if self.updates > 1 else 1
-
-    def counters(self) -> Counters:
-        zero = Counters.zero()
-        if self.data is None:
-            return zero
-        return zero._replace(
-            target_evaluations=jnp.asarray(self.data.target_evaluations, jnp.int64),
-            zero_values=jnp.asarray(self.data.zero_values, jnp.int64),
-            nonfinite_values=jnp.asarray(self.data.nonfinite_values, jnp.int64),
-        )
-
-    def start(self, params: Params) -> Params:
-        """With the VEGAS grids and the factors in their places."""
-        if self.data is None:
-            return params
-        grid, factors = jnp.asarray(self.data.grid), jnp.asarray(self.data.factors)
-        if not isinstance(self.surrogate, MultiChannel):
-            return params._replace(grid=grid[0])
-        return params._replace(grid=grid, factors=factors)
 
     def init(self) -> MadnisMemory:
         n, n_channels = self.options.batch_size, self._n_channels
@@ -213,17 +168,12 @@ class Madnis(Objective):
         values = values_in_channels(self.target, u, channel)
         return Points(u, channel, values.log_f, log_q, values.log_prior, values.features)
 
-    def _active(self, params: Params) -> Array:
-        if isinstance(self.surrogate, MultiChannel):
-            return (params.factors > 0.0).astype(float)
-        return jnp.ones(1)
-
     def observe(
         self, params: Params, memory: MadnisMemory, tally: Tally, key: Array
     ) -> tuple[MadnisMemory, Tally]:
         """One batch of fresh points: the only place where f is evaluated."""
         n, madnis = self.options.batch_size, self.options.madnis
-        active = self._active(params)
+        active = self.active(params)
         p = shares(memory.statistics, active, madnis.uniform_fraction, madnis.stratified)
         counts = allot(p, active, n)
         channel = channels_of(counts, n)
@@ -261,21 +211,8 @@ class Madnis(Objective):
         return MadnisMemory(statistics, ring, jnp.zeros_like(memory.turn), memory.steps + 1), tally
 
     def revise(self, params: Params, memory: MadnisMemory) -> Params:
-        """Drops channels: from half of the training on those with too small a share of I.
-
-        The largest one of each component stays. A channel that is dropped stays dropped; the others
-        of its component take its weight over (`channel_weights.log_alpha`), so that the integral is
-        the same.
-        """
-        if not isinstance(self.surrogate, MultiChannel) or not self.surrogate.drop_below:
-            return params
-        integrals = memory.statistics.integrals * self._active(params)
-        share = integrals / jnp.maximum(jnp.sum(integrals), jnp.finfo(integrals.dtype).tiny)
-        owners = np.array(getattr(self.target, "owners", (0,) * self._n_channels))
-        largest = jax.ops.segment_max(share, owners, int(owners.max()) + 1)[owners]
-        small = (share < self.surrogate.drop_below) & (share < largest)
-        late = 2 * memory.steps > self.options.steps
-        return params._replace(factors=jnp.where(late & small, 0.0, params.factors))
+        """Drops channels with too small a share of I."""
+        return self.without_small_channels(params, memory.statistics.integrals, memory.steps)
 
     def batch(self, memory: MadnisMemory, key: Array) -> MadnisBatch:
         """The fresh batch first, then any of the buffer."""

@@ -138,14 +138,22 @@ def channels_in_turn(target: Target, n: int) -> Array:
     return jnp.arange(n) % n_channels_of(target)
 
 
-def density_of(target: Target, channel: Array | int) -> Callable[[Array], Array]:
-    """log(alpha_i f_i) at points u (n, dim) of the channels (n,), at the prior weights alpha_i."""
+def density_of(
+    target: Target, channel: Array | int, surrogate: Any = None, params: Params = ()
+) -> Callable[[Array], Array]:
+    """log(alpha_i f_i) at points u (n, dim) of the channels (n,).
+
+    With the weights alpha_i of a surrogate with its parameters, or those of the prior.
+    """
     if n_channels_of(target) == 1:
         return target.log_density
 
     def log_density(u: Array) -> Array:
         values = values_in_channels(target, u, channel)
-        return values.log_f + own(values.log_prior, channel)
+        weights = values.log_prior
+        if surrogate is not None:
+            weights = in_channels(surrogate).log_alpha(params, weights, values.features)
+        return values.log_f + own(weights, channel)
 
     return log_density
 
@@ -161,7 +169,8 @@ def evaluate(
 
     Of several channels f is alpha_i f_i and q is q_i, each row in its channel (n,).
     """
-    log_p, grad_p, faults = clean(*value_and_gradient(density_of(target, channel), u))
+    log_density = density_of(target, channel, surrogate, params)
+    log_p, grad_p, faults = clean(*value_and_gradient(log_density, u))
     log_prob = in_channels(surrogate).log_prob
     log_q, grad_q = value_and_gradient(lambda u: log_prob(params, u, channel), u)
     log_q, grad_q, _ = clean(log_q, grad_q)

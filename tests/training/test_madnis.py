@@ -14,8 +14,9 @@ from fabgen.card import MadnisOptions, TrainingOptions, card_from_table
 from fabgen.surrogate import ChannelWeights, Flow, MultiChannel, Uniform
 from fabgen.training import Checkpointer, train
 from fabgen.training.counters import Tally
+from fabgen.training.from_grids import Pretrained
 from fabgen.training.kl import WeightedKl
-from fabgen.training.madnis import MadnisBatch, Points, Pretrained
+from fabgen.training.madnis import MadnisBatch, Points
 from fabgen.training.stratification import (
     Statistics,
     allot,
