@@ -138,14 +138,21 @@ def _of_others(survey: Survey, others: Sequence[Estimate]) -> Iterator[Doubt]:
 def _of_reference(survey: Survey, reference: Reference) -> Iterator[Doubt]:
     metrics, sums = survey.metrics, survey.sums
     log_rare = math.log(max(RARE * metrics.n, 10.0) * sums.mean) + sums.log_max
-    there = reference.share_above(log_rare)
-    own = _share_above(sums, log_rare)
-    missed = there.value - own
+    if reference.partial:
+        integral, error = reference.integral_above(log_rare)
+        there, error = integral / metrics.integral, error / metrics.integral
+    else:
+        share = reference.share_above(log_rare)
+        there, error = share.value, share.error
+    missed = there - _share_above(sums, log_rare)
     relative = metrics.integral_error / metrics.integral
-    if missed > max(2.0 * relative, MISSED * there.error):
+    if missed > max(2.0 * relative, MISSED * error):
+        # What a partial one has found comes on top of what the surrogate has.
+        share_missed = missed / (1.0 + missed) if reference.partial else missed
         yield Doubt(
-            f"{_percent(missed)} of the integral lies where the surrogate hardly draws points",
-            (missed + there.error) * metrics.integral,
+            f"{_percent(share_missed)} of the integral lies where the surrogate hardly draws "
+            "points",
+            (missed + error) * metrics.integral,
         )
 
 
