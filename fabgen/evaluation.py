@@ -122,7 +122,7 @@ def _search(
         found, calls = search_sampler(
             session, key, starts, trained.surrogate, trained.params, shares
         )
-    n = -(-session.card.evaluation.samples // _PART)
+    n = max(-(-session.card.evaluation.samples // _PART), found.block)
     calls += -(-n // found.block) * found.block
     try:
         return _survey(session, "search", found, SEARCH_POINTS, reference, n), calls

@@ -138,19 +138,20 @@ def _of_others(survey: Survey, others: Sequence[Estimate]) -> Iterator[Doubt]:
 def _of_reference(survey: Survey, reference: Reference) -> Iterator[Doubt]:
     metrics, sums = survey.metrics, survey.sums
     log_rare = math.log(max(RARE * metrics.n, 10.0) * sums.mean) + sums.log_max
-    if reference.partial:
-        integral, error = reference.integral_above(log_rare)
-        there, error = integral / metrics.integral, error / metrics.integral
-    else:
-        share = reference.share_above(log_rare)
-        there, error = share.value, share.error
-    missed = there - _share_above(sums, log_rare)
+    own = _share_above(sums, log_rare)
     relative = metrics.integral_error / metrics.integral
+    if reference.partial:
+        # What it has found comes on top of what the sample has.
+        found, error = (part / metrics.integral for part in reference.integral_above(log_rare))
+        missed = found - own
+        share, where = missed / (1.0 + missed), "in peaks found by a search, "
+    else:
+        there = reference.share_above(log_rare)
+        missed = share = there.value - own
+        error, where = there.error, ""
     if missed > max(2.0 * relative, MISSED * error):
-        # What a partial one has found comes on top of what the surrogate has.
-        share_missed = missed / (1.0 + missed) if reference.partial else missed
         yield Doubt(
-            f"{_percent(share_missed)} of the integral lies where the surrogate hardly draws "
+            f"{_percent(share)} of the integral lies {where}where the surrogate hardly draws "
             "points",
             (missed + error) * metrics.integral,
         )
@@ -178,4 +179,5 @@ def _share_above(sums: WeightSum, log_weight: float) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100.0 * share:.2g} %"
+    percent = 100.0 * share
+    return f"{percent:.0f} %" if percent >= 99.5 else f"{percent:.2g} %"

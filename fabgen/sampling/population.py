@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from fabgen.sampling.reference import Points
+from fabgen.sampling.reference import BEST_POINTS, Points
 from fabgen.sampling.sampler import DEFAULT_BLOCK
 from fabgen.surrogate.gaussians import (
     Gaussians,
@@ -45,6 +45,8 @@ _EQUAL_STARTS = 256.0
 #: one before, since no estimate may be singular.
 _DIAGONAL = 0.5
 _BEFORE = 0.01
+#: Width of a Gaussian that has met nothing, over the one before.
+_NARROWER = 0.25
 #: No more rounds when so many of the Gaussians take all of the weights.
 _DONE = 0.9
 #: Share of the uniform density in the mixture: no weight is larger than by 1/share of the untrained
@@ -71,9 +73,8 @@ def adapted(
     number = np.repeat(np.arange(GAUSSIANS), DEFAULT_BLOCK // GAUSSIANS)
     channel = population.channel[number]
     for i in range(rounds):
-        x = _drawn(population, jax.random.fold_in(key, i))
-        u = cube_point(x.reshape(-1, x.shape[-1]))
-        population, beta = _improved(population, x, log_f(u, channel).reshape(GAUSSIANS, -1))
+        u, z = _drawn(population, jax.random.fold_in(key, i))
+        population, beta = _improved(population, z, log_f(u, channel))
         if np.mean(np.asarray(beta) >= 1.0) >= _DONE:
             return population, (i + 1) * DEFAULT_BLOCK
     return population, rounds * DEFAULT_BLOCK
@@ -86,67 +87,90 @@ def mixture(
 
     Those that found more have a larger share, but no few of them have all.
     """
-    log_integral = np.asarray(population.log_integral)
-    best = np.max(log_integral)
-    found = log_integral - best if math.isfinite(best) else np.zeros(GAUSSIANS)
-    weights = np.exp(np.asarray(_tempered(found[None], GAUSSIANS / 2.0))[0] * found)
-    shares = np.zeros((n_channels, GAUSSIANS + 1))
-    shares[np.asarray(population.channel), np.arange(GAUSSIANS)] = weights / weights.sum()
-    shares *= 1.0 - _UNIFORM
-    shares[:, -1] = _UNIFORM / n_channels
+    params, shares = _mixed(population, n_channels)
+    surrogate = Gaussians(population.mean.shape[1], GAUSSIANS + 1, n_channels)
+    return surrogate, params, tuple(np.asarray(shares).tolist())
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _mixed(population: Population, n_channels: int) -> tuple[GaussiansParams, jax.Array]:
+    found = population.log_integral[None]
+    found = jnp.where(jnp.any(jnp.isfinite(found)), found, 0.0)
+    weights = jax.nn.softmax(_tempered(found, GAUSSIANS / 2.0) * found[0])
+    shares = jnp.zeros((n_channels, GAUSSIANS + 1))
+    shares = shares.at[population.channel, jnp.arange(GAUSSIANS)].set((1.0 - _UNIFORM) * weights)
+    shares = shares.at[:, -1].set(_UNIFORM / n_channels)
     of_channels = shares.sum(axis=1)
     dim = population.mean.shape[1]
-    with np.errstate(divide="ignore"):
-        log_share = np.log(shares / of_channels[:, None])
     params = GaussiansParams(
         jnp.concatenate([population.mean, jnp.zeros((1, dim))]),
         jnp.concatenate([population.factor, jnp.eye(dim)[None]]),
-        jnp.asarray(log_share),
+        jnp.log(shares / of_channels[:, None]),
     )
-    return Gaussians(dim, GAUSSIANS + 1, n_channels), params, tuple(of_channels.tolist())
+    return params, of_channels
 
 
 def _started(starts: Points, key: jax.Array) -> Population:
     """Gaussians around points that differ where there are enough: half of them from the best ones,
     the others from all."""
     size = len(starts.log_part)
-    beta = _tempered(starts.log_part[None], min(_EQUAL_STARTS, size / 2.0))
-    noise = np.asarray(jax.random.gumbel(key, (2, size)))
-    best = np.argsort(-(np.asarray(beta)[0] * starts.log_part + noise[0]))
-    others = np.argsort(-noise[1])
+    filled = np.arange(max(size, BEST_POINTS)) % size  # one compiled shape
+    u, channel, log_part = (column[filled] for column in starts)
+    return _around(u, channel, np.where(np.arange(len(filled)) < size, log_part, -np.inf), key)
+
+
+@jax.jit
+def _around(
+    u: NDArray[np.float64],
+    channel: NDArray[np.int64],
+    log_part: NDArray[np.float64],
+    key: jax.Array,
+) -> Population:
+    """_started at some of the points with log_part above -inf."""
+    known = ~jnp.isneginf(log_part)
+    noise = jax.random.gumbel(key, (2, log_part.shape[0]))
+    beta = _tempered(jnp.asarray(log_part)[None], _EQUAL_STARTS)
+    scores = noise + jnp.where(
+        known, jnp.stack([beta * log_part, jnp.zeros_like(noise[1])]), -jnp.inf
+    )
     half = GAUSSIANS // 2
-    chosen = np.concatenate([best[np.arange(half) % size], others[np.arange(half) % size]])
-    dim = starts.u.shape[1]
+    _, order = jax.lax.top_k(scores, half)
+    chosen = order[:, jnp.arange(half) % jnp.sum(known)].reshape(-1)
+    dim = u.shape[1]
     return Population(
-        normal_point(jnp.asarray(starts.u[chosen])),
+        normal_point(jnp.asarray(u)[chosen]),
         jnp.broadcast_to(_FIRST_WIDTH * jnp.eye(dim), (GAUSSIANS, dim, dim)),
-        jnp.asarray(starts.channel[chosen], jnp.int32),
+        jnp.asarray(channel)[chosen].astype(jnp.int32),
         jnp.zeros(GAUSSIANS),
     )
 
 
 @jax.jit
-def _drawn(population: Population, key: jax.Array) -> jax.Array:
-    """Normal coordinates (GAUSSIANS, points, dim) of the points of a round."""
+def _drawn(population: Population, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The points u (DEFAULT_BLOCK, dim) of a round, and the normal numbers z (n, points, dim) that
+    they come from."""
     n, dim = population.mean.shape
     z = jax.random.normal(key, (n, DEFAULT_BLOCK // n, dim), jnp.float64)
-    return population.mean[:, None] + jnp.einsum("cij,ckj->cki", population.factor, z)
+    return cube_point(_at(population, z).reshape(-1, dim)), z
+
+
+def _at(population: Population, z: jax.Array) -> jax.Array:
+    """Normal coordinates x (n, points, dim) that the Gaussians make of normal numbers."""
+    return population.mean[:, None] + z @ jnp.swapaxes(population.factor, 1, 2)
 
 
 @jax.jit
 def _improved(
-    population: Population, x: jax.Array, log_f: jax.Array
+    population: Population, z: jax.Array, log_f: jax.Array
 ) -> tuple[Population, jax.Array]:
-    """The population after a round with log f (n, points) at x (n, points, dim), and beta (n,).
+    """The population after a round with log f (DEFAULT_BLOCK,) at its points, and beta (n,).
 
-    One that has met no f > 0 stays where it is, with half of the variance.
+    One that has met no f > 0 stays where it is, narrower: f is not 0 where it started.
     """
     mean, factor = population.mean, population.factor
-    z = jax.vmap(
-        lambda factor, shift: jax.scipy.linalg.solve_triangular(factor, shift.T, lower=True).T
-    )(factor, x - mean[:, None])
+    x = _at(population, z)
     log_det = jnp.log(jnp.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-    log_w = log_f + log_normal(x) - log_normal(z) + log_det[:, None]
+    log_w = log_f.reshape(z.shape[:2]) + log_normal(x) - log_normal(z) + log_det[:, None]
     log_w = jnp.where(jnp.isfinite(log_w), log_w, -jnp.inf)
     log_integral = jax.nn.logsumexp(log_w, axis=1) - math.log(x.shape[1])
     largest = jnp.max(log_w, axis=1, keepdims=True)
@@ -155,15 +179,15 @@ def _improved(
     beta = _tempered(log_w, _EQUAL)
     w = jnp.exp(beta[:, None] * log_w)
     w /= w.sum(axis=1, keepdims=True)
-    centre = jnp.einsum("ck,cki->ci", w, x)
+    centre = jnp.sum(w[..., None] * x, axis=1)
     shift = x - centre[:, None]
-    found = jnp.einsum("ck,cki,ckj->cij", w, shift, shift)
+    found = jnp.swapaxes(w[..., None] * shift, 1, 2) @ shift
     found = jnp.where(jnp.eye(x.shape[2], dtype=bool), found, (1.0 - _DIAGONAL) * found)
-    before = jnp.einsum("cij,ckj->cik", factor, factor)
+    before = factor @ jnp.swapaxes(factor, 1, 2)
     equal = 1.0 / jnp.sum(w**2, axis=1)
     known = jnp.minimum(equal / _EQUAL, 1.0) * (1.0 - _BEFORE)
     known = jnp.where(met[:, 0], known, 0.0)[:, None, None]
-    before *= jnp.where(met[:, 0], 1.0, 0.5)[:, None, None]
+    before *= jnp.where(met[:, 0], 1.0, _NARROWER**2)[:, None, None]
     new = Population(
         jnp.where(met, centre, mean),
         jnp.linalg.cholesky(known * found + (1.0 - known) * before),
@@ -173,11 +197,9 @@ def _improved(
     return new, jnp.where(met[:, 0], beta, 0.0)
 
 
-@functools.partial(jax.jit, static_argnums=1)
-def _tempered(log_w: jax.Array | NDArray[np.float64], equal: float) -> jax.Array:
+def _tempered(log_w: jax.Array, equal: float) -> jax.Array:
     """beta (n,), at most 1, for which w^beta, w (n, points), are as good as so many equal weights;
     half of those above zero if these are fewer."""
-    log_w = jnp.asarray(log_w)
 
     def enough(beta: jax.Array) -> jax.Array:
         scaled = jnp.where(jnp.isneginf(log_w), -jnp.inf, beta[:, None] * log_w)
@@ -194,5 +216,5 @@ def _tempered(log_w: jax.Array | NDArray[np.float64], equal: float) -> jax.Array
         return jnp.where(good, middle, low), jnp.where(good, high, middle)
 
     n = log_w.shape[0]
-    low, _ = jax.lax.fori_loop(0, 40, halve, (jnp.full(n, -40.0), jnp.zeros(n)))
+    low, _ = jax.lax.fori_loop(0, 25, halve, (jnp.full(n, -30.0), jnp.zeros(n)))
     return jnp.where(enough(jnp.ones(n)), 1.0, jnp.exp(low))

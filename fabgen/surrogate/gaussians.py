@@ -61,7 +61,7 @@ class Gaussians:
         key, key_component = jax.random.split(key)
         number = jax.random.categorical(key_component, params.log_share[channel])
         z = jax.random.normal(key, (channel.shape[0], self.dim), jnp.float64)
-        x = params.mean[number] + jnp.einsum("nij,nj->ni", params.factor[number], z)
+        x = params.mean[number] + jnp.sum(params.factor[number] * z[:, None], axis=2)
         return cube_point(x), self._log_prob(params, x, channel)
 
     def log_prob(self, params: GaussiansParams, u: jax.Array, channel: Any) -> jax.Array:
@@ -81,13 +81,15 @@ class Gaussians:
         """log q (n,) at normal coordinates x (n, dim)."""
 
         def add(total: jax.Array, component: Any) -> tuple[jax.Array, None]:
-            mean, factor, log_share = component
-            z = jax.scipy.linalg.solve_triangular(factor, (x - mean).T, lower=True).T
-            log_q = log_normal(z) - jnp.log(jnp.diagonal(factor)).sum() + log_share[channel]
+            mean, inverse, log_share = component
+            z = (x - mean) @ inverse.T
+            log_q = log_normal(z) + jnp.log(jnp.diagonal(inverse)).sum() + log_share[channel]
             return jnp.logaddexp(total, log_q), None
 
         start = jnp.full(x.shape[0], -jnp.inf)
-        parts = params.mean, params.factor, params.log_share.T
+        identity = jnp.broadcast_to(jnp.eye(self.dim), params.factor.shape)
+        inverse = jax.scipy.linalg.solve_triangular(params.factor, identity, lower=True)
+        parts = params.mean, inverse, params.log_share.T
         return jax.lax.scan(add, start, parts)[0] - log_normal(x)
 
 
