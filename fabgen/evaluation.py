@@ -12,6 +12,8 @@ from fabgen.session import (
     EVALUATION,
     EXACT,
     PILOT,
+    SEARCH,
+    SEARCH_POINTS,
     UNTRAINED,
     UNTRAINED_PILOT,
     WIDE,
@@ -19,21 +21,22 @@ from fabgen.session import (
     Session,
     Trained,
 )
-from fabgen.untrained import untrained_sampler, wide_sampler
+from fabgen.untrained import search_sampler, untrained_sampler, wide_sampler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fabgen.sampling.doubts import Estimate
     from fabgen.sampling.integrate import Survey
-    from fabgen.sampling.reference import Reference
+    from fabgen.sampling.reference import Points, Reference
     from fabgen.sampling.sampler import WeightedSampler
 
 #: Points of the untrained map, counted as equal weights, that tell enough of a surrogate. Where
-#: cuts or peaks leave it fewer, a wider map around the surrogate tells more.
+#: cuts or peaks leave it fewer, a wider map around the surrogate tells more of its surroundings,
+#: and a search that knows nothing of it more of what lies elsewhere.
 FEWEST_TELLING = 1000.0
 _LONGER = 4
-_WIDE_PART = 4  # the sample of the wider map is so much smaller
+_PART = 4  # the samples of the wider map and of the search are so much smaller
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +87,11 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
             references.append(Reference())
             surveys["a wider map"], more = _wide(session, trained, sampler, references[1])
             calls += more
+            references.append(Reference(partial=True))
+            surveys["a search for peaks"], more = _search(
+                session, trained, sampler, references[0].best, references[2]
+            )
+            calls += more
     found = doubts(survey, references, _others(trained, surveys))
     told = with_error_for(survey, found)
     warnings = tuple(doubt.reason for doubt in found)
@@ -112,10 +120,33 @@ def _wide(
     """The survey of a map around the points of the surrogate; the calls of f."""
     key = session.key(WIDE)
     wide = wide_sampler(session, key, sampler, trained.surrogate, trained.params)
-    n = -(-session.card.evaluation.samples // _WIDE_PART)
+    n = -(-session.card.evaluation.samples // _PART)
     calls = sampler.block + -(-n // wide.block) * wide.block
     try:
         return _survey(session, "compare", wide, WIDE_POINTS, reference, n), calls
+    except FabgenError:
+        return None, calls
+
+
+def _search(
+    session: Session,
+    trained: Trained,
+    sampler: WeightedSampler,
+    starts: Points | None,
+    reference: Reference,
+) -> tuple[Survey | None, int]:
+    """The survey of peaks that are found from points of the untrained map; the calls of f."""
+    if starts is None or not len(starts.log_part):
+        return None, 0
+    key, shares = session.key(SEARCH), sampler.shares
+    with session.watch("evaluate"):
+        found, calls = search_sampler(
+            session, key, starts, trained.surrogate, trained.params, shares
+        )
+    n = max(-(-session.card.evaluation.samples // _PART), found.block)
+    calls += -(-n // found.block) * found.block
+    try:
+        return _survey(session, "search", found, SEARCH_POINTS, reference, n), calls
     except FabgenError:
         return None, calls
 

@@ -11,7 +11,7 @@ from fabgen.session import Session
 if TYPE_CHECKING:
     import jax
 
-    from fabgen.sampling.reference import Witness
+    from fabgen.sampling.reference import Points, Witness
     from fabgen.sampling.sampler import WeightedSampler
 
 
@@ -57,6 +57,46 @@ def wide_sampler(
         drawn_ones = jnp.asarray(np.array(sampler.shares) > 0.0, jnp.float64)
         given = wide.init(key)._replace(grid=borders, factors=drawn_ones)
     return _telling_sampler(session, wide, given, surrogate, params, sampler.shares)
+
+
+def search_sampler(
+    session: Session,
+    key: jax.Array,
+    starts: Points,
+    surrogate: Any,
+    params: Any,
+    shares: tuple[float, ...],
+) -> tuple[WeightedSampler, int]:
+    """The sampler of Gaussians that have climbed f (`sampling.population`); calls of f they took.
+
+    starts: of the untrained map, so that nothing of the surrogate decides where they end. shares
+    (n_channels,): of the channels in the sample of the surrogate. key: of the climb.
+    """
+    import dataclasses
+
+    import jax
+
+    from fabgen.sampling.population import adapted, mixture
+    from fabgen.surrogate import untrained_surrogate
+    from fabgen.surrogate.multichannel import ChannelValues, in_channels, own
+
+    integrand, f = session.integrand, session.channel_values
+    flat = untrained_surrogate(integrand.dim, integrand.n_channels)
+    view: Any = in_channels(flat)
+    flat_params = flat.init(key)
+
+    @jax.jit
+    def weigh(values: ChannelValues, channel: jax.Array) -> jax.Array:
+        log_alpha = view.log_alpha(flat_params, values.log_prior, values.features)
+        return values.log_f + own(log_alpha, channel)
+
+    def log_f(u: jax.Array, channel: jax.Array) -> jax.Array:
+        return weigh(f(u, channel), channel)
+
+    population, calls = adapted(log_f, starts, key)
+    found, found_params, found_shares = mixture(population, integrand.n_channels)
+    sampler = _telling_sampler(session, found, found_params, surrogate, params, shares)
+    return dataclasses.replace(sampler, shares=found_shares), calls
 
 
 def _telling_sampler(

@@ -138,14 +138,22 @@ def _of_others(survey: Survey, others: Sequence[Estimate]) -> Iterator[Doubt]:
 def _of_reference(survey: Survey, reference: Reference) -> Iterator[Doubt]:
     metrics, sums = survey.metrics, survey.sums
     log_rare = math.log(max(RARE * metrics.n, 10.0) * sums.mean) + sums.log_max
-    there = reference.share_above(log_rare)
     own = _share_above(sums, log_rare)
-    missed = there.value - own
     relative = metrics.integral_error / metrics.integral
-    if missed > max(2.0 * relative, MISSED * there.error):
+    if reference.partial:
+        # What it has found comes on top of what the sample has.
+        found, error = (part / metrics.integral for part in reference.integral_above(log_rare))
+        missed = found - own
+        share, where = missed / (1.0 + missed), "in peaks found by a search, "
+    else:
+        there = reference.share_above(log_rare)
+        missed = share = there.value - own
+        error, where = there.error, ""
+    if missed > max(2.0 * relative, MISSED * error):
         yield Doubt(
-            f"{_percent(missed)} of the integral lies where the surrogate hardly draws points",
-            (missed + there.error) * metrics.integral,
+            f"{_percent(share)} of the integral lies {where}where the surrogate hardly draws "
+            "points",
+            (missed + error) * metrics.integral,
         )
 
 
@@ -171,4 +179,5 @@ def _share_above(sums: WeightSum, log_weight: float) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100.0 * share:.2g} %"
+    percent = 100.0 * share
+    return f"{percent:.0f} %" if percent >= 99.5 else f"{percent:.2g} %"

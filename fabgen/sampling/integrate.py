@@ -120,7 +120,7 @@ def integrate(
     parts = [WeightSum()] * sampler.n_channels
     upcoming = sampler(key, 0)
     for i in range(n_blocks):
-        _, log_w, channel, witness = upcoming
+        u, log_w, channel, witness = upcoming
         if i + 1 < n_blocks:
             upcoming = sampler(key, i + 1)  # on its way while the host reads this one
         done = min((i + 1) * sampler.block, n)
@@ -129,7 +129,7 @@ def integrate(
         split = np.array_split(block, 2)
         halves = halves[0] + WeightSum.of(split[0]), halves[1] + WeightSum.of(split[1])
         if reference is not None and witness is not None:
-            reference.add(witness, channel, len(block))
+            reference.add(witness, channel, len(block), u)
         if sampler.n_channels > 1:
             chosen = np.asarray(channel)[: len(block)]
             for k, share in enumerate(sampler.shares):

@@ -8,6 +8,7 @@ would have given them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ Floats = NDArray[np.float64]
 
 #: Points of a reference that are kept: memory does not grow beyond.
 MOST_POINTS = 1_000_000
+#: Those with the largest f/p, whose places are kept, too.
+BEST_POINTS = 4096
 
 
 class Witness(NamedTuple):
@@ -30,17 +33,33 @@ class Witness(NamedTuple):
     log_weight: Array
 
 
+class Points(NamedTuple):
+    """Points u (n, dim) of channels (n,), and log f/p (n,) there."""
+
+    u: Floats
+    channel: NDArray[np.int64]
+    log_part: Floats
+
+
 @dataclass
 class Reference:
-    """The points of a reference so far at which f > 0, and how many all are."""
+    """The points of a reference so far at which f > 0, and how many all are.
+
+    best: those with the largest f/p. partial: the density hardly reaches some of f, so that its
+    points tell how much there is in places, but not which share of all that is.
+    """
 
     n: int = 0
+    partial: bool = False
+    best: Points | None = None
     _parts: list[Floats] = field(default_factory=list)
     _weights: list[Floats] = field(default_factory=list)
     _channels: list[NDArray[np.int64]] = field(default_factory=list)
 
-    def add(self, witness: Witness, channel: ArrayLike, size: int) -> None:
-        """The first `size` points of a block, drawn from the channels (n,)."""
+    def add(
+        self, witness: Witness, channel: ArrayLike, size: int, u: ArrayLike | None = None
+    ) -> None:
+        """The first `size` points of a block, drawn from the channels (n,), and where they are."""
         if self.n >= MOST_POINTS:
             return
         part, weight = (np.asarray(column, float)[:size] for column in witness)
@@ -49,6 +68,17 @@ class Reference:
         self._parts.append(part[kept])
         self._weights.append(weight[kept])
         self._channels.append(np.asarray(channel, np.int64)[:size][kept])
+        if u is not None:
+            self._keep_best(np.asarray(u)[:size][kept])
+
+    def _keep_best(self, u: Floats) -> None:
+        """The best of those so far and of the last block, at u (n, dim)."""
+        found = Points(u, self._channels[-1], self._parts[-1])
+        if self.best is not None:
+            both = [np.concatenate(pair) for pair in zip(self.best, found, strict=True)]
+            found = Points(*both)
+        order = np.argsort(-found.log_part, kind="stable")[:BEST_POINTS]
+        self.best = Points(found.u[order], found.channel[order], found.log_part[order])
 
     @property
     def points(self) -> float:
@@ -61,6 +91,14 @@ class Reference:
         log_part = np.concatenate([*self._parts, np.empty(0)])
         above = np.concatenate([*self._weights, np.empty(0)]) > log_weight
         return Share.of(log_part, above)
+
+    def integral_above(self, log_weight: float) -> tuple[float, float]:
+        """The integral at points to which the surrogate gives a larger weight, and its error."""
+        parts = np.exp(np.concatenate([*self._parts, np.empty(0)]))
+        above = parts[np.concatenate([*self._weights, np.empty(0)]) > log_weight]
+        n = max(self.n, 1)
+        mean, square = np.sum(above) / n, np.sum(above**2) / n
+        return float(mean), math.sqrt(max(square - mean**2, 0.0) / n)
 
     def of_channels(self, n_channels: int) -> tuple[Floats, Floats]:
         """The integral of alpha_i f_i of every channel, and its error."""

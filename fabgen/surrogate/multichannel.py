@@ -18,6 +18,7 @@ from fabgen.surrogate.axis_grid import from_grid, to_grid, uniform_grid
 from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.channel_weights import ChannelWeights, log_alpha
 from fabgen.surrogate.flow import Flow
+from fabgen.surrogate.gaussians import Gaussians
 from fabgen.surrogate.uniform import Uniform
 
 #: Channels are indices into the parameters here.
@@ -187,12 +188,13 @@ class OneChannel:
         return jnp.zeros_like(log_prior)
 
 
-AnyChannels = MultiChannel | OneChannel
+AnyChannels = MultiChannel | OneChannel | Gaussians
 
 
 def in_channels(surrogate: Any) -> AnyChannels:
     """The surrogate with a channel in every call."""
-    return surrogate if isinstance(surrogate, MultiChannel) else OneChannel(surrogate)
+    several = isinstance(surrogate, MultiChannel | Gaussians)
+    return surrogate if several else OneChannel(surrogate)
 
 
 class ChannelValues(NamedTuple):

@@ -11,7 +11,7 @@ import pytest
 from fabgen.metrics import WeightSum
 from fabgen.sampling.doubts import Estimate, doubts, with_error_for
 from fabgen.sampling.integrate import ChannelSurvey, survey
-from fabgen.sampling.reference import Reference, Witness
+from fabgen.sampling.reference import BEST_POINTS, Reference, Witness
 
 N = 100_000
 
@@ -33,8 +33,8 @@ def random(seed=1):
     return np.random.default_rng(seed)
 
 
-def reference_of(parts, weights):
-    reference = Reference()
+def reference_of(parts, weights, partial=False):
+    reference = Reference(partial=partial)
     reference.add(Witness(np.log(parts), np.log(weights)), np.zeros(len(parts)), len(parts))
     return reference
 
@@ -141,6 +141,39 @@ def test_a_reference_keeps_points_with_f_above_zero_and_counts_all():
     integrals, errors = reference.of_channels(3)
     np.testing.assert_allclose(integrals, [0.0, 1 / 3, 1 / 3])
     np.testing.assert_allclose(errors[1:], np.sqrt((1 / 3 - 1 / 9) / 3))
+
+
+def test_peaks_of_a_search_are_told_and_covered():
+    """The surrogate has an eighth of f, and e^-30 of its points in the rest."""
+    found = survey_of(0.125 * (1.0 + 0.1 * random().random(N)))
+    parts = random(2).random(2000)
+    parts *= 0.92 / parts.mean()  # all of the rest, and half of what the surrogate has
+    weights = np.where(np.arange(2000) % 20 == 0, 0.1, math.exp(30.0))
+    (doubt,) = doubts(found, [reference_of(parts, weights, partial=True)])
+    assert doubt.reason.startswith("87 % of the integral lies in peaks found by a search")
+    assert 0.85 < doubt.error < 0.95
+    # A search that has found only a bit of f where the surrogate draws no points: it is the bit
+    # that is missed, not the integral.
+    (doubt,) = doubts(found, [reference_of(1e-2 * parts, weights, partial=True)])
+    assert doubt.error == pytest.approx(0.0087 + 0.0001, rel=0.1)
+    assert doubts(found, [reference_of(1e-5 * parts, weights, partial=True)]) == ()
+    # Nor does one whose weights vary so much that a few of them make all of it.
+    few = np.where(np.arange(2000) < 5, 400.0, 0.0)
+    with np.errstate(divide="ignore"):
+        assert doubts(found, [reference_of(few, weights, partial=True)]) == ()
+
+
+def test_a_reference_keeps_the_places_of_its_best_points():
+    reference = Reference()
+    random_numbers = random(4)
+    blocks = [random_numbers.normal(size=3000) for _ in range(3)]
+    for block in blocks:
+        u = np.stack([block, 2.0 * block], axis=1)
+        reference.add(Witness(block, block), np.zeros(3000), 2500, u)
+    log_part = np.concatenate([block[:2500] for block in blocks])
+    best = np.sort(log_part)[::-1][:BEST_POINTS]
+    np.testing.assert_array_equal(reference.best.log_part, best)
+    np.testing.assert_array_equal(reference.best.u, np.stack([best, 2.0 * best], axis=1))
 
 
 def test_a_channel_that_misses_its_part_is_told_and_covered():
