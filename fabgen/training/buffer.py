@@ -156,7 +156,8 @@ def law(buffer: Buffer, n: int, n_channels: int = 1, *, even: float, tempered: b
         lowest = jax.lax.fori_loop(0, _HALVINGS, halve, (jnp.zeros(()), one))[0]
         exponent = jnp.where(size >= n, one, lowest)
     t = jnp.exp(jnp.where(jnp.isfinite(log_t), exponent * log_t, -jnp.inf))
-    log_mean = jnp.log(jnp.maximum(jnp.sum(t), tiny) / filled)
+    total = jnp.sum(t)
+    log_mean = jnp.log(jnp.where(total > 0.0, total, 1.0) / filled)
     efficiency = size / filled
     return Law(log_unit, sizes, log_mean, exponent, efficiency, even * efficiency)
 

@@ -10,7 +10,7 @@ import pytest
 from fabgen.card import FabOptions, TrainingOptions
 from fabgen.surrogate import Flow
 from fabgen.training import train
-from fabgen.training.buffer import Draw
+from fabgen.training.buffer import Draw, Entries, Law
 from fabgen.training.counters import Tally
 from fabgen.training.fab import Fab, FabBatch
 from fabgen.training.fab_nobuffer import FabNoBuffer, PassMemory
@@ -54,10 +54,14 @@ def gradient(objective):
 
 
 def test_loss_of_the_buffer_clips_the_correction_and_leaves_empty_places_out(toys):
-    objective = Fab(PowerTarget(), PowerSurrogate(), toys.options(fab={"weight_clip": 2.0}))
+    fab = {"weight_clip": 2.0, "tempered": False}
+    objective = Fab(PowerTarget(), PowerSurrogate(), toys.options(fab=fab))
     u = np.asarray([[0.5], [0.8], [0.3]])
     log_q_old = np.asarray([np.log(1.5), np.log(4.0), 0.0])  # corrections 1.5 and 4 -> 2
-    batch = FabBatch(Draw(np.arange(3), u, np.asarray([0.0, 0.0, -np.inf]), log_q_old))
+    entries = Entries(u, np.zeros(3), log_q_old, np.full(3, np.inf))
+    draw = Draw(np.arange(3), entries, np.ones(3), np.ones(3), np.asarray([True, True, False]))
+    law = Law(0.0, np.ones(1), 0.0, 1.0, 1.0, 0.0)
+    batch = FabBatch(draw, law, (), False)
     (loss, (log_q, _)), slope = gradient(objective)(1.0, batch)
     np.testing.assert_allclose(loss, 0.0, atol=1e-12)  # log q = 0 for a = 1
     np.testing.assert_allclose(log_q, 0.0, atol=1e-12)
@@ -65,6 +69,137 @@ def test_loss_of_the_buffer_clips_the_correction_and_leaves_empty_places_out(toy
     np.testing.assert_allclose(
         slope, -(1.5 * (1 + np.log(0.5)) + 2.0 * (1 + np.log(0.8))) / 2.0, rtol=1e-12
     )
+
+
+#: The present a, and those of the surrogates that filled the buffer; the target is u^2.
+NOW, EARLIER = 2.0, (1.5, 1.8)
+
+
+def slopes_of_the_buffer(toys, cut=0.0, n=1500, **fab):
+    """Gradients in a at NOW of single batches, from a buffer of points of earlier surrogates."""
+    target = PowerTarget()
+    target.cut = cut
+    fab = {"intermediate": 0, "buffer_batches": 16} | fab
+    objective = Fab(target, PowerSurrogate(), toys.options(batch_size=128, fab=fab))
+
+    def slope(key):
+        def observe(memory, given):
+            return objective.observe(given[0], memory, Tally.zero(), given[1])[0], None
+
+        fill_key, draw_key = jax.random.split(key)
+        earlier = jnp.asarray(EARLIER * 8)
+        keys = jax.random.split(fill_key, 16)
+        memory, _ = jax.lax.scan(observe, objective.init(), (earlier, keys))
+        batch = objective.batch(memory, draw_key)
+        return jax.grad(lambda a: objective.loss(a, batch, Tally.zero())[0])(NOW)
+
+    keys = jax.random.split(jax.random.key(5), n)
+    found = np.asarray(jax.jit(lambda keys: jax.lax.map(slope, keys, batch_size=100))(keys))
+    return found.mean(), found.std() / np.sqrt(n)
+
+
+def test_the_buffer_without_annealing_has_the_gradient_of_the_closed_form(toys):
+    """-<t rho log q> with t towards p^2/q_old, of mean 1: the slope of int p^2/q over its value.
+
+    int u^4/(a u^(a-1)) = 1/(a (6 - a)); the mean weight t is that towards the earlier surrogates.
+    """
+    exact = (1.0 / (6.0 - NOW) - 1.0 / NOW) / (NOW * (6.0 - NOW))
+    unit = np.mean([1.0 / (a * (6.0 - a)) for a in EARLIER])
+    for even in (0.0, 0.5):
+        mean, error = slopes_of_the_buffer(toys, even_draws=even)
+        assert error < 0.02 * abs(exact / unit)
+        assert abs(mean - exact / unit) < 4.0 * error + 0.01 * abs(exact / unit), (even, mean)
+
+
+def test_under_a_cut_the_score_of_the_zeros_is_part_of_the_sum(toys):
+    """Without the points with f = 0 the score would not be zero on average."""
+    cut = 0.4
+    u = cut + (1.0 - cut) * (np.arange(20_000) + 0.5) / 20_000
+
+    def second_moment(a):
+        return np.mean(u**4 / (a * u ** (a - 1.0))) * (1.0 - cut)
+
+    step = 1e-5
+    exact = (second_moment(NOW + step) - second_moment(NOW - step)) / (2.0 * step)
+    unit = np.mean([second_moment(a) for a in EARLIER])
+    mean, error = slopes_of_the_buffer(toys, cut=cut, even_draws=0.5)
+    assert error < 0.02 * abs(exact / unit)
+    assert abs(mean - exact / unit) < 4.0 * error + 0.01 * abs(exact / unit)
+
+
+@pytest.mark.parametrize("fresh_loss", ["none", "rkld"])
+def test_no_batch_moves_a_perfect_surrogate(toys, fresh_loss):
+    for even, quiet in ((0.0, False), (0.5, True)):
+        fab = {"intermediate": 0, "even_draws": even, "fresh_loss": fresh_loss}
+        objective = Fab(PowerTarget(), PowerSurrogate(), toys.options(fab=fab))
+
+        @jax.jit
+        def slopes(key, objective=objective):
+            memory, _ = objective.observe(3.0, objective.init(), Tally.zero(), key)
+            found = []
+            for turn in range(2):
+                batch = objective.batch(memory._replace(turn=jnp.asarray(turn)), key)
+                found.append(
+                    jax.grad(lambda a: objective.loss(a, batch, Tally.zero())[0])(3.0)  # noqa: B023
+                )
+            return jnp.stack(found)
+
+        of_fresh, of_buffer = np.abs(slopes(jax.random.key(1)))
+        assert (of_buffer < 1e-9) == quiet
+        if fresh_loss == "rkld":
+            assert of_fresh < 1e-9
+
+
+def test_without_annealing_and_fresh_loss_no_gradient_of_f_is_taken(toys):
+    class NoGradient(PowerTarget):
+        def log_density(self, u):
+            @jax.custom_jvp
+            def log_f(u):
+                return super(NoGradient, self).log_density(u)
+
+            @log_f.defjvp
+            def _(primals, tangents):
+                raise AssertionError("f was differentiated")
+
+            return log_f(u)
+
+    options = toys.options(fab={"intermediate": 0}, steps=3)
+    result = train(NoGradient(), PowerSurrogate(), options)
+    assert result.counters["target_evaluations"] == 64 * 5
+    assert result.counters["gradient_evaluations"] == 0
+    with pytest.raises(AssertionError, match="differentiated"):
+        train(NoGradient(), PowerSurrogate(), toys.options(fab={"fresh_loss": "rkld"}, steps=3))
+
+
+def test_the_fresh_loss_is_that_of_rkld(toys):
+    """The same points, values and gradient as one step of rkld with their key, none anew."""
+    options = toys.options(fab={"intermediate": 0, "fresh_loss": "rkld", "tempered": False})
+    objective = Fab(PowerTarget(), PowerSurrogate(), options)
+    key = jax.random.key(2)
+    memory, tally = objective.observe(2.0, objective.init(), Tally.zero(), key)
+    assert int(tally.counters.target_evaluations) == 64
+    batch = objective.batch(memory, key)
+    assert batch.is_fresh
+    (loss, (log_r, after)), slope = gradient(objective)(2.0, batch)
+    assert int(after.counters.target_evaluations) == 0
+    assert np.all(np.isneginf(log_r))  # nothing of the buffer is adjusted
+    rkld = ReverseKl(PowerTarget(), PowerSurrogate(), options)
+    (expected, _), slope_of_rkld = gradient(rkld)(2.0, jax.random.split(key)[0])
+    np.testing.assert_allclose((loss, slope), (expected, slope_of_rkld), rtol=1e-12)
+
+
+def test_annealed_starts_give_the_same_fresh_loss(toys):
+    """Their values come from the first stage of the annealing: f is not evaluated again."""
+    values = []
+    for intermediate in (0, 2):
+        fab = {"intermediate": intermediate, "fresh_loss": "rkld", "tempered": False}
+        objective = Fab(PowerTarget(), PowerSurrogate(), toys.options(fab=fab))
+        memory, _ = jax.jit(objective.observe)(
+            2.0, objective.init(), Tally.zero(), jax.random.key(2)
+        )
+        values.append(memory.fresh.values)
+    np.testing.assert_allclose(values[0].log_p, values[1].log_p, rtol=1e-12)
+    np.testing.assert_allclose(values[0].gradient, values[1].gradient, rtol=1e-12)
 
 
 def test_loss_without_buffer_normalizes_its_weights(toys):

@@ -14,6 +14,7 @@ from fabgen.card import MadnisOptions, TrainingOptions, card_from_table
 from fabgen.surrogate import ChannelWeights, Flow, MultiChannel, Uniform
 from fabgen.training import Checkpointer, train
 from fabgen.training.counters import Tally
+from fabgen.training.fab import Fab
 from fabgen.training.from_grids import Pretrained
 from fabgen.training.kl import WeightedKl
 from fabgen.training.madnis import MadnisBatch, Points
@@ -169,6 +170,77 @@ def test_gradients_are_those_of_the_integrals(toys, params, method):
         mean, error = found.mean(axis=0), found.std(axis=0) / np.sqrt(len(found))
         assert np.max(np.abs(expected)) > 0.1
         assert np.all(np.abs(mean - expected) < 4.5 * error + 1e-4), (old, mean, expected, error)
+
+
+def exact_fab(params):
+    """log of (sum S_i)^2, S_i^2 = int p_i^2/q_i."""
+    _, second, _ = exact_terms(params)
+    return 2.0 * jnp.log(jnp.sum(jnp.sqrt(second)))
+
+
+def fab_gradients(toys, params, old, *, even, keys, **fab):
+    """Gradients (n, n_params) of single batches, from a buffer of points of older densities."""
+    fab = {"intermediate": 0, "even_draws": even, "buffer_batches": 16} | fab
+    options = toys.options(method="fab", batch_size=64, fab=fab)
+    objective = Fab(TwoPowers(), SURROGATE, options)
+    params = jax.tree.map(jnp.asarray, params)
+
+    def gradient(key):
+        def observe_one(memory, key):
+            drawn_with = params._replace(density=jnp.asarray(old))
+            return objective.observe(drawn_with, memory, Tally.zero(), key)[0], None
+
+        fill_key, *draw_keys = jax.random.split(key, 5)
+        memory, _ = jax.lax.scan(observe_one, objective.init(), jax.random.split(fill_key, 16))
+        for key in draw_keys[:-1]:  # weights towards the present densities
+            batch = objective.batch(memory, key)
+            _, (log_r, _) = objective.loss(params, batch, Tally.zero())
+            memory = objective.absorb(memory, batch, log_r)
+        batch = objective.batch(memory, draw_keys[-1])
+        slope = jax.grad(lambda p: objective.loss(p, batch, Tally.zero())[0])(params)
+        return jax.flatten_util.ravel_pytree((slope.density, slope.weights))[0]
+
+    return np.asarray(jax.jit(lambda keys: jax.lax.map(gradient, keys, batch_size=100))(keys))
+
+
+@pytest.mark.parametrize("even", [0.0, 0.5])
+def test_fab_of_several_channels_follows_the_square_of_the_sum_of_roots(toys, params, even):
+    keys = jax.random.split(jax.random.key(4), 3000)
+    found = fab_gradients(toys, params, [1.4, 2.2], even=even, keys=keys)
+    slope = jax.jit(jax.grad(exact_fab))(jax.tree.map(jnp.asarray, params))
+    exact = np.asarray(jax.flatten_util.ravel_pytree((slope.density, slope.weights))[0])
+    mean, error = found.mean(axis=0), found.std(axis=0) / np.sqrt(len(found))
+    assert np.max(np.abs(exact)) > 0.1
+    # The sizes S_i are those of the thousand points of the buffer.
+    assert np.all(np.abs(mean - exact) < 4.5 * error + 0.01 * np.max(np.abs(exact))), (mean, exact)
+
+
+def test_no_batch_of_fab_moves_perfect_channels(toys, params):
+    """alpha = 1/2 for both: x and x^2 of f are no products, so f is that of one power here."""
+
+    class OnePower(TwoPowers):
+        def point(self, u, channel):
+            point = super().point(u, channel)
+            half = jnp.full_like(point.log_prior, jnp.log(0.5))
+            return dataclasses.replace(point, log_f=jnp.log(3.0 * u[:, 0] ** 2), log_prior=half)
+
+    flat = SURROGATE.init(jax.random.key(0))._replace(density=jnp.asarray([3.0, 3.0]))
+    for even, most in ((0.0, np.inf), (0.5, 1e-9)):
+        options = toys.options(
+            method="fab", fab={"intermediate": 0, "even_draws": even, "weight_clip": 1e9}
+        )
+        objective = Fab(OnePower(), SURROGATE, options)
+
+        @jax.jit
+        def slope(key, objective=objective):
+            memory, _ = objective.observe(flat, objective.init(), Tally.zero(), key)
+            batch = objective.batch(memory, key)
+            slope = jax.grad(lambda p: objective.loss(p, batch, Tally.zero())[0])(flat)
+            return jax.flatten_util.ravel_pytree((slope.density, slope.weights))[0]
+
+        largest = np.max(np.abs(slope(jax.random.key(1))))
+        assert largest > 1e-3 or even > 0.0
+        assert largest < most
 
 
 def test_the_running_figures_of_a_batch_are_those_of_the_others(toys, params):
