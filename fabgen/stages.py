@@ -37,7 +37,7 @@ def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
         surrogate = surrogate_of(session.card, session.integrand)
     trains = has_training(session.card, session.integrand)
     if trains:
-        starts = pretrains(session.card)
+        starts = pretrains(session.card, session.integrand.n_channels)
         return train_flow(
             session, surrogate, session.card, lambda: channel_grids(session) if starts else None
         )

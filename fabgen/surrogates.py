@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card, dump_card
 from fabgen.card.auto import is_automatic
-from fabgen.card.channels import MADNIS_METHODS
+from fabgen.card.channels import MADNIS_METHODS, WEIGHT_METHODS
 from fabgen.card.messages import placed
 from fabgen.errors import InputError
 
@@ -27,14 +27,14 @@ def surrogate_of(card: Card, integrand: AnyIntegrand) -> Any:
         integrand.n_features,
         card.surrogate,
         card.channels,
-        trained_weights=card.training.method in MADNIS_METHODS,
-        grids=pretrains(card),
+        trained_weights=card.training.method in WEIGHT_METHODS,
+        grids=pretrains(card, integrand.n_channels),
     )
 
 
 def has_training(card: Card, integrand: AnyIntegrand) -> bool:
     """Whether there is anything to train: a flow, a grid, or the weights of several channels."""
-    weights = card.channels.trained_weights and card.training.method in MADNIS_METHODS
+    weights = card.channels.trained_weights and card.training.method in WEIGHT_METHODS
     return card.surrogate.kind != "uniform" or (weights and integrand.n_channels > 1)
 
 
@@ -54,10 +54,11 @@ def check_training(card: Card, integrand: AnyIntegrand) -> None:
         raise placed(error, card) from None
 
 
-def pretrains(card: Card) -> bool:
+def pretrains(card: Card, n_channels: int) -> bool:
     """Whether the flows start from VEGAS grids."""
-    madnis = card.training.method in MADNIS_METHODS
-    return madnis and card.training.madnis.vegas_pretraining and card.surrogate.kind == "flow"
+    methods = WEIGHT_METHODS if n_channels > 1 else MADNIS_METHODS
+    wanted = card.training.method in methods and card.training.madnis.vegas_pretraining
+    return wanted and card.surrogate.kind == "flow"
 
 
 def describe_training(card: Card) -> dict[str, str]:

@@ -248,7 +248,7 @@ class _Automatic:
             )
 
         def start() -> Any:
-            has_grids = pretrains(card) and len(choice.candidates) > 1
+            has_grids = pretrains(card, session.integrand.n_channels) and len(choice.candidates) > 1
             if not has_grids:
                 return None
             # The choice has counted these already.

@@ -13,6 +13,8 @@ from fabgen.errors import InputError
 
 #: The methods that learn from values of f, channel by channel, and train channel weights.
 MADNIS_METHODS = ("variance", "kl", "rkld-forward")
+#: The methods that train the weights of several channels, from VEGAS grids on, and may drop some.
+WEIGHT_METHODS = (*MADNIS_METHODS, "fab")
 
 
 def with_default_filter(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,12 +55,12 @@ def check_channels(card: Card) -> None:
     channels, madnis = card.channels, card.training.madnis
     if channels.use == "all":
         _check_all(card)
-    if channels.drop_below > 0.0 and card.training.method not in MADNIS_METHODS:
+    if channels.drop_below > 0.0 and card.training.method not in WEIGHT_METHODS:
         raise InputError(
             "channels are dropped by the methods that follow their shares while they train",
             key="channels.drop_below",
             found=f'{channels.drop_below:g} with training.method = "{card.training.method}"',
-            allowed="0, or training.method = " + " or ".join(f'"{m}"' for m in MADNIS_METHODS),
+            allowed="0, or training.method = " + " or ".join(f'"{m}"' for m in WEIGHT_METHODS),
         )
     if madnis.buffer_gain != round(madnis.buffer_gain):
         raise InputError(
