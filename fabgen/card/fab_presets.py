@@ -77,6 +77,9 @@ _FAB = {
     "buffer_batches": 100,
     "buffer_minimum": 10,
     "weight_clip": 10.0,
+    "fresh_loss": "none",
+    "tempered": False,
+    "even_draws": 0.0,
 }
 _FLOW = {"kind": "flow", "boundary": 1e-5}
 

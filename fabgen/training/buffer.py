@@ -58,7 +58,7 @@ class Law(NamedTuple):
 
     log_unit: of w; sizes (n_channels,): S_i in this unit; log_mean: of t before it is brought to
     mean 1 over the filled places. exponent <= 1: the largest with which the effective size of t is
-    at least a batch. efficiency: the effective size of the weights themselves over the filled
+    large enough. efficiency: the effective size of the weights themselves over the filled
     places. even: the part of the draws that goes by no weight.
     """
 
@@ -119,12 +119,13 @@ def add(buffer: Buffer, points: Entries) -> Buffer:
     )
 
 
-def law(buffer: Buffer, n: int, n_channels: int = 1, *, even: float, tempered: bool) -> Law:
-    """The law for draws of n points.
+def law(buffer: Buffer, n_channels: int = 1, *, even: float = 0.0, least_size: float = 0.0) -> Law:
+    """The law of the next draws.
 
-    Different points cannot be drawn in proportion to w where fewer of them than a batch carry the
-    weight. tempered: then a power of the weights is drawn by, so that the effective size is n.
-    even: part of the draws by no weight where all weights are equal; it falls with the efficiency.
+    Different points cannot be drawn in proportion to w where fewer carry the weight than are drawn.
+    least_size: then they are drawn by a power of w, with which the effective size is at least this
+    (or half of the filled places, if these are few); 0: by w itself. even: part of the draws by no
+    weight where all weights are equal; it falls with the efficiency.
     """
     log_w, filled = buffer.entries.log_w, jnp.maximum(buffer.filled, 1)
     top = jnp.max(log_w)
@@ -146,15 +147,15 @@ def law(buffer: Buffer, n: int, n_channels: int = 1, *, even: float, tempered: b
     def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = 0.5 * (low + high)
-        enough = effective_size(middle) >= n
+        enough = effective_size(middle) >= wanted
         return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
 
-    one = jnp.ones(())
+    one, wanted = jnp.ones(()), jnp.minimum(least_size, 0.5 * filled)
     size = effective_size(one)
     exponent = one
-    if tempered:
+    if least_size:
         lowest = jax.lax.fori_loop(0, _HALVINGS, halve, (jnp.zeros(()), one))[0]
-        exponent = jnp.where(size >= n, one, lowest)
+        exponent = jnp.where(size >= wanted, one, lowest)
     t = jnp.exp(jnp.where(jnp.isfinite(log_t), exponent * log_t, -jnp.inf))
     total = jnp.sum(t)
     log_mean = jnp.log(jnp.where(total > 0.0, total, 1.0) / filled)
@@ -179,8 +180,9 @@ def draw(buffer: Buffer, law: Law, key: Array, n: int) -> Draw:
     """n different points in proportion to m: the n largest of log m + Gumbel noise.
 
     Without replacement, as in FAB, so that one huge weight cannot make up a whole batch. Every
-    gradient step draws anew, from weights that the step before has adjusted (the authors' code
-    draws the batches of all `updates` at once).
+    gradient step draws anew, so that heavy points are met in each of them. (One draw for all
+    gradient steps of a step, as in the authors' code, learned less: on eight modes in 8D a KL of
+    1.8 in the place of 0.3.)
 
     Only the order of the sums counts, so they are compared in float32: XLA sorts the whole buffer
     to find the largest float64 on a CPU (42 ms of 10^5), but not to find the largest float32

@@ -35,6 +35,7 @@ def test_what_all_share(preset):
     assert (fab.intermediate, fab.hmc_moves, fab.leapfrog_steps) == (2, 1, 3)
     assert fab.target_acceptance == 0.65
     assert (fab.buffer_batches, fab.buffer_minimum, fab.weight_clip) == (100, 10, 10.0)
+    assert (fab.fresh_loss, fab.tempered, fab.even_draws) == ("none", False, 0.0)
     assert c.surrogate.boundary == (0.0 if preset == "fab-authors-2d" else 1e-5)
     assert c.surrogate.kind == "flow"
 
