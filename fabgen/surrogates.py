@@ -46,10 +46,13 @@ def check_training(card: Card, integrand: AnyIntegrand) -> None:
     trains = card.surrogate.kind != "vegas" and has_training(card, integrand)
     if is_automatic(card) or not trains:
         return
+    from fabgen.training.deform import path_of
     from fabgen.training.loop import check_batch
 
+    training = card.training
     try:
-        check_batch(card.training, integrand.n_channels)
+        check_batch(training, integrand.n_channels)
+        path_of(training.anneal, integrand, training.anneal_part, training.steps)
     except InputError as error:
         raise placed(error, card) from None
 

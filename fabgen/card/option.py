@@ -77,6 +77,11 @@ def option(default: Any = dataclasses.MISSING, /, *, doc: str, **limits: Any) ->
     return dataclasses.field(default=default, metadata={_KEY: Option(doc=doc, **limits)})
 
 
+def free_table(*, doc: str) -> Any:
+    """A dataclass field for a table whose keys are free; empty by default."""
+    return dataclasses.field(default_factory=dict, metadata={_KEY: Option(doc=doc)})
+
+
 def option_of(field: dataclasses.Field[Any]) -> Option:
     """The `Option` of a field declared with `option`."""
     return field.metadata[_KEY]

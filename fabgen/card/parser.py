@@ -17,6 +17,7 @@ from typing import Any
 
 from fabgen.card import reader, toml
 from fabgen.card.amplitude_models import check_amplitude_model
+from fabgen.card.anneal import check_anneal
 from fabgen.card.auto import check_auto, with_default_kind
 from fabgen.card.channels import check_channels, with_default_filter
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
@@ -183,6 +184,7 @@ def _check_together(card: Card) -> None:
     check_amplitude_model(card)
     check_channels(card)
     check_auto(card)
+    check_anneal(card)
     fab = card.training.fab
     if fab.buffer_minimum > fab.buffer_batches:
         raise InputError(
@@ -233,6 +235,9 @@ def _value(value: object, hint: Any, key: str, limits: Option) -> Any:
     if hint is float:
         return _number(value, key, limits)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Mapping:
+        table = _table(value, key)
+        return {name: _value_or_factor(item, f"{key}.{name}") for name, item in table.items()}
     if origin is tuple:
         return _list(value, arguments, key, limits)
     if origin is types.UnionType:
@@ -259,6 +264,24 @@ def _number(value: object, key: str, limits: Option) -> float:
             allowed = allowed.replace("a number", "a finite number")
         raise _out_of_range(key, value, allowed, limits)
     return number
+
+
+def _value_or_factor(value: object, key: str) -> float | str:
+    """A number, or "x30": a factor."""
+    allowed = 'a finite number, or "x30" for a factor'
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise wrong_type(key, value, allowed)
+        return _number(value, key, Option(doc=""))
+    try:
+        factor = float(value[1:]) if value.startswith("x") else math.nan
+    except ValueError:
+        factor = math.nan
+    if not 0.0 < factor < math.inf:
+        raise InputError(
+            "a value is not one of those allowed", key=key, found=toml.value(value), allowed=allowed
+        )
+    return value
 
 
 def _integer(value: object, key: str, limits: Option) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from fabgen.card.option import option
+from fabgen.card.option import free_table, option
 from fabgen.card.phase_space import PhaseSpace
 from fabgen.card.training_options import AutoOptions, FabOptions, FkldOptions, MadnisOptions
 
@@ -220,6 +220,12 @@ class TrainingOptions:
     )
     path_gradient: bool = option(
         True, doc="rkld, kl-inverse: leave out the part of the gradient that is noise only"
+    )
+    anneal: Mapping[str, float | str] = free_table(
+        doc='parameters of f at the start, on their way to those of the card: a value, or "x30"'
+    )
+    anneal_part: float = option(
+        0.5, doc="part of the training after which they are there", above=0.0, at_most=0.9
     )
     log_every: int = option(20, doc="steps between lines of training.jsonl", at_least=1)
     checkpoint_every: int = option(100, doc="steps between checkpoints", at_least=1)

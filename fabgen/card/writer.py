@@ -49,6 +49,8 @@ def _options_table(path: str, options: object) -> Iterator[str]:
         value = getattr(options, field.name)
         if dataclasses.is_dataclass(value):
             inner += _options_table(f"{path}.{field.name}", value)
+        elif isinstance(value, Mapping):
+            inner += _free_table(f"{path}.{field.name}", value)
         elif value is not None:
             about = option_of(field)
             comment = _comment(about.doc, about.unit)

@@ -34,10 +34,11 @@ class Entries(NamedTuple):
     log_g: Array
     channel: Any = ()
     more: Any = ()
+    progress: Any = ()
 
 
 class Buffer(NamedTuple):
-    """Entries of fixed capacity; where the next batch goes, and how many are filled (int64)."""
+    """Entries of fixed capacity; where the next batch goes (int64); filled (capacity,) bool."""
 
     entries: Entries
     cursor: Array
@@ -46,11 +47,6 @@ class Buffer(NamedTuple):
     @property
     def capacity(self) -> int:
         return self.entries.log_w.shape[0]
-
-    @property
-    def is_filled(self) -> Array:
-        """(capacity,)"""
-        return jnp.arange(self.capacity) < self.filled
 
 
 class Law(NamedTuple):
@@ -95,7 +91,7 @@ def empty(capacity: int, like: Entries) -> Buffer:
     return Buffer(
         entries._replace(u=entries.u + 0.5, log_w=jnp.full(capacity, -jnp.inf, jnp.float64)),
         cursor=jnp.zeros((), jnp.int64),
-        filled=jnp.zeros((), jnp.int64),
+        filled=jnp.zeros(capacity, bool),
     )
 
 
@@ -115,7 +111,16 @@ def add(buffer: Buffer, points: Entries) -> Buffer:
     return Buffer(
         jax.tree.map(write, buffer.entries, points),
         cursor=(buffer.cursor + n) % buffer.capacity,
-        filled=jnp.minimum(buffer.filled + n, buffer.capacity),
+        filled=write(buffer.filled, jnp.ones(n, bool)),
+    )
+
+
+def retire(buffer: Buffer, oldest: Array) -> Buffer:
+    """Without the entries of less progress: their f is another one."""
+    stale = buffer.entries.progress < oldest
+    log_w = jnp.where(stale, -jnp.inf, buffer.entries.log_w)
+    return buffer._replace(
+        entries=buffer.entries._replace(log_w=log_w), filled=buffer.filled & ~stale
     )
 
 
@@ -127,7 +132,7 @@ def law(buffer: Buffer, n_channels: int = 1, *, even: float = 0.0, least_size: f
     (or half of the filled places, if these are few); 0: by w itself. even: part of the draws by no
     weight where all weights are equal; it falls with the efficiency.
     """
-    log_w, filled = buffer.entries.log_w, jnp.maximum(buffer.filled, 1)
+    log_w, filled = buffer.entries.log_w, jnp.maximum(jnp.sum(buffer.filled), 1)
     top = jnp.max(log_w)
     log_unit = jnp.where(jnp.isfinite(top), top, 0.0)
     w = jnp.exp(log_w - log_unit)
@@ -190,11 +195,11 @@ def draw(buffer: Buffer, law: Law, key: Array, n: int) -> Draw:
     """
     _, m = _t_and_m(buffer.entries, law)
     noise = jax.random.gumbel(key, m.shape, jnp.float32)
-    log_m = jnp.where(buffer.is_filled, jnp.log(m), -jnp.inf)
+    log_m = jnp.where(buffer.filled, jnp.log(m), -jnp.inf)
     _, places = jax.lax.top_k(log_m.astype(jnp.float32) + noise, n)
     entries = jax.tree.map(lambda leaf: leaf[places], buffer.entries)
     t, m = _t_and_m(entries, law)
-    return Draw(places, entries, t, m, buffer.is_filled[places] & (m > 0.0))
+    return Draw(places, entries, t, m, buffer.filled[places] & (m > 0.0))
 
 
 def adjust(buffer: Buffer, drawn: Draw, log_r: Array) -> Buffer:

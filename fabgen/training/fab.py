@@ -23,6 +23,7 @@ from fabgen.training import buffer
 from fabgen.training.annealed import AnnealedObjective
 from fabgen.training.buffer import Buffer, Draw, Entries, Law
 from fabgen.training.counters import Tally
+from fabgen.training.deform import deformation_of
 from fabgen.training.rkld import ReverseKl
 from fabgen.training.stratification import FEWEST_POINTS, allot, channels_of
 from fabgen.training.target import Params, Values, channels_in_turn
@@ -117,6 +118,8 @@ class Fab(AnnealedObjective):
             shapes = jax.eval_shape(lambda: self.what_weights_see(u, channel))
             more = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
             entries = entries._replace(channel=channel, more=more)
+        if self.options.anneal:
+            entries = entries._replace(progress=zero)
         points = buffer.empty(self.options.fab.buffer_batches * n, entries)
         fresh: Any = ()
         if self._learns_from_fresh:
@@ -157,7 +160,12 @@ class Fab(AnnealedObjective):
             jnp.broadcast_to(drawn_by, annealed.log_q.shape),
             *((channel, annealed.more) if self._n_channels > 1 else ()),
         )
-        points = buffer.add(memory.buffer, entries)
+        if self.options.anneal:
+            progress, oldest = deformation_of(self.target)
+            entries = entries._replace(progress=jnp.full(n, progress))
+            points = buffer.add(buffer.retire(memory.buffer, oldest), entries)
+        else:
+            points = buffer.add(memory.buffer, entries)
         law = self._law(points)
         fresh = memory.fresh
         if self._learns_from_fresh:

@@ -21,6 +21,7 @@ from fabgen import interrupts
 from fabgen.errors import FabgenError, InputError
 from fabgen.surrogate.multichannel import n_channels_of
 from fabgen.training.counters import Counters, Meter, Tally
+from fabgen.training.deform import Deformation, Path, path_of
 from fabgen.training.objective import Memory, Objective
 from fabgen.training.optimizer import Optimizer, OptimizerState
 from fabgen.training.records import LogRecord, Progress, Snapshot, log_record, progress_of
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from fabgen.training.checkpoint import Checkpointer
 
 
+#: A stream of random numbers below the key of a step.
+_PROBES = 0x50
+
+
 class TrainingState(NamedTuple):
     """Everything that moves in a training run."""
 
@@ -43,6 +48,7 @@ class TrainingState(NamedTuple):
     memory: Memory  # of the objective: HMC step sizes, buffer
     counters: Counters
     meter: Meter
+    deformation: Any = ()  # of the parameters of f on their way to the card's
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ class Trainer:
 
     objective: Objective
     optimizer: Optimizer
+    path: Path | None = None
 
     def init(self, seed: int) -> TrainingState:
         """The state before the first step."""
@@ -95,14 +102,32 @@ class Trainer:
             memory=self.objective.init(),
             counters=self.objective.counters(),
             meter=Meter.zero(),
+            deformation=Deformation.start() if self.path else (),
         )
 
     def step(self, state: TrainingState) -> TrainingState:
         """One training step: fresh samples, then the gradient steps (none during the warm-up)."""
-        objective = self.objective
         key = jax.random.fold_in(
-            jax.random.wrap_key_data(state.key), state.step + objective.warm_up
+            jax.random.wrap_key_data(state.key), state.step + self.objective.warm_up
         )
+        if self.path is None:
+            return self._step(state, key)
+        objective, path = self.objective, self.path
+        deformation, counters = path.advanced(
+            objective.target,
+            objective.surrogate,
+            state.params,
+            state.deformation,
+            state.counters,
+            state.step,
+            jax.random.fold_in(key, _PROBES),
+        )
+        state = state._replace(deformation=deformation, counters=counters)
+        there = replace(objective, target=path.at(objective.target, deformation))
+        return replace(self, objective=there)._step(state, key)
+
+    def _step(self, state: TrainingState, key: Array) -> TrainingState:
+        objective = self.objective
         observe_key, update_key = jax.random.split(key)
         memory, tally = objective.observe(
             state.params, state.memory, Tally(state.counters, state.meter), observe_key
@@ -192,7 +217,9 @@ def make_trainer(
     check_batch(options, n_channels_of(target))
     options = resolve(options, data)
     objective = objective_class(options.method)(target, surrogate, options, data)
-    return Trainer(objective, Optimizer.from_options(options, rounds, objective.updates))
+    optimizer = Optimizer.from_options(options, rounds, objective.updates)
+    path = path_of(options.anneal, target, options.anneal_part, options.steps)
+    return Trainer(objective, optimizer, path)
 
 
 def train(

@@ -8,6 +8,7 @@ import math
 import tomllib
 import types
 import typing
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from fabgen.card import (
     dump_card,
     load_card,
 )
+from fabgen.card.anneal import ANNEAL_METHODS
 from fabgen.card.option import Option, option_of
 from fabgen.errors import InputError
 
@@ -57,6 +59,9 @@ def value(hint, limits: Option) -> st.SearchStrategy:
     if hint is float:
         return numbers(limits)
     arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is Mapping:
+        factors = st.floats(1e-3, 1e3).map(lambda factor: f"x{factor!r}")
+        return st.dictionaries(_NAMES, st.floats(-1e300, 1e300) | factors, max_size=3)
     if typing.get_origin(hint) is types.UnionType:
         return value(next(a for a in arguments if a in (int, float)), limits)
     entry = value(arguments[0], limits)
@@ -89,6 +94,8 @@ def any_card(draw) -> Card:
     gain = float(round(training.madnis.buffer_gain))
     madnis = dataclasses.replace(training.madnis, buffer_gain=gain)
     training = dataclasses.replace(training, steps=steps, madnis=madnis)
+    if training.method not in ANNEAL_METHODS:
+        training = dataclasses.replace(training, anneal={})
     # What only automatic runs can have, and what they cannot.
     if training.method == "auto":
         training = dataclasses.replace(training, schedule="cosine", schedule_updates=0)
