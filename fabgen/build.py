@@ -156,6 +156,7 @@ class _Builder:
                 *notes(self.model, topologies),
                 *width_notes(self.model, [c.widths for c in components], self.values),
             ),
+            unmapped_widths=self._unmapped_widths(),
         )
 
     @property
@@ -201,6 +202,15 @@ class _Builder:
             for group, own in zip(groups, poles, strict=True)
         )
         return Component(found.channels, masses, terms, prior)
+
+    def _unmapped_widths(self) -> tuple[str, ...]:
+        if self.card.phase_space.mapping != "rambo":
+            return ()
+        poles = (
+            pole for _, groups in self.groups for group in groups for pole in self._poles(group)
+        )
+        inside = (p.width for p in poles if p.depth > 0.0 and not (p.vetoed or p.fixed))
+        return tuple(dict.fromkeys(inside))
 
     def _poles(self, group: _Group) -> tuple[Pole, ...]:
         sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]

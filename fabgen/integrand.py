@@ -34,6 +34,7 @@ class Integrand:
     f is zero, log f = -inf, outside the cube and the cuts. beam_energies: GeV per beam, () for
     decays. single: one channel on which all components add up, each by the map of its only channel;
     else every channel of every component is a channel. notes: what f sums or replaces, in words.
+    unmapped_widths: names of the widths of resonances in phase space that no map follows.
     """
 
     model: Model
@@ -46,6 +47,7 @@ class Integrand:
     factorization_scale: float
     single: bool = True
     notes: tuple[str, ...] = ()
+    unmapped_widths: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return one_line(self, {p.pdg: p.name for p in self.model.particles.values()})

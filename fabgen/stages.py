@@ -13,7 +13,13 @@ from fabgen.card import Card
 from fabgen.channel_grids import channel_grids
 from fabgen.reporting import Silent
 from fabgen.session import GRID, Session, Trained
-from fabgen.surrogates import describe_training, has_training, pretrains, surrogate_of
+from fabgen.surrogates import (
+    annealed,
+    describe_training,
+    has_training,
+    pretrains,
+    surrogate_of,
+)
 from fabgen.trained_grids import trained_grids
 
 if TYPE_CHECKING:
@@ -70,6 +76,7 @@ def train_flow(
     sample_figures = dict[str, Any]()
     if card.training.method == "fkld":
         sample, sample_figures = training_sample(session, description)
+    card = annealed(card, session.integrand)
     steps = resolve(card.training, sample).steps
     run.truncate_logs(resumed)
     if checkpointer.finished:
@@ -80,6 +87,9 @@ def train_flow(
         reporter.note(f"resuming the training at step {max(resumed, 0)} of {most}{steps}")
     n_channels = session.integrand.n_channels
     several = f" of {n_channels} channels" if n_channels > 1 else ""
+    for name, value in card.training.anneal.items():
+        own = session.integrand.parameters[name]
+        reporter.note(f"starting with another {name} ({value}; the card's is {own:g})")
     reporter.note(f"compiling the training step{several} (kept for later runs)")
 
     def log(record: LogRecord) -> None:
@@ -137,6 +147,7 @@ def train_flow(
             "resumed_step": result.resumed_step,
             "training_seconds": result.seconds,
             **{name: n for name, n in counts.items() if not name.endswith("_evaluations")},
+            **({"anneal": dict(card.training.anneal)} if card.training.anneal else {}),
             **result.figures,
             **sample_figures,
         },

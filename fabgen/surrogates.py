@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import tomllib
@@ -55,6 +56,20 @@ def check_training(card: Card, integrand: AnyIntegrand) -> None:
         path_of(training.anneal, integrand, training.anneal_part, training.steps)
     except InputError as error:
         raise placed(error, card) from None
+
+
+def annealed(card: Card, integrand: AnyIntegrand) -> Card:
+    """The card with the widths in training.anneal that `fab` starts wider by default.
+
+    Of resonances that no map follows: f at their own widths is all peaks that few points find.
+    """
+    training = card.training
+    widths = getattr(integrand, "unmapped_widths", ())
+    if training.method != "fab" or training.anneal_widths == 1.0 or not widths:
+        return card
+    factor = f"x{training.anneal_widths:g}"
+    anneal = dict.fromkeys(widths, factor) | dict(training.anneal)
+    return dataclasses.replace(card, training=dataclasses.replace(training, anneal=anneal))
 
 
 def pretrains(card: Card, n_channels: int) -> bool:

@@ -66,6 +66,7 @@ _TRAINING = {
     "clip_factor": 20.0,
     "norm_window": 100,
     "path_gradient": False,
+    "anneal_widths": 1.0,
     "log_every": 100,
     "checkpoint_every": 1000,
 }

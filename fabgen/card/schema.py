@@ -224,6 +224,12 @@ class TrainingOptions:
     anneal: Mapping[str, float | str] = free_table(
         doc='parameters of f at the start, on their way to those of the card: a value, or "x30"'
     )
+    anneal_widths: float = option(
+        30.0,
+        doc="fab: factor of widths at the start, of resonances that no map follows; 1: none",
+        at_least=1.0,
+        at_most=1e4,
+    )
     anneal_part: float = option(
         0.5, doc="part of the training after which they are there", above=0.0, at_most=0.9
     )

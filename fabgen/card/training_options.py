@@ -12,7 +12,7 @@ class FabOptions:
     """Flow annealed importance sampling bootstrap."""
 
     intermediate: int = option(
-        2, doc="distributions between q and p^2/q, evenly spaced", at_least=0, at_most=1000
+        0, doc="distributions between q and p^2/q, evenly spaced", at_least=0, at_most=1000
     )
     hmc_moves: int = option(1, doc="HMC moves per distribution", at_least=1, at_most=1000)
     leapfrog_steps: int = option(3, doc="leapfrog steps per HMC move", at_least=1, at_most=1000)
@@ -26,7 +26,7 @@ class FabOptions:
         choices=("none", "rkld"),
     )
     updates: int = option(
-        4, doc="gradient steps on the buffer per training step", at_least=1, at_most=10000
+        8, doc="gradient steps on the buffer per training step", at_least=1, at_most=10000
     )
     buffer_batches: int = option(
         100, doc="capacity of the buffer in batches", at_least=1, at_most=10**6
