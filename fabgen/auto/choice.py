@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Any
 from fabgen.auto import measure, rule, words
 from fabgen.auto.goal import Goal
 from fabgen.auto.grids import Grids, adapt, adapt_if_possible, template
-from fabgen.auto.record import FLOW, FLOWS, SMALL_FLOW, UNIFORM, VEGAS, Choice, RoundRecord, read
+from fabgen.auto.modes import has_several_modes
+from fabgen.auto.record import (
+    FAB,
+    FLOW,
+    FLOWS,
+    SMALL_FLOW,
+    UNIFORM,
+    VARIANCE,
+    VEGAS,
+    Choice,
+    RoundRecord,
+    read,
+)
 from fabgen.card import Card
 from fabgen.card.auto import round_ends
 from fabgen.channel_grids import planned_evaluations
@@ -42,8 +54,8 @@ def read_choice(run: RunDirectory) -> Choice | None:
     return read(run.auto)
 
 
-def card_of(card: Card, name: str, n_channels: int = 1) -> Card:
-    """The card with the flow `name` spelled out, trained by its variance.
+def card_of(card: Card, name: str, n_channels: int = 1, method: str = VARIANCE) -> Card:
+    """The card with the flow `name` spelled out, and the method that it is trained by.
 
     Batches are as large as its channels need them at least.
     """
@@ -55,7 +67,7 @@ def card_of(card: Card, name: str, n_channels: int = 1) -> Card:
     return dataclasses.replace(
         card,
         surrogate=dataclasses.replace(options, kind="flow", **dataclasses.asdict(size)),
-        training=dataclasses.replace(card.training, method="variance", batch_size=batch_size),
+        training=dataclasses.replace(card.training, method=method, batch_size=batch_size),
     )
 
 
@@ -136,7 +148,12 @@ class _Automatic:
                 f"the integrand vanishes at all {evaluations} points tried: "
                 "the cuts may leave no phase space"
             )
-        return self._plan(Choice(goal, candidates, evaluations, UNIFORM, ""))
+        finds = rule.finds_f(candidates)
+        if finds is None and session.integrand.n_channels == 1:
+            several, calls = has_several_modes(session)
+            finds, evaluations = not several, evaluations + calls
+        method = FAB if finds is False else VARIANCE
+        return self._plan(Choice(goal, candidates, evaluations, UNIFORM, "", method=method))
 
     def _plan(self, choice: Choice) -> Choice:
         """What the survey's figures mean: a grid, or a flow of some size."""
@@ -144,10 +161,10 @@ class _Automatic:
         simple = rule.best(goal, candidates)
         reached = goal.reached(candidates[simple])
         own_size = session.card.surrogate.kind == "flow"
+        by = words.by_fab(candidates) if choice.method == FAB else ""
         if own_size:
-            return dataclasses.replace(
-                choice, plan=FLOW, why=words.plan_with_flow(FLOW, goal, simple, candidates, None)
-            )
+            why = words.plan_with_flow(FLOW, goal, simple, candidates, None)
+            return dataclasses.replace(choice, plan=FLOW, why=why + by)
         start = candidates[simple]
         small = card_of(session.card, SMALL_FLOW, session.integrand.n_channels)
         batch = small.training.batch_size
@@ -172,7 +189,7 @@ class _Automatic:
         )
         plan = FLOW if larger else SMALL_FLOW
         why = words.plan_with_flow(plan, goal, simple, candidates, seconds)
-        return dataclasses.replace(choice, plan=plan, why=why, seconds_of_q=seconds_of_q)
+        return dataclasses.replace(choice, plan=plan, why=why + by, seconds_of_q=seconds_of_q)
 
     # --- an untrained map, a grid -----------------------------------------------------------------
 
@@ -224,7 +241,7 @@ class _Automatic:
     def _flow(self, choice: Choice) -> Trained:
         """The flow of the plan, trained round by round; a grid if that turned out to be faster."""
         session = self.session
-        card = card_of(session.card, choice.plan, session.integrand.n_channels)
+        card = card_of(session.card, choice.plan, session.integrand.n_channels, choice.method)
         with session.watch("import"):
             surrogate = surrogate_of(card, session.integrand)
         ends = round_ends(card.training.steps)
@@ -306,9 +323,10 @@ class _Automatic:
         chosen = choice.plan
         if self.session.card.surrogate.kind != "flow":
             chosen = rule.best(choice.goal, {choice.plan: last, simple: choice.candidates[simple]})
+        by = words.by_fab(choice.candidates) if choice.method == FAB else ""
         return dataclasses.replace(
             choice,
             chosen=chosen,
-            why=words.verdict(choice, chosen, simple),
+            why=words.verdict(choice, chosen, simple) + by,
             training_evaluations=0 if chosen == choice.plan else evaluations,
         )

@@ -19,6 +19,8 @@ from fabgen.json_files import damaged, read_json
 #: flow and one of the size that the card says.
 UNIFORM, GRID, VEGAS, SMALL_FLOW, FLOW = "uniform", "grid", "vegas", "small-flow", "flow"
 FLOWS = (SMALL_FLOW, FLOW)
+#: How a flow is trained: by the variance, or by FAB where no map finds f.
+VARIANCE, FAB = METHODS = ("variance", "fab")
 NAMES = {
     UNIFORM: "untrained map",
     GRID: "VEGAS grid",
@@ -50,7 +52,8 @@ class Choice:
     candidates: what was measured before any flow was trained. seconds_of_q: of a point drawn from
     the small flow; None where that was not needed. evaluations: of f, for the survey with VEGAS and
     for the rounds' measurements. plan: what is to become the surrogate; chosen: what did, None
-    until then. training_evaluations: of a flow that was trained and not chosen.
+    until then. training_evaluations: of a flow that was trained and not chosen. method: the one
+    that a flow is trained by.
     """
 
     goal: Goal
@@ -62,6 +65,7 @@ class Choice:
     rounds: tuple[RoundRecord, ...] = field(default=())
     chosen: str | None = None
     training_evaluations: int = 0
+    method: str = VARIANCE
 
     def round_at(self, step: int) -> RoundRecord | None:
         return next((r for r in self.rounds if r.step == step), None)
@@ -94,6 +98,8 @@ def read(file: Path) -> Choice | None:
     named = [choice.plan, *([choice.chosen] if choice.chosen is not None else [])]
     if unknown := (set(named) | set(choice.candidates)) - set(NAMES):
         raise damaged(file, f"the surrogate {min(unknown)}")
+    if choice.method not in METHODS:
+        raise damaged(file, f"the method {choice.method}")
     if UNIFORM not in choice.candidates:
         raise damaged(file, f"candidates: {UNIFORM} is missing")
     return choice

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fabgen.auto.goal import Goal, Measured
+from fabgen.auto.record import UNIFORM
 from fabgen.card.auto import FIRST_ROUND
 
 #: A difference of so many seconds decides nothing.
@@ -34,6 +35,23 @@ FEW_DIMENSIONS = 2
 POWER = 0.5
 #: An efficiency short of the goal has stopped rising if 1 - eps falls by less in a round.
 STALLED = 0.05
+
+
+#: Sampling efficiency of the untrained map below which fresh points tell a flow too little to be
+#: trained by its variance; and below which it depends on f having several modes.
+NO_MAP, POOR_MAP = 1e-3, 1e-2
+#: A grid with such an efficiency is a good map.
+GOOD_GRID = 0.5
+
+
+def finds_f(candidates: Mapping[str, Measured]) -> bool | None:
+    """Whether the survey has a map that finds f, so that a flow is trained by its variance; None:
+    if f has one mode."""
+    untrained = candidates[UNIFORM].sampling_efficiency
+    best = max(m.sampling_efficiency for m in candidates.values())
+    if untrained >= POOR_MAP or best >= GOOD_GRID:
+        return True
+    return None if untrained >= NO_MAP else False
 
 
 @dataclass(frozen=True)

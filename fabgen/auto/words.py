@@ -44,6 +44,15 @@ def plan_with_flow(
     )
 
 
+def by_fab(candidates: Mapping[str, Measured]) -> str:
+    """Why a flow is not trained by its variance."""
+    found = candidates[UNIFORM].sampling_efficiency
+    return (
+        f"; trained by FAB, since the {NAMES[UNIFORM]} finds little of f (sampling efficiency "
+        f"{found:.2g})"
+    )
+
+
 def end_of_steps(step: int) -> str:
     return f"training.steps = {step:,} are done"
 

@@ -218,7 +218,9 @@ def make_trainer(
     options = resolve(options, data)
     objective = objective_class(options.method)(target, surrogate, options, data)
     optimizer = Optimizer.from_options(options, rounds, objective.updates)
-    path = path_of(options.anneal, target, options.anneal_part, options.steps)
+    # Every round is measured, and may be the last one: the first has to get to the end of the path.
+    steps = rounds[0] if rounds else options.steps
+    path = path_of(options.anneal, target, options.anneal_part, steps)
     return Trainer(objective, optimizer, path)
 
 

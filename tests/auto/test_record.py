@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from fabgen.auto.goal import Goal, Measured
@@ -29,6 +31,13 @@ def test_it_is_read_as_it_was_written(tmp_path):
     assert CHOICE.round_at(768) is None
     longer = CHOICE.with_round(RoundRecord(768, 0.05, MEASURED, False, "enough"), 16_384)
     assert (longer.evaluations, longer.ends) == (86_384, [(256, MEASURED), (768, MEASURED)])
+
+
+def test_an_unknown_method_is_damage(tmp_path):
+    file = tmp_path / "auto.json"
+    dataclasses.replace(CHOICE, method="fkld").store(file)
+    with pytest.raises(InputError, match="the run is damaged"):
+        read(file)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"goal": 1}', '{"plan": "grid"}'])

@@ -144,3 +144,20 @@ def test_an_efficiency_that_stops_rising():
 def test_durations():
     said = [duration(s) for s in (0.0123, 4.0, 73.0, 250.0, 9000.0, 1e6, math.inf)]
     assert said == ["less than 0.1 s", "4 s", "73 s", "4.2 min", "2.5 h", "278 h", "forever"]
+
+
+@pytest.mark.parametrize(
+    ("untrained", "grid", "finds"),
+    [
+        (0.5, 0.6, True),
+        (0.02, 0.03, True),
+        (5e-3, 0.1, None),
+        (5e-3, 0.6, True),
+        (5e-4, 0.1, False),
+        (5e-4, 0.6, True),
+        (0.0, 0.0, False),
+    ],
+)
+def test_what_no_map_finds_is_not_trained_by_its_variance(untrained, grid, finds):
+    candidates = {"uniform": measured(1e-3, eps=untrained), "grid": measured(1e-3, eps=grid)}
+    assert rule.finds_f(candidates) is finds
