@@ -30,6 +30,8 @@ class Peaks:
     centres: ClassVar[np.ndarray]
     default_maps: ClassVar[str] = "flat"
     lengths: ClassVar[tuple[str, ...]] = ()
+    whole: ClassVar[dict] = {}
+    ranges: ClassVar[dict] = {}
 
     def refuse_empty(self):
         pass

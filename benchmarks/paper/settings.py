@@ -26,12 +26,17 @@ MAPPINGS = {2: ("dalitz",), 8: ("rambo", "channels")}
 #: 8D on a CPU: 14 layers of 400 x 400, as in the paper, are too dear there.
 _SMALL_NETWORK: Table = {"layers": 10, "bins": 14, "hidden": [128, 128]}
 
+#: FAB as the paper has it, whatever fabgen's own form of it is.
+_CHAINS: Table = {"intermediate": 2, "tempered": False, "even_draws": 0.0}
 #: fabgen's own settings, on top of the card's defaults.
 _OWN: dict[int, Table] = {
-    2: {"surrogate": {"bins": 16}, "training": {"fab": {"updates": 8, "buffer_minimum": 5}}},
+    2: {
+        "surrogate": {"bins": 16},
+        "training": {"fab": {**_CHAINS, "updates": 8, "buffer_minimum": 5}},
+    },
     8: {
         "surrogate": {"bins": 14},
-        "training": {"fab": {"step_size": 0.005}},
+        "training": {"fab": {**_CHAINS, "updates": 4, "step_size": 0.005}, "anneal_widths": 1.0},
         "evaluation": {"floor": 0.04},
     },
 }

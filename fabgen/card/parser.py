@@ -17,10 +17,10 @@ from typing import Any
 
 from fabgen.card import reader, toml
 from fabgen.card.amplitude_models import check_amplitude_model
-from fabgen.card.anneal import check_anneal
 from fabgen.card.auto import check_auto, with_default_kind
 from fabgen.card.channels import check_channels, with_default_filter
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.card.fab import check_anneal, with_default_chains
 from fabgen.card.keys import check_keys
 from fabgen.card.messages import did_you_mean, place_of, wrong_type
 from fabgen.card.option import Option, option_of
@@ -74,7 +74,7 @@ def _seed_settings(seed: int | None) -> list[str]:
 def card_from_table(table: Mapping[str, Any]) -> Card:
     """The card that a parsed TOML document means. Raises InputError."""
     table = with_default_kind(with_default_steps(apply_preset(table)))
-    table = with_default_filter(with_default_prior(table))
+    table = with_default_chains(with_default_filter(with_default_prior(table)))
     check_keys(table, "", ["preset", *(field.name for field in _COMPARED)])
     if "process" not in table:
         raise InputError("the card names no process", key="process", allowed=_PROCESS)

@@ -22,7 +22,7 @@ from fabgen.card import (
     dump_card,
     load_card,
 )
-from fabgen.card.anneal import ANNEAL_METHODS
+from fabgen.card.fab import ANNEAL_METHODS
 from fabgen.card.option import Option, option_of
 from fabgen.errors import InputError
 

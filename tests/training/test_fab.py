@@ -251,7 +251,7 @@ def test_a_flow_finds_both_peaks_of_a_correlated_density():
         steps=80,
         batch_size=128,
         learning_rate=1e-2,
-        fab=FabOptions(buffer_batches=20, buffer_minimum=4),
+        fab=FabOptions(intermediate=2, buffer_batches=20, buffer_minimum=4, updates=4),
     )
     result = train(Peaks(), Flow(2, layers=2, bins=10, hidden=(32,)), options)
     assert result.history[0].eps < 0.7

@@ -39,7 +39,8 @@ def divergence(target, surrogate, params):
 
 def run(toys, method="fab", changes=None, **hooks):
     """A training of 120 steps; all with one method are one program."""
-    options = toys.options(method=method, steps=120, batch_size=128, **(changes or {}))
+    chains = {"intermediate": 2}
+    options = toys.options(method=method, steps=120, batch_size=128, fab=chains, **(changes or {}))
     return train(toys.KumaraswamyTarget(LOG_AB, NORM), toys.Kumaraswamy(2), options, **hooks)
 
 
