@@ -206,11 +206,13 @@ def adjust(buffer: Buffer, drawn: Draw, log_r: Array) -> Buffer:
     """log w += log r_old - log r and log r_old := log r for the drawn points; log_r (n,) is new.
 
     New values are computed from the draw and written, never added in place: a place that occurs
-    twice is adjusted once. Points whose new log r is not finite stay as they are.
+    twice is adjusted once. Points whose new log r is not finite stay as they are, but for +inf, of
+    a channel that was dropped: they lose their weight.
     """
     old = drawn.entries
     usable = drawn.valid & jnp.isfinite(log_r)
     log_w = jnp.where(usable, old.log_w + old.log_r - log_r, old.log_w)
+    log_w = jnp.where(drawn.valid & jnp.isposinf(log_r), -jnp.inf, log_w)
     log_r = jnp.where(usable, log_r, old.log_r)
     entries = buffer.entries
     return buffer._replace(

@@ -200,6 +200,13 @@ def test_a_density_that_is_not_finite_leaves_the_point_as_it_was():
     np.testing.assert_array_equal(adjusted.entries.log_r, points.entries.log_r)
 
 
+def test_a_point_of_a_dropped_channel_loses_its_weight():
+    points = holding([1.0, 1.0], 0.2)
+    points = adjust(points, stored(points, [1]), np.asarray([np.inf]))
+    np.testing.assert_array_equal(points.entries.log_w, [1.0, -np.inf])
+    np.testing.assert_array_equal(points.entries.log_r, [0.2, 0.2])
+
+
 def test_what_belongs_to_a_point_travels_with_it():
     more = (jnp.arange(8.0).reshape(4, 2),)
     points = holding([0.0, 1.0, 2.0, 3.0], channel=np.asarray([0, 1, 0, 1], np.int32), more=more)

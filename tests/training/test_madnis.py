@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fabgen.build import build_integrand
-from fabgen.card import MadnisOptions, TrainingOptions, card_from_table
+from fabgen.card import FabOptions, MadnisOptions, TrainingOptions, card_from_table
 from fabgen.surrogate import ChannelWeights, Flow, MultiChannel, Uniform
 from fabgen.training import Checkpointer, train
 from fabgen.training.counters import Tally
@@ -326,6 +326,7 @@ def test_points_follow_the_deviations_with_a_floor():
 
 def options(**changes):
     madnis = MadnisOptions(**changes.pop("madnis", {}))
+    changes |= {"fab": FabOptions(buffer_batches=20, buffer_minimum=2)}
     values = {"steps": 150, "batch_size": 128, "learning_rate": 0.02, "log_every": 50}
     return TrainingOptions(**(values | changes), madnis=madnis)
 
@@ -403,21 +404,26 @@ def test_flows_and_weights_together(camel, method, conditioned):
     np.testing.assert_array_equal(result.params.factors, 1.0)  # not what is trained
 
 
-def test_small_channels_are_dropped_and_the_integral_stays(camel):
+@pytest.mark.parametrize("method", ["variance", "fab"])
+def test_small_channels_are_dropped_and_the_integral_stays(camel, method):
     """The left channel holds 35 %: dropped below 40 %, its weight goes to the right one."""
     surrogate = MultiChannel(Uniform(1), 2, TWO, drop_below=0.4)
     prior = dataclasses.replace(camel, prior="densities")
-    result = train(prior, surrogate, options(method="variance", steps=20))
+    result = train(prior, surrogate, options(method=method, steps=20))
     np.testing.assert_array_equal(result.params.factors, [0.0, 1.0])
+    if method == "fab":  # the points of the dropped one go out of the buffer as they are drawn
+        entries = result.state.memory.buffer.entries
+        assert np.all(np.asarray(entries.channel)[-128:] == 1)
     log_prior = np.asarray([[0.0], [-np.inf]])
     log_alpha = np.asarray(jax.jit(surrogate.log_alpha)(result.params, log_prior, None))
     np.testing.assert_array_equal(log_alpha[:, 0], [-np.inf, 0.0])
 
 
+@pytest.mark.parametrize("method", ["variance", "fab"])
 @pytest.mark.parametrize(("owners", "factors"), [((0, 0), [1.0, 0.0]), ((0, 1), [1.0, 1.0])])
-def test_no_component_loses_its_last_channel(owners, factors):
+def test_no_component_loses_its_last_channel(method, owners, factors):
     surrogate = MultiChannel(Uniform(1), 2, TWO, drop_below=0.4)
-    result = train(Unequal(owners), surrogate, options(method="variance", steps=20))
+    result = train(Unequal(owners), surrogate, options(method=method, steps=20))
     np.testing.assert_array_equal(result.params.factors, factors)
 
 
