@@ -29,9 +29,17 @@ def camel():
 SURROGATE = MultiChannel(Flow(1, bins=8), 2, (0, 1))
 
 
-@pytest.mark.parametrize(("method", "least"), [("rkld", 0.25), ("fab", 0.8)])
-def test_every_channel_learns_its_part(camel, method, least):
-    fab = FabOptions(intermediate=1, leapfrog_steps=2, buffer_batches=10, buffer_minimum=2)
+@pytest.mark.parametrize(
+    ("method", "fab", "least"),
+    [
+        ("rkld", {}, 0.25),
+        ("fab", {"intermediate": 1, "leapfrog_steps": 2}, 0.8),
+        ("fab", {"intermediate": 0}, 0.9),
+        ("fab", {"intermediate": 0, "fresh_loss": "rkld"}, 0.8),
+    ],
+)
+def test_every_channel_learns_its_part(camel, method, fab, least):
+    fab = FabOptions(buffer_batches=10, buffer_minimum=2, **fab)
     options = TrainingOptions(
         method=method, steps=80, batch_size=128, learning_rate=0.05, log_every=10, fab=fab
     )
