@@ -12,7 +12,16 @@ from fabgen.surrogate.multichannel import in_channels, n_channels_of, own, value
 from fabgen.training import annealing, hmc
 from fabgen.training.counters import Tally
 from fabgen.training.from_grids import FromGrids
-from fabgen.training.target import Faults, Params, Values, clean, evaluate
+from fabgen.training.target import (
+    Faults,
+    Params,
+    Parts,
+    Values,
+    clean,
+    density_of,
+    evaluate,
+    value_and_gradient,
+)
 
 
 class AnnealedPoints(NamedTuple):
@@ -84,13 +93,7 @@ class AnnealedObjective(FromGrids):
             points, faults = self._where_drawn(params, u, log_q, channel)
             log_w, acceptance = 0.5 * points.log_w, jnp.zeros(0)
         else:
-
-            def parts(u: Array) -> Any:
-                return evaluate(self.target, self.surrogate, params, u, channel)
-
-            found = annealing.anneal(
-                parts, u, keys[1], step_sizes, fab.leapfrog_steps, fab.hmc_moves
-            )
+            found = self._chains(params, step_sizes, u, log_q, keys[1], channel)
             more: Any = ()
             if n_channels_of(self.target) > 1:
                 more = self.what_weights_see(found.u, channel)
@@ -109,6 +112,42 @@ class AnnealedObjective(FromGrids):
         meter = tally.meter.with_weights(log_w - log_share).with_transitions(acceptance, step_sizes)
         step_sizes = hmc.adapt(step_sizes, acceptance, fab.target_acceptance)
         return points, step_sizes, Tally(counted(calls, faults), meter)
+
+    def _chains(
+        self,
+        params: Params,
+        step_sizes: Array,
+        u: Array,
+        log_q: Array,
+        key: Array,
+        channel: Array,
+    ) -> annealing.Annealed:
+        """Annealed chains from points u with their log q."""
+        fab = self.options.fab
+        lengths = fab.leapfrog_steps, fab.hmc_moves
+        if fab.intermediate > 1:
+
+            def both(u: Array) -> tuple[Parts, Faults]:
+                return evaluate(self.target, self.surrogate, params, u, channel)
+
+            return annealing.anneal(both, u, key, step_sizes, *lengths)
+
+        # The only distribution in between is p itself: q is asked for where chains end, and its
+        # gradient, most of the time of a pass, is not.
+        log_density = density_of(self.target, channel, self.surrogate, params)
+
+        def of_p(u: Array) -> tuple[Parts, Faults]:
+            log_p, gradient, faults = clean(*value_and_gradient(log_density, u))
+            return Parts(log_p, jnp.zeros_like(log_p), gradient, jnp.zeros_like(u)), faults
+
+        found = annealing.anneal(of_p, u, key, step_sizes, *lengths)
+        at_end = in_channels(self.surrogate).log_prob(params, found.u, channel)
+        known = jnp.isfinite(at_end) & jnp.isfinite(log_q)
+        return found._replace(
+            log_q=at_end,
+            log_w=jnp.where(known, found.log_w - log_q - at_end, -jnp.inf),
+            initial_log_w=jnp.where(jnp.isfinite(log_q), found.initial_log_w - log_q, -jnp.inf),
+        )
 
     def _where_drawn(
         self, params: Params, u: Array, log_q: Array, channel: Array

@@ -9,12 +9,13 @@ import pytest
 
 from fabgen.card import FabOptions, TrainingOptions
 from fabgen.surrogate import Flow
-from fabgen.training import train
+from fabgen.training import annealing, train
 from fabgen.training.buffer import Draw, Entries, Law
 from fabgen.training.counters import Tally
 from fabgen.training.fab import Fab, FabBatch
 from fabgen.training.fab_nobuffer import FabNoBuffer, PassMemory
 from fabgen.training.rkld import ReverseKl
+from fabgen.training.target import evaluate
 
 
 class PowerSurrogate:
@@ -257,3 +258,32 @@ def test_a_flow_finds_both_peaks_of_a_correlated_density():
     assert result.history[0].eps < 0.7
     assert result.history[-1].eps > 0.9
     assert result.history[-1].acceptance == pytest.approx(0.65, abs=0.1)
+
+
+@pytest.mark.parametrize("moves", [1, 2])
+def test_a_single_distribution_in_between_needs_no_gradient_of_q(toys, moves):
+    """It is p: the same chains and weights as with the gradients of both."""
+    fab = {"intermediate": 1, "leapfrog_steps": 2, "hmc_moves": moves}
+    target = toys.GaussianTarget(cut=0.3)
+    objective = Fab(target, toys.Kumaraswamy(2), toys.options(fab=fab))
+    params = {"log_ab": jnp.asarray([[0.3, 0.2], [0.1, 0.4]])}
+    keys, sizes = jax.random.split(jax.random.key(3)), jnp.asarray([0.1])
+    channel = jnp.zeros(64, int)
+    found, _, tally = jax.jit(
+        lambda: objective.anneal(params, sizes, Tally.zero(), keys, channel)
+    )()
+
+    @jax.jit
+    def with_both():
+        u, _ = objective.surrogate.sample_and_log_prob(params, keys[0], 64)
+        return annealing.anneal(
+            lambda u: evaluate(target, objective.surrogate, params, u), u, keys[1], sizes, 2, moves
+        )
+
+    expected = with_both()
+    np.testing.assert_allclose(found.u, expected.u, rtol=1e-9)
+    np.testing.assert_allclose(found.log_w, expected.log_w, rtol=1e-9)
+    alive = np.isfinite(found.log_w)
+    assert 0 < np.sum(~alive) < 20
+    np.testing.assert_allclose(found.log_q[alive], expected.log_q[alive], rtol=1e-9)
+    assert int(tally.counters.target_evaluations) == 64 * (1 + 2 * moves)
