@@ -124,7 +124,8 @@ def card_of(problem: str, method: str, budget: int, seed: int) -> Card:
     spent = 0
     if method == "fab-published":
         training["fab"] = _PUBLISHED | {"step_size": _STEP_SIZE.get(problem, 0.05)}
-    pretrained = method in ("variance", "kl") or (problem.endswith("channels") and method == "fab")
+    of_channels = problem.endswith("channels") and method.startswith("fab")
+    pretrained = method in ("variance", "kl") or of_channels
     if pretrained:  # VEGAS grids, a quarter of the budget at most
         evaluations = min(20_000, budget // 40)
         table["surrogate"] |= {"vegas": {"iterations": 10, "evaluations": evaluations}}
