@@ -40,7 +40,7 @@ def test_no_training_takes_more_than_its_budget(wins, budget):
                 each *= 1 + fab.intermediate * fab.hmc_moves * fab.leapfrog_steps
                 filling = fab.buffer_minimum
             grids = 0
-            if method in ("variance", "kl") or (method == "fab" and "channels" in problem):
+            if method in ("variance", "kl") or ("fab" in method and "channels" in problem):
                 grids = vegas.iterations * vegas.evaluations
             spent = grids + (training.steps + filling) * each
             assert 0.9 * budget < spent <= budget, (problem, method)
@@ -77,7 +77,6 @@ def test_the_table_has_medians_with_their_range(wins):
     assert row in text.splitlines()
     one = record(1, 0.2, problem="www-channels")
     del one["kl"]
-    assert "| www-channels | 300,000 | FAB, as it is now | — | 50 | 10 | 1 |" in wins.document(
-        [one]
-    )
-    assert "| tops" not in text
+    text = wins.document([one])
+    assert "| www-channels | 300,000 | FAB, as it is now | — | 50 | 10 | 1 |" in text
+    assert "| modes" not in text
