@@ -30,8 +30,9 @@ from fabgen.training.target import Params, Values, channels_in_turn
 
 #: Effective size of the weights that points are drawn by, in batches, at least: with fewer that
 #: carry the weight, different points are not drawn in proportion, and modes are lost. (Eight modes
-#: in 8D, 3 x 10^5 evaluations: a KL of 2.9 with 1 batch, 2.3 with 4, 0.29 with 8, 0.44 with 16.)
-LEAST_SIZE = 8.0
+#: in 8D, 3 x 10^5 evaluations: a KL of 2.9 with 1 batch, 1.3 and 0.6 with 8, 0.2, 0.8 and 1.2 with
+#: 16, 1.3 and 1.5 with 32, where the training is too short.)
+LEAST_SIZE = 16.0
 
 
 class Fresh(NamedTuple):
@@ -211,8 +212,8 @@ class Fab(AnnealedObjective):
         return loss, (jax.lax.stop_gradient(log_r), tally)
 
     def _of_drawn(self, params: Params, batch: FabBatch) -> tuple[Array, Array]:
-        """<t rho/m (2 log alpha - log q)> over the drawn points, rho = min(r_old/r, weight_clip),
-        less the terms that are zero on average; log r."""
+        """<t rho/m (2 log alpha - log q)> over the drawn points, less the terms that are zero on
+        average; log r. rho = min((r_old/r)^exponent, weight_clip): what t has become meanwhile."""
         draw, law, log_clip = batch.draw, batch.law, jnp.log(self.options.fab.weight_clip)
         entries = draw.entries
         channels = in_channels(self.surrogate)
@@ -227,7 +228,8 @@ class Fab(AnnealedObjective):
         def factor(log_ratio: Array) -> Array:
             return jnp.exp(jnp.minimum(jax.lax.stop_gradient(log_ratio), log_clip))
 
-        of_q = of_alpha = draw.t * factor(jnp.where(usable, entries.log_r - log_r, 0.0))
+        log_ratio = jnp.where(usable, entries.log_r - log_r, 0.0)
+        of_q = of_alpha = draw.t * factor(law.exponent * log_ratio)
         if self._controlled:
             total = jnp.sum(law.sizes)
             share = law.sizes[entries.channel] / total if self._n_channels > 1 else 1.0

@@ -72,6 +72,19 @@ def test_loss_of_the_buffer_clips_the_correction_and_leaves_empty_places_out(toy
     )
 
 
+def test_tempered_draws_are_corrected_for_what_their_weights_have_become(toys):
+    """t is a power of w: it changes by that power of q_old/q."""
+    objective = Fab(PowerTarget(), PowerSurrogate(), toys.options())
+    u, log_q_old = np.asarray([[0.5], [0.8]]), np.log([1.5, 0.5])
+    entries = Entries(u, np.zeros(2), log_q_old, np.full(2, np.inf))
+    t, m = np.asarray([0.4, 2.0]), np.asarray([0.5, 1.5])
+    draw = Draw(np.arange(2), entries, t, m, np.asarray([True, True]))
+    batch = FabBatch(draw, Law(0.0, np.ones(1), 0.0, 0.3, 0.0, 0.0), (), False)
+    _, slope = gradient(objective)(1.0, batch)
+    terms = t / m * np.exp(0.3 * log_q_old) * (1.0 + np.log(u[:, 0]))
+    np.testing.assert_allclose(slope, -terms.mean(), rtol=1e-12)
+
+
 #: The present a, and those of the surrogates that filled the buffer; the target is u^2.
 NOW, EARLIER = 2.0, (1.5, 1.8)
 
