@@ -121,7 +121,7 @@ class Share:
 
     @classmethod
     def of(cls, log_weights: Floats, chosen: NDArray[np.bool_]) -> Share:
-        """Of the weights at the chosen places."""
+        """Of the weights at the chosen places; where these are all, the next point may be another."""
         if not np.any(chosen):
             return cls(0.0, 0.0, 0.0)
         weights = np.exp(log_weights - log_weights.max())
@@ -129,4 +129,5 @@ class Share:
         value = part.sum() / total
         squares = (1.0 - value) ** 2 * np.sum(part**2) + value**2 * np.sum(weights[~chosen] ** 2)
         points = part.sum() ** 2 / np.sum(part**2)
-        return cls(float(value), float(np.sqrt(squares) / total), float(points))
+        error = 1.0 / points if np.all(chosen) else np.sqrt(squares) / total
+        return cls(float(value), float(error), float(points))

@@ -137,10 +137,19 @@ def test_a_reference_keeps_points_with_f_above_zero_and_counts_all():
     assert share.value == pytest.approx(0.5)
     assert share.points == pytest.approx(1.0)
     assert Reference().share_above(0.0).value == 0.0
+
     assert (reference.points, Reference().points) == (pytest.approx(2.0), 0.0)
     integrals, errors = reference.of_channels(3)
     np.testing.assert_allclose(integrals, [0.0, 1 / 3, 1 / 3])
     np.testing.assert_allclose(errors[1:], np.sqrt((1 / 3 - 1 / 9) / 3))
+
+
+def test_few_points_that_are_all_alike_are_no_proof():
+    """Their share is 1, and the next one may be another."""
+    reference = Reference()
+    reference.add(Witness(np.log([1.0, 1.0, 1.0, 1.0]), np.full(4, 9.0)), np.zeros(4), 4)
+    share = reference.share_above(2.0)
+    assert (share.value, share.error) == (1.0, 0.25)
 
 
 def test_peaks_of_a_search_are_told_and_covered():
