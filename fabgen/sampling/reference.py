@@ -121,7 +121,7 @@ class Share:
 
     @classmethod
     def of(cls, log_weights: Floats, chosen: NDArray[np.bool_]) -> Share:
-        """Of the weights at the chosen places; where these are all, the next point may be another."""
+        """Of the weights at the chosen places. Where these are all, the next may be another."""
         if not np.any(chosen):
             return cls(0.0, 0.0, 0.0)
         weights = np.exp(log_weights - log_weights.max())

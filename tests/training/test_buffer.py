@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabgen.training import buffer
-from fabgen.training.buffer import Entries
-from fabgen.training.fab import LEAST_SIZE
+from fabgen.training.buffer import LEAST_PART, Entries
 
 # The functions as they are used: compiled.
 add, adjust = jax.jit(buffer.add), jax.jit(buffer.adjust)
@@ -116,6 +115,7 @@ def test_a_power_of_the_weights_keeps_the_effective_size(sigma, n, seed):
     points = holding(log_w)
     rule = law(points, least_size=n)
     t = np.exp(float(rule.exponent) * (log_w - log_w.max()))
+    n = max(n, LEAST_PART * 256)
     assert t.sum() ** 2 / (t**2).sum() >= 0.999 * n
     if rule.exponent < 1.0:  # and no smaller than it has to be
         t = np.exp((float(rule.exponent) + 2.0**-11) * (log_w - log_w.max()))
@@ -142,7 +142,7 @@ def test_few_heavy_points_are_not_drawn_in_proportion_but_for_a_power():
 
     missing = mean_under(1.0) - mean_of_draws(law(points))
     assert missing > 3.0
-    rule = law(points, least_size=LEAST_SIZE * n)
+    rule = law(points, least_size=8 * n)
     assert 0.1 < rule.exponent < 0.6
     assert abs(mean_under(float(rule.exponent)) - mean_of_draws(rule)) < 0.2 * missing
 
