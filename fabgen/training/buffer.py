@@ -16,11 +16,6 @@ from jax import Array
 
 from fabgen.training.stratification import SMALLEST_SHARE
 
-#: Effective size of the weights that points are drawn by, over the filled places, at least: with
-#: fewer that carry the weight, different points are not drawn in proportion, and modes are lost.
-#: (Eight modes in 8D, 3 x 10^5 evaluations, a buffer of 100 batches: KL of 2.9 with 1 batch, 1.3 and
-#: 0.6 with 8, 0.2, 0.8 and 1.2 with 16, 1.3 and 1.5 with 32, where the training is too short.)
-LEAST_PART = 1.0 / 6.0
 #: Halvings of the interval that the exponent of the weights lies in.
 _HALVINGS = 12
 
@@ -134,8 +129,8 @@ def law(buffer: Buffer, n_channels: int = 1, *, even: float = 0.0, least_size: i
 
     Different points cannot be drawn in proportion to w where fewer carry the weight than are drawn.
     least_size: then they are drawn by a power of w, with which the effective size is at least this
-    and LEAST_PART of the filled places (but half of these is always enough); 0: by w itself. even:
-    part of the draws by no weight where all weights are equal; it falls with the efficiency.
+    (or half of the filled places, if these are few); 0: by w itself. even: part of the draws by no
+    weight where all weights are equal; it falls with the efficiency.
     """
     log_w, filled = buffer.entries.log_w, jnp.maximum(jnp.sum(buffer.filled), 1)
     top = jnp.max(log_w)
@@ -162,7 +157,7 @@ def law(buffer: Buffer, n_channels: int = 1, *, even: float = 0.0, least_size: i
 
     one, wanted = (
         jnp.ones(()),
-        jnp.minimum(jnp.maximum(least_size, LEAST_PART * filled), 0.5 * filled),
+        jnp.minimum(least_size, 0.5 * filled),
     )
     size = effective_size(one)
     exponent = one

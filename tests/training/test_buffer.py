@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabgen.training import buffer
-from fabgen.training.buffer import LEAST_PART, Entries
+from fabgen.training.buffer import Entries
 
 # The functions as they are used: compiled.
 add, adjust = jax.jit(buffer.add), jax.jit(buffer.adjust)
@@ -115,7 +115,6 @@ def test_a_power_of_the_weights_keeps_the_effective_size(sigma, n, seed):
     points = holding(log_w)
     rule = law(points, least_size=n)
     t = np.exp(float(rule.exponent) * (log_w - log_w.max()))
-    n = max(n, LEAST_PART * 256)
     assert t.sum() ** 2 / (t**2).sum() >= 0.999 * n
     if rule.exponent < 1.0:  # and no smaller than it has to be
         t = np.exp((float(rule.exponent) + 2.0**-11) * (log_w - log_w.max()))
