@@ -26,7 +26,7 @@ class FabOptions:
         choices=("none", "rkld"),
     )
     updates: int = option(
-        8, doc="gradient steps on the buffer per training step", at_least=1, at_most=10000
+        4, doc="gradient steps on the buffer per training step", at_least=1, at_most=10000
     )
     buffer_batches: int = option(
         100, doc="capacity of the buffer in batches", at_least=1, at_most=10**6
