@@ -1,6 +1,8 @@
-"""Elementary functions whose derivatives stay finite where the textbook's do not."""
+"""Elementary functions whose derivatives stay finite where the textbook's do not; a bisection."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -51,3 +53,16 @@ def log_weights(scores: Array, allowed: ArrayLike = True) -> Array:
     nowhere = ~jnp.any(known, axis=0)
     scores = jnp.where(known, jnp.where(known, scores, 0.0), -jnp.inf)
     return jax.nn.log_softmax(jnp.where(nowhere & allowed, 0.0, scores), axis=0)
+
+
+def last_good(good: Callable[[Array], Array], low: Array, high: Array, halvings: int) -> Array:
+    """Where good, true below some place, ends between low and high (elementwise), to
+    (high - low) / 2^halvings from below; low, if it holds nowhere."""
+
+    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = 0.5 * (low + high)
+        holds = good(middle)
+        return jnp.where(holds, middle, low), jnp.where(holds, high, middle)
+
+    return jax.lax.fori_loop(0, halvings, halve, (low, high))[0]

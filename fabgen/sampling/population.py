@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from fabgen.numerics import last_good
 from fabgen.sampling.reference import BEST_POINTS, Points
 from fabgen.sampling.sampler import DEFAULT_BLOCK
 from fabgen.surrogate.gaussians import (
@@ -209,12 +210,6 @@ def _tempered(log_w: jax.Array, equal: float) -> jax.Array:
     above = jnp.sum(~jnp.isneginf(log_w), axis=1)
     least = jnp.maximum(jnp.minimum(equal, above / 2.0), 1.0)
 
-    def halve(_: int, ends: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        low, high = ends
-        middle = (low + high) / 2.0
-        good = enough(jnp.exp(middle))
-        return jnp.where(good, middle, low), jnp.where(good, high, middle)
-
     n = log_w.shape[0]
-    low, _ = jax.lax.fori_loop(0, 25, halve, (jnp.full(n, -30.0), jnp.zeros(n)))
+    low = last_good(lambda log: enough(jnp.exp(log)), jnp.full(n, -30.0), jnp.zeros(n), 25)
     return jnp.where(enough(jnp.ones(n)), 1.0, jnp.exp(low))

@@ -58,10 +58,11 @@ class AnnealedObjective(FromGrids):
         fab = self.options.fab
         return jnp.full(fab.intermediate, fab.step_size, jnp.float64)
 
-    def what_weights_see(self, u: Array, channel: Array) -> tuple[Array, Array]:
+    def what_weights_see(self, u: Array, channel: Array) -> tuple[tuple[Array, Array], Faults]:
         """log_prior (n, n_channels) and features (n, n_features) of points; evaluates f."""
         values = values_in_channels(self.target, u, channel)
-        return values.log_prior.T, values.features.T
+        _, _, faults = clean(values.log_f, jnp.zeros_like(u))
+        return (values.log_prior.T, values.features.T), faults
 
     def log_alpha(self, params: Params, more: Any, channel: Array) -> Array:
         """log alpha_i (n,) of the own channel."""
@@ -84,7 +85,7 @@ class AnnealedObjective(FromGrids):
 
         keys: of the samples, and of their chains. log_share (n,): of the share of their channel.
         """
-        fab, n = self.options.fab, channel.shape[0]
+        fab, n, counters = self.options.fab, channel.shape[0], tally.counters
         u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, keys[0], channel)
         calls = n * annealing.evaluations_per_sample(
             fab.intermediate, fab.leapfrog_steps, fab.hmc_moves
@@ -96,8 +97,8 @@ class AnnealedObjective(FromGrids):
             found = self._chains(params, step_sizes, u, log_q, keys[1], channel)
             more: Any = ()
             if n_channels_of(self.target) > 1:
-                more = self.what_weights_see(found.u, channel)
-                calls += n
+                more, extra = self.what_weights_see(found.u, channel)
+                counters = counters.with_values(n, extra)
             points = AnnealedPoints(
                 found.u,
                 found.log_q,
@@ -107,7 +108,6 @@ class AnnealedObjective(FromGrids):
                 more,
             )
             faults, log_w, acceptance = found.faults, found.initial_log_w, found.acceptance
-        counters = tally.counters
         counted = counters.with_evaluations if self.needs_gradients else counters.with_values
         meter = tally.meter.with_weights(log_w - log_share).with_transitions(acceptance, step_sizes)
         step_sizes = hmc.adapt(step_sizes, acceptance, fab.target_acceptance)

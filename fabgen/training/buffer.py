@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from fabgen.numerics import last_good
 from fabgen.training.stratification import SMALLEST_SHARE
 
 #: Halvings of the interval that the exponent of the weights lies in.
@@ -149,21 +150,12 @@ def law(buffer: Buffer, n_channels: int = 1, *, even: float = 0.0, least_size: i
         t = jnp.exp(jnp.where(jnp.isfinite(log_t), exponent * log_t, -jnp.inf))
         return jnp.sum(t) ** 2 / jnp.maximum(jnp.sum(t**2), tiny)
 
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = ends
-        middle = 0.5 * (low + high)
-        enough = effective_size(middle) >= wanted
-        return jnp.where(enough, middle, low), jnp.where(enough, high, middle)
-
-    one, wanted = (
-        jnp.ones(()),
-        jnp.minimum(least_size, 0.5 * filled),
-    )
+    one, wanted = jnp.ones(()), jnp.minimum(least_size, 0.5 * filled)
     size = effective_size(one)
     exponent = one
     if least_size:
-        lowest = jax.lax.fori_loop(0, _HALVINGS, halve, (jnp.zeros(()), one))[0]
-        exponent = jnp.where(size >= wanted, one, lowest)
+        largest = last_good(lambda e: effective_size(e) >= wanted, jnp.zeros(()), one, _HALVINGS)
+        exponent = jnp.where(size >= wanted, one, largest)
     t = jnp.exp(jnp.where(jnp.isfinite(log_t), exponent * log_t, -jnp.inf))
     total = jnp.sum(t)
     log_mean = jnp.log(jnp.where(total > 0.0, total, 1.0) / filled)
@@ -196,13 +188,13 @@ def draw(buffer: Buffer, law: Law, key: Array, n: int) -> Draw:
     to find the largest float64 on a CPU (42 ms of 10^5), but not to find the largest float32
     (1 ms). Sums are relative to the mean, where float32 tells them apart.
     """
-    _, m = _t_and_m(buffer.entries, law)
+    t, m = _t_and_m(buffer.entries, law)
     noise = jax.random.gumbel(key, m.shape, jnp.float32)
     log_m = jnp.where(buffer.filled, jnp.log(m), -jnp.inf)
     _, places = jax.lax.top_k(log_m.astype(jnp.float32) + noise, n)
     entries = jax.tree.map(lambda leaf: leaf[places], buffer.entries)
-    t, m = _t_and_m(entries, law)
-    return Draw(places, entries, t, m, buffer.filled[places] & (m > 0.0))
+    valid = buffer.filled & (m > 0.0)
+    return Draw(places, entries, t[places], m[places], valid[places])
 
 
 def adjust(buffer: Buffer, drawn: Draw, log_r: Array) -> Buffer:

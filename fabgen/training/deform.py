@@ -17,9 +17,10 @@ import numpy as np
 from jax import Array
 
 from fabgen.errors import InputError
+from fabgen.numerics import last_good
 from fabgen.surrogate.multichannel import in_channels
 from fabgen.training.counters import Counters
-from fabgen.training.target import Faults, Params, channels_in_turn, density_of
+from fabgen.training.target import Params, channels_in_turn, clean, density_of
 
 #: Points of a step that say how far the next one may go.
 PROBES = 128
@@ -113,7 +114,8 @@ class Path:
                 return density_of(there, channel)(u)
 
             value, slope = jax.jvp(log_f, (now.progress,), (jnp.ones(()),))
-            slope = jnp.where(jnp.isfinite(value) & jnp.isfinite(slope), slope, 0.0)
+            _, slope, faults = clean(value, slope[:, None])
+            slope = slope[:, 0]
             left = 1.0 - now.progress
             until = jnp.maximum(self.part * self.steps - step, 1.0)
             by = jnp.minimum(left / until, _farthest(slope, LEAST_PART, left))
@@ -123,7 +125,7 @@ class Path:
             oldest = jnp.where(progress < 1.0, progress - reach, 1.0)
             return (
                 Deformation(progress, jnp.maximum(oldest, now.oldest)),
-                counters.with_evaluations(PROBES, Faults.none()),
+                counters.with_evaluations(PROBES, faults),
             )
 
         on_the_way = (now.progress < 1.0) & (step >= 0)
@@ -139,15 +141,8 @@ def _farthest(slope: Array, part: float, most: Array) -> Array:
         w = jnp.exp(log_w - jnp.max(log_w))
         return jnp.sum(w) ** 2 >= part * slope.shape[0] * jnp.sum(w**2)
 
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = ends
-        middle = 0.5 * (low + high)
-        good = enough(middle)
-        return jnp.where(good, middle, low), jnp.where(good, high, middle)
-
-    shortest = most * 0.5**_HALVINGS
-    low = jax.lax.fori_loop(0, _HALVINGS, halve, (shortest, most))[0]
-    return jnp.where(enough(most), most, low)
+    longest = last_good(enough, most * 0.5**_HALVINGS, most, _HALVINGS)
+    return jnp.where(enough(most), most, longest)
 
 
 def path_of(start: Mapping[str, float | str], target: Any, part: float, steps: int) -> Path | None:

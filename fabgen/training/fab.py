@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.multichannel import in_channels, n_channels_of, own
+from fabgen.surrogate.multichannel import in_channels
 from fabgen.training import buffer
 from fabgen.training.annealed import AnnealedObjective
 from fabgen.training.buffer import Buffer, Draw, Entries, Law
@@ -104,10 +104,6 @@ class Fab(AnnealedObjective):
         return ReverseKl(self.target, self.surrogate, self.options)
 
     @property
-    def _n_channels(self) -> int:
-        return n_channels_of(self.target)
-
-    @property
     def _controlled(self) -> bool:
         return self.options.fab.intermediate == 0 and self.options.fab.even_draws > 0.0
 
@@ -117,7 +113,7 @@ class Fab(AnnealedObjective):
         u = jnp.full((n, dim), 0.5, jnp.float64)
         entries = Entries(u, zero, zero, zero)
         if self._n_channels > 1:
-            shapes = jax.eval_shape(lambda: self.what_weights_see(u, channel))
+            shapes, _ = jax.eval_shape(lambda: self.what_weights_see(u, channel))
             more = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
             entries = entries._replace(channel=channel, more=more)
         if self.options.anneal:
@@ -221,12 +217,10 @@ class Fab(AnnealedObjective):
         average; log r. rho = min((r_old/r)^exponent, weight_clip): what t has become meanwhile."""
         draw, law, log_clip = batch.draw, batch.law, jnp.log(self.options.fab.weight_clip)
         entries = draw.entries
-        channels = in_channels(self.surrogate)
-        log_q = channels.log_prob(params, entries.u, entries.channel)
+        log_q = in_channels(self.surrogate).log_prob(params, entries.u, entries.channel)
         log_alpha = jnp.zeros_like(log_q)
         if self._n_channels > 1:
-            weights = channels.log_alpha(params, *(leaf.T for leaf in entries.more))
-            log_alpha = own(weights, entries.channel)
+            log_alpha = self.log_alpha(params, entries.more, entries.channel)
         log_r = log_q - 2.0 * log_alpha
         usable = draw.valid & jnp.isfinite(log_r)
 

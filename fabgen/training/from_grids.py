@@ -35,6 +35,10 @@ class Pretrained(NamedTuple):
 class FromGrids(Objective):
     """Starts from `Pretrained` data, if there are any."""
 
+    @property
+    def _n_channels(self) -> int:
+        return n_channels_of(self.target)
+
     @classmethod
     def resolve(cls, options: TrainingOptions, data: Any) -> TrainingOptions:
         if not (data is None or isinstance(data, Pretrained)):
@@ -81,7 +85,7 @@ class FromGrids(Objective):
             return params
         parts = parts * self.active(params)
         share = parts / jnp.maximum(jnp.sum(parts), jnp.finfo(parts.dtype).tiny)
-        owners = np.array(getattr(self.target, "owners", (0,) * n_channels_of(self.target)))
+        owners = np.array(getattr(self.target, "owners", (0,) * self._n_channels))
         largest = jax.ops.segment_max(share, owners, int(owners.max()) + 1)[owners]
         small = (share < self.surrogate.drop_below) & (share < largest)
         late = 2 * steps > self.options.steps

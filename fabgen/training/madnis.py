@@ -18,7 +18,6 @@ from jax import Array
 
 from fabgen.surrogate.multichannel import (
     in_channels,
-    n_channels_of,
     own,
     values_in_channels,
 )
@@ -128,10 +127,6 @@ class Madnis(FromGrids):
     """The frame; a subclass is a loss. Memory of the buffer: `buffer_bytes`."""
 
     points_per_channel = FEWEST_POINTS
-
-    @property
-    def _n_channels(self) -> int:
-        return n_channels_of(self.target)
 
     @property
     def updates(self) -> int:

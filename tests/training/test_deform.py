@@ -9,7 +9,7 @@ import pytest
 
 from fabgen.build import build_integrand
 from fabgen.card import card_from_table
-from fabgen.errors import InputError
+from fabgen.errors import FabgenError, InputError
 from fabgen.surrogates import annealed
 from fabgen.training import Checkpointer, train
 from fabgen.training.counters import Counters
@@ -104,6 +104,15 @@ def test_every_method_ends_at_the_parameters_of_the_card(toys, method):
     assert 10 <= on_the_way <= 55
     u, _ = toys.Kumaraswamy(1).sample_and_log_prob(result.params, jax.random.key(0), 1000)
     assert np.mean(np.abs(np.asarray(u)[:, 0] - 0.3) < 0.3) > 0.8
+
+
+def test_a_function_that_vanishes_everywhere_is_nothing_to_learn(toys):
+    class Nothing(Peak):
+        def log_density(self, u, parameters=None):
+            return jnp.full(u.shape[0], -jnp.inf)
+
+    with pytest.raises(FabgenError, match="nothing to learn"):
+        train(Nothing(), toys.Kumaraswamy(1), options(toys, method="fab"))
 
 
 def test_points_of_other_parameters_leave_the_buffer(toys):
