@@ -20,7 +20,7 @@ from fabgen.card import load_card
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import weighted_sampler
 from fabgen.surrogate import build_surrogate
-from fabgen.surrogate.vegas import train_vegas
+from fabgen.surrogate.vegas.adapt import train_vegas
 from fabgen.training.loop import train
 
 CARD = Path(__file__).parent.parent / "cards" / "ee_ttbar.toml"

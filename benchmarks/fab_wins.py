@@ -35,15 +35,15 @@ from tables import head, made
 from fabgen import run
 from fabgen.build import build_integrand
 from fabgen.card import Card, card_from_table, with_channels
-from fabgen.event_sample import read_points
 from fabgen.files import write_atomic
-from fabgen.reporting import Silent, Stopwatch
-from fabgen.rundir import RunDirectory
-from fabgen.samplers import samplers
+from fabgen.integrand.toys import ToyIntegrand
+from fabgen.run.directory import RunDirectory
+from fabgen.run.progress import Silent, Stopwatch
+from fabgen.run.sample.from_lhe import read_points
+from fabgen.run.samplers import samplers
+from fabgen.run.session import Session
+from fabgen.run.training import trained_surrogate
 from fabgen.sampling.integrate import balanced, integrate
-from fabgen.session import Session
-from fabgen.stages import trained_surrogate
-from fabgen.toys import ToyIntegrand
 
 Table = dict[str, Any]
 

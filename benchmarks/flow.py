@@ -21,8 +21,8 @@ import numpy as np
 
 import fabgen  # noqa: F401  (64-bit numbers)
 from fabgen.surrogate import Flow
-from fabgen.surrogate.conditioner import apply_conditioner
-from fabgen.surrogate.spline import MIN_SLOPE, min_bin
+from fabgen.surrogate.flow.conditioner import apply_conditioner
+from fabgen.surrogate.flow.spline import MIN_SLOPE, min_bin
 
 
 def masked_coupling(flow: Flow, params) -> distrax.Bijector:

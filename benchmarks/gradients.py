@@ -25,7 +25,7 @@ from tables import head
 
 from fabgen.build import build_integrand
 from fabgen.card import card_of_process
-from fabgen.integrand import Integrand
+from fabgen.integrand.process import Integrand
 from fabgen.training.target import density_of, value_and_gradient
 
 COLUMNS = ("process", "channels", "program", "traced (s)", "compiled (s)", "call (ms)")

@@ -15,7 +15,7 @@ from typing import Any
 from fabgen.card import Card, diff_cards
 from fabgen.files import write_atomic
 from fabgen.run import How
-from fabgen.rundir import conflicting_keys, stored_card
+from fabgen.run.directory import conflicting_keys, stored_card
 
 Record = dict[str, Any]
 

@@ -35,7 +35,8 @@ def parts(file: str) -> Iterator[Part]:
     from fabgen.build import build_integrand
     from fabgen.card import load_card
     from fabgen.surrogate import build_surrogate
-    from fabgen.training import annealing, hmc, split_sample
+    from fabgen.training import split_sample
+    from fabgen.training.annealing import ais, hmc
     from fabgen.training.loop import make_trainer
     from fabgen.training.target import evaluate, value_and_gradient
 
@@ -85,9 +86,7 @@ def parts(file: str) -> Iterator[Part]:
     sizes = np.full(fab.intermediate, fab.step_size)
     yield ready(
         "AIS pass",
-        lambda p, u, k: annealing.anneal(
-            lambda u: evaluate(f, q, p, u), u, k, sizes, fab.leapfrog_steps
-        ),
+        lambda p, u, k: ais.anneal(lambda u: evaluate(f, q, p, u), u, k, sizes, fab.leapfrog_steps),
         params,
         u,
         key,
@@ -111,7 +110,7 @@ def _buffer(batches: int, n: int, u: Any, key: Any, ready: Callable[..., Part]) 
     """The buffer's operations, on a full one that they change in place as in the training."""
     import jax
 
-    from fabgen.training import buffer
+    from fabgen.training.annealing import buffer
 
     full = buffer.empty(batches * n, u.shape[1])
     log_w = jax.random.normal(key, full.log_w.shape, "float64")

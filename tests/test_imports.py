@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from fabgen.card import Card
-from fabgen.rundir import open_run
+from fabgen.run.directory import open_run
 
 #: Packages that only fabgen plot may import (pylhe brings particle by itself).
 PICTURES = ("matplotlib", "mplhep", "corner", "hist", "boost_histogram", "particle")
@@ -19,7 +19,7 @@ HEAVY = ("distrax", "orbax", "vegas", "pylhe", "blackjax", "tensorflow_probabili
 #: Runs commands one after the other in one process and says after each what is imported so far.
 _SCRIPT = """
 import json, sys
-from fabgen.cli import main
+from fabgen.cli.commands import main
 for arguments in json.loads(sys.argv[1]):
     sys.argv = ["fabgen", *arguments]
     code = 0

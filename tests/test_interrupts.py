@@ -13,7 +13,7 @@ import pytest
 from fabgen import interrupts
 from fabgen.files import replacing
 from fabgen.interrupts import BURST, Interrupted
-from fabgen.reporting import Silent, Stopwatch, Watched
+from fabgen.run.progress import Silent, Stopwatch, Watched
 
 PACKAGE = Path(interrupts.__file__).parent.parent
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -98,8 +98,8 @@ def test_a_module_is_imported_to_its_end(state, tmp_path, monkeypatch):
 
 def test_only_the_command_line_handles_signals():
     before = [signal.getsignal(number) for number in SIGNALS]
-    import fabgen.cli
-    import fabgen.run
+    import fabgen.cli.commands
+    import fabgen.run.pipeline
     import fabgen.training  # noqa: F401
 
     assert [signal.getsignal(number) for number in SIGNALS] == before
@@ -259,7 +259,7 @@ def test_a_second_signal_before_the_work_begins_ends_it_in_one_message(card):
         "import os, signal, sys, time\n"
         "class Slow:\n"
         "    def find_spec(self, name, *rest):\n"
-        "        if name == 'fabgen.cli':\n"
+        "        if name == 'fabgen.cli.commands':\n"
         "            for _ in range(2):\n"
         f"                os.kill(os.getpid(), signal.SIGINT); time.sleep({1.2 * BURST})\n"
         "sys.meta_path.insert(0, Slow())\n"
@@ -302,7 +302,7 @@ checkpoint_every = 100000
 TRAIN = """
 import os, signal
 from fabgen.__main__ import main
-from fabgen.run_files import RunDirectory
+from fabgen.run.files import RunDirectory
 
 append = RunDirectory.append_log
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from fabgen.auto import record
-from fabgen.auto.goal import Goal, Measured
 from fabgen.errors import InputError
 from fabgen.json_files import as_type, parse, read_json, read_lines
-from fabgen.rundir import RunDirectory
+from fabgen.run.auto import record
+from fabgen.run.auto.goal import Goal, Measured
+from fabgen.run.directory import RunDirectory
 from fabgen.training import Checkpointer, checkpoint
 from fabgen.training.checkpoint import read_manifest
 

@@ -1,4 +1,4 @@
-"""The ladder of DESIGN section 3: a module imports only from its own layer and those above it."""
+"""The ladder: one rung a folder. A module imports from its own rung and from those below it."""
 
 from __future__ import annotations
 
@@ -9,64 +9,16 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "fabgen"
 
-#: From the top down. A line is a layer: a folder, or modules that belong together.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    (
-        *("units", "plain_text", "errors", "inputs", "json_files"),
-        *("files", "interrupts", "metrics", "numerics", "grouping"),
-    ),
-    ("card",),
-    ("model",),
-    ("process",),
-    ("amplitude",),
-    ("phasespace",),
-    ("beams",),
-    (
-        *("point", "frames", "channel_prior", "components", "drawing", "in_channels", "integrand"),
-        *("interface", "dalitz", "toys"),
-        *(
-            "divergences",
-            "unstable_beams",
-            "initial_states",
-            "build",
-            "build_checks",
-            "build_dalitz",
-            "build_windows",
-        ),
-        *("invariant_ranges", "poles", "small_widths", "narrow_widths"),
-    ),
-    ("surrogate",),
-    ("training",),
-    ("sampling",),
-    ("events",),
-    ("plot",),
-    (
-        *(
-            "run",
-            "pictures",
-            "picture_samples",
-            "session",
-            "stages",
-            "along_training",
-            "training_sample",
-            "event_sample",
-            "own_events",
-        ),
-        *("rundir", "run_files", "commit", "generation", "append", "untrained", "samplers"),
-        *(
-            "reporting",
-            "conditions",
-            "describe",
-            "describe_dalitz",
-            "draw",
-            "evaluation",
-            "exact_events",
-        ),
-        *("surrogates", "channel_grids", "trained_grids", "toy_pictures", "auto"),
-    ),
-    ("arguments", "targets", "cli", "streams", "terminal", "figures", "__main__"),
+#: From the ground up; the modules in the root of the package, which know no physics, are below.
+LADDER = (
+    *("card", "model", "process", "amplitude", "phasespace", "beams", "integrand", "build"),
+    *("surrogate", "sampling", "training", "events", "plot", "run", "show", "cli"),
 )
-RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+ROOT = {
+    *("dispatch", "errors", "files", "inputs", "interrupts", "json_files", "metrics", "numerics"),
+    *("plain_text", "units"),
+}
+RUNG = {name: rung for rung, name in enumerate(LADDER)} | dict.fromkeys(ROOT, -1)
 
 #: Modules allowed to be longer than this, each with its reason.
 MAX_LINES = 400
@@ -79,36 +31,86 @@ def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-def layer_of(path: Path) -> str:
-    """The folder, or module, below fabgen/ that a file belongs to."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+def dotted(path: Path) -> str:
+    """The name that a file is imported by."""
+    return ".".join(["fabgen", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    )
+
+
+NAMES = {dotted(path): path for path in MODULES}
 
 
 def imports(path: Path) -> set[str]:
-    """The folders and modules of fabgen that a file imports, at its top or anywhere in it."""
+    """The modules of fabgen that a file imports, at its top, anywhere in it, or for its types."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             folders = ["fabgen", *path.relative_to(PACKAGE).parts]
             parent = folders[: len(folders) - node.level] if node.level else []
             module = ".".join([*parent, *([node.module] if node.module else [])])
-            names = [f"{module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        found |= {n.split(".")[1] for n in names if n.startswith("fabgen.")}
-    return found - {"__version__"}
+            below = {f"{module}.{alias.name}" for alias in node.names}
+            found |= below & NAMES.keys() or {module}
+    return {name for name in found if name.startswith("fabgen.") and name in NAMES}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_upward_import(path):
-    if path == PACKAGE / "__init__.py":
-        return  # the public names, loaded when they are first used
-    own = layer_of(path)
-    assert own in RANK, f"{own} has no place in LAYERS"
-    upward = {name for name in imports(path) if RANK[name] > RANK[own]}
-    assert not upward, f"{name_of(path)} imports {upward} from below its layer {own}"
+GRAPH = {name: imports(path) for name, path in NAMES.items()}
+
+
+def rung_of(name: str) -> int:
+    return RUNG[name.split(".")[1]]
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Sets of modules that import each other, whatever the way (Tarjan)."""
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[set[str]] = []
+
+    def visit(name: str) -> None:
+        number[name] = lowest[name] = len(number)
+        stack.append(name)
+        for other in sorted(graph.get(name, ())):
+            if other not in number:
+                visit(other)
+                lowest[name] = min(lowest[name], lowest[other])
+            elif other in stack:
+                lowest[name] = min(lowest[name], number[other])
+        if lowest[name] == number[name]:
+            place = stack.index(name)
+            if len(stack) - place > 1:
+                found.append(set(stack[place:]))
+            del stack[place:]
+
+    for name in graph:
+        if name not in number:
+            visit(name)
+    return found
+
+
+def test_every_folder_has_a_rung():
+    entries = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert entries == ROOT
+    assert folders == set(LADDER)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("fabgen", "fabgen.__main__")])
+def test_no_import_runs_upwards(name):
+    upward = {other for other in GRAPH[name] if rung_of(other) > rung_of(name)}
+    assert not upward, f"{name} imports {upward} from above its rung"
+
+
+def test_no_modules_import_each_other():
+    assert circles(GRAPH) == []
+
+
+def test_a_circle_is_seen():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set(), "e": {"a"}}
+    assert circles(graph) == [{"a", "b", "c"}]
 
 
 def test_long_modules_are_decisions():
@@ -122,7 +124,7 @@ def test_long_modules_are_decisions():
 
 def test_only_the_command_line_prints():
     for path in MODULES:
-        if layer_of(path) == "cli":
+        if path.relative_to(PACKAGE).parts[0] == "cli":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = node.func if isinstance(node, ast.Call) else None

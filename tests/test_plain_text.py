@@ -10,9 +10,9 @@ import sys
 import pytest
 from rich.console import Console
 
+from fabgen.cli.terminal import LogReporter, TerminalReporter, training_results
 from fabgen.errors import FabgenError, InputError
 from fabgen.plain_text import ERRORS, plain, shortened, visible
-from fabgen.terminal import LogReporter, TerminalReporter, training_results
 
 #: Colours, a cleared screen, a backspace, C1's escape, a turned direction, an invisible space.
 UNSEEN = "\x1b[31m \x1b[2J \x08 \x9b2J \u202e \u200b \x00 \x7f \u2028 \udcff \U000e0041 \r"

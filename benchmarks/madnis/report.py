@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from records import known_records
 
 from fabgen.files import write_atomic
-from fabgen.pictures import draw_channels
 from fabgen.plot.style import REFERENCE, SURROGATE, TARGET, encode, new_figure, style
+from fabgen.run.pictures.draw import draw_channels
 from madnis.published import PUBLISHED
 from madnis.runs import FLOOR, KEPT, stored_arrays, trained_of
 from madnis.settings import BUFFERED, CAMEL_ROWS, COUPLINGS, RING_ROWS, Experiment

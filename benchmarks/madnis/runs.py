@@ -15,11 +15,11 @@ from records import how_to_run, known_records
 
 from fabgen import run
 from fabgen.build import build_integrand
-from fabgen.reporting import Silent, Stopwatch
-from fabgen.rundir import RunDirectory, open_run
-from fabgen.session import Session, Trained
-from fabgen.stages import trained_surrogate
-from fabgen.surrogate.multichannel import in_channels, own, values_in_channels
+from fabgen.run.directory import RunDirectory, open_run
+from fabgen.run.progress import Silent, Stopwatch
+from fabgen.run.session import Session, Trained
+from fabgen.run.training import trained_surrogate
+from fabgen.surrogate.channels import in_channels, own, values_in_channels
 from madnis.settings import Experiment, card_of, settings_hash
 
 #: The results that the repository keeps; their curves and runs stay where they were made.

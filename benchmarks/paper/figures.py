@@ -14,8 +14,8 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
 
 from fabgen.plot.dalitz import plane_of
 from fabgen.plot.style import BAND, PAGE, REFERENCE, log_ticks, new_figure, power_of_ten
+from fabgen.run.session import Session, Trained
 from fabgen.sampling.sampler import WeightedSampler
-from fabgen.session import Session, Trained
 from paper.published import ALL_METHODS, NAMES
 
 #: Points of the marginal distributions, their bins, cells of the unit square each way.

@@ -22,13 +22,13 @@ from fabgen.build import build_integrand
 from fabgen.card import Card
 from fabgen.errors import FabgenError, InputError
 from fabgen.files import write_atomic
-from fabgen.reporting import Silent, Stopwatch
-from fabgen.rundir import RunDirectory
-from fabgen.samplers import samplers
+from fabgen.run.directory import RunDirectory
+from fabgen.run.progress import Silent, Stopwatch
+from fabgen.run.samplers import samplers
+from fabgen.run.session import Session
+from fabgen.run.training import trained_surrogate
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import DEFAULT_BLOCK
-from fabgen.session import Session
-from fabgen.stages import trained_surrogate
 from fabgen.units import PB_GEV2
 from paper.figures import arrays_of
 from paper.published import INTEGRALS

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fabgen.errors import InputError
 from fabgen.events.reader import EventFile, Structure
-from fabgen.process.topology import EventTopology
+from fabgen.process.event_topology import EventTopology
 
 #: How far the momenta of a file may be from the beams, the balance and the mass shells of the
 #: process, in units of the energy (squared): files with seven digits pass.

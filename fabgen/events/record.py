@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabgen.errors import FabgenError
-from fabgen.process.topology import EventTopology, Flow, Resonance
+from fabgen.process.event_topology import EventTopology, Flow, Resonance
 
 __all__ = ["EventBatch", "EventTopology", "Flow", "Resonance"]
 

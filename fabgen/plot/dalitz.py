@@ -30,7 +30,7 @@ from fabgen.plot.style import (
     power_of_ten,
     set_title,
 )
-from fabgen.process.topology import EventTopology
+from fabgen.process.event_topology import EventTopology
 
 Floats = NDArray[np.float64]
 #: Cells of the plane and bins of a projection, each way.

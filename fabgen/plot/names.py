@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from particle import InvalidParticle, Particle, ParticleNotFound
 
+from fabgen.process.event_topology import EventTopology
 from fabgen.process.parser import parse_process
-from fabgen.process.topology import EventTopology
 
 
 @dataclass(frozen=True)

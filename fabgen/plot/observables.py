@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabgen.plot.names import Name, leg_names, numbered, particle_name
-from fabgen.process.topology import EventTopology, Resonance
+from fabgen.process.event_topology import EventTopology, Resonance
 
 Floats = NDArray[np.float64]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fabgen.surrogate.axis_grid import Gridded
 from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.build import (
     build_channels,
@@ -11,10 +10,11 @@ from fabgen.surrogate.build import (
     untrained_surrogate,
 )
 from fabgen.surrogate.channel_weights import ChannelWeights
-from fabgen.surrogate.flow import Flow
-from fabgen.surrogate.multichannel import MultiChannel, MultiChannelParams
+from fabgen.surrogate.channels import MultiChannel, MultiChannelParams
+from fabgen.surrogate.flow.flow import Flow
 from fabgen.surrogate.uniform import Uniform
-from fabgen.surrogate.vegas_grid import VegasGrid, VegasGridParams
+from fabgen.surrogate.vegas.axis_grid import Gridded
+from fabgen.surrogate.vegas.grid import VegasGrid, VegasGridParams
 
 __all__ = [
     "ChannelWeights",

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from fabgen.errors import InputError
-from fabgen.surrogate.axis_grid import Gridded
 from fabgen.surrogate.base import Surrogate
 from fabgen.surrogate.channel_weights import ChannelWeights
-from fabgen.surrogate.flow import Flow
-from fabgen.surrogate.multichannel import MultiChannel, numbered
+from fabgen.surrogate.channels import MultiChannel, numbered
+from fabgen.surrogate.flow.flow import Flow
 from fabgen.surrogate.uniform import Uniform
+from fabgen.surrogate.vegas.axis_grid import Gridded
 
 
 class VegasSettings(Protocol):
@@ -127,7 +127,7 @@ def build_surrogate(dim: int, options: SurrogateSettings) -> Surrogate:
     if options.kind == "uniform":
         return Uniform(dim)
     if options.kind == "vegas":
-        from fabgen.surrogate.vegas import vegas_grid
+        from fabgen.surrogate.vegas.adapt import vegas_grid
 
         return vegas_grid(dim, options.vegas)
     if options.kind != "flow":

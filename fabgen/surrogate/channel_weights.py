@@ -12,8 +12,8 @@ import jax.numpy as jnp
 
 from fabgen.numerics import log_weights
 from fabgen.surrogate.base import Params
-from fabgen.surrogate.conditioner import apply_perceptron, init_perceptron
-from fabgen.surrogate.flow import PRECISIONS
+from fabgen.surrogate.flow.conditioner import apply_perceptron, init_perceptron
+from fabgen.surrogate.flow.flow import PRECISIONS
 
 
 @dataclass(frozen=True)

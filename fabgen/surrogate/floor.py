@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from fabgen.surrogate.base import Params
-from fabgen.surrogate.multichannel import AnyChannels
+from fabgen.surrogate.channels import AnyChannels
 
 
 def sample_above_floor(

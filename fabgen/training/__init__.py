@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from fabgen.training.registry import METHODS
+from fabgen.training.objectives.registry import METHODS
 
 __all__ = [
     "METHODS",

@@ -18,7 +18,7 @@ from jax import Array
 
 from fabgen.errors import InputError
 from fabgen.numerics import last_good
-from fabgen.surrogate.multichannel import in_channels
+from fabgen.surrogate.channels import in_channels
 from fabgen.training.counters import Counters
 from fabgen.training.target import Params, channels_in_turn, clean, density_of
 

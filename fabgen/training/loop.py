@@ -19,13 +19,13 @@ from jax import Array
 
 from fabgen import interrupts
 from fabgen.errors import FabgenError, InputError
-from fabgen.surrogate.multichannel import n_channels_of
+from fabgen.surrogate.channels import n_channels_of
 from fabgen.training.counters import Counters, Meter, Tally
 from fabgen.training.deform import Deformation, Path, path_of
-from fabgen.training.objective import Memory, Objective
+from fabgen.training.objectives.base import Memory, Objective
+from fabgen.training.objectives.registry import objective_class
 from fabgen.training.optimizer import Optimizer, OptimizerState
 from fabgen.training.records import LogRecord, Progress, Snapshot, log_record, progress_of
-from fabgen.training.registry import objective_class
 from fabgen.training.stops import next_stop
 from fabgen.training.target import Params, Target, TrainableSurrogate
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.multichannel import in_channels, n_channels_of, own, values_in_channels
+from fabgen.surrogate.channels import in_channels, n_channels_of, own, values_in_channels
 
 Params = Any
 

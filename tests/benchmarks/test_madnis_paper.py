@@ -58,7 +58,7 @@ def test_errors_of_fixed_weights_are_those_of_quadrature():
     from madnis.runs import relative_errors
     from madnis.settings import Experiment, card_of
 
-    from fabgen.surrogates import surrogate_of
+    from fabgen.run.surrogate import surrogate_of
 
     card = card_of(Experiment("camel-back", "optimal"))
     integrand = build_integrand(card)

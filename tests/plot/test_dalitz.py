@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fabgen.plot.dalitz import Plane, density, is_three_body_decay, plane_of, window
-from fabgen.process.topology import EventTopology
+from fabgen.process.event_topology import EventTopology
 
 from .conftest import make_samples, momenta_of_decay
 

@@ -15,7 +15,7 @@ from fabgen.plot.names import (
     process_label,
     process_text,
 )
-from fabgen.process.topology import EventTopology
+from fabgen.process.event_topology import EventTopology
 
 
 def topology(*pdg, n_initial=2):

@@ -14,7 +14,7 @@ from fabgen.plot.observables import (
     rapidity,
     transverse_momentum,
 )
-from fabgen.process.topology import EventTopology, Resonance
+from fabgen.process.event_topology import EventTopology, Resonance
 
 
 def momentum(mass, px, py, pz):

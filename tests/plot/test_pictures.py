@@ -19,7 +19,7 @@ from fabgen.plot.observables import Observable, observables
 from fabgen.plot.sample import Samples
 from fabgen.plot.training import After, training_curve
 from fabgen.plot.weights import weight_picture
-from fabgen.process.topology import EventTopology
+from fabgen.process.event_topology import EventTopology
 
 from .conftest import make_samples
 

@@ -10,7 +10,6 @@ import fabgen
 from fabgen import run as pipeline
 from fabgen.build import build_integrand
 from fabgen.card import card_of_process
-from fabgen.describe import describe
 from fabgen.errors import InputError
 from fabgen.model import load_model
 from fabgen.process.effort import Effort, candidates, in_words
@@ -18,6 +17,7 @@ from fabgen.process.expansion import expand, resolve
 from fabgen.process.multiparticles import multiparticles
 from fabgen.process.parser import parse_process
 from fabgen.process.subprocesses import conserves_charges, find_subprocesses
+from fabgen.show.process import describe
 
 MODEL = load_model("sm")
 TABLE = multiparticles({"q": "u d u~ d~", "all": "u d u~ d~ g e+ e- ve ve~ w+ w- z a"}, MODEL)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fabgen.surrogate.channels import in_channels
 from fabgen.surrogate.gaussians import Gaussians, GaussiansParams
-from fabgen.surrogate.multichannel import in_channels
 
 N = 100_000
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fabgen.training import train
-from fabgen.training.registry import METHODS
+from fabgen.training.objectives.registry import METHODS
 
 
 class Corner:

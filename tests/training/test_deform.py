@@ -10,7 +10,7 @@ import pytest
 from fabgen.build import build_integrand
 from fabgen.card import card_from_table
 from fabgen.errors import FabgenError, InputError
-from fabgen.surrogates import annealed
+from fabgen.run.surrogate import annealed
 from fabgen.training import Checkpointer, train
 from fabgen.training.counters import Counters
 from fabgen.training.deform import PROBES, Deformation, Path, _farthest, path_of

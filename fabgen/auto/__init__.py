@@ -1,6 +1,0 @@
-"""training.method = "auto": the run finds out what is fastest, by measuring it."""
-
-from fabgen.auto.choice import automatic_surrogate, has_chosen, read_choice
-from fabgen.auto.goal import Goal
-
-__all__ = ["Goal", "automatic_surrogate", "has_chosen", "read_choice"]

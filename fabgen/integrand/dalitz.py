@@ -1,0 +1,235 @@
+"""f(u) of an amplitude model of a three-body decay: its intensity on the unit square."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from fabgen.amplitude.dalitz import AmplitudeModel, DalitzAmplitude
+from fabgen.errors import InputError
+from fabgen.integrand.base import one_line
+from fabgen.integrand.point import Point
+from fabgen.numerics import safe_log
+from fabgen.phasespace.dalitz import DalitzMap, decay_plane, turn
+from fabgen.phasespace.kinematics import pair_products, subset_mass_squared
+from fabgen.phasespace.mapping import Kinematics, kinematics
+from fabgen.process.event_topology import EventTopology
+
+#: The Les Houches accord (hep-ph/0109068) writes what is not defined as -1.
+_UNDEFINED = -1.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class DalitzIntegrand:
+    """f(u) = intensity x |d sigma d sigma'/du|, in GeV^4 times what the couplings are in: no unit.
+
+    No constants; the orientation of the decay is integrated out and drawn, isotropic, for events.
+    resonance: names of the mass and the width that the map follows, () for none. order: numbers (1,
+    2, 3) of the model's particles in the order of the process.
+    """
+
+    model: AmplitudeModel
+    external: Mapping[str, float]
+    mapping: DalitzMap
+    resonance: tuple[str, ...]
+    order: tuple[int, int, int]
+
+    n_channels = 1
+    n_features = 0
+    mirrors = (0,)
+    owners = (0,)
+    n_initial = 1
+    unit = "none"
+    notes: tuple[str, ...] = ()
+    drawing_evaluates = False
+    beam_energies: tuple[float, ...] = ()
+
+    def __repr__(self) -> str:
+        return one_line(self, {p.pdg: p.name for p in self.model.particles})
+
+    @property
+    def dim(self) -> int:
+        return self.mapping.dim
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """External parameters by name."""
+        return dict(self.external)
+
+    @property
+    def beam_particles(self) -> tuple[int, ...]:
+        return (self.model.particles[0].pdg,)
+
+    @property
+    def masses(self) -> dict[int, float]:
+        """Masses in GeV by PDG id (without a sign)."""
+        return {abs(p.pdg): self.external[p.mass] for p in self.model.particles}
+
+    @property
+    def widths(self) -> dict[int, float]:
+        """Widths in GeV by PDG id (without a sign)."""
+        return {abs(p.pdg): p.width for p in self.model.particles}
+
+    @functools.cached_property
+    def topologies(self) -> tuple[EventTopology, ...]:
+        """One; the resonances interfere, so that none of them is written into events."""
+        legs = [self.model.particles[number] for number in (0, *self.order)]
+        masses = tuple(self.external[p.mass] for p in legs)
+        return (EventTopology(pdg=tuple(p.pdg for p in legs), n_initial=1, masses=masses),)
+
+    @functools.cached_property
+    def amplitude(self) -> DalitzAmplitude:
+        return DalitzAmplitude(self.model)
+
+    # -- values ---------------------------------------------------------------------------------
+
+    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
+        """log f at u (..., 2).
+
+        parameters: masses, widths, couplings and radii that replace those of the model; traced,
+        scalars. Masses of the external particles move the border of the Dalitz plot, too.
+        """
+        shape, u, values = self._prepare(u, parameters)
+        log_intensity, log_jacobian, _ = self._evaluate(u, values)
+        return (log_intensity + log_jacobian).reshape(shape)
+
+    def point(
+        self,
+        u: Array,
+        channel: Array | int = 0,
+        parameters: Mapping[str, Any] | None = None,
+        map_parameters: Any = (),
+    ) -> Point:
+        """Everything about the points u (events, 2); momenta in the orientation of `momenta`."""
+        del channel, map_parameters  # one fixed channel
+        _, u, values = self._prepare(u, parameters)
+        log_intensity, log_jacobian, sigma = self._evaluate(u, values)
+        n_events = u.shape[-1]
+        return Point(
+            log_f=log_intensity,
+            log_jacobian=log_jacobian,
+            log_prior=jnp.zeros((1, n_events)),
+            features=jnp.zeros((0, n_events)),
+            momenta=self._momenta(sigma, self._kinematics(values)),
+            subprocess=jnp.zeros((1, n_events)),
+            scales=jnp.full((2, n_events), _UNDEFINED),
+        )
+
+    def _evaluate(self, u: Array, values: Mapping[str, Any]) -> tuple[Array, Array, Array]:
+        """log of the intensity and of the Jacobian, sigma (3, events), at u (2, events)."""
+        inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=0)
+        sigma, log_jacobian = self.mapping.forward(jnp.clip(u, 0.0, 1.0), self._kinematics(values))
+        # Where the Jacobian vanishes the helicity angles are undefined: evaluated elsewhere.
+        regular = inside & ~jnp.isneginf(log_jacobian)
+        center = jnp.full_like(u, 0.5)
+        elsewhere, _ = self.mapping.forward(center, self._kinematics(values))
+        at = jnp.where(regular, sigma, elsewhere)
+        log_intensity = safe_log(self.amplitude.intensity(at, values))
+        return jnp.where(regular, log_intensity, -jnp.inf), log_jacobian, sigma
+
+    def _prepare(
+        self, u: Array, parameters: Mapping[str, Any] | None
+    ) -> tuple[tuple[int, ...], Array, Mapping[str, Any]]:
+        """The shape of the result, u as (2, events), and all parameters."""
+        u = jnp.asarray(u, dtype=jnp.float64)
+        if u.ndim == 0 or u.shape[-1] != self.dim:
+            raise InputError("u has the wrong shape", found=u.shape, allowed=f"(..., {self.dim})")
+        values: Mapping[str, Any] = self.external
+        if parameters:
+            self.model.parameters(parameters)  # refuses unknown names
+            values = {**self.external, **parameters}
+        return u.shape[:-1], u.reshape(-1, self.dim).T, values
+
+    def _kinematics(self, values: Mapping[str, Any]) -> Kinematics:
+        total, *masses = (jnp.asarray(values[p.mass]) for p in self.model.particles)
+        resonance = [[jnp.asarray(values[name])] for name in self.resonance]
+        return kinematics(total, jnp.stack(masses), *(jnp.stack(r) for r in resonance))
+
+    def fit_fractions(self, points: int = 100) -> dict[str, float]:
+        """The integral of each resonance alone over that of all, by its name.
+
+        From the midpoints of points^2 cells of the unit square. They do not add up to 1:
+        resonances interfere.
+        """
+        known = self._kinematics(self.external)
+        line = (jnp.arange(points) + 0.5) / points
+        u = jnp.stack([axis.ravel() for axis in jnp.meshgrid(line, line)])
+
+        @jax.jit
+        def sums(u: Array) -> tuple[Array, Array]:
+            sigma, log_jacobian = self.mapping.forward(u, known)
+            jacobian = jnp.exp(log_jacobian)
+            alone = self.amplitude.resonance_intensities(sigma, self.external)
+            together = self.amplitude.intensity(sigma, self.external)
+            return (alone * jacobian).sum(axis=-1), (together * jacobian).sum()
+
+        alone, together = sums(u)
+        names = [resonance.name for resonance in self.model.resonances]
+        return dict(zip(names, (np.asarray(alone) / float(together)).tolist(), strict=True))
+
+    # -- momenta and events ---------------------------------------------------------------------
+
+    def incoming(self, subprocess: int = 0) -> Array:
+        """(1, 4): at rest."""
+        del subprocess
+        sqrt_s = jnp.asarray(self._kinematics(self.external).sqrt_s)
+        return jnp.stack([sqrt_s, *[jnp.zeros_like(sqrt_s)] * 3])[None]
+
+    def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
+        """Momenta (..., 4, 4) in GeV at u (..., 2) at rest, the decaying particle first.
+
+        In one orientation: the model's first particle along +z, the second in the x-z plane.
+        """
+        del channel, subprocess
+        shape, u, values = self._prepare(u, None)
+        known = self._kinematics(values)
+        sigma, _ = self.mapping.forward(u, known)
+        momenta = self._momenta(sigma, known)
+        return jnp.moveaxis(momenta, -1, 0).reshape(*shape, *momenta.shape[:2])
+
+    def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+        """u (..., 2) of momenta (..., 4, 4), in any orientation: the inverse map."""
+        del channel, subprocess
+        momenta = jnp.asarray(momenta, dtype=jnp.float64)
+        shape = momenta.shape[:-2]
+        legs = np.argsort(self.order) + 1
+        final = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[legs]
+        known = self._kinematics(self.external)
+        products = pair_products(final, known.masses)
+        sigma = jnp.stack(
+            [subset_mass_squared(products, legs) for legs in ((1, 2), (0, 2), (0, 1))]
+        )
+        u, _ = self.mapping.inverse(sigma, known)
+        return u.T.reshape(*shape, self.dim)
+
+    def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> dict[str, Array]:
+        """The events at u (events, 2), their orientation drawn with the key."""
+        del channel  # there is one
+        _, u, values = self._prepare(u, None)
+        n_events = u.shape[-1]
+        known = self._kinematics(values)
+        sigma, _ = self.mapping.forward(u, known)
+        turned = turn(self._momenta(sigma, known), jax.random.uniform(key, (3, n_events)))
+        undefined = jnp.full(n_events, _UNDEFINED)
+        return {
+            "momenta": jnp.moveaxis(turned, -1, 0),
+            "topology": jnp.zeros(n_events, dtype=int),
+            "flow": jnp.zeros(n_events, dtype=int),
+            "scale": undefined,
+            "aqed": undefined,
+            "aqcd": undefined,
+        }
+
+    def _momenta(self, sigma: Array, known: Kinematics) -> Array:
+        """All momenta (4, 4, events) in the order of the process."""
+        final = decay_plane(sigma, known)[np.array(self.order) - 1]
+        zero = jnp.zeros_like(final[0, 0])
+        incoming = jnp.stack([zero + known.sqrt_s, zero, zero, zero])
+        return jnp.concatenate([incoming[None], final])

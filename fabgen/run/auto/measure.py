@@ -1,0 +1,92 @@
+"""Measurements: efficiency and seconds of a surrogate on fresh points."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from typing import TYPE_CHECKING, Any
+
+from fabgen.errors import FabgenError
+from fabgen.run.auto.goal import Measured
+from fabgen.run.session import Session
+
+if TYPE_CHECKING:
+    import jax
+
+#: Blocks of points of a measurement, and of one where f is so slow that a block takes SLOW seconds.
+BLOCKS = 4
+SLOW = 4.0
+#: A stream of random numbers below the seed of the training, see `session`.
+_STREAM = 0x46414230
+
+
+def key(session: Session, number: int) -> jax.Array:
+    """The random key of one measurement."""
+    import jax
+
+    stream = jax.random.fold_in(jax.random.key(session.card.training.seed), _STREAM)
+    return jax.random.fold_in(stream, number)
+
+
+def measure(
+    session: Session, surrogate: Any, params: Any, samples: int, number: int
+) -> tuple[Measured, int]:
+    """A surrogate on so many fresh points, and the calls of f that this took.
+
+    Several channels: a tenth as many points before say how they share the sample. The time of a
+    block is the median of all, so that what only the first one waits for does not count.
+    """
+    import jax
+
+    from fabgen.run.samplers import samplers
+    from fabgen.sampling.integrate import balanced, integrate
+
+    (sampler,) = samplers(session, {surrogate: params})
+    points, pilot = jax.random.split(key(session, number))
+    clock = session.watch.clock
+    with session.watch("train"):
+        try:
+            begun, blocks = clock(), -(-samples // (10 * sampler.block))
+            sampler, calls = balanced(sampler, samples, -(-samples // 10), pilot)
+            begun, blocks = clock(), -(-samples // sampler.block)
+            times = [begun]
+            survey = integrate(
+                sampler,
+                samples,
+                points,
+                max_overweight=session.card.generation.max_overweight,
+                progress=lambda done: times.append(clock()),
+            )
+        except FabgenError:  # f is zero at every point
+            n = blocks * sampler.block
+            return Measured(0.0, 0.0, 0.0, (clock() - begun) / n, samples), n
+    seconds = statistics.median(b - a for a, b in itertools.pairwise(times))
+    metrics = survey.metrics
+    measured = Measured(
+        metrics.sampling_efficiency,
+        metrics.unweighting_efficiency,
+        survey.acceptance,
+        seconds / sampler.block,
+        samples,
+    )
+    return measured, calls + survey.target_evaluations
+
+
+def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
+    """Seconds per point to draw from a surrogate, without f."""
+    import jax
+    import jax.numpy as jnp
+
+    from fabgen.run.samplers import drawing
+    from fabgen.sampling.sampler import DEFAULT_BLOCK
+
+    draw = drawing(session, surrogate, params)
+    n, clock = session.integrand.n_channels, session.watch.clock
+    channels = () if n == 1 else (jnp.arange(DEFAULT_BLOCK, dtype=jnp.int32) % n,)
+    spent = []
+    with session.watch("train"):
+        for i in range(BLOCKS + 1):
+            start = clock()
+            jax.block_until_ready(draw(params, key(session, i), *channels))
+            spent.append(clock() - start)
+    return statistics.median(spent[1:]) / DEFAULT_BLOCK

@@ -1,0 +1,47 @@
+"""Under which conditions the figures of a run hold: beams, cuts, windows of decayed particles."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from fabgen.card import Card
+
+if TYPE_CHECKING:
+    from fabgen.integrand.base import AnyIntegrand
+
+
+def conditions(card: Card, integrand: AnyIntegrand) -> dict[str, Any]:
+    """The entries `beams`, `cuts` and `bw_cutoff` of a report.
+
+    beams: for each incoming particle its PDG ids (of all subprocesses) and its energy in GeV, with
+    sqrt(s) in GeV (masses of the first subprocess); None for toys.
+    bw_cutoff: in widths, None where it has no meaning.
+    """
+    chains = any(topology.resonances for topology in integrand.topologies)
+    return {
+        "beams": _beams(integrand),
+        "cuts": dict(card.cuts),
+        "bw_cutoff": card.phase_space.bw_cutoff if chains else None,
+    }
+
+
+def _beams(integrand: AnyIntegrand) -> dict[str, Any] | None:
+    if not integrand.topologies:
+        return None
+    n = integrand.n_initial
+    masses = integrand.topologies[0].masses[:n]
+    energies = list(integrand.beam_energies) or [masses[0]]
+    s = sum(energies) ** 2
+    if n == 2:
+        # (e1 + e2)^2 - (k1 - k2)^2 without the difference of large numbers.
+        first, second = (
+            math.sqrt((e - m) * (e + m)) for e, m in zip(energies, masses, strict=True)
+        )
+        product = energies[0] * energies[1] + first * second
+        s = sum(m * m for m in masses) + 2.0 * product
+    particles = [
+        list(dict.fromkeys(topology.pdg[leg] for topology in integrand.topologies))
+        for leg in range(n)
+    ]
+    return {"particles": particles, "energies": energies, "sqrt_s": math.sqrt(s)}

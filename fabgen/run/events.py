@@ -1,0 +1,140 @@
+"""The last stage of a run: write events.
+
+Heavy packages are imported by the functions that need them; the time this takes is measured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fabgen import __version__
+from fabgen.card import Card, dump_card
+from fabgen.run.session import EVENTS, GENERATION, Session
+
+if TYPE_CHECKING:
+    from fabgen.events.lhe import Earlier, FileInfo
+    from fabgen.events.processes import Sums
+    from fabgen.sampling.integrate import Survey
+    from fabgen.sampling.sampler import WeightedSampler
+    from fabgen.sampling.unweight import Totals
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Which events: the number of their file and of their part of it, both from 1, and the card
+    that stands in the head of the file."""
+
+    number: int
+    part: int
+    card: Card
+
+
+def write_events(
+    session: Session,
+    path: Path,
+    place: Place,
+    sampler: WeightedSampler,
+    survey: Survey,
+    weighted: bool,
+    earlier: Earlier | None = None,
+) -> tuple[Totals, tuple[Sums, ...]]:
+    """Generates session.card.generation.events events and writes them to `path`, block by block.
+
+    Those of an `earlier` file stand before them. Returns the sums over the new events, and
+    those over all events of the file by process.
+    """
+    with session.watch("import"):
+        from fabgen.events.assemble import assemble, drawer_of_placed, event_drawer
+        from fabgen.events.lhe import write_lhe
+        from fabgen.sampling import unweight
+        from fabgen.sampling.sampler import DEFAULT_BLOCK
+    watch, n = session.watch, session.card.generation.events
+    integrand = session.integrand
+    maps = session.place if integrand.n_channels > 1 else None
+    with watch("compile"):
+        if maps is None:
+            drawer = event_drawer(integrand)
+        else:
+            drawer = drawer_of_placed(session.in_channels, maps, DEFAULT_BLOCK)
+    totals = unweight.Totals()
+    drawn = 0
+
+    def counted(blocks: Iterator[unweight.Accepted]) -> Iterator[unweight.Accepted]:
+        nonlocal totals
+        for block in blocks:
+            totals = totals + block
+            yield block
+
+    points, events = (
+        session.key_of_events(stream, place.number, place.part) for stream in (GENERATION, EVENTS)
+    )
+    select = unweight.weighted if weighted else unweight.unweight
+    batches = iter(assemble(drawer, counted(select(sampler, survey, n, points)), events))
+
+    def timed() -> Iterator[Any]:
+        nonlocal drawn
+        while True:
+            with watch("generate"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            drawn += drawer.block
+            yield batch
+
+    with session.reporter.stage("events", n, "events") as show:
+        before = watch.seconds().get("generate", 0.0)
+        start = watch.clock()
+        written = write_lhe(
+            path,
+            _file_info(session, survey, place.card),
+            integrand.topologies,
+            timed(),
+            earlier=earlier,
+            progress=show,
+        )
+        generating = watch.seconds().get("generate", 0.0) - before
+        watch.add("write", watch.clock() - start - generating)
+    calls = drawn if integrand.drawing_evaluates else 0
+    totals = dataclasses.replace(totals, target_evaluations=totals.target_evaluations + calls)
+    return totals, written.sums
+
+
+def _file_info(session: Session, survey: Survey, card: Card) -> FileInfo:
+    from fabgen.events.lhe import FileInfo, decay_beams
+    from fabgen.events.slha import slha_text
+
+    integrand = session.integrand
+    if len(integrand.beam_particles) == 1:
+        mass = integrand.topologies[0].masses[0]
+        beams, energies = decay_beams(integrand.beam_particles[0], mass)
+    else:
+        (a, b), (energy_a, energy_b) = integrand.beam_particles, integrand.beam_energies
+        beams, energies = (a, b), (energy_a, energy_b)
+    return FileInfo(
+        beams=beams,
+        energies=energies,
+        cross_section=survey.metrics.integral,
+        # A file has no place for "unknown".
+        error=min(survey.metrics.integral_error, survey.metrics.integral),
+        unit=integrand.unit,
+        process="; ".join(_process_names(card.process)),
+        card=dump_card(card),
+        slha=slha_text(integrand.parameters, integrand.masses, integrand.widths),
+        version=__version__,
+        notes=integrand.notes,
+    )
+
+
+def _process_names(lines: Sequence[str]) -> list[str]:
+    """The lines of a card, of several each with its number in the event file."""
+    from fabgen.process.parser import parse_process
+    from fabgen.process.syntax import process_numbers
+
+    if len(lines) == 1:
+        return list(lines)
+    parsed = [parse_process(line) for line in lines]
+    numbers = process_numbers(parsed)
+    return [f"{line} (LPRUP {number})" for line, number in zip(lines, numbers, strict=True)]

@@ -1,0 +1,188 @@
+"""The events of an LHE file as the sample of fkld, through the inverse map.
+
+They keep their weights. f is evaluated once at every event inside the map, to find those outside
+the cuts and windows of the card. Of several channels an event goes to channel i with the
+probability alpha_i of the prior: the events of a channel are then a sample of alpha_i f_i.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from fabgen.card import Card
+from fabgen.errors import InputError
+from fabgen.inputs import open_input
+from fabgen.run.progress import Reporter
+from fabgen.run.sample.stored import Drawn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fabgen.integrand.base import AnyIntegrand, InChannels
+    from fabgen.run.session import Session
+
+#: The channels of events have a stream of numbers of their own below the seed of the training.
+_CHANNELS = 0x46434800
+
+
+@dataclasses.dataclass(frozen=True)
+class FilePoints:
+    """What an event file gives before f is asked: u (n, dim) inside the maps of channels (n,),
+    weights (n,) > 0.
+
+    read: events of the file; zero_weight, outside_map: those left out. sha256: of the file.
+    """
+
+    u: NDArray[np.float64]
+    channel: NDArray[np.int32]
+    weight: NDArray[np.float64]
+    read: int
+    zero_weight: int
+    outside_map: int
+    sha256: str
+
+
+def read_points(
+    card: Card, integrand: AnyIntegrand, reporter: Reporter, directory: Path | None
+) -> FilePoints | None:
+    """The events of the card's file through the inverse map; None where none are needed.
+
+    That is for other methods, without a file, or if the run in `directory` has stored its sample.
+    Raises InputError for a file that cannot be read or does not fit the process.
+    """
+    path = card.training.fkld.data
+    wanted = card.surrogate.kind == "flow" and card.training.method == "fkld" and path
+    if not wanted or (directory is not None and (directory / "sample" / "manifest.json").exists()):
+        return None
+    import jax
+    import numpy as np
+
+    from fabgen.events.legs import event_weights, leg_momenta
+    from fabgen.events.reader import read_lhe
+    from fabgen.sampling.blocks import mapped
+
+    reporter.note(f"reading the events of {path}")
+    try:
+        events = read_lhe(path)
+        if not len(events):
+            none = f"{events.zero_weight} events of weight zero" if events.zero_weight else None
+            raise InputError("the event file has no events", found=none)
+        weight = event_weights(events, path)
+        legs = leg_momenta(events, integrand.topologies, _incoming(integrand), path)
+    except InputError as error:
+        raise error.with_place(file=path, key="training.fkld.data") from None
+    u = np.full((len(events), integrand.dim), np.nan)
+    channel = np.zeros(len(events), np.int32)
+    for subprocess in np.unique(legs.subprocess):
+        own = np.flatnonzero(legs.subprocess == subprocess)
+        inverse = jax.jit(functools.partial(integrand.unit_cube, subprocess=int(subprocess)))
+        if integrand.n_channels > 1:
+            channel[own] = _drawn_channels(card, integrand, legs.momenta[own], int(subprocess))
+            u[own] = mapped(inverse, legs.momenta[own], channel[own])
+        else:
+            u[own] = mapped(inverse, legs.momenta[own])
+    inside = np.all(np.isfinite(u) & (u >= 0.0) & (u <= 1.0), axis=1)
+    return FilePoints(
+        u=u[inside],
+        channel=channel[inside],
+        weight=weight[inside],
+        read=len(events) + events.zero_weight,
+        zero_weight=events.zero_weight,
+        outside_map=int(np.sum(~inside)),
+        sha256=_sha256(path),
+    )
+
+
+def _drawn_channels(
+    card: Card, integrand: AnyIntegrand, momenta: NDArray[np.float64], subprocess: int
+) -> NDArray[np.int32]:
+    """A channel for each event (events, n_external, 4), drawn with the probabilities alpha_i."""
+    import jax
+    import numpy as np
+
+    from fabgen.sampling.blocks import mapped
+
+    several = cast("InChannels", integrand)
+
+    def log_prior(momenta: jax.Array) -> jax.Array:
+        return several.log_prior(momenta, subprocess).T
+
+    log_alpha = mapped(jax.jit(log_prior), momenta)
+    key = jax.random.fold_in(jax.random.key(card.training.seed), _CHANNELS + subprocess)
+    return np.asarray(jax.random.categorical(key, log_alpha, axis=1), np.int32)
+
+
+def _incoming(integrand: AnyIntegrand) -> NDArray[np.float64]:
+    """Lab momenta of the incoming particles (subprocesses, n_initial, 4): the same at every u."""
+    import numpy as np
+
+    return np.stack([integrand.incoming(k) for k in range(len(integrand.topologies))])
+
+
+def file_sample(session: Session) -> Drawn:
+    """The points of the event file at which f > 0."""
+    import numpy as np
+
+    from fabgen.sampling.blocks import in_blocks
+
+    points, path = session.points, session.card.training.fkld.data
+    if points is None:
+        raise InputError("the run has lost its sample", file=session.run.sample, hint="--restart")
+    n = len(points.u)
+    log_f = np.empty(n)
+    with session.reporter.stage("sample", n, "events") as show:
+        for part, filled in in_blocks(n):
+            found = session.channel_values(points.u[filled], points.channel[filled]).log_f
+            log_f[part] = np.asarray(found)[: part.stop - part.start]
+            show(part.stop)
+    zero, finite = np.isneginf(log_f), np.isfinite(log_f)
+    figures = {
+        "source": path,
+        "events": points.read,
+        "zero_weight": points.zero_weight,
+        "outside_map": points.outside_map,
+        "outside_cuts": int(np.sum(zero)),
+        "nonfinite": int(np.sum(~finite & ~zero)),
+    }
+    return Drawn(
+        u=points.u[finite],
+        channel=points.channel[finite],
+        weight=points.weight[finite],
+        target_evaluations=n,
+        zero_values=int(np.sum(zero)),
+        nonfinite_values=int(np.sum(~finite & ~zero)),
+        figures=figures,
+    )
+
+
+def refuse_changed(path: str, sha256: str) -> None:
+    """Raises InputError if there is a file and it is another than the one with this hash."""
+    if path and Path(path).is_file() and (now := _sha256(path)) != sha256:
+        raise InputError(
+            "the event file has changed since the training began",
+            file=path,
+            key="training.fkld.data",
+            found=f"SHA-256 {now}",
+            allowed=f"SHA-256 {sha256}",
+            hint="--restart trains anew, --run DIR uses another directory",
+        )
+
+
+def _sha256(path: str | os.PathLike[str]) -> str:
+    try:
+        with open_input(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            "the event file cannot be read",
+            file=path,
+            key="training.fkld.data",
+            found=error.strerror,
+            allowed="an LHE file, gzipped or not (paths start at the working directory)",
+        ) from None

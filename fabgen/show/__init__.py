@@ -1,0 +1,1 @@
+"""What `fabgen show` prints of a process or a card."""

@@ -1,0 +1,239 @@
+"""Several channels: a density q_i each, and their weights alpha_i.
+
+A point u ~ q_i of channel i has the weight alpha_i f_i / q_i with log f_i = log f + log(Jacobian of
+channel i). How many points a channel has is up to whoever draws them (`sampling`).
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fabgen import dispatch as grouping
+from fabgen.surrogate.base import Params, Surrogate
+from fabgen.surrogate.channel_weights import ChannelWeights, log_alpha
+from fabgen.surrogate.flow.flow import Flow
+from fabgen.surrogate.gaussians import Gaussians
+from fabgen.surrogate.uniform import Uniform
+from fabgen.surrogate.vegas.axis_grid import from_grid, to_grid, uniform_grid
+
+#: Channels are indices into the parameters here.
+by_channel = functools.partial(grouping.by_channel, side_by_side=True)
+
+
+class MultiChannelParams(NamedTuple):
+    """density: of the flows, with a first axis of flows unless one is conditioned on the channel.
+
+    weights: of the network of the channel weights, () without one. grid (n_channels, dim,
+    bins + 1): a fixed map of each axis behind the flow, () without one. factors (n_channels,):
+    beta_i, what the prior weights are multiplied with before they are normalized; 0 for dropped
+    channels. No gradient trains the last two.
+    """
+
+    density: Params
+    weights: Params
+    grid: Any
+    factors: jax.Array
+
+
+@dataclass(frozen=True)
+class MultiChannel:
+    """A static description, as a Surrogate; its arrays are MultiChannelParams.
+
+    density: of one channel. conditioned: one flow for all channels that gets the channel as a
+    context (n_context = n_channels); else flow_of[i] is the number of the flow of channel i, so
+    that channels that mirror each other can share one. weights: None keeps the prior. grid_bins: of
+    the fixed maps of VEGAS pre-training, 0 for none. drop_below: a training drops channels with a
+    smaller share of the integral.
+    """
+
+    density: Surrogate
+    n_channels: int
+    flow_of: tuple[int, ...]
+    conditioned: bool = False
+    weights: ChannelWeights | None = None
+    grid_bins: int = 0
+    drop_below: float = field(default=0.0, compare=False)  # draws the same points
+
+    @property
+    def dim(self) -> int:
+        return self.density.dim
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether q_i is 1 in every channel."""
+        return isinstance(self.density, Uniform) and not self.grid_bins
+
+    def init(self, key: jax.Array) -> MultiChannelParams:
+        density_key, weights_key = jax.random.split(key)
+        n = self.n_channels
+        if self.conditioned:
+            density = self.density.init(density_key)
+        else:
+            keys = jax.random.split(density_key, max(self.flow_of) + 1)
+            density = jax.vmap(self.density.init)(keys)
+        grid: Any = ()
+        if self.grid_bins:
+            borders = uniform_grid(self.dim, self.grid_bins)
+            grid = jnp.broadcast_to(borders, (n, *borders.shape))
+        return MultiChannelParams(
+            density,
+            self.weights.init(weights_key) if self.weights else (),
+            grid,
+            jnp.ones(n, jnp.float64),
+        )
+
+    def sample_and_log_prob(
+        self, params: MultiChannelParams, key: jax.Array, channel: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """u (n, dim) ~ q_i and log q_i(u) (n,), i = channel (n,)."""
+        n = channel.shape[0]
+        if self.conditioned:
+            assert isinstance(self.density, Flow)
+            context = self._context(channel)
+            v, log_q = self.density.sample_and_log_prob(params.density, key, n, context)
+        elif isinstance(self.density, Flow):
+            flow = self.density
+
+            def one(i: jax.Array | int, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+                u, log_det = flow.from_base(self._of(params.density, i), z)
+                return u, -log_det
+
+            z = jax.random.uniform(key, (n, self.dim), jnp.float64)
+            v, log_q = by_channel(one, channel, self.n_channels, z)
+        else:  # a density without parameters
+            v, log_q = self.density.sample_and_log_prob((), key, n)
+        if not self.grid_bins:
+            return v, log_q
+        u, log_slope = by_channel(
+            lambda i, v: from_grid(params.grid[i], v), channel, self.n_channels, v
+        )
+        return u, log_q - log_slope
+
+    def log_prob(self, params: MultiChannelParams, u: jax.Array, channel: Any) -> jax.Array:
+        """log q_i(u) (n,) at u (n, dim), i = channel (n,)."""
+        inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
+        v, log_slope = jnp.where(inside[:, None], u, 0.5), jnp.zeros(u.shape[0])
+        if self.grid_bins:
+            v, log_slope = by_channel(
+                lambda i, v: to_grid(params.grid[i], v), channel, self.n_channels, v
+            )
+        if self.conditioned:
+            assert isinstance(self.density, Flow)
+            log_q = self.density.log_prob(params.density, v, self._context(channel))
+        elif isinstance(self.density, Flow):
+
+            def one(i: jax.Array | int, v: jax.Array) -> jax.Array:
+                return self.density.log_prob(self._of(params.density, i), v)
+
+            log_q = by_channel(one, channel, self.n_channels, v)
+        else:
+            log_q = self.density.log_prob((), v)
+        return jnp.where(inside, log_q + log_slope, -jnp.inf)
+
+    def log_alpha(
+        self, params: MultiChannelParams, log_prior: jax.Array, features: jax.Array
+    ) -> jax.Array:
+        """log alpha (n_channels, n) of a Point's log_prior and features."""
+        correction: jax.Array | float = 0.0
+        if self.weights is not None:
+            correction = self.weights.correction(params.weights, features)
+        return log_alpha(log_prior, jax.lax.stop_gradient(params.factors), correction)
+
+    def _of(self, stacked: Params, channel: jax.Array | int) -> Params:
+        """The parameters of the flow of one channel."""
+        number = jnp.asarray(self.flow_of)[channel]
+        return jax.tree.map(lambda leaf: leaf[number], stacked)
+
+    def _context(self, channel: jax.Array) -> jax.Array:
+        """(n_channels, n), ones and zeros."""
+        return jax.nn.one_hot(channel, self.n_channels, axis=0, dtype=jnp.float64)
+
+
+@dataclass(frozen=True)
+class OneChannel:
+    """Any surrogate of a single channel, with the methods of MultiChannel; alpha = 1."""
+
+    density: Any
+
+    n_channels = 1
+    weights = None
+
+    @property
+    def dim(self) -> int:
+        return self.density.dim
+
+    @property
+    def is_flat(self) -> bool:
+        return isinstance(self.density, Uniform)
+
+    def init(self, key: jax.Array) -> Params:
+        return self.density.init(key)
+
+    def sample_and_log_prob(
+        self, params: Params, key: jax.Array, channel: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        return self.density.sample_and_log_prob(params, key, channel.shape[0])
+
+    def log_prob(self, params: Params, u: jax.Array, channel: Any) -> jax.Array:
+        del channel
+        return self.density.log_prob(params, u)
+
+    def log_alpha(self, params: Params, log_prior: jax.Array, features: jax.Array) -> jax.Array:
+        del params, features
+        return jnp.zeros_like(log_prior)
+
+
+AnyChannels = MultiChannel | OneChannel | Gaussians
+
+
+def in_channels(surrogate: Any) -> AnyChannels:
+    """The surrogate with a channel in every call."""
+    several = isinstance(surrogate, MultiChannel | Gaussians)
+    return surrogate if several else OneChannel(surrogate)
+
+
+class ChannelValues(NamedTuple):
+    """What f says about points u of their channels; channels or features first, then events.
+
+    log_f (n,): log of f times the Jacobian of the own channel, without alpha; log_prior
+    (n_channels, n); features (n_features, n).
+    """
+
+    log_f: jax.Array
+    log_prior: jax.Array
+    features: jax.Array
+
+
+def n_channels_of(target: Any) -> int:
+    """Channels of an integrand, or of a bare log density, which has one."""
+    return getattr(target, "n_channels", 1)
+
+
+def numbered(mirrors: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The channels that mirror no other, and for each channel the place among them of its own."""
+    distinct = tuple(dict.fromkeys(mirrors))
+    return distinct, tuple(distinct.index(channel) for channel in mirrors)
+
+
+def values_in_channels(target: Any, u: jax.Array, channel: jax.Array | int) -> ChannelValues:
+    """One evaluation of f at each u (n, dim). One channel: that of its log_density."""
+    n = u.shape[0]
+    if n_channels_of(target) == 1:
+        return ChannelValues(target.log_density(u), jnp.zeros((1, n)), jnp.zeros((0, n)))
+    return channel_values(target.point(u, channel))
+
+
+def channel_values(point: Any) -> ChannelValues:
+    """Those of a `Point` of an integrand of several channels."""
+    return ChannelValues(point.log_f + point.log_jacobian, point.log_prior, point.features)
+
+
+def own(log_alpha: jax.Array, channel: jax.Array | int) -> jax.Array:
+    """log alpha_i (n,) of the own channel out of log_alpha (n_channels, n)."""
+    number = jnp.broadcast_to(jnp.asarray(channel), log_alpha.shape[1:])
+    return jnp.take_along_axis(log_alpha, number[None], axis=0)[0]

@@ -1,0 +1,1 @@
+"""Normalizing flows on the unit hypercube: spline couplings, permutations, trained rotations."""

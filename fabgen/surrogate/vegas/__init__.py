@@ -1,0 +1,1 @@
+"""Grids of VEGAS+ as densities that are sampled and evaluated like any other."""

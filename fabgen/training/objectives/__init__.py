@@ -1,0 +1,1 @@
+"""What a training minimizes: one file a loss, by the names of `training.method`."""

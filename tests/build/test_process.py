@@ -1,0 +1,371 @@
+"""From a card to its integrand: what is put together, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from fabgen.build import build_integrand
+from fabgen.build.checks import cut_class, cut_legs, numbers
+from fabgen.card import card_of_process, load_card
+from fabgen.card.parser import card_from_table
+from fabgen.integrand.component import Window
+from fabgen.errors import InputError
+from fabgen.model import ZERO, load_model
+from fabgen.phasespace.cascade import Cascade
+from fabgen.phasespace.cuts import CutLeg
+from fabgen.phasespace.rambo import Rambo
+from fabgen.process.subprocesses import find_subprocesses
+from fabgen.process.event_topology import Resonance
+
+CHAIN = "e+ e- > t t~, t > w+ b, t~ > w- b~"
+
+
+def build(*processes, energy=None, **table):
+    """The integrand of a card; energy: GeV per beam."""
+    if energy is not None:
+        table["beams"] = {"energy": energy if isinstance(energy, list) else [energy, energy]}
+    return build_integrand(card_from_table({"process": list(processes), **table}))
+
+
+def test_settings_are_blamed_for_their_own_keys(cards):
+    for setting, file in (("beams.energy=[10, 10]", "--set"), ("training.seed=2", None)):
+        card = load_card(cards / "ee_wwz.toml", [setting])
+        wrong = dataclasses.replace(card, beams=dataclasses.replace(card.beams, energy=(10, 10)))
+        with pytest.raises(InputError) as error:
+            build_integrand(wrong)
+        assert error.value.key == "beams.energy"
+        assert error.value.file == (file or card.file)
+
+
+# -- what is put together ---------------------------------------------------------------------
+
+
+def test_the_demo(cards):
+    integrand = build_integrand(load_card(cards / "ee_ttbar.toml"))
+    assert integrand.dim == 8
+    (component,) = integrand.components
+    assert isinstance(component.mapping, Cascade)
+    assert component.resonances == (("MT", "WT"),)
+    (term,) = component.terms
+    assert term.windows == (
+        Window((2, 3), "MT", "WT", 15.0, True),
+        Window((4, 5), "MT", "WT", 15.0, True),
+    )
+    (topology,) = integrand.topologies
+    assert topology.pdg == (-11, 11, 24, 5, -24, -5)
+    assert topology.resonances == (Resonance(6, (2, 3)), Resonance(-6, (4, 5)))
+    assert topology.flows == (((0, 0), (0, 0), (0, 0), (1, 0), (0, 0), (0, 1)),)
+    assert topology.masses == pytest.approx((0, 0, 80.419002, 4.7, 80.419002, 4.7), rel=1e-7)
+    assert (integrand.renormalization_scale, integrand.factorization_scale) == (91.188, 91.188)
+
+
+def test_flat_mapping():
+    (component,) = build(CHAIN, phase_space={"mapping": "rambo"}).components
+    assert component.mapping == Rambo(4)
+    assert component.resonances == ()
+    assert len(component.terms[0].windows) == 2  # part of f for every map
+
+
+def test_no_windows():
+    (component,) = build(CHAIN, phase_space={"bw_cutoff": math.inf}).components
+    assert component.terms[0].windows == ()
+
+
+def test_nested_chain():
+    (component,) = build("t > w+ b, w+ > e+ ve").components
+    assert component.terms[0].windows == (Window((1, 2), "MW", "WW", 15.0, True),)
+    assert component.resonances == (("MW", "WW"),)
+
+
+def test_vetoes():
+    (component,) = build("e+ e- > mu+ vm w- $ w+", phase_space={"bw_cutoff": 7.0}).components
+    assert component.terms[0].windows == (Window((2, 3), "MW", "WW", 7.0, False),)
+    (component,) = build("e+ e- > mu+ mu- $ a").components
+    assert component.terms[0].windows == ()  # a particle without width has no mass shell to avoid
+
+
+def test_masses_and_scales():
+    integrand = build(
+        "e+ e- > z h",
+        parameters={"MH": 120.0},
+        scales={"renormalization": 50.0},
+        energy=[300.0, 200.0],
+    )
+    assert integrand.topologies[0].masses == (0.0, 0.0, 91.188, 120.0)
+    assert integrand.renormalization_scale == 50.0
+    assert integrand.beam_energies == (300.0, 200.0)
+    assert integrand.beam_particles == (-11, 11)
+
+
+def test_decays_have_no_beams():
+    integrand = build("t > w+ b")
+    assert integrand.beam_energies == ()
+    assert integrand.unit == "GeV"
+    assert integrand.topologies[0].flows == (((1, 0), (0, 0), (1, 0)),)
+
+
+def test_subprocesses_of_equal_value_are_evaluated_once():
+    light = ["u", "c", "d", "s", "u~", "c~", "d~", "s~"]
+    integrand = build("q q > mu+ mu-", multiparticles={"q": light})
+    (component,) = integrand.components
+    assert [(t.subprocesses, t.legs) for t in component.terms] == [
+        ((0, 1), (0, 1, 2, 3)),
+        ((2, 3), (0, 1, 2, 3)),
+        ((4, 5), (1, 0, 2, 3)),
+        ((6, 7), (1, 0, 2, 3)),
+    ]
+    assert len({id(t.element) for t in component.terms}) == 2
+    assert len(integrand.topologies) == 8
+
+
+def test_flavours_of_leptons_share_a_value():
+    """Cuts see flavours only where they pair them."""
+    (component,) = build("u u~ > e+ e-", "u u~ > mu+ mu-", cuts={"mmll": 20.0}).components
+    assert [t.subprocesses for t in component.terms] == [(0, 1)]
+
+
+def test_components_by_masses():
+    integrand = build("e+ e- > mu+ mu-", "e+ e- > t t~", "e+ e- > u u~", "e+ e- > ta+ ta-")
+    assert [c.masses[2:] for c in integrand.components] == [
+        (ZERO, ZERO),
+        ("MT", "MT"),
+        ("MTA", "MTA"),
+    ]
+    assert [t.subprocesses for c in integrand.components for t in c.terms] == [
+        (0,),
+        (2,),
+        (1,),
+        (3,),
+    ]
+
+
+def test_numbers_of_processes():
+    """Subprocesses know what event files call the line that they are of."""
+    integrand = build("e+ e- > l+ l- @4", "e+ e- > t t~", "e+ e- > j j", cuts={"ptl": 10.0})
+    assert [t.process for t in integrand.topologies] == [4, 4, 2, 3, 3, 3, 3]
+    assert [t.process for t in build("e+ e- > l+ l-", cuts={"ptl": 10.0}).topologies] == [1, 1]
+
+
+def test_colour_lines_of_swapped_beams():
+    integrand = build("u g > u g", "g u > u g", cuts={"ptj": 20.0})
+    first, second = integrand.topologies
+    assert first.pdg == (2, 21, 2, 21)
+    assert second.pdg == (21, 2, 2, 21)
+    swapped = {(flow[1], flow[0], *flow[2:]) for flow in second.flows}
+    assert swapped == set(first.flows)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("g", "j"),
+        ("u", "j"),
+        ("s~", "j"),
+        ("b", "b"),
+        ("b~", "b"),
+        ("e+", "l"),
+        ("ta-", "l"),
+        ("ve", "missing"),
+        ("vt~", "missing"),
+        ("a", "a"),
+        ("t", "heavy"),
+        ("z", "heavy"),
+        ("w-", "heavy"),
+        ("h", "heavy"),
+    ],
+)
+def test_classes_of_cuts(name, kind):
+    assert cut_class(load_model("sm").particle(name)) == kind
+
+
+def test_light_b_quarks_are_jets():
+    assert cut_class(load_model("sm-no_b_mass").particle("b")) == "j"
+
+
+def test_products_of_decays_are_marked():
+    model = load_model("sm")
+    (sub,), _ = find_subprocesses(model, ["e+ e- > t t~, t > w+ b"])
+    assert cut_legs(model, sub.tree) == (
+        CutLeg("heavy", 24, True),
+        CutLeg("b", 5, True),
+        CutLeg("heavy", -6, False),
+    )
+
+
+def test_numbers():
+    model = load_model("sm")
+    values = numbers(model, model.parameters({"MT": 170.0}))
+    assert values[ZERO] == 0.0
+    assert values["MT"] == 170.0
+    assert values["MW"] == pytest.approx(80.419002, rel=1e-7)
+    assert "gs" not in values  # complex couplings
+
+
+# -- what is refused --------------------------------------------------------------------------
+
+
+def refused(*processes, **table) -> InputError:
+    with pytest.raises(InputError) as error:
+        build(*processes, **table)
+    return error.value
+
+
+def test_below_threshold():
+    error = refused("e+ e- > t t~", energy=100.0)
+    assert "threshold of e+ e- > t t~" in error.problem
+    assert error.key == "beams.energy"
+    assert "346" in error.allowed
+    build("e+ e- > t t~", energy=[400.0, 75.0])  # 346.4 GeV in the rest frame
+    assert "threshold" in refused("e+ e- > t t~", energy=[475.0, 25.0]).problem
+    assert "threshold" in refused("e+ e- > mu+ mu-", "e+ e- > t t~", energy=100.0).problem
+
+
+def test_threshold_of_decayed_particles():
+    """Within bw_cutoff they may be lighter, but not lighter than their products."""
+    build(CHAIN, energy=170.0)
+    assert "threshold" in refused(CHAIN, energy=150.0).problem
+    assert "threshold" in refused(CHAIN, energy=170.0, phase_space={"bw_cutoff": 1.0}).problem
+    build(CHAIN, energy=90.0, phase_space={"bw_cutoff": math.inf})
+
+
+@pytest.mark.parametrize("energy", [[1e31, 1.0], [1.0, 1e-31], [1e200, 1e-200]])
+def test_energies_beyond_numbers(energy):
+    with pytest.raises(InputError, match="beyond what can be computed") as error:
+        build("e+ e- > mu+ mu-", energy=energy)
+    assert error.value.key == "beams.energy"
+
+
+def test_beams_slower_than_their_masses():
+    error = refused("ta+ ta- > z h", energy=[500.0, 1.0])
+    assert error.problem == "the beam energy is below the mass of ta-"
+    assert (error.key, error.found) == ("beams.energy", "1 GeV")
+
+
+def test_two_to_one():
+    error = refused("u u~ > z")
+    assert "a single particle" in error.problem
+    assert error.found == "u u~ > z"
+    energies = {"energy": [45.6, 45.6]}
+    build("u u~ > z, z > mu+ mu-", beams=energies)  # two final particles
+
+
+def test_closed_decays():
+    error = refused("h > w+ w-")
+    assert "decay is closed" in error.problem
+    assert "160.8" in error.allowed
+    assert "the products of w+ and w-" in error.hint
+    build("h > w+ w-", parameters={"MH": 400.0})
+    build("h > w+ e- ve~")
+
+
+@pytest.mark.parametrize(
+    ("process", "particle", "model"),
+    [
+        ("mu- > vm e- ve~", "mu-", "sm"),
+        ("b > t e- ve~", "b", "sm-no_b_mass"),
+        ("ve > e- w+", "ve", "sm"),
+        ("a > e+ e-", "a", "sm"),
+        ("e+ e- > mu+ mu-, mu- > vm e- ve~", "mu-", "sm"),
+        ("e+ e- > mu+ mu- a, a > e+ e-", "a", "sm"),
+    ],
+)
+@pytest.mark.parametrize("mapping", ["channels", "rambo"])
+def test_massless_particles_cannot_decay(process, particle, model, mapping):
+    error = refused(process, model=model, phase_space={"mapping": mapping})
+    assert error.problem == f"{particle} is massless in this model and cannot decay"
+    assert f"model {model}" in error.found
+    assert " t " in f"{error.allowed} "
+    assert (" b" in error.allowed) == (model == "sm")
+
+
+def test_a_mass_of_zero_is_not_the_models():
+    error = refused("t > w+ b", parameters={"MT": 0.0})
+    assert error.problem == "t cannot decay: its mass MT is 0"
+
+
+def test_closed_decays_in_chains():
+    error = refused("e+ e- > z h, h > z z")
+    assert "decay of h is closed within bw_cutoff" in error.problem
+    assert "h > z z" in error.found
+    error = refused("e+ e- > w+ w-, w+ > t b~")
+    assert "decay of w+ is closed" in error.problem
+    build("e+ e- > w+ w-, w+ > t b~", phase_space={"bw_cutoff": 60.0})
+
+
+def test_decayed_particles_need_a_width():
+    error = refused("e+ e- > t t~, t > w+ b", parameters={"WT": 0.0})
+    assert error.problem == "a particle that decays needs a width"
+    assert "t (width 0 GeV)" in error.found
+    assert "a width" in refused("e+ e- > ta+ ta-, ta- > vt e- ve~").problem
+
+
+def test_vetoes_need_a_width_of_the_veto():
+    error = refused("e+ e- > mu+ vm w- $ w+", phase_space={"bw_cutoff": math.inf})
+    assert error.key == "phase_space.bw_cutoff"
+    assert error.found == "inf"
+
+
+def test_different_numbers_of_particles():
+    error = refused("e+ e- > w+ w-", "e+ e- > w+ w- z")
+    assert "same numbers of particles" in error.problem
+    assert "e+ e- > w+ w- z" in error.found
+    assert "same numbers" in refused("t > b e+ ve", "u u~ > t t~").problem
+
+
+def test_widths_of_different_particles():
+    error = refused("z > mu+ mu-", "h > ta+ ta-")
+    assert "do not add up" in error.problem
+    assert "h > ta+ ta-" in error.found
+
+
+def test_divergences():
+    assert "diverges" in refused("e+ e- > mu+ mu- a").problem
+
+
+@pytest.mark.parametrize(
+    ("parameters", "key", "text"),
+    [
+        ({"MZ": -91.0}, "parameters.MZ", "MZ is negative"),
+        ({"WT": -1.0}, "parameters.WT", "WT is negative"),
+        ({"aEWM1": 10.0}, "parameters", "no finite value of MW"),
+        ({"Gf": 0.0}, "parameters", "no finite value"),
+        ({"aEWM1": 0.0}, "parameters", "no finite value"),
+        ({"MW": 80.0}, "parameters.MW", "not an external parameter"),
+    ],
+)
+def test_wrong_parameters(parameters, key, text):
+    error = refused("e+ e- > mu+ mu-", parameters=parameters)
+    assert error.key == key
+    assert text in error.problem
+
+
+def test_negative_yukawa_couplings_are_allowed():
+    build("e+ e- > t t~ h", parameters={"ymt": -173.0})
+
+
+def test_no_diagrams():
+    error = refused("e+ e- > mu+ e-")
+    assert error.problem == "the process has no diagrams"
+
+
+def test_the_file_is_named(write_card):
+    path = write_card('process = "e+ e- > t t~"\n[beams]\nenergy = [100.0, 100.0]\n')
+    with pytest.raises(InputError, match="threshold") as error:
+        build_integrand(load_card(path))
+    assert error.value.file == str(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(("energy", "refused"), [(500.0, True), (45.6, False), (25.0, True)])
+def test_a_single_particle_that_decays_needs_an_energy_in_its_window(energy, refused):
+    card = card_of_process("e+ e- > z, z > mu+ mu-", (f"beams.energy=[{energy}, {energy}]",))
+    if not refused:
+        assert build_integrand(card).dim == 2
+        return
+    with pytest.raises(InputError) as error:
+        build_integrand(card)
+    assert error.value.key == "beams.energy"
+    assert "GeV" in error.value.allowed

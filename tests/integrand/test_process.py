@@ -1,0 +1,446 @@
+"""f(u): its value, where it vanishes, its gradients, and the events drawn from it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fabgen.build import build_integrand
+from fabgen.card.parser import card_from_table
+from fabgen.errors import InputError
+from fabgen.integrand.component import Window
+from fabgen.units import PB_GEV2
+
+CHAIN = "e+ e- > t t~, t > w+ b, t~ > w- b~"
+
+
+@functools.cache
+def _built(processes: tuple[str, ...], settings: str):
+    table = json.loads(settings)
+    return build_integrand(card_from_table({"process": list(processes), **table}))
+
+
+def integrand(*processes: str, **settings):
+    """The integrand of a card, made once."""
+    return _built(processes, json.dumps(settings, sort_keys=True))
+
+
+@functools.cache
+def compiled(target, method: str = "log_density", **options):
+    """A method of an integrand, compiled once for all tests: operation by operation is slower.
+
+    It gives arrays of NumPy, so that nothing more is compiled for what is checked with them.
+    """
+    return _to_numpy(jax.jit(functools.partial(getattr(target, method), **options)))
+
+
+def _to_numpy(function):
+    return lambda *arguments: jax.tree.map(np.asarray, function(*arguments))
+
+
+@functools.cache
+def with_gradient(target):
+    """u -> log f and d log f / du."""
+    return _to_numpy(jax.jit(jax.vmap(jax.value_and_grad(target.log_density))))
+
+
+def points(dim: int, n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0.01, 0.99, (n, dim))
+
+
+def invariants(momenta) -> np.ndarray:
+    """All products p_i.p_j (events, n, n)."""
+    metric = np.diag([1.0, -1.0, -1.0, -1.0])
+    return np.einsum("eim,mn,ejn->eij", momenta, metric, momenta)
+
+
+FAB_PAPER = {"mapping": "rambo", "bw_cutoff": float("inf")}
+
+
+@functools.cache
+def free_and_in_windows():
+    """log f of the FAB paper at u, and what it is with the default windows: as one program."""
+    targets = [integrand(CHAIN, phase_space=p) for p in (FAB_PAPER, {"mapping": "rambo"})]
+    return _to_numpy(jax.jit(lambda u: [target.log_density(u) for target in targets]))
+
+
+@pytest.fixture(scope="module")
+def paper(pytestconfig) -> dict:
+    path = pytestconfig.rootpath / "tests" / "data" / "ee_ttbar_wb_unitcube.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# -- the target of the FAB paper --------------------------------------------------------------
+
+
+def test_unit_cube_of_the_fab_paper(paper):
+    """f there has no flux 1/(2 s), no (2 pi)^-8 and no unit."""
+    target = integrand(CHAIN, phase_space=FAB_PAPER)
+    u = np.array(paper["u"])
+    factor = PB_GEV2 / (2 * paper["sqrt_s"] ** 2 * (2 * np.pi) ** 8)
+    free, _ = free_and_in_windows()(u)
+    np.testing.assert_allclose(free, np.log(np.array(paper["f"]) * factor), atol=1e-9)
+    momenta = np.array(paper["momenta"])
+    np.testing.assert_allclose(compiled(target, "momenta")(u), momenta, atol=1e-9)
+    np.testing.assert_allclose(compiled(target, "unit_cube")(momenta), u, atol=1e-9)
+
+
+def test_outside_of_the_cube(paper):
+    u = np.array(paper["u"])
+    u[0, 0], u[1, 3], u[2, 7] = -1e-9, 1.0 + 1e-9, 2.0
+    log_f, _ = free_and_in_windows()(u)
+    assert np.all(log_f[:3] == -np.inf)
+    assert np.all(np.isfinite(log_f[3:]))
+
+
+def test_bw_cutoff_is_part_of_f_for_every_map(paper):
+    """Outside of the window f vanishes; inside it is what it is without one."""
+    inside = np.all(np.abs(top_masses(np.array(paper["momenta"])) - 173.0) < 15 * 1.4915, axis=1)
+    assert 5 < inside.sum() < 20
+    free, log_f = free_and_in_windows()(np.array(paper["u"]))
+    np.testing.assert_array_equal(np.isfinite(log_f), inside)
+    np.testing.assert_allclose(log_f[inside], free[inside], rtol=1e-12)
+
+
+def top_masses(momenta) -> np.ndarray:
+    pairs = momenta[:, 2::2] + momenta[:, 3::2]
+    return np.sqrt(pairs[..., 0] ** 2 - (pairs[..., 1:] ** 2).sum(axis=-1))
+
+
+# -- 2 -> 2 and decays: quick to compile ------------------------------------------------------
+
+ENERGY = {"beams": {"energy": [180.0, 180.0]}}
+MUONS = "e+ e- > mu+ mu-"
+
+
+def test_what_it_says_about_itself():
+    target = integrand("e+ e- > z h", beams={"energy": [250.0, 250.0]}, parameters={"MH": 120.0})
+    assert (target.dim, target.n_channels, target.n_initial, target.unit) == (2, 1, 2, "pb")
+    assert target.parameters["MH"] == 120.0
+    assert target.masses[25] == 120.0
+    assert target.masses[21] == 0.0
+    assert target.masses[24] == pytest.approx(80.419002, rel=1e-7)
+    assert target.widths[6] == 1.4915
+    assert target.beam_particles == (-11, 11)
+    assert target.beam_energies == (250.0, 250.0)
+    decay = integrand("t > w+ b")
+    assert (decay.dim, decay.n_initial, decay.unit) == (2, 1, "GeV")
+    assert decay.beam_particles == (6,)
+
+
+def test_value_in_pieces():
+    """flux x |M|^2 x Jacobian from the parts of a Point."""
+    target = integrand(MUONS, **ENERGY)
+    u = points(2, 200)
+    point = compiled(target, "point")(u)
+    log_f = compiled(target)(u)
+    np.testing.assert_allclose(point.log_f + point.log_jacobian, log_f, rtol=1e-12)
+    momenta = np.moveaxis(point.momenta, -1, 0)
+    np.testing.assert_allclose(momenta, compiled(target, "momenta")(u), rtol=1e-12)
+    (term,) = target.components[0].terms
+    expected = PB_GEV2 / (2 * 360.0**2) * term.element(momenta)
+    np.testing.assert_allclose(np.exp(point.log_f), expected, rtol=1e-10)
+    np.testing.assert_allclose(np.exp(point.log_jacobian), 1 / (8 * np.pi), rtol=1e-12)
+    assert point.log_prior.shape == (1, 200) and not np.any(point.log_prior)
+    assert point.subprocess.shape == (1, 200) and not np.any(point.subprocess)
+    np.testing.assert_array_equal(point.scales, np.full((2, 200), 91.188))
+
+
+def test_shapes():
+    target = integrand(MUONS, **ENERGY)
+    u = points(2, 200)
+    log_f = compiled(target)(u)
+    folded = compiled(target)(u.reshape(2, 100, 2))
+    np.testing.assert_allclose(folded, log_f.reshape(2, 100), rtol=1e-12)
+    for shape in ((), (3,), (2, 3)):
+        few = jax.ShapeDtypeStruct((*shape, 2), jnp.float64)
+        assert jax.eval_shape(target.log_density, few).shape == shape
+        assert jax.eval_shape(target.momenta, few).shape == (*shape, 4, 4)
+        momenta = jax.ShapeDtypeStruct((*shape, 4, 4), jnp.float64)
+        assert jax.eval_shape(target.unit_cube, momenta).shape == (*shape, 2)
+    for wrong in (np.zeros(3), np.zeros((4, 1)), 0.5):
+        with pytest.raises(InputError, match="u has the wrong shape"):
+            target.log_density(wrong)
+
+
+# -- beams, cuts and where f vanishes ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def asymmetric():
+    """Muons from beams that are as energetic as those of ENERGY in their rest frame."""
+    cuts = {"etal": 2.0, "drllmax": 3.3}
+    return integrand(MUONS, beams={"energy": [720.0, 45.0]}, cuts=cuts)
+
+
+def test_asymmetric_beams(asymmetric):
+    """Momenta are boosted along z, and f of u is the same within the cuts."""
+    even = integrand(MUONS, **ENERGY)
+    u = points(2, 200)
+    lab = compiled(asymmetric, "momenta")(u)
+    beams = [[720.0, 0, 0, 720.0], [45.0, 0, 0, -45.0]]
+    np.testing.assert_allclose(lab[:, :2], [beams] * 200, atol=1e-9)
+    np.testing.assert_allclose(lab[:, 2:].sum(axis=1), [[765.0, 0, 0, 675.0]] * 200, atol=1e-9)
+    np.testing.assert_allclose(compiled(asymmetric, "unit_cube")(lab), u, atol=1e-10)
+    # Rapidities are those of the lab.
+    final = lab[:, 2:]
+    rapidity = 0.5 * np.log((final[..., 0] + final[..., 3]) / (final[..., 0] - final[..., 3]))
+    assert np.all(np.abs(rapidity) < 2.0)  # the map keeps to them
+    assert np.max(np.abs(rapidity)) > 1.98
+    passed = np.hypot(rapidity[:, 0] - rapidity[:, 1], np.pi) < 3.3
+    assert 20 < passed.sum() < 180
+    log_f, _ = with_gradient(asymmetric)(u)
+    np.testing.assert_array_equal(np.isfinite(log_f), passed)
+    # In the rest frame the rapidities of both are opposite.
+    boost = math.atanh(675.0 / 765.0)
+    rest = lab @ np.array(
+        [
+            [math.cosh(boost), 0, 0, -math.sinh(boost)],
+            [0, 1, 0, 0],
+            [0, 0, 1, 0],
+            [-math.sinh(boost), 0, 0, math.cosh(boost)],
+        ]
+    )
+    reached = math.tanh(2.0 - boost)
+    log_even = compiled(even)(compiled(even, "unit_cube")(rest))
+    np.testing.assert_allclose(log_f[passed], log_even[passed] + math.log(reached), rtol=1e-9)
+
+
+def test_gradient_where_f_vanishes(asymmetric):
+    """Never NaN: outside of the cuts and the cube, and on the faces."""
+    inside = points(2, 200)[np.argmax(np.isfinite(with_gradient(asymmetric)(points(2, 200))[0]))]
+    u = np.tile(inside, (200, 1))
+    u[:6] = [[0.999, 0.3], [-0.1, 0.3], [0.5, 1.5], [0.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
+    u[6:8, 1] = 0.0, 1.0  # the azimuth
+    log_f, gradient = with_gradient(asymmetric)(u)
+    assert not np.any(np.isfinite(log_f[:3]))
+    assert np.all(np.isfinite(log_f[6:]))
+    assert not np.any(np.isnan(log_f))
+    assert np.all(np.isfinite(gradient))
+    assert np.any(gradient[8:] != 0)
+
+
+def test_massive_beams():
+    """On shell in the lab."""
+    target = integrand("ta+ ta- > z h", beams={"energy": [250.0, 150.0]})
+    momenta = compiled(target, "momenta")(points(2, 3))
+    np.testing.assert_allclose(momenta[:, :2, 0], [[250.0, 150.0]] * 3, rtol=1e-12)
+    np.testing.assert_allclose(momenta[:, 0, 3], np.sqrt(250.0**2 - 1.777**2), rtol=1e-12)
+    squares = np.diagonal(invariants(momenta), axis1=1, axis2=2)
+    expected = [[1.777**2, 1.777**2, 91.188**2, 125.0**2]] * 3
+    np.testing.assert_allclose(squares, expected, atol=1e-8)
+
+
+# -- maps, windows, vetoes --------------------------------------------------------------------
+
+
+def test_momenta_and_back():
+    """The cascade of a chain, with beams of different energies."""
+    target = integrand(CHAIN, beams={"energy": [400.0, 600.0]})
+    u = points(8, 200)
+    momenta = compiled(target, "momenta")(u)
+    np.testing.assert_allclose(compiled(target, "unit_cube")(momenta), u, atol=1e-8)
+    total = momenta[:, 2:].sum(axis=1)
+    np.testing.assert_allclose(total, [[1000.0, 0.0, 0.0, -200.0]] * 200, atol=1e-8)
+    squares = np.diagonal(invariants(momenta), axis1=1, axis2=2)
+    w, b = 80.419002446**2, 4.7**2
+    np.testing.assert_allclose(squares, [[0, 0, w, b, w, b]] * 200, atol=1e-5)
+    assert np.all(np.abs(top_masses(momenta) - 173.0) <= 15 * 1.4915 * (1 + 1e-12))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_windows(inside):
+    """Which pairs are near the mass shell, of all that `legs` names."""
+    window = Window((2, 3), "MZ", "WZ", 10.0, inside)
+    masses = np.array([60.0, 66.7, 66.8, 91.188, 115.5, 115.7, 500.0])
+    momenta = np.zeros((4, 4, len(masses)))
+    momenta[2, 0] = momenta[3, 0] = masses / 2
+    momenta[2, 3], momenta[3, 3] = masses / 2, -masses / 2
+    momenta[:2, 0] = 1000.0
+    passed = jax.jit(window.passes)(momenta, {"MZ": 91.188, "WZ": 2.441404})
+    near = np.abs(masses - 91.188) < 24.41404
+    assert near.sum() == 3
+    np.testing.assert_array_equal(passed, near if inside else ~near)
+
+
+# -- parameters -------------------------------------------------------------------------------
+
+
+def test_value_and_gradient_of_a_width():
+    """Through momenta, Jacobian, flux and |M|^2; a two-body width is a constant."""
+    target = integrand("t > w+ b")
+    u = points(2, 2)
+    names = ("MT", "aEWM1", "MZ", "MB", "Gf")
+    values = {name: target.parameters[name] for name in names}
+
+    def value_twice(p):
+        log_f = target.log_density(u, p)
+        return log_f, log_f
+
+    with_gradient = _to_numpy(jax.jit(jax.jacfwd(value_twice, has_aux=True)))
+    gradient, log_f = with_gradient(values)
+    assert float(log_f[0]) == pytest.approx(np.log(WIDTH_OF_THE_TOP), rel=1e-6)
+    np.testing.assert_allclose(log_f, log_f[0], rtol=1e-12)
+    for name in names:
+        step = 1e-5 * values[name]
+        up, down = (with_gradient({**values, name: values[name] + s})[1] for s in (step, -step))
+        expected = (up - down) / (2 * step)
+        np.testing.assert_allclose(gradient[name], expected, rtol=1e-6, err_msg=name)
+
+
+#: With the width of the closed form in tests/amplitude; also MadGraph's default for WT.
+WIDTH_OF_THE_TOP = 1.4914721
+
+
+def test_one_coupling_per_event():
+    target = integrand("u u~ > t t~", beams={"energy": [200.0, 250.0]})
+    u = np.tile(points(2, 1), (3, 1))
+    couplings = np.array([0.1, 0.118, 0.13])
+    log_f = np.asarray(jax.jit(lambda a: target.log_density(u, {"aS": a}))(couplings))
+    np.testing.assert_allclose(log_f - log_f[1], 2 * np.log(couplings / 0.118), atol=1e-12)
+    with pytest.raises(InputError, match="MW is not an external parameter"):
+        target.log_density(u, {"MW": 80.0})
+
+
+# -- several subprocesses ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def several():
+    """Two components; in the first one muons and two equal quarks, with their own cuts."""
+    processes = (MUONS, "e+ e- > c c~", "e+ e- > t t~", "e+ e- > u u~")
+    return integrand(*processes, cuts={"ptl": 20.0, "ptj": 100.0}, **ENERGY)
+
+
+def test_sum_of_processes(several):
+    assert [len(component.terms) for component in several.components] == [2, 1]
+    assert [t.subprocesses for t in several.components[0].terms] == [(0,), (1, 3)]
+    u = points(2, 200)
+    point = compiled(several, "point")(u)
+    f = np.exp(point.log_f + point.log_jacobian)
+    shares = np.exp(point.subprocess)
+    np.testing.assert_allclose(shares.sum(axis=0), 1.0, rtol=1e-12)
+    np.testing.assert_array_equal(shares[1], shares[3])
+    momenta = compiled(several, "momenta", subprocess=0)(u)
+    pt = np.hypot(momenta[:, 2, 1], momenta[:, 2, 2])
+    assert np.all(pt > 20.0)  # the weaker of both cuts is one of the map
+    assert np.all(shares[0] > 0)
+    np.testing.assert_array_equal(shares[1] > 0, pt > 100.0)
+    assert 0 < np.sum(pt > 100.0) < 200
+    assert np.all(shares[2] > 0)
+    muons = np.exp(compiled(integrand(MUONS, cuts={"ptl": 20.0}, **ENERGY))(u))
+    np.testing.assert_allclose(shares[0] * f, muons, rtol=1e-11)
+    # The other component: its own phase space.
+    tops = compiled(several, "momenta", subprocess=2)(u)
+    (term,) = several.components[1].terms
+    velocity = np.sqrt(1 - (173.0 / 180.0) ** 2)
+    expected = PB_GEV2 / (2 * 360.0**2) * term.element(tops) * velocity / (8 * np.pi)
+    np.testing.assert_allclose(shares[2] * f, expected, rtol=1e-10)
+
+
+def test_maps_of_several_processes(several):
+    u = points(2, 200)
+    for number, mass in ((0, 0.0), (2, 173.0)):
+        momenta = compiled(several, "momenta", subprocess=number)(u)
+        squares = np.diagonal(invariants(momenta), axis1=1, axis2=2)
+        np.testing.assert_allclose(squares[:, 2:], mass**2, atol=1e-8)
+        back = compiled(several, "unit_cube", subprocess=number)(momenta)
+        np.testing.assert_allclose(back, u, atol=1e-10)
+    with pytest.raises(InputError, match="no such subprocess"):
+        several.momenta(u, subprocess=4)
+
+
+def test_swapped_beams():
+    """u~ u > mu+ mu- is evaluated with the matrix element of u u~, at its own momenta."""
+    both = integrand("u u~ > mu+ mu-", "u~ u > mu+ mu-")
+    terms = both.components[0].terms
+    assert [t.legs for t in terms] == [(0, 1, 2, 3), (1, 0, 2, 3)]
+    assert terms[0].element is terms[1].element
+    u = points(2, 20)
+    momenta = compiled(both, "momenta")(u)
+    mirrored = momenta[:, [1, 0, 2, 3]]
+    mirrored[..., 3] *= -1
+    turned = compiled(both, "unit_cube")(mirrored)
+
+    def parts(u):
+        point = compiled(both, "point")(u)
+        return np.exp(point.log_f + point.log_jacobian + point.subprocess)
+
+    np.testing.assert_allclose(parts(turned), parts(u)[::-1], rtol=1e-9)
+    assert not np.allclose(parts(u)[0], parts(u)[1], rtol=1e-2)
+
+
+def test_one_map_reaches_what_all_processes_need():
+    """A cut on one of them does not shrink the phase space of the others."""
+    settings = {"beams": {"energy": [250.0, 250.0]}, "cuts": {"mmll": 120.0}}
+    both = integrand("e+ e- > mu+ mu- h", "e+ e- > u u~ h", **settings)
+    quarks = integrand("e+ e- > u u~ h", **settings)
+    momenta = compiled(quarks, "momenta")(points(5, 20))
+    pair = momenta[:, 2:4].sum(axis=1)
+    square = pair[:, 0] ** 2 - (pair[:, 1:] ** 2).sum(axis=-1)
+    assert np.sum(square < 119.0**2) > 10
+    u = compiled(both, "unit_cube")(momenta)
+    assert np.all((u >= 0.0) & (u <= 1.0))
+    np.testing.assert_allclose(compiled(both, "momenta")(u), momenta, atol=1e-7)
+
+
+# -- events -----------------------------------------------------------------------------------
+
+
+def test_events_of_one_process():
+    target = integrand(CHAIN, beams={"energy": [400.0, 600.0]})
+    u = points(8, 200)
+    events = compiled(target, "draw_events")(u, jax.random.key(1))
+    np.testing.assert_allclose(events["momenta"], compiled(target, "momenta")(u), atol=1e-9)
+    np.testing.assert_array_equal(events["topology"], 0)
+    np.testing.assert_array_equal(events["flow"], 0)
+    np.testing.assert_allclose(events["aqed"], 1 / 132.507)
+    np.testing.assert_allclose(events["aqcd"], 0.118)
+    np.testing.assert_allclose(events["scale"], 91.188)
+    assert not target.drawing_evaluates
+
+
+def test_events_of_several_processes(several):
+    """Drawn in proportion to their parts of f, equal ones with equal probability."""
+    assert several.drawing_evaluates
+    n, one = 4000, points(2, 200)[7:8]
+    events = compiled(several, "draw_events")(np.tile(one, (n, 1)), jax.random.key(2))
+    topology = events["topology"]
+    shares = np.exp(compiled(several, "point")(points(2, 200)).subprocess)[:, 7]
+    assert np.all(shares > 0.02)
+    frequencies = np.bincount(topology, minlength=4) / n
+    np.testing.assert_allclose(frequencies, shares, atol=4 * np.sqrt(0.25 / n))
+    for number in range(4):
+        chosen = topology == number
+        momenta = compiled(several, "momenta", subprocess=number)(points(2, 200))
+        expected = np.repeat(momenta[7:8], chosen.sum(), axis=0)
+        np.testing.assert_allclose(events["momenta"][chosen], expected, atol=1e-9)
+    np.testing.assert_array_equal(events["flow"], 0)
+
+
+def test_colour_flows():
+    """g g > t t~: two flows, in proportion to the squares of their partial amplitudes."""
+    target = integrand("g g > t t~")
+    (topology,) = target.topologies
+    assert len(topology.flows) == 2
+    n, u = 4000, np.array([[0.3, 0.2]])
+    draw = compiled(target, "draw_events")
+    events, again, other = (draw(np.tile(u, (n, 1)), jax.random.key(k)) for k in (3, 3, 4))
+    np.testing.assert_array_equal(events["flow"], again["flow"])
+    assert np.any(events["flow"] != other["flow"])
+    # The squares of the partial amplitudes are as (p1.p3)^2 to (p2.p3)^2: the t carries the colour
+    # of the gluon that it is closer to more often.
+    products = invariants(events["momenta"][:1])[0, :2, 2]
+    shares = products[::-1] ** 2 / (products**2).sum()
+    frequencies = [
+        np.mean([topology.flows[f][2][0] == topology.flows[f][gluon][0] for f in events["flow"]])
+        for gluon in (0, 1)
+    ]
+    np.testing.assert_allclose(frequencies, shares, atol=4 * np.sqrt(0.25 / n))
+    assert abs(shares[0] - 0.5) > 0.1

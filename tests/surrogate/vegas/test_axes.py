@@ -1,0 +1,86 @@
+"""Maps of the axes against densities whose best maps are known."""
+
+from __future__ import annotations
+
+import types
+
+import numpy as np
+import pytest
+
+from fabgen.surrogate.vegas.axes import FEWEST_EVALUATIONS, adapt_axes, n_iterations
+
+
+def options(evaluations=12_000, warmup_iterations=0, warmup_evaluations=0, iterations=8):
+    return types.SimpleNamespace(
+        iterations=iterations,
+        evaluations=evaluations,
+        bins=32,
+        alpha=0.5,
+        warmup_iterations=warmup_iterations,
+        warmup_evaluations=warmup_evaluations,
+    )
+
+
+def products(u, channel, jacobian):
+    """Two densities up to a factor: u^3 v, and a peak in the first coordinate."""
+    rising = 8.0 * u[:, 0] ** 3 * u[:, 1]
+    peak = 1.0 / ((u[:, 0] - 0.3) ** 2 + 0.05**2)
+    return np.where(channel == 0, rising, peak)
+
+
+@pytest.fixture(scope="module")
+def adapted():
+    return adapt_axes(products, (0, 1), 2, options(iterations=25), seed=3)
+
+
+def inverse_of(borders, u):
+    """The coordinate of the map at u."""
+    return np.interp(u, borders, np.linspace(0.0, 1.0, len(borders)))
+
+
+def test_the_maps_follow_the_projections_of_products(adapted):
+    assert adapted.borders.shape == (2, 2, 33)
+    assert np.all(np.diff(adapted.borders, axis=-1) > 0.0)
+    u = np.linspace(0.05, 0.95, 10)
+    # VEGAS makes even what each increment adds to sqrt(<f^2>): the cumulated density of a product
+    np.testing.assert_allclose(inverse_of(adapted.borders[0, 0], u), u**4, atol=0.02)
+    np.testing.assert_allclose(inverse_of(adapted.borders[0, 1], u), u**2, atol=0.02)
+    angle = np.arctan((u - 0.3) / 0.05)
+    low, high = np.arctan(-0.3 / 0.05), np.arctan(0.7 / 0.05)
+    expected = (angle - low) / (high - low)
+    np.testing.assert_allclose(inverse_of(adapted.borders[1, 0], u), expected, atol=0.03)
+    np.testing.assert_allclose(inverse_of(adapted.borders[1, 1], u), u, atol=0.02)
+
+
+def test_every_evaluation_is_counted(adapted):
+    assert adapted.evaluations == 25 * 12_000
+    assert adapted.nonfinite == 0
+    few = options(3 * FEWEST_EVALUATIONS, warmup_iterations=2, warmup_evaluations=500)
+    calls = []
+
+    def counted(u, channel, jacobian):
+        calls.append(len(u))
+        return products(u, channel, jacobian)
+
+    found = adapt_axes(counted, range(4), 2, few, 1, lambda *seen: calls.append(seen))
+    assert n_iterations(few) == 10
+    assert calls[:4] == [2000, (1, 2000), 2000, (2, 4000)]
+    assert found.evaluations == 2 * 4 * 500 + 8 * 4 * FEWEST_EVALUATIONS
+    assert calls[-1] == (10, found.evaluations)
+
+
+def test_a_density_without_points_keeps_the_even_map():
+    def half(u, channel, jacobian):
+        return np.where(channel == 0, np.where(u[:, 0] < 0.5, np.nan, 1.0), 0.0)
+
+    found = adapt_axes(half, (0, 1), 2, options(), seed=1)
+    np.testing.assert_array_equal(found.borders[1], np.tile(np.linspace(0.0, 1.0, 33), (2, 1)))
+    assert 0 < found.nonfinite < found.evaluations // 4  # fewer and fewer of the points lie there
+    assert inverse_of(found.borders[0, 0], 0.5) < 0.05
+
+
+def test_the_same_seed_gives_the_same_maps(adapted):
+    again = adapt_axes(products, (0, 1), 2, options(iterations=25), seed=3)
+    np.testing.assert_array_equal(again.borders, adapted.borders)
+    other = adapt_axes(products, (0, 1), 2, options(iterations=25), seed=4)
+    assert np.any(other.borders != adapted.borders)
