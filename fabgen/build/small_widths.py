@@ -10,17 +10,12 @@ larger width. Without this the momenta of double precision do not resolve such a
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import jax
-import jax.numpy as jnp
-import numpy as np
 
 from fabgen.card.phase_space import PhaseSpace
 from fabgen.errors import InputError
+from fabgen.integrand.small_widths import NONE_SMALL, SmallWidths
 from fabgen.model import Model
 from fabgen.build.poles import Pole
 
@@ -33,32 +28,6 @@ _TAILS = 1e-3
 #: twice the window: thresholds then change the ratio by less than 1e-4, and other propagators of
 #: the particle do not notice the larger width.
 _EDGE = 300.0
-
-
-@dataclasses.dataclass(frozen=True)
-class SmallWidths:
-    """The widths that the subprocesses of a component are generated with.
-
-    share: the least width, in masses. decayed: names of mass and width of the decayed particles
-    that are generated with at least this width, one pair for each of them.
-    """
-
-    share: float = 0.0
-    decayed: tuple[tuple[str, str], ...] = ()
-
-    def used(self, derived: Mapping[str, Any]) -> dict[str, Any]:
-        """The derived parameters with the widths that are used; plain numbers stay plain."""
-        widths = {w: _larger(derived[w], self.share * derived[m]) for m, w in self.decayed}
-        return {**derived, **widths}
-
-    def factor(self, derived: Mapping[str, Any]) -> Any:
-        """What the cross section with these widths is multiplied by: 1 where none is replaced."""
-        used = self.used(derived)
-        return math.prod(used[width] / derived[width] for _, width in self.decayed)
-
-
-#: All widths are used as they are.
-NONE_SMALL = SmallWidths()
 
 
 def small_widths(
@@ -119,8 +88,3 @@ def width_notes(
                 f"and all weights are multiplied by {ratio:.6g} for each decayed {name}"
             )
     return list(dict.fromkeys(sentences))
-
-
-def _larger(first: Any, second: Any) -> Any:
-    traced = isinstance(first, jax.Array) or isinstance(second, jax.Array)
-    return (jnp if traced else np).maximum(first, second)

@@ -13,8 +13,8 @@ from jax import Array
 
 from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.beams import Collision, decay_at_rest, fixed_beams
-from fabgen.build.small_widths import NONE_SMALL, SmallWidths
 from fabgen.integrand.prior import Prior, log_densities, log_propagators
+from fabgen.integrand.small_widths import NONE_SMALL, SmallWidths
 from fabgen.model import ZERO
 from fabgen.numerics import log_weights, safe_log
 from fabgen.phasespace.channels import Channel

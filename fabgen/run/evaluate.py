@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from fabgen.errors import FabgenError
 from fabgen.run.exact_events import Divergence, exact_divergences, has_exact_events
 from fabgen.run.samplers import samplers
-from fabgen.run.session import (
+from fabgen.run.session import Session, Trained
+from fabgen.run.streams import (
     EVALUATION,
     EXACT,
     PILOT,
@@ -18,8 +19,6 @@ from fabgen.run.session import (
     UNTRAINED_PILOT,
     WIDE,
     WIDE_POINTS,
-    Session,
-    Trained,
 )
 from fabgen.run.untrained import search_sampler, untrained_sampler, wide_sampler
 

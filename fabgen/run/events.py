@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
 from fabgen.card import Card, dump_card
-from fabgen.run.session import EVENTS, GENERATION, Session
+from fabgen.run.session import Session
+from fabgen.run.streams import EVENTS, GENERATION
 
 if TYPE_CHECKING:
     from fabgen.events.lhe import Earlier, FileInfo

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
 from fabgen.run.exact_events import exact_divergences
-from fabgen.run.session import EXACT_ALONG
+from fabgen.run.streams import ALONG, EXACT_ALONG
 
 if TYPE_CHECKING:
     from fabgen.run.session import Session
     from fabgen.sampling.sampler import WeightedSampler
     from fabgen.training import Snapshot
-
-#: A stream of random numbers below the seed of the generation, see `session`.
-_ALONG = 0x46414210
 
 
 @dataclasses.dataclass
@@ -71,7 +68,7 @@ class Monitor:
         # A training may have dropped channels meanwhile.
         shares = equal_shares(snapshot.params)
         sampler = dataclasses.replace(self._sampler, params=snapshot.params, shares=shares)
-        key = jax.random.fold_in(session.key(_ALONG), snapshot.step)
+        key = jax.random.fold_in(session.key(ALONG), snapshot.step)
         try:
             with session.watch("evaluate"):
                 sampler, calls = balanced(sampler, n, -(-n // 10), jax.random.fold_in(key, 1))

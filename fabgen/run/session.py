@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from fabgen.card import Card
+from fabgen.run import streams
 from fabgen.run.files import RunDirectory
 from fabgen.run.progress import Reporter, Stopwatch
 
@@ -19,21 +20,8 @@ if TYPE_CHECKING:
 
     from fabgen.integrand.base import AnyIntegrand, InChannels
     from fabgen.integrand.point import Placed
-    from fabgen.run.sample.from_lhe import FilePoints
     from fabgen.surrogate.channels import ChannelValues
-
-# Streams of random numbers: their keys are folded from generation.seed with numbers that nothing
-# else uses. Small ones would not do: jax.random.split(key, n)[i] is fold_in(key, i), and the
-# training splits the key of a seed that is most often the same.
-EVALUATION, UNTRAINED, GENERATION, EVENTS, GRID = range(0x46414200, 0x46414205)
-PILOT, UNTRAINED_PILOT = range(0x46414211, 0x46414213)
-PLOT, PLOT_REFERENCE, PLOT_UNTRAINED, PLOT_EVENTS = range(0x46414205, 0x46414209)
-PLOT_PILOT, PLOT_CHANNELS = range(0x46414213, 0x46414215)
-PLOT_UNTRAINED_PILOT, PLOT_UNTRAINED_WEIGHTS = range(0x46414215, 0x46414217)
-WIDE, WIDE_POINTS = range(0x46414218, 0x4641421A)
-EXACT, EXACT_ALONG = range(0x4641421A, 0x4641421C)
-SEARCH, SEARCH_POINTS = range(0x4641421C, 0x4641421E)
-_FURTHER = 0x46414217
+    from fabgen.training.sample import FilePoints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,23 +109,11 @@ class Session:
 
     def key(self, stream: int) -> jax.Array:
         """The random key of one stream of numbers."""
-        import jax
-
-        return jax.random.fold_in(jax.random.key(self.card.generation_seed), stream)
+        return streams.key(self.card.generation_seed, stream)
 
     def key_of_events(self, stream: int, number: int, part: int) -> jax.Array:
-        """The random key of one stream for one part of the number-th event file, both from 1.
-
-        Those of further files and parts have a seed of their own instead of that of the generation.
-        """
-        import jax
-
-        if number == part == 1:
-            return self.key(stream)
-        key = self.key(_FURTHER)
-        for fold in (number, part, stream):
-            key = jax.random.fold_in(key, fold)
-        return key
+        """The random key of one stream for one part of the number-th event file, both from 1."""
+        return streams.key_of_events(self.card.generation_seed, stream, number, part)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card
-from fabgen.run.channel_grids import channel_grids
+from fabgen.run.grids import adapted_grids, trained_grids
 from fabgen.run.progress import Silent
-from fabgen.run.session import GRID, Session, Trained
+from fabgen.run.session import Session, Trained
+from fabgen.run.streams import GRID
 from fabgen.run.surrogate import (
     annealed,
     describe_training,
@@ -20,7 +21,6 @@ from fabgen.run.surrogate import (
     pretrains,
     surrogate_of,
 )
-from fabgen.run.trained_grids import trained_grids
 
 if TYPE_CHECKING:
     from fabgen.training import Snapshot
@@ -45,7 +45,7 @@ def trained_surrogate(session: Session, kind: str, *, store: bool) -> Trained:
     if trains:
         starts = pretrains(session.card, session.integrand.n_channels)
         return train_flow(
-            session, surrogate, session.card, lambda: channel_grids(session) if starts else None
+            session, surrogate, session.card, lambda: adapted_grids(session) if starts else None
         )
     return Trained(surrogate, surrogate.init(session.key(GRID)))
 

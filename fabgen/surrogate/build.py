@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
 
+from fabgen.card import Channels, SurrogateOptions
 from fabgen.errors import InputError
 from fabgen.surrogate.base import Surrogate
 from fabgen.surrogate.channel_weights import ChannelWeights
@@ -14,65 +14,12 @@ from fabgen.surrogate.uniform import Uniform
 from fabgen.surrogate.vegas.axis_grid import Gridded
 
 
-class VegasSettings(Protocol):
-    """The fields of the card's [surrogate] vegas table, read only as options are frozen."""
-
-    @property
-    def iterations(self) -> int: ...
-    @property
-    def evaluations(self) -> int: ...
-    @property
-    def warmup_iterations(self) -> int: ...
-    @property
-    def warmup_evaluations(self) -> int: ...
-    @property
-    def bins(self) -> int: ...
-    @property
-    def alpha(self) -> float: ...
-
-
-class SurrogateSettings(Protocol):
-    """The fields of the card's [surrogate] table, read only as options are frozen."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def layers(self) -> int: ...
-    @property
-    def bins(self) -> int: ...
-    @property
-    def hidden(self) -> tuple[int, ...]: ...
-    @property
-    def coupling(self) -> str: ...
-    @property
-    def permutation(self) -> str: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def boundary(self) -> float: ...
-    @property
-    def vegas(self) -> VegasSettings: ...
-
-
-class ChannelSettings(Protocol):
-    """The fields of the card's [channels] table that surrogates need."""
-
-    @property
-    def flows(self) -> str: ...
-    @property
-    def trained_weights(self) -> bool: ...
-    @property
-    def hidden(self) -> tuple[int, ...]: ...
-    @property
-    def drop_below(self) -> float: ...
-
-
 def build_channels(
     dim: int,
     mirrors: tuple[int, ...],
     n_features: int,
-    options: SurrogateSettings,
-    channels: ChannelSettings,
+    options: SurrogateOptions,
+    channels: Channels,
     *,
     trained_weights: bool,
     grids: bool,
@@ -119,7 +66,7 @@ def gridded_channels(dim: int, n_channels: int, bins: int) -> MultiChannel:
     return MultiChannel(Uniform(dim), n_channels, (0,) * n_channels, grid_bins=bins)
 
 
-def build_surrogate(dim: int, options: SurrogateSettings) -> Surrogate:
+def build_surrogate(dim: int, options: SurrogateOptions) -> Surrogate:
     """The surrogate on [0, 1]^dim, untrained: kind flow, uniform or vegas.
 
     For vegas this is the grid that `train_vegas` would fill; it imports the package.

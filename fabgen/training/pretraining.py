@@ -1,7 +1,12 @@
-"""Objectives whose flows may start from VEGAS grids, and that may drop channels on their way."""
+"""What the channels start from: a VEGAS grid for each, and factors of their weights.
+
+A surrogate by themselves, and the start of flows. T. Heimel et al., The MadNIS reloaded, SciPost
+Phys. 17 (2024) 023: VEGAS is quick to learn what factorizes, and flows need to learn the rest only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -9,14 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from fabgen.errors import InputError
-from fabgen.surrogate.channels import MultiChannel, n_channels_of
-from fabgen.training.counters import Counters
-from fabgen.training.objectives.base import Objective
-from fabgen.training.target import Params
+from fabgen.errors import FabgenError
+from fabgen.sampling.blocks import in_blocks
+from fabgen.surrogate.channel_factors import improved
+from fabgen.surrogate.channel_weights import log_alpha
+from fabgen.surrogate.channels import ChannelValues, numbered, own
+from fabgen.surrogate.vegas.axes import Channels, Floats, adapt_axes
 
 if TYPE_CHECKING:
-    from fabgen.card import TrainingOptions
+    from fabgen.card import VegasOptions
 
 
 class Pretrained(NamedTuple):
@@ -32,61 +38,74 @@ class Pretrained(NamedTuple):
     nonfinite_values: Array | int = 0
 
 
-class FromGrids(Objective):
-    """Starts from `Pretrained` data, if there are any."""
+def adapted_channels(
+    values: Callable[[Any, Any], ChannelValues],
+    dim: int,
+    mirrors: tuple[int, ...],
+    options: VegasOptions,
+    seed: int,
+    report: Callable[[int, int], None] | None = None,
+) -> Pretrained:
+    """Grids adapted to alpha_i f_i of every channel, and factors beta_i of the prior weights in
+    alpha_i: each iteration improves both.
 
-    @property
-    def _n_channels(self) -> int:
-        return n_channels_of(self.target)
-
-    @classmethod
-    def resolve(cls, options: TrainingOptions, data: Any) -> TrainingOptions:
-        if not (data is None or isinstance(data, Pretrained)):
-            raise InputError(
-                "this method evaluates f, it does not learn from a sample",
-                key="training.method",
-                found=options.method,
-            )
-        return options
-
-    def counters(self) -> Counters:
-        zero = Counters.zero()
-        if self.data is None:
-            return zero
-        return zero._replace(
-            target_evaluations=jnp.asarray(self.data.target_evaluations, jnp.int64),
-            zero_values=jnp.asarray(self.data.zero_values, jnp.int64),
-            nonfinite_values=jnp.asarray(self.data.nonfinite_values, jnp.int64),
+    values: f at a block of points u (block, dim) of channels (block,), compiled. mirrors
+    (n_channels,): channels that mirror an earlier one have the factor and the grid of that. report:
+    told the iteration and the evaluations so far. Raises FabgenError if f was zero or not finite
+    everywhere.
+    """
+    distinct, number = numbered(mirrors)
+    mixture = _Mixture(values, mirrors)
+    axes = adapt_axes(mixture, distinct, dim, options, seed, report)
+    if axes.evaluations == axes.zeros + axes.nonfinite:
+        raise FabgenError(
+            f"VEGAS found no point with a density above zero among {axes.evaluations}: "
+            f"{axes.zeros} gave zero and {axes.nonfinite} a value that is not finite; "
+            "are the cuts too tight?"
         )
+    return Pretrained(
+        jnp.asarray(axes.borders[list(number)]),
+        jnp.asarray(mixture.factors),
+        axes.evaluations,
+        axes.zeros,
+        axes.nonfinite,
+    )
 
-    def start(self, params: Params) -> Params:
-        """With the VEGAS grids and the factors in their places."""
-        if self.data is None:
-            return params
-        grid, factors = jnp.asarray(self.data.grid), jnp.asarray(self.data.factors)
-        if not isinstance(self.surrogate, MultiChannel):
-            return params._replace(grid=grid[0])
-        return params._replace(grid=grid, factors=factors)
 
-    def active(self, params: Params) -> Array:
-        """(n_channels,), 1 or 0: of dropped channels."""
-        if isinstance(self.surrogate, MultiChannel):
-            return (params.factors > 0.0).astype(float)
-        return jnp.ones(1)
+class _Mixture:
+    """alpha_i f_i of all channels, whose factors every call improves for the next one."""
 
-    def without_small_channels(self, params: Params, parts: Array, steps: Array) -> Params:
-        """Drops channels: from half of the training on those with too small a part of the whole.
+    def __init__(
+        self, values: Callable[[Any, Any], ChannelValues], mirrors: tuple[int, ...]
+    ) -> None:
+        self.values, self.mirrors = values, mirrors
+        n = len(mirrors)
+        self.factors: Floats = np.ones(n)
 
-        parts (n_channels,), in any unit. The largest one of each component stays. A channel that is
-        dropped stays dropped; the others of its component take its weight over
-        (`channel_weights.log_alpha`), so that the integral is the same.
-        """
-        if not isinstance(self.surrogate, MultiChannel) or not self.surrogate.drop_below:
-            return params
-        parts = parts * self.active(params)
-        share = parts / jnp.maximum(jnp.sum(parts), jnp.finfo(parts.dtype).tiny)
-        owners = np.array(getattr(self.target, "owners", (0,) * self._n_channels))
-        largest = jax.ops.segment_max(share, owners, int(owners.max()) + 1)[owners]
-        small = (share < self.surrogate.drop_below) & (share < largest)
-        late = 2 * steps > self.options.steps
-        return params._replace(factors=jnp.where(late & small, 0.0, params.factors))
+        def weigh(
+            values: ChannelValues, channel: Array, jacobian: Array, factors: Array
+        ) -> tuple[Array, Array]:
+            """f (points,), and moments as `channel_factors.improved` wants them."""
+            log_weights = log_alpha(values.log_prior, factors)
+            f = jnp.exp(values.log_f + own(log_weights, channel))
+            squares = (jnp.where(jnp.isfinite(f), f, 0.0) * jacobian) ** 2
+            return f, jax.ops.segment_sum((squares * jnp.exp(log_weights)).T, channel, n)
+
+        self._weigh = jax.jit(weigh)
+
+    def __call__(self, u: Floats, channel: Channels, jacobian: Floats) -> Floats:
+        n = len(self.mirrors)
+        factors, parts, found = jnp.asarray(self.factors), [], []
+        for part, filled in in_blocks(len(u)):
+            size = part.stop - part.start
+            once = np.where(np.arange(len(filled)) < size, jacobian[filled], 0.0)
+            block = self.values(u[filled], channel[filled]), channel[filled]
+            parts.append(part)
+            found.append(self._weigh(*block, once, factors))
+        f, moments = np.empty(len(u)), np.zeros((n, n))
+        for part, (weighed, more) in zip(parts, found, strict=True):
+            f[part] = np.asarray(weighed)[: part.stop - part.start]
+            moments += np.asarray(more)
+        points = np.bincount(channel, minlength=n).astype(float)
+        self.factors = improved(self.factors, moments, points, self.mirrors)
+        return f

@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+Arrays = Array | NDArray[Any]
 
 #: The split has a stream of numbers of its own below the seed of the training.
 _SPLIT = 0x464B4C00
 
 
-class Points(NamedTuple):
-    """A sample of p: u (n, dim) in the unit cubes of channels (n,), weights (n,) > 0 of mean 1."""
+class WeightedPoints(NamedTuple):
+    """A sample of p: u (n, dim) in the unit cubes of channels (n,), with weights (n,) > 0."""
 
-    u: Array
-    weight: Array
-    channel: Array
+    u: Arrays
+    channel: Arrays
+    weight: Arrays
+
+
+@dataclass(frozen=True)
+class SampledPoints:
+    """Points with f > 0, the calls of f that they took (of these, zeros and values that are not
+    finite), and what the report tells of them."""
+
+    points: WeightedPoints
+    target_evaluations: int
+    zero_values: int
+    nonfinite_values: int
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FilePoints:
+    """What an event file gives before f is asked: points inside the maps of their channels.
+
+    read: events of the file; zero_weight, outside_map: those left out. sha256: of the file.
+    """
+
+    points: WeightedPoints
+    read: int
+    zero_weight: int
+    outside_map: int
+    sha256: str
 
 
 class Sample(NamedTuple):
-    """Points to train on and points to validate with; the calls of f that they took, and of these
-    those that gave zero or a value that is not finite (integers)."""
+    """Points to train on and points to validate with, both of mean weight 1; the calls of f that
+    they took, and of these those that gave zero or a value that is not finite (integers)."""
 
-    training: Points
-    validation: Points
+    training: WeightedPoints
+    validation: WeightedPoints
     target_evaluations: Array | int = 0
     zero_values: Array | int = 0
     nonfinite_values: Array | int = 0
@@ -56,10 +85,10 @@ def split_sample(
     order = np.asarray(jax.random.permutation(jax.random.fold_in(jax.random.key(seed), _SPLIT), n))
     n_validation = min(round(validation * n), n - 1)
 
-    def points(chosen: np.ndarray) -> Points:
+    def points(chosen: np.ndarray) -> WeightedPoints:
         w = weight[chosen]
         mean_one = jnp.asarray(w / w.mean() if w.size else w)
-        return Points(jnp.asarray(u[chosen]), mean_one, jnp.asarray(channels[chosen]))
+        return WeightedPoints(jnp.asarray(u[chosen]), jnp.asarray(channels[chosen]), mean_one)
 
     return Sample(
         points(order[n_validation:]),

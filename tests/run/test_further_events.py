@@ -19,7 +19,7 @@ from fabgen.events.reader import read_lhe
 from fabgen.metrics import WeightSum
 from fabgen.run import How
 from fabgen.run.append import Existing, record
-from fabgen.run.commit import staged
+from fabgen.run.commit import staged, store
 from fabgen.run.directory import open_run
 from fabgen.run.files import RunDirectory
 from fabgen.run.session import Trained
@@ -47,7 +47,7 @@ def how(tmp_path_factory):
 @pytest.fixture(scope="module", autouse=True)
 def _built_once():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fabgen.build.process.build_integrand", lambda card, note: built())
+        patch.setattr("fabgen.build.build_integrand", lambda card, note: built())
         yield
 
 
@@ -375,7 +375,7 @@ def killed_commit(directory, monkeypatch, moment):
         patch.setattr("shutil.rmtree", counted(shutil.rmtree))
         try:
             staged(run, "events-2.lhe").write_text("new")
-            pipeline.store(
+            store(
                 run,
                 {"number": 2},
                 dataclasses.replace(made, generation=dataclasses.replace(made.generation, seed=7)),
@@ -434,5 +434,5 @@ def test_a_full_disk_while_results_move_is_one_message(tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
             with pytest.raises(FabgenError, match="No space left"):
-                pipeline.store(run, {}, None, ["events.lhe"])
+                store(run, {}, None, ["events.lhe"])
     assert not (tmp_path / "events.lhe").exists()

@@ -109,7 +109,7 @@ def how(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch):
-    monkeypatch.setattr("fabgen.build.process.build_integrand", lambda card, note: ToyIntegrand())
+    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: ToyIntegrand())
 
 
 def card(*settings: str):
@@ -127,7 +127,7 @@ def finished(how, tmp_path_factory):
     def run(kind: str) -> tuple[Path, dict]:
         directory = tmp_path_factory.mktemp(kind)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("fabgen.build.process.build_integrand", lambda card, note: ToyIntegrand())
+            patch.setattr("fabgen.build.build_integrand", lambda card, note: ToyIntegrand())
             pipeline.train(card(f"surrogate.kind={kind}"), directory, how)
             return directory, pipeline.generate(card(f"surrogate.kind={kind}"), directory, how)
 
@@ -306,8 +306,8 @@ def test_a_grid_draws_the_events_where_it_is_worth_its_evaluations(tmp_path, mon
         drawn = own_sample(Session(settings, run, ToyIntegrand(), Silent(), watch))
     assert drawn.figures["source"] == "VEGAS+"
     assert drawn.figures["acceptance"] > 0.4
-    assert drawn.u.shape == (6000, 2)
-    mean = np.average(drawn.u, axis=0, weights=drawn.weight)
+    assert drawn.points.u.shape == (6000, 2)
+    mean = np.average(drawn.points.u, axis=0, weights=drawn.points.weight)
     np.testing.assert_allclose(mean, [3 / 4, 5 / 9], atol=0.012)
 
 
@@ -403,7 +403,7 @@ def test_a_wrong_card_leaves_no_run_directory(how, tmp_path, monkeypatch):
     def refuse(card, note):
         raise InputError("no diagrams")
 
-    monkeypatch.setattr("fabgen.build.process.build_integrand", refuse)
+    monkeypatch.setattr("fabgen.build.build_integrand", refuse)
     with pytest.raises(InputError, match="no diagrams"):
         pipeline.generate(card(), tmp_path / "run", how)
     assert not (tmp_path / "run").exists()

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import fabgen.run.evaluate
-import fabgen.run.trained_grids
 from fabgen.card import card_of_process
 from fabgen.integrand.toys.maps import Box
 from fabgen.run import How, integrate
+from fabgen.run.session import Trained
 from fabgen.surrogate import Gridded, Uniform
 
 TOY = "toy:camel-back"
@@ -69,7 +69,7 @@ def grid_of(session, points):
     params = (grid := Gridded(dim, Uniform(dim), bins)).init(jax.random.key(0))
     borders = np.quantile(points, np.linspace(0.0, 1.0, bins + 1), axis=0).T
     borders[:, 0], borders[:, -1] = 0.0, 1.0
-    return fabgen.run.trained_grids.Trained(grid, params._replace(grid=jnp.asarray(borders)))
+    return Trained(grid, params._replace(grid=jnp.asarray(borders)))
 
 
 @pytest.fixture

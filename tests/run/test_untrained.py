@@ -9,10 +9,10 @@ import pytest
 from fabgen.build.toys import build_toy
 from fabgen.card import card_of_process
 from fabgen.run import How, integrate
+from fabgen.run.grids import trained_grids
 from fabgen.run.progress import Silent, Stopwatch
 from fabgen.run.samplers import samplers
 from fabgen.run.session import Session
-from fabgen.run.trained_grids import trained_grids
 from fabgen.run.untrained import untrained_sampler
 from fabgen.sampling.integrate import balanced
 
@@ -52,9 +52,7 @@ def test_a_run_warns_of_what_its_surrogate_misses(tmp_path, monkeypatch):
     """A grid that leaves a corner of the ring to one bin in a thousand."""
     import jax.numpy as jnp
 
-    import fabgen.run.trained_grids
-
-    honest = fabgen.run.trained_grids.trained_grids
+    honest = trained_grids
 
     def narrow(session, *, store):
         import dataclasses

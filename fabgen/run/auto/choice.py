@@ -11,7 +11,6 @@ from fabgen.card.auto import round_ends
 from fabgen.errors import FabgenError
 from fabgen.run.auto import measure, messages, rule
 from fabgen.run.auto.goal import Goal
-from fabgen.run.auto.grids import Grids, adapt, adapt_if_possible, template
 from fabgen.run.auto.modes import has_several_modes
 from fabgen.run.auto.record import (
     FAB,
@@ -25,7 +24,13 @@ from fabgen.run.auto.record import (
     RoundRecord,
     read,
 )
-from fabgen.run.channel_grids import planned_evaluations
+from fabgen.run.grids import (
+    Grids,
+    planned_evaluations,
+    survey_grids,
+    survey_grids_if_possible,
+    template,
+)
 from fabgen.run.session import Session, Trained
 from fabgen.run.surrogate import describe_training, pretrains, surrogate_of
 from fabgen.run.training import train_flow
@@ -94,7 +99,7 @@ class _Automatic:
     @functools.cached_property
     def grids(self) -> Grids:
         """The VEGAS grids; a run that was killed adapts the same ones again."""
-        return adapt(self.session)
+        return survey_grids(self.session)
 
     def surrogate(self) -> Trained:
         choice = read(self.run.auto)
@@ -134,7 +139,7 @@ class _Automatic:
         grids = None
         if rule.worth_adapting(goal, untrained, planned_evaluations(session)):
             with session.watch("train"):
-                grids = adapt_if_possible(session)
+                grids = survey_grids_if_possible(session)
         if grids is not None:
             self.grids = grids
             evaluations += grids.evaluations

@@ -7,6 +7,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
+from fabgen.run import streams
 from fabgen.run.auto.goal import Measured
 from fabgen.run.session import Session
 
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
 #: Blocks of points of a measurement, and of one where f is so slow that a block takes SLOW seconds.
 BLOCKS = 4
 SLOW = 4.0
-#: A stream of random numbers below the seed of the training, see `session`.
-_STREAM = 0x46414230
 
 
 def key(session: Session, number: int) -> jax.Array:
     """The random key of one measurement."""
     import jax
 
-    stream = jax.random.fold_in(jax.random.key(session.card.training.seed), _STREAM)
+    stream = streams.key(session.card.training.seed, streams.MEASURED)
     return jax.random.fold_in(stream, number)
 
 

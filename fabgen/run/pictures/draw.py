@@ -11,7 +11,8 @@ from fabgen.errors import InputError
 from fabgen.run.auto import read_choice
 from fabgen.run.auto.record import FLOWS, Choice
 from fabgen.run.directory import RunDirectory
-from fabgen.run.session import PLOT, Session, Trained
+from fabgen.run.session import Session, Trained
+from fabgen.run.streams import PLOT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from fabgen.errors import FabgenError
 from fabgen.run.evaluate import balanced_sampler
 from fabgen.run.samplers import drawing
-from fabgen.run.session import (
+from fabgen.run.session import Session, Trained
+from fabgen.run.streams import (
     PLOT,
     PLOT_CHANNELS,
     PLOT_EVENTS,
@@ -27,8 +28,6 @@ from fabgen.run.session import (
     PLOT_UNTRAINED_PILOT,
     PLOT_UNTRAINED_WEIGHTS,
     UNTRAINED,
-    Session,
-    Trained,
 )
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ probability alpha_i of the prior: the events of a channel are then a sample of a
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import os
@@ -18,7 +17,7 @@ from fabgen.card import Card
 from fabgen.errors import InputError
 from fabgen.inputs import open_input
 from fabgen.run.progress import Reporter
-from fabgen.run.sample.stored import Drawn
+from fabgen.run.streams import FILE_CHANNELS, key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,26 +25,7 @@ if TYPE_CHECKING:
 
     from fabgen.integrand.base import AnyIntegrand, InChannels
     from fabgen.run.session import Session
-
-#: The channels of events have a stream of numbers of their own below the seed of the training.
-_CHANNELS = 0x46434800
-
-
-@dataclasses.dataclass(frozen=True)
-class FilePoints:
-    """What an event file gives before f is asked: u (n, dim) inside the maps of channels (n,),
-    weights (n,) > 0.
-
-    read: events of the file; zero_weight, outside_map: those left out. sha256: of the file.
-    """
-
-    u: NDArray[np.float64]
-    channel: NDArray[np.int32]
-    weight: NDArray[np.float64]
-    read: int
-    zero_weight: int
-    outside_map: int
-    sha256: str
+    from fabgen.training.sample import FilePoints, SampledPoints
 
 
 def read_points(
@@ -66,6 +46,7 @@ def read_points(
     from fabgen.events.legs import event_weights, leg_momenta
     from fabgen.events.reader import read_lhe
     from fabgen.sampling.blocks import mapped
+    from fabgen.training.sample import FilePoints, WeightedPoints
 
     reporter.note(f"reading the events of {path}")
     try:
@@ -89,9 +70,7 @@ def read_points(
             u[own] = mapped(inverse, legs.momenta[own])
     inside = np.all(np.isfinite(u) & (u >= 0.0) & (u <= 1.0), axis=1)
     return FilePoints(
-        u=u[inside],
-        channel=channel[inside],
-        weight=weight[inside],
+        WeightedPoints(u[inside], channel[inside], weight[inside]),
         read=len(events) + events.zero_weight,
         zero_weight=events.zero_weight,
         outside_map=int(np.sum(~inside)),
@@ -114,8 +93,8 @@ def _drawn_channels(
         return several.log_prior(momenta, subprocess).T
 
     log_alpha = mapped(jax.jit(log_prior), momenta)
-    key = jax.random.fold_in(jax.random.key(card.training.seed), _CHANNELS + subprocess)
-    return np.asarray(jax.random.categorical(key, log_alpha, axis=1), np.int32)
+    stream = key(card.training.seed, FILE_CHANNELS + subprocess)
+    return np.asarray(jax.random.categorical(stream, log_alpha, axis=1), np.int32)
 
 
 def _incoming(integrand: AnyIntegrand) -> NDArray[np.float64]:
@@ -125,35 +104,35 @@ def _incoming(integrand: AnyIntegrand) -> NDArray[np.float64]:
     return np.stack([integrand.incoming(k) for k in range(len(integrand.topologies))])
 
 
-def file_sample(session: Session) -> Drawn:
+def file_sample(session: Session) -> SampledPoints:
     """The points of the event file at which f > 0."""
     import numpy as np
 
     from fabgen.sampling.blocks import in_blocks
+    from fabgen.training.sample import SampledPoints, WeightedPoints
 
-    points, path = session.points, session.card.training.fkld.data
-    if points is None:
+    found, path = session.points, session.card.training.fkld.data
+    if found is None:
         raise InputError("the run has lost its sample", file=session.run.sample, hint="--restart")
+    points = found.points
     n = len(points.u)
     log_f = np.empty(n)
     with session.reporter.stage("sample", n, "events") as show:
         for part, filled in in_blocks(n):
-            found = session.channel_values(points.u[filled], points.channel[filled]).log_f
-            log_f[part] = np.asarray(found)[: part.stop - part.start]
+            values = session.channel_values(points.u[filled], points.channel[filled])
+            log_f[part] = np.asarray(values.log_f)[: part.stop - part.start]
             show(part.stop)
     zero, finite = np.isneginf(log_f), np.isfinite(log_f)
     figures = {
         "source": path,
-        "events": points.read,
-        "zero_weight": points.zero_weight,
-        "outside_map": points.outside_map,
+        "events": found.read,
+        "zero_weight": found.zero_weight,
+        "outside_map": found.outside_map,
         "outside_cuts": int(np.sum(zero)),
         "nonfinite": int(np.sum(~finite & ~zero)),
     }
-    return Drawn(
-        u=points.u[finite],
-        channel=points.channel[finite],
-        weight=points.weight[finite],
+    return SampledPoints(
+        WeightedPoints(*(array[finite] for array in points)),
         target_evaluations=n,
         zero_values=int(np.sum(zero)),
         nonfinite_values=int(np.sum(~finite & ~zero)),

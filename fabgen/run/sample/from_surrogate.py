@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fabgen.run.sample.stored import Drawn
+from fabgen.run import streams
 
 if TYPE_CHECKING:
     import jax
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from fabgen.sampling.sampler import WeightedSampler
     from fabgen.surrogate.base import Surrogate
     from fabgen.surrogate.channels import MultiChannel
+    from fabgen.training.sample import SampledPoints
 
-#: Streams of random numbers below the seed of the training, see `session`.
-_SURVEYS, _POINTS = range(0x46414220, 0x46414222)
 #: Points of a survey that decides how events are drawn.
 SURVEY_POINTS = 65_536
 _MAX_OVERWEIGHT = 0.01
@@ -32,20 +31,24 @@ _MAX_OVERWEIGHT = 0.01
 _PILOT = 2
 
 
-def own_sample(session: Session) -> Drawn:
+def own_sample(session: Session) -> SampledPoints:
     """training.fkld.events unweighted events of the integrand."""
     import jax
     import numpy as np
 
-    from fabgen.run.channel_grids import planned_evaluations
+    from fabgen.run.grids import planned_evaluations
     from fabgen.run.samplers import samplers
     from fabgen.sampling import unweight
     from fabgen.surrogate import untrained_surrogate
+    from fabgen.training.sample import SampledPoints, WeightedPoints
 
     card, n = session.card, session.card.training.fkld.events
     flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
     seed = jax.random.key(card.training.seed)
-    surveys, points = (jax.random.fold_in(seed, stream) for stream in (_SURVEYS, _POINTS))
+    surveys, points = (
+        streams.key(card.training.seed, stream)
+        for stream in (streams.SURVEYS, streams.SURVEY_EVENTS)
+    )
     (sampler,) = samplers(session, {flat: flat.init(seed)})
     source, (sampler, survey, calls) = "the untrained map", _survey(sampler, surveys, 0)
     zero, nonfinite = survey.metrics.zero, survey.metrics.nonfinite
@@ -68,10 +71,9 @@ def own_sample(session: Session) -> Drawn:
             channel.append(block.channel)
             weight.append(block.weight)
             show(totals.events, evaluations=calls + totals.target_evaluations)
-    return Drawn(
-        u=np.concatenate(u),
-        channel=np.concatenate(channel),
-        weight=np.concatenate(weight) / survey.unweighted_weight,
+    weights = np.concatenate(weight) / survey.unweighted_weight
+    return SampledPoints(
+        WeightedPoints(np.concatenate(u), np.concatenate(channel), weights),
         target_evaluations=calls + totals.target_evaluations,
         zero_values=zero,
         nonfinite_values=nonfinite,
@@ -102,14 +104,14 @@ def _adapted_grid(session: Session) -> tuple[Surrogate | MultiChannel, Any, int,
     """Grids with their parameters, the calls of f that they took and the values not finite."""
     import jax
 
-    from fabgen.run.channel_grids import channel_grids
+    from fabgen.run.grids import adapted_grids
     from fabgen.surrogate import gridded_channels
     from fabgen.surrogate.vegas.adapt import train_vegas
 
     integrand, options = session.integrand, session.card.surrogate.vegas
     seed = session.card.training.seed
     if integrand.n_channels > 1:
-        grids = channel_grids(session)
+        grids = adapted_grids(session)
         channels = gridded_channels(integrand.dim, integrand.n_channels, options.bins)
         # Without the factors: the weights of the channels stay those of the prior.
         start = channels.init(jax.random.key(seed))._replace(grid=grids.grid)

@@ -6,7 +6,6 @@ and the evaluations of f that they took are counted once, as training.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +20,6 @@ if TYPE_CHECKING:
     from fabgen.training import Sample
 
 _COUNTS = ("target_evaluations", "zero_values", "nonfinite_values")
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawn:
-    """Points u (n, dim) of channels (n,) with f > 0 and weights (n,), the calls of f that they took
-    (of these, zeros and values that are not finite), and what the report tells of them."""
-
-    u: NDArray[np.float64]
-    channel: NDArray[np.int32]
-    weight: NDArray[np.float64]
-    target_evaluations: int
-    zero_values: int
-    nonfinite_values: int
-    figures: dict[str, Any]
 
 
 def training_sample(
@@ -91,8 +76,9 @@ def _store(session: Session, description: Mapping[str, str]) -> None:
     watch, edge = session.watch, session.card.surrogate.boundary
     start, compiling = watch.clock(), watch.seconds().get("compile", 0.0)
     drawn = file_sample(session) if session.card.training.fkld.data else own_sample(session)
-    supported = np.all((drawn.u >= edge) & (drawn.u <= 1.0 - edge), axis=1)
-    u, weight = drawn.u[supported], drawn.weight[supported]
+    points = drawn.points
+    supported = np.all((points.u >= edge) & (points.u <= 1.0 - edge), axis=1)
+    u, weight = points.u[supported], np.asarray(points.weight[supported])
     if not len(u):
         raise InputError(
             "no event of the sample can be used",
@@ -116,14 +102,14 @@ def _store(session: Session, description: Mapping[str, str]) -> None:
         f"{figures[name]:,} {text}" for name, text in _LEFT_OUT.items() if figures.get(name)
     ]
     session.reporter.note(f"{used}; left out: {', '.join(left_out)}" if left_out else used)
-    points = {"u": u, "channel": drawn.channel[supported], "weight": weight}
+    arrays = {"u": u, "channel": points.channel[supported], "weight": weight}
     counts = {name: np.int64(getattr(drawn, name)) for name in _COUNTS}
     notes = {
         "description": dict(description),
         "sha256_of_data": session.points.sha256 if session.points else "",
         "figures": figures,
     }
-    write(session.run.sample, points | counts, notes)
+    write(session.run.sample, arrays | counts, notes)
 
 
 _LEFT_OUT = {

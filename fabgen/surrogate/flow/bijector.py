@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import distrax
 import jax
 import jax.numpy as jnp
 
-from fabgen.surrogate.base import Params
 from fabgen.surrogate.flow.spline import spline_forward, spline_inverse
 
-if TYPE_CHECKING:
-    from fabgen.surrogate.flow.flow import Flow
+Transform = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+"""Points (n, dim) -> their images (n, dim) and log|d image/d point| (n,)."""
 
 
 class RationalQuadraticSpline(distrax.Bijector):
@@ -41,28 +40,30 @@ class RationalQuadraticSpline(distrax.Bijector):
         return out.reshape(shape), log_det.reshape(shape)
 
 
-class FlowBijector(distrax.Bijector):
-    """z -> u of a `Flow` with its parameters, events (dim,)."""
+class CubeBijector(distrax.Bijector):
+    """z -> u of the unit hypercube, events (dim,): a pair of inverse transforms."""
 
-    def __init__(self, flow: Flow, params: Params):
+    def __init__(self, forward: Transform, inverse: Transform):
         super().__init__(event_ndims_in=1)
-        self._flow = flow
-        self._params = params
+        self._forward = forward
+        self._inverse = inverse
 
     def forward_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """u = T(z) and log|du/dz|."""
-        u, log_det = self._flow.from_base(self._params, x.reshape(-1, self._flow.dim))
-        return u.reshape(x.shape), log_det.reshape(x.shape[:-1])
+        return _of_any_shape(self._forward, x)
 
     def inverse_and_log_det(self, y: jax.Array) -> tuple[jax.Array, jax.Array]:
         """z = T^-1(u) and log|dz/du|."""
-        z, log_det = self._flow.to_base(self._params, y.reshape(-1, self._flow.dim))
-        return z.reshape(y.shape), log_det.reshape(y.shape[:-1])
+        return _of_any_shape(self._inverse, y)
 
 
-def flow_distribution(flow: Flow, params: Params) -> distrax.Transformed:
-    """Uniform base on the unit hypercube, transformed by the flow."""
-    base = distrax.Independent(
-        distrax.Uniform(jnp.zeros(flow.dim, jnp.float64), jnp.ones(flow.dim, jnp.float64)), 1
-    )
-    return distrax.Transformed(base, FlowBijector(flow, params))
+def _of_any_shape(transform: Transform, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    image, log_det = transform(x.reshape(-1, x.shape[-1]))
+    return image.reshape(x.shape), log_det.reshape(x.shape[:-1])
+
+
+def cube_distribution(dim: int, forward: Transform, inverse: Transform) -> distrax.Transformed:
+    """Uniform on [0, 1]^dim, transformed by z -> u, which `inverse` undoes."""
+    zeros, ones = jnp.zeros(dim, jnp.float64), jnp.ones(dim, jnp.float64)
+    base = distrax.Independent(distrax.Uniform(zeros, ones), 1)
+    return distrax.Transformed(base, CubeBijector(forward, inverse))

@@ -6,6 +6,7 @@ arXiv:1906.04032.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,9 +146,10 @@ class Flow(Surrogate):
 
     def distribution(self, params: Params) -> distrax.Transformed:
         """The same density as a distrax.Transformed, events (dim,)."""
-        from fabgen.surrogate.flow.bijector import flow_distribution
+        from fabgen.surrogate.flow.bijector import cube_distribution
 
-        return flow_distribution(self, params)
+        transforms = (functools.partial(t, params) for t in (self.from_base, self.to_base))
+        return cube_distribution(self.dim, *transforms)
 
     def _run(
         self, params: Params, x: jax.Array, context: jax.Array | None, *, inverse: bool

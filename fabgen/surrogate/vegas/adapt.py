@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import vegas
 
+from fabgen.card import VegasOptions
 from fabgen.errors import FabgenError
-from fabgen.surrogate.build import VegasSettings
 from fabgen.surrogate.vegas.axes import MOST_ROUNDS, adapt_axes, even_borders
 from fabgen.surrogate.vegas.edges import grade_map
 from fabgen.surrogate.vegas.grid import VegasGrid, VegasGridParams
@@ -161,7 +161,7 @@ class _Analyzer:
             self.report(record)
 
 
-def vegas_grid(dim: int, options: VegasSettings) -> VegasGrid:
+def vegas_grid(dim: int, options: VegasOptions) -> VegasGrid:
     """The static part of the surrogate that training with these options will give."""
     return _grid(_integrator(dim, options, seed=0))
 
@@ -169,7 +169,7 @@ def vegas_grid(dim: int, options: VegasSettings) -> VegasGrid:
 def train_vegas(
     log_density: LogDensity,
     dim: int,
-    options: VegasSettings,
+    options: VegasOptions,
     seed: int,
     report: Callable[[VegasIteration], None] | None = None,
 ) -> tuple[VegasGrid, VegasGridParams, VegasResult]:
@@ -197,7 +197,7 @@ def train_vegas(
 def _iterate(
     integrator: vegas.Integrator,
     batch: _Batch,
-    options: VegasSettings,
+    options: VegasOptions,
     report: Callable[[VegasIteration], None] | None,
 ) -> VegasResult:
     """The iterations of the options, the warm-up first."""
@@ -223,7 +223,7 @@ def _compiled(log_density: LogDensity) -> Callable[[np.ndarray], jax.Array]:
 
 
 def _integrator(
-    dim: int, options: VegasSettings, seed: int, borders: np.ndarray | None = None
+    dim: int, options: VegasOptions, seed: int, borders: np.ndarray | None = None
 ) -> vegas.Integrator:
     """The generator is private: the package's default is a global one.
 

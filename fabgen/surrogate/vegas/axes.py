@@ -15,7 +15,7 @@ import numpy as np
 import vegas
 from numpy.typing import ArrayLike, NDArray
 
-from fabgen.surrogate.build import VegasSettings
+from fabgen.card import VegasOptions
 from fabgen.surrogate.vegas.edges import Floats, grade_map
 
 Channels = NDArray[np.int32]
@@ -71,7 +71,7 @@ def adapt_axes(
     density: Density,
     channels: Sequence[int],
     dim: int,
-    options: VegasSettings,
+    options: VegasOptions,
     seed: int,
     report: Callable[[int, int], None] | None = None,
 ) -> Axes:
@@ -107,7 +107,7 @@ class _Adaptation:
         density: Density,
         channels: Sequence[int],
         dim: int,
-        options: VegasSettings,
+        options: VegasOptions,
         random: np.random.Generator,
     ):
         self.density, self.channels, self.options, self.random = density, channels, options, random
@@ -193,18 +193,18 @@ class _Adaptation:
         return Axes(borders, self.wanted, self.evaluations, int(self.zeros.sum()), self.nonfinite)
 
 
-def n_iterations(options: VegasSettings) -> int:
+def n_iterations(options: VegasOptions) -> int:
     """How many iterations the options ask for, the warm-up included."""
     return options.warmup_iterations + options.iterations
 
 
-def n_evaluations(options: VegasSettings, n_densities: int) -> int:
+def n_evaluations(options: VegasOptions, n_densities: int) -> int:
     """How many evaluations of f the adaptation to so many densities takes where cuts leave most of
     the cube."""
     return n_densities * sum(_points(options, n_densities))
 
 
-def _points(options: VegasSettings, n_densities: int) -> list[int]:
+def _points(options: VegasOptions, n_densities: int) -> list[int]:
     """Points of one density in each iteration, the warm-up first."""
     warm_up = options.warmup_iterations * [options.warmup_evaluations]
     totals = warm_up + options.iterations * [options.evaluations]

@@ -11,7 +11,7 @@ from jax import Array
 from fabgen.surrogate.channels import in_channels, n_channels_of, own, values_in_channels
 from fabgen.training.annealing import ais, hmc
 from fabgen.training.counters import Tally
-from fabgen.training.pretraining import FromGrids
+from fabgen.training.objectives.from_grids import FromGrids
 from fabgen.training.target import (
     Faults,
     Params,

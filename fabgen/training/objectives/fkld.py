@@ -13,7 +13,7 @@ from fabgen.errors import InputError
 from fabgen.surrogate.channels import in_channels
 from fabgen.training.counters import Counters, Tally
 from fabgen.training.objectives.base import Objective
-from fabgen.training.sample import Points, Sample
+from fabgen.training.sample import Sample, WeightedPoints
 from fabgen.training.target import Params
 
 if TYPE_CHECKING:
@@ -123,20 +123,24 @@ class ForwardKl(Objective):
         begins = memory.taken % self._batches == 0
         return jax.lax.cond(begins, next_epoch, lambda memory: memory, memory), tally
 
-    def batch(self, memory: ForwardKlMemory, key: Array) -> Points:
+    def batch(self, memory: ForwardKlMemory, key: Array) -> WeightedPoints:
         del key
         size, points = self.options.batch_size, self._sample.training
         start = memory.taken % self._batches * size
         places = jax.lax.dynamic_slice_in_dim(memory.order, start, size)
         return jax.tree.map(lambda leaf: leaf[places], points)
 
-    def loss(self, params: Params, batch: Points, tally: Tally) -> tuple[Array, tuple[None, Tally]]:
+    def loss(
+        self, params: Params, batch: WeightedPoints, tally: Tally
+    ) -> tuple[Array, tuple[None, Tally]]:
         """-mean(weight x log q); points where log q is not finite are left out."""
-        log_q = in_channels(self.surrogate).log_prob(params, batch.u, batch.channel)
+        log_q = in_channels(self.surrogate).log_prob(params, jnp.asarray(batch.u), batch.channel)
         terms = jnp.where(jnp.isfinite(log_q), batch.weight * log_q, 0.0)
         return -jnp.mean(terms), (None, tally)
 
-    def absorb(self, memory: ForwardKlMemory, batch: Points, feedback: Any) -> ForwardKlMemory:
+    def absorb(
+        self, memory: ForwardKlMemory, batch: WeightedPoints, feedback: Any
+    ) -> ForwardKlMemory:
         del batch, feedback
         return memory._replace(taken=memory.taken + 1)
 

@@ -22,7 +22,7 @@ from fabgen.surrogate.channels import (
     values_in_channels,
 )
 from fabgen.training.counters import Tally
-from fabgen.training.pretraining import FromGrids
+from fabgen.training.objectives.from_grids import FromGrids
 from fabgen.training.stratification import (
     FEWEST_POINTS,
     Statistics,

@@ -44,9 +44,9 @@ def test_points_of_a_decay_chain_come_back(tmp_path):
     momenta = np.asarray(jax.jit(integrand.momenta)(jnp.asarray(u)))
     pdg = integrand.topologies[0].pdg
     path.write_text(lhe_text(pdg, momenta, [5, 2, 4, 3]))
-    points = read_points(card, integrand, Silent(), None)
-    assert points.read == len(points.u) == 40
-    np.testing.assert_allclose(points.u, u, atol=1e-9)
+    found = read_points(card, integrand, Silent(), None)
+    assert found.read == len(found.points.u) == 40
+    np.testing.assert_allclose(found.points.u, u, atol=1e-9)
 
 
 def lhe_text(pdg, momenta, order):

@@ -12,7 +12,7 @@ from fabgen.surrogate import Flow
 from fabgen.training import Checkpointer, split_sample, train
 from fabgen.training.counters import Tally
 from fabgen.training.objectives.fkld import ForwardKl
-from fabgen.training.sample import Points
+from fabgen.training.sample import WeightedPoints
 
 LOG_AB = ((0.8, 1.2), (0.3, 0.5))
 
@@ -82,7 +82,7 @@ def test_loss_by_hand(toys):
     objective = ForwardKl(toys.GaussianTarget(dim=1), toys.Kumaraswamy(1), o, sample)
     params = {"log_ab": np.asarray([[np.log(2.0), 0.0]])}
     u, weight = [[0.5], [0.25], [1.5], [1.0]], [1.0, 3.0, 1.0, 2.0]
-    batch = Points(np.asarray(u), np.asarray(weight), np.zeros(4, np.int32))
+    batch = WeightedPoints(np.asarray(u), np.zeros(4, np.int32), np.asarray(weight))
     loss, _ = jax.jit(objective.loss)(params, batch, Tally.zero())
     expected = -(np.log(1.0) + 3.0 * np.log(0.5) + 2.0 * np.log(2.0)) / 4.0
     np.testing.assert_allclose(loss, expected, atol=1e-10)
