@@ -171,7 +171,7 @@ def estimate(name: str, way: str, options: argparse.Namespace) -> Record:
     )
     several = (_ALL,) if name in SEVERAL and _FLOW in WAYS[way] else ()
     card = _card(name, *WAYS[way], *several, *sizes)
-    how = run.How(compilation_cache=options.out / "compiled", restart=True)
+    how = run.RunOptions(compilation_cache=options.out / "compiled", restart=True)
     try:
         report = run.integrate(card, options.out / "runs" / f"{name}-{way}", how)
     except FabgenError as error:
@@ -226,7 +226,7 @@ def estimates_table(estimates: Estimates) -> str:
 
 def spectra(name: str, options: argparse.Namespace) -> Record:
     """Chi-squares of unweighted events of a flow against weighted ones of flat sampling."""
-    how = run.How(compilation_cache=options.out / "compiled", restart=True)
+    how = run.RunOptions(compilation_cache=options.out / "compiled", restart=True)
     ways = {
         "flow": (*WAYS["variance"], f"training.steps={options.steps}"),
         "flat": (*WAYS[SPECTRA.get(name, "RAMBO")], "training.seed=2"),

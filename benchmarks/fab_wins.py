@@ -43,7 +43,7 @@ from fabgen.run.sample.from_lhe import read_points
 from fabgen.run.samplers import samplers
 from fabgen.run.session import Session
 from fabgen.run.training import trained_surrogate
-from fabgen.sampling.integrate import balanced, integrate
+from fabgen.sampling.integrate import integrate, with_optimal_allocation
 
 Table = dict[str, Any]
 
@@ -158,7 +158,9 @@ def score(problem: str, method: str, budget: int, seed: int, out: Path) -> Recor
     trained = trained_surrogate(session, card.surrogate.kind, store=True)
     (sampler,) = samplers(session, {trained.surrogate: trained.params})
     key = jax.random.key(seed)
-    sampler, _ = balanced(sampler, SAMPLES, SAMPLES // 10, jax.random.fold_in(key, _SHARES))
+    sampler, _ = with_optimal_allocation(
+        sampler, SAMPLES, SAMPLES // 10, jax.random.fold_in(key, _SHARES)
+    )
     metrics = integrate(sampler, SAMPLES, jax.random.fold_in(key, _FRESH)).metrics
     record: Record = {
         "problem": problem,

@@ -14,7 +14,7 @@ from typing import Any
 
 from fabgen.card import Card, diff_cards
 from fabgen.files import write_atomic
-from fabgen.run import How
+from fabgen.run import RunOptions
 from fabgen.run.directory import conflicting_keys, stored_card
 
 Record = dict[str, Any]
@@ -30,14 +30,14 @@ def digest(*cards: Card) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def how_to_run(card: Card, directory: Path, out: Path) -> How:
+def how_to_run(card: Card, directory: Path, out: Path) -> RunOptions:
     """A run of other settings is done again; one that was interrupted is resumed.
 
     out: the folder of the runs, for what they compile.
     """
     old = stored_card(directory)
     changed = old is not None and bool(conflicting_keys(old, card))
-    return How(restart=changed, compilation_cache=out / "compiled")
+    return RunOptions(restart=changed, compilation_cache=out / "compiled")
 
 
 def read_records(file: Path) -> dict[str, Record]:

@@ -24,7 +24,7 @@ _SMALLEST_BLOCK = 16
 _LARGE_BLOCK = 128
 
 
-def by_channel(
+def dispatch(
     function: Callable[..., Any],
     channel: Array | int,
     n_channels: int,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fabgen.dispatch import by_channel
+from fabgen.dispatch import dispatch
 
 N, CHANNELS = 50, 4
 
@@ -34,7 +34,7 @@ def test_every_event_gets_the_value_of_its_channel(block, side_by_side):
     x = jnp.asarray(np.linspace(0.1, 1.4, 2 * N).reshape(N, 2))
     pair = (x, 2.0 * x)
     how = {"block": block, "side_by_side": side_by_side}
-    run = jax.jit(lambda c: by_channel(slope_and_curve, c, CHANNELS, x, pair, **how))
+    run = jax.jit(lambda c: dispatch(slope_and_curve, c, CHANNELS, x, pair, **how))
     for channel in SPREADS.values():
         found = run(jnp.asarray(channel))
         k = channel[:, None]
@@ -49,7 +49,7 @@ def test_gradients_reach_arrays_and_stacked_parameters(side_by_side):
 
     def total(x, scale):
         square = functools.partial(
-            by_channel, lambda c, x: scale[c] * x**2, side_by_side=side_by_side
+            dispatch, lambda c, x: scale[c] * x**2, side_by_side=side_by_side
         )
         return jnp.sum(square(jnp.asarray(channel), CHANNELS, x))
 
@@ -67,7 +67,7 @@ def test_only_points_that_were_asked_for_are_evaluated():
         jax.debug.callback(lambda c, x: seen.extend((int(c), float(v)) for v in x), c, x)
         return x
 
-    run = jax.jit(lambda c, x: by_channel(record, c, 3, x, block=2))
+    run = jax.jit(lambda c, x: dispatch(record, c, 3, x, block=2))
     run(channel, jnp.arange(5.0)).block_until_ready()
     jax.effects_barrier()
     assert set(seen) == {(1, 0.0), (1, 1.0), (1, 2.0), (0, 3.0), (1, 4.0)}
@@ -75,4 +75,4 @@ def test_only_points_that_were_asked_for_are_evaluated():
 
 def test_one_channel_is_the_function_itself():
     x = jnp.arange(5.0)
-    assert by_channel(lambda channel, x: (channel, x), 0, 1, x) == (0, x)
+    assert dispatch(lambda channel, x: (channel, x), 0, 1, x) == (0, x)

@@ -19,7 +19,7 @@ from fabgen.run.directory import RunDirectory, open_run
 from fabgen.run.progress import Silent, Stopwatch
 from fabgen.run.session import Session, Trained
 from fabgen.run.training import trained_surrogate
-from fabgen.surrogate.channels import in_channels, own, values_in_channels
+from fabgen.surrogate.channels import as_multichannel, select_channel, values_in_channels
 from madnis.settings import Experiment, card_of, settings_hash
 
 #: The results that the repository keeps; their curves and runs stay where they were made.
@@ -97,12 +97,12 @@ def relative_errors(integrand, surrogate, params, seed: int) -> dict[str, Any]:
     channel is uniform (evaluation.floor of a card). sampled: what one sample of EVENTS points, as
     many of each channel, says of its own error. None where it is too large for a number.
     """
-    view, n_channels = in_channels(surrogate), integrand.n_channels
+    view, n_channels = as_multichannel(surrogate), integrand.n_channels
 
     def log_parts(u, channel):
         values = values_in_channels(integrand, u, channel)
         log_alpha = view.log_alpha(params, values.log_prior, values.features)
-        return values.log_f + own(log_alpha, channel)
+        return values.log_f + select_channel(log_alpha, channel)
 
     @jax.jit
     def drawn(key, number):

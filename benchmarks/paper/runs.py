@@ -120,7 +120,7 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _perform(experiment: Experiment, out: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    how = run.How(compilation_cache=out / "compiled")
+    how = run.RunOptions(compilation_cache=out / "compiled")
     spent = {"events": 0}
     card, figures = card_of(experiment), {}
     if experiment.method == "fkld":
@@ -162,12 +162,12 @@ def _along(directory: RunDirectory, before: int) -> list[dict[str, Any]]:
     return lines
 
 
-def _own_events(experiment: Experiment, out: Path, how: run.How) -> tuple[Card, int]:
+def _own_events(experiment: Experiment, out: Path, how: run.RunOptions) -> tuple[Card, int]:
     """The card of fkld with its own events in a file, and what they took."""
     directory = out / "runs" / f"{experiment.name}-events"
     planned = run.integrate(events_card(experiment, 1), directory, replace(how, restart=True))
     # Drawing an event may take one more evaluation (its colour flow), reading the file takes one.
-    per_event = 1 + build_integrand(events_card(experiment, 1)).drawing_evaluates
+    per_event = 1 + build_integrand(events_card(experiment, 1)).draw_needs_amplitudes
     spent = 2 * planned["target_evaluations"]["evaluation"]  # here, and again where they are drawn
     n = events_within(experiment.budget, spent, planned["acceptance"], per_event, DEFAULT_BLOCK)
     report = run.generate(events_card(experiment, n), directory, how)

@@ -19,7 +19,7 @@ from fabgen.process.syntax import DecayTree
 _ENERGIES = 1e-30, 1e30
 
 
-def numbers(model: Model, external: Mapping[str, float]) -> dict[str, float]:
+def numeric_parameters(model: Model, external: Mapping[str, float]) -> dict[str, float]:
     """All real parameters of a model as numbers: masses and widths by name, ZERO among them.
 
     Raises InputError for negative masses, widths and couplings, and where the electroweak inputs

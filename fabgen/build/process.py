@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from fabgen.amplitude.matrix_element import MatrixElement
-from fabgen.build.checks import boost, cut_legs, name_of, numbers, total_energy
+from fabgen.build.checks import boost, cut_legs, name_of, numeric_parameters, total_energy
 from fabgen.build.dalitz import build_dalitz
 from fabgen.build.windows import mass_windows
 from fabgen.card import Card
-from fabgen.card.messages import placed
+from fabgen.card.messages import with_source
 from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
 from fabgen.integrand.prior import Denominator, Prior, denominators
@@ -26,7 +26,7 @@ from fabgen.build.narrow_widths import refuse_narrow
 from fabgen.phasespace.channels import Channel, find_channels
 from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.rambo import Rambo
-from fabgen.phasespace.topology import Setting, channel_map, most_resonant
+from fabgen.phasespace.topology import MapContext, channel_map, most_resonant
 from fabgen.build.poles import Pole, find_poles
 from fabgen.process import resonances
 from fabgen.process.effort import Effort, unheard
@@ -51,7 +51,7 @@ def build_integrand(card: Card, note: Callable[[str], None] = unheard) -> AnyInt
     try:
         return build_toy(card) if toy else build_dalitz(card)
     except InputError as error:
-        raise placed(error, card) from None
+        raise with_source(error, card) from None
 
 
 def build_process(card: Card, note: Callable[[str], None] = unheard) -> Integrand:
@@ -59,7 +59,7 @@ def build_process(card: Card, note: Callable[[str], None] = unheard) -> Integran
     try:
         return _Builder(card, note).integrand()
     except InputError as error:
-        raise placed(error, card) from None
+        raise with_source(error, card) from None
 
 
 class ComponentChannels(NamedTuple):
@@ -95,7 +95,7 @@ def build_channels(card: Card) -> tuple[Integrand, tuple[ComponentChannels, ...]
         found = builder.one_channel if card.channels.use == "one" else builder.channels
         return integrand, tuple(found(*grouped) for grouped in builder.groups)
     except InputError as error:
-        raise placed(error, card) from None
+        raise with_source(error, card) from None
 
 
 class _Builder:
@@ -104,7 +104,7 @@ class _Builder:
         self.model = load_model(card.model)
         refuse_protons(card, self.model)
         self.external = self.model.parameters(card.parameters)
-        self.values = numbers(self.model, self.external)
+        self.values = numeric_parameters(self.model, self.external)
         self.subprocesses, self.diagrams = find_subprocesses(
             self.model,
             card.process,
@@ -284,14 +284,14 @@ class _Builder:
         n = len(graph.external)
         return tuple(resonances.with_beams_swapped(self.model, d, n) for d in found)
 
-    def _setting(self, masses: Sequence[str], groups: Sequence[_Group]) -> Setting:
+    def _setting(self, masses: Sequence[str], groups: Sequence[_Group]) -> MapContext:
         """What maps depend on; bounds are those that hold for all groups, which have own cuts."""
         subs = [self.subprocesses[number] for group in groups for number in group.numbers]
         n_initial = len(subs[0].tree.initial)
         sqrt_s = self._sqrt_s(subs[0])
         final = [self.values[mass] for mass in masses[n_initial:]]
         cuts = [group.cuts for group in groups]
-        return Setting(
+        return MapContext(
             model=self.model,
             values=self.values,
             sqrt_s=sqrt_s,

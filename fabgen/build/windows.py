@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from fabgen.integrand.component import Window
+from fabgen.integrand.component import ResonanceWindow
 from fabgen.errors import InputError
 from fabgen.model import ZERO, Model
 from fabgen.process import resonances
@@ -14,7 +14,7 @@ from fabgen.process.subprocesses import Diagrams, Subprocess
 
 def mass_windows(
     model: Model, values: Mapping[str, float], cutoff: float, sub: Subprocess, diagrams: Diagrams
-) -> tuple[Window, ...]:
+) -> tuple[ResonanceWindow, ...]:
     """Those of decayed particles, and the vetoes of `$`, of `cutoff` widths (bw_cutoff).
 
     values: widths by name, GeV. Raises InputError where there is no width.
@@ -31,7 +31,7 @@ def mass_windows(
             )
         if math.isfinite(cutoff):
             windows.append(
-                Window(propagator.legs, particle.mass, particle.width, cutoff, inside=True)
+                ResonanceWindow(propagator.legs, particle.mass, particle.width, cutoff, inside=True)
             )
     # Swapped beams leave final legs as they are, so the vetoes of equal diagrams are the same.
     for propagator in resonances.on_shell_vetoes(model, diagrams.graph, diagrams.tree):
@@ -45,6 +45,6 @@ def mass_windows(
             )
         if particle.width != ZERO:
             windows.append(
-                Window(propagator.legs, particle.mass, particle.width, cutoff, inside=False)
+                ResonanceWindow(propagator.legs, particle.mass, particle.width, cutoff, inside=False)
             )
     return tuple(windows)

@@ -40,6 +40,6 @@ def place_of(key: str | None, file: str | None, settings: Iterable[str]) -> str 
     return file
 
 
-def placed(error: InputError, card: Card) -> InputError:
+def with_source(error: InputError, card: Card) -> InputError:
     """The error with the place that its key came from."""
     return error.with_place(file=place_of(error.key, card.file, card.settings))

@@ -37,7 +37,7 @@ from fabgen.plain_text import encode_everything, visible
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from fabgen.run import How
+    from fabgen.run import RunOptions
 
 app = typer.Typer(
     name="fabgen",
@@ -276,15 +276,15 @@ def _compilation_cache() -> Path | None:
     return cache if os.access(cache, os.W_OK) else None
 
 
-def _how(restart: bool, quiet: bool) -> How:
+def _how(restart: bool, quiet: bool) -> RunOptions:
     from rich.console import Console
 
     from fabgen.cli.terminal import reporter_for
-    from fabgen.run import How
+    from fabgen.run import RunOptions
     from fabgen.run.progress import Silent
 
     reporter = Silent() if quiet else reporter_for(Console(stderr=True))
-    return How(restart=restart, reporter=reporter, compilation_cache=_compilation_cache())
+    return RunOptions(restart=restart, reporter=reporter, compilation_cache=_compilation_cache())
 
 
 def _show_results(report: dict) -> None:

@@ -31,11 +31,11 @@ class AnyIntegrand(Protocol):
         """Numbers that trained channel weights look at."""
 
     @property
-    def mirrors(self) -> tuple[int, ...]:
+    def representative_channel(self) -> tuple[int, ...]:
         """For each channel the first one that it is equal to, up to names of identical legs."""
 
     @property
-    def owners(self) -> tuple[int, ...]:
+    def component_of_channel(self) -> tuple[int, ...]:
         """For each channel the number of its component: of what its points are points of."""
 
     @property
@@ -99,7 +99,7 @@ class AnyIntegrand(Protocol):
         """
 
     @property
-    def drawing_evaluates(self) -> bool:
+    def draw_needs_amplitudes(self) -> bool:
         """Whether draw_events evaluates f."""
 
     def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> Mapping[str, Array]:

@@ -25,7 +25,7 @@ from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 
 
 @dataclasses.dataclass(frozen=True)
-class Window:
+class ResonanceWindow:
     """A condition on the mass of some final particles: within `widths` of a resonance, or not."""
 
     legs: tuple[int, ...]
@@ -70,7 +70,7 @@ class Term:
     element: MatrixElement
     legs: tuple[int, ...]
     cuts: Cuts
-    windows: tuple[Window, ...]
+    windows: tuple[ResonanceWindow, ...]
     subprocesses: tuple[int, ...]
     diagrams: tuple[int, ...] | None = None
     widths: SmallWidths = NONE_SMALL

@@ -43,12 +43,12 @@ class DalitzIntegrand:
 
     n_channels = 1
     n_features = 0
-    mirrors = (0,)
-    owners = (0,)
+    representative_channel = (0,)
+    component_of_channel = (0,)
     n_initial = 1
     unit = "none"
     notes: tuple[str, ...] = ()
-    drawing_evaluates = False
+    draw_needs_amplitudes = False
     beam_energies: tuple[float, ...] = ()
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from jax import Array
 
 from fabgen.beams import Collision
 from fabgen.beams.frames import in_lab, with_beams
-from fabgen.dispatch import by_channel
+from fabgen.dispatch import dispatch
 from fabgen.integrand.component import Component
 from fabgen.phasespace.classes import Members, class_of
 from fabgen.phasespace.features import event_features
@@ -125,7 +125,7 @@ def _in_classes(
 
     if isinstance(channel, int):
         return one(channel, points)
-    return by_channel(one, channel, len(table), points)
+    return dispatch(one, channel, len(table), points)
 
 
 def values_at(final: Array, channel: Array | int, setup: Setup) -> Values:
@@ -152,7 +152,7 @@ def values_at(final: Array, channel: Array | int, setup: Setup) -> Values:
     def one(k: Array | int, p: Array, own: Mapping[str, Array]) -> Any:
         return jax.lax.switch(k, branches, p, own)
 
-    made = by_channel(one, jnp.asarray(owner)[channel], n, jnp.moveaxis(final, -1, 0), by_event)
+    made = dispatch(one, jnp.asarray(owner)[channel], n, jnp.moveaxis(final, -1, 0), by_event)
     return jax.tree.map(lambda a: jnp.moveaxis(a, 0, -1), made)
 
 

@@ -67,7 +67,7 @@ class Integrand:
         return 0 if self.single else n_event_features(self.n_initial, n_final)
 
     @property
-    def mirrors(self) -> tuple[int, ...]:
+    def representative_channel(self) -> tuple[int, ...]:
         """For each channel the first one that it is equal to, up to names of identical legs."""
         result, start = [], 0
         for component in self.components:
@@ -77,7 +77,7 @@ class Integrand:
         return (0,) if self.single else tuple(result)
 
     @property
-    def owners(self) -> tuple[int, ...]:
+    def component_of_channel(self) -> tuple[int, ...]:
         """For each channel the number of its component; f of a component is in its channels."""
         return (0,) if self.single else tuple(row.component for row in rows(self.components))
 
@@ -333,7 +333,7 @@ class Integrand:
     # -- events ---------------------------------------------------------------------------------
 
     @property
-    def drawing_evaluates(self) -> bool:
+    def draw_needs_amplitudes(self) -> bool:
         """Whether draw_events evaluates f: to choose among subprocesses or colour flows."""
         terms = [term for component in self.components for term in component.terms]
         return len(terms) > 1 or len(terms[0].element.flow_numbers) > 1

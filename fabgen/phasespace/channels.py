@@ -19,7 +19,7 @@ from fabgen.process.resonances import Diagram
 
 from .cascade import Cascade
 from .mapping import Kinematics, Mapping
-from .topology import LegSet, Setting, decays, ladder, time_like
+from .topology import LegSet, MapContext, decays, ladder, time_like
 from .tree import Propagator
 
 #: One number for each final particle: leg i plays the part of leg permutation[i] of the original.
@@ -101,7 +101,7 @@ class _Shape(NamedTuple):
         )
 
 
-def find_channels(setting: Setting, diagrams: Sequence[Diagram]) -> tuple[Channel, ...]:
+def find_channels(setting: MapContext, diagrams: Sequence[Diagram]) -> tuple[Channel, ...]:
     """The channels of the diagrams of a process, in the order in which the diagrams first ask.
 
     Channel.diagrams are positions in `diagrams`.
@@ -133,7 +133,7 @@ def find_channels(setting: Setting, diagrams: Sequence[Diagram]) -> tuple[Channe
 
 
 def _shape(
-    setting: Setting, diagram: Diagram, resonances: list[tuple[str, str]], exchanged: list[str]
+    setting: MapContext, diagram: Diagram, resonances: list[tuple[str, str]], exchanged: list[str]
 ) -> _Shape:
     """The shape of a diagram; names of masses and widths are added to the lists."""
     exchanges = []
@@ -149,7 +149,7 @@ def _shape(
     return _Shape(frozenset(blocks), tuple(exchanges))
 
 
-def _mapping(setting: Setting, shape: _Shape, masses: Sequence[float]) -> Cascade:
+def _mapping(setting: MapContext, shape: _Shape, masses: Sequence[float]) -> Cascade:
     blocks = dict(shape.decays)
     if not shape.exchanges:
         return Cascade(decays(setting, blocks), setting.n_final)
@@ -157,7 +157,7 @@ def _mapping(setting: Setting, shape: _Shape, masses: Sequence[float]) -> Cascad
     return Cascade(tree, setting.n_final, from_second)
 
 
-def _permutations(setting: Setting) -> list[Permutation]:
+def _permutations(setting: MapContext) -> list[Permutation]:
     """All permutations of identical final particles, those that move few of them first."""
 
     def moved(permutation: Permutation) -> int:
@@ -166,7 +166,7 @@ def _permutations(setting: Setting) -> list[Permutation]:
     return sorted(_all_permutations(setting), key=moved)
 
 
-def _all_permutations(setting: Setting) -> Iterator[Permutation]:
+def _all_permutations(setting: MapContext) -> Iterator[Permutation]:
     groups: dict[Hashable, list[int]] = {}
     for leg, label in enumerate(setting.final):
         groups.setdefault(label, []).append(leg)

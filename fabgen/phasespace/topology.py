@@ -31,7 +31,7 @@ class ChannelMap:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Setting:
+class MapContext:
     """What the maps of a process depend on besides its diagrams.
 
     values: masses and widths by name, for decisions alone; maps follow traced values. sqrt_s: GeV.
@@ -84,7 +84,7 @@ class Setting:
         return lowest < self.values[particle.mass] < self.highest_mass(propagator)
 
 
-def most_resonant(setting: Setting, diagrams: Sequence[Diagram]) -> Diagram:
+def most_resonant(setting: MapContext, diagrams: Sequence[Diagram]) -> Diagram:
     """The diagram with most resonances that can be on shell, then with most time-like propagators.
 
     Values of masses are for the decision alone; the map itself follows traced values.
@@ -97,7 +97,7 @@ def most_resonant(setting: Setting, diagrams: Sequence[Diagram]) -> Diagram:
     return max(diagrams, key=rank)
 
 
-def channel_map(setting: Setting, diagram: Diagram) -> ChannelMap:
+def channel_map(setting: MapContext, diagram: Diagram) -> ChannelMap:
     """The cascade of decays along one diagram, for a process that has one channel only.
 
     What the diagram exchanges is left out: its ends are joined with flat invariants.
@@ -109,7 +109,7 @@ def channel_map(setting: Setting, diagram: Diagram) -> ChannelMap:
 
 
 def time_like(
-    setting: Setting, propagator: resonances.Propagator, names: list[tuple[str, str]]
+    setting: MapContext, propagator: resonances.Propagator, names: list[tuple[str, str]]
 ) -> Propagator:
     """The block of a time-like propagator. names: of (mass, width) of resonances, added to."""
     particle = setting.model.particle(propagator.particle)
@@ -132,7 +132,7 @@ def time_like(
     )
 
 
-def decays(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> Branch:
+def decays(setting: MapContext, blocks: Mapping[LegSet, Propagator]) -> Branch:
     """The tree of decays into the legs of each block; what no block joins is joined flat."""
     nodes = _joined(setting, blocks)
     if len(nodes) == 1:
@@ -145,7 +145,7 @@ def decays(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> Branch:
 
 
 def ladder(
-    setting: Setting,
+    setting: MapContext,
     blocks: Mapping[LegSet, Propagator],
     exchanged: Sequence[tuple[LegSet, int | None]],
     masses: Sequence[float],
@@ -186,7 +186,7 @@ def ladder(
     return tree, from_second
 
 
-def _joined(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> dict[LegSet, Node]:
+def _joined(setting: MapContext, blocks: Mapping[LegSet, Propagator]) -> dict[LegSet, Node]:
     """The nodes that are left when every block has joined its legs."""
     nodes: dict[LegSet, Node] = {
         frozenset([leg]): Leaf(leg, setting.minimum_pt(leg), setting.maximum_rapidity(leg))
@@ -199,7 +199,7 @@ def _joined(setting: Setting, blocks: Mapping[LegSet, Propagator]) -> dict[LegSe
     return nodes
 
 
-def _blob(setting: Setting, nodes: Mapping[LegSet, Node], legs: LegSet) -> Node:
+def _blob(setting: MapContext, nodes: Mapping[LegSet, Node], legs: LegSet) -> Node:
     """What is emitted between two exchanged particles: several nodes at a vertex of four."""
     inside = [nodes[part] for part in sorted(nodes, key=min) if part <= legs]
     if len(inside) == 1:

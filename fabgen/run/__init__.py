@@ -1,7 +1,7 @@
 """A run directory at work: a card in; a trained surrogate, events, a report and pictures out."""
 
 from fabgen.run.pipeline import (
-    How,
+    RunOptions,
     adopt_seed,
     append_events,
     generate,
@@ -10,4 +10,4 @@ from fabgen.run.pipeline import (
     train,
 )
 
-__all__ = ["How", "adopt_seed", "append_events", "generate", "integrate", "plot", "train"]
+__all__ = ["RunOptions", "adopt_seed", "append_events", "generate", "integrate", "plot", "train"]

@@ -192,11 +192,11 @@ def _balanced(
     session: Session, sampler: WeightedSampler, stream: int
 ) -> tuple[WeightedSampler, int]:
     """The sampler with its best shares, and the calls of f that they took."""
-    from fabgen.sampling.integrate import balanced
+    from fabgen.sampling.integrate import with_optimal_allocation
 
     n = session.card.evaluation.samples
     with session.watch("evaluate"):
-        return balanced(sampler, n, -(-n // 10), session.key(stream))
+        return with_optimal_allocation(sampler, n, -(-n // 10), session.key(stream))
 
 
 def _survey(

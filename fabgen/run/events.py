@@ -98,7 +98,7 @@ def write_events(
         )
         generating = watch.seconds().get("generate", 0.0) - before
         watch.add("write", watch.clock() - start - generating)
-    calls = drawn if integrand.drawing_evaluates else 0
+    calls = drawn if integrand.draw_needs_amplitudes else 0
     totals = dataclasses.replace(totals, target_evaluations=totals.target_evaluations + calls)
     return totals, written.sums
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def planned_evaluations(session: Session) -> int:
     """How many evaluations of f the grids of all channels take, at most."""
-    from fabgen.surrogate.channels import numbered
+    from fabgen.surrogate.channels import unique_channels
     from fabgen.surrogate.vegas.axes import n_evaluations
 
-    distinct, _ = numbered(session.integrand.mirrors)
+    distinct, _ = unique_channels(session.integrand.representative_channel)
     return n_evaluations(session.card.surrogate.vegas, len(distinct))
 
 
@@ -34,7 +34,7 @@ def adapted_grids(session: Session) -> Pretrained:
         return adapted_channels(
             session.channel_values,
             integrand.dim,
-            integrand.mirrors,
+            integrand.representative_channel,
             options,
             session.card.training.seed,
             lambda iteration, evaluations: show(iteration, evaluations=evaluations),

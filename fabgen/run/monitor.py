@@ -60,7 +60,7 @@ class Monitor:
         import jax
 
         from fabgen.run.samplers import equal_shares, samplers
-        from fabgen.sampling.integrate import balanced, integrate
+        from fabgen.sampling.integrate import integrate, with_optimal_allocation
 
         session, n = self.session, self.session.card.evaluation.along_samples
         if self._sampler is None:
@@ -71,7 +71,9 @@ class Monitor:
         key = jax.random.fold_in(session.key(ALONG), snapshot.step)
         try:
             with session.watch("evaluate"):
-                sampler, calls = balanced(sampler, n, -(-n // 10), jax.random.fold_in(key, 1))
+                sampler, calls = with_optimal_allocation(
+                    sampler, n, -(-n // 10), jax.random.fold_in(key, 1)
+                )
         except FabgenError:
             calls = sampler.block
         exact_key = jax.random.fold_in(session.key(EXACT_ALONG), snapshot.step)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class How:
+class RunOptions:
     """What the caller decides and the card does not: nothing here changes a result.
 
     restart: remove the results of an earlier run first. compilation_cache: a folder in which JAX
@@ -56,7 +56,7 @@ class How:
     clock: Callable[[], float] = time.perf_counter
 
 
-def train(card: Card, directory: Path, how: How = How()) -> dict[str, Any]:
+def train(card: Card, directory: Path, how: RunOptions = RunOptions()) -> dict[str, Any]:
     """Trains the surrogate of the card, or finishes its training. Returns the figures of it."""
     with _session(with_channels(card), directory, how) as session:
         trained = _trained(session)
@@ -70,7 +70,7 @@ def train(card: Card, directory: Path, how: How = How()) -> dict[str, Any]:
 
 
 def integrate(
-    card: Card, directory: Path, how: How = How(), *, vegas: bool = False
+    card: Card, directory: Path, how: RunOptions = RunOptions(), *, vegas: bool = False
 ) -> dict[str, Any]:
     """The report of the card's cross section, from its surrogate, or from VEGAS+ without one.
 
@@ -91,7 +91,7 @@ def integrate(
 def generate(
     card: Card,
     directory: Path,
-    how: How = How(),
+    how: RunOptions = RunOptions(),
     *,
     weighted: bool = False,
     overwrite: bool = False,
@@ -128,7 +128,7 @@ def generate(
 
 
 def append_events(
-    card: Card, directory: Path, how: How = How(), *, weighted: bool = False
+    card: Card, directory: Path, how: RunOptions = RunOptions(), *, weighted: bool = False
 ) -> dict[str, Any]:
     """The report of the run's last event file after card.generation.events more events.
 
@@ -156,7 +156,11 @@ def _refuse_toy(card: Card) -> None:
 
 
 def plot(
-    directory: Path, how: How = How(), *, samples: int | None = None, file_format: str = "png"
+    directory: Path,
+    how: RunOptions = RunOptions(),
+    *,
+    samples: int | None = None,
+    file_format: str = "png",
 ) -> Iterator[Path]:
     """Draws the pictures of a run, one after the other; gives the path of each once it is there.
 
@@ -232,7 +236,12 @@ def adopt_seed(card: Card, directory: Path) -> Card:
 
 @contextlib.contextmanager
 def _session(
-    card: Card, directory: Path, how: How, *, trains: bool = True, writes_events: bool = False
+    card: Card,
+    directory: Path,
+    how: RunOptions,
+    *,
+    trains: bool = True,
+    writes_events: bool = False,
 ) -> Iterator[Session]:
     """Builds the integrand, then enters the run directory: a wrong card leaves no trace.
 

@@ -27,7 +27,7 @@ def samplers(
     return [make(session, surrogate, params, floor) for surrogate, params in surrogates.items()]
 
 
-def drawing(
+def compiled_sampler(
     session: Session, surrogate: Any, params: Any, floor: float = 0.0
 ) -> Callable[..., Any]:
     """The compiled drawing of a block of points: (params, key) -> u (block, dim) and log q (block,)
@@ -35,10 +35,10 @@ def drawing(
     import jax
 
     from fabgen.sampling.sampler import DEFAULT_BLOCK
-    from fabgen.surrogate.channels import in_channels
+    from fabgen.surrogate.channels import as_multichannel
     from fabgen.surrogate.floor import sample_above_floor
 
-    view = in_channels(surrogate)
+    view = as_multichannel(surrogate)
     floor = 0.0 if view.is_flat else floor
 
     def draw(params: Any, key: jax.Array, channel: Any) -> Any:
@@ -65,7 +65,7 @@ def _sampler(session: Session, surrogate: Surrogate, params: Any, floor: float) 
     from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
 
     block, dim, density = DEFAULT_BLOCK, session.integrand.dim, session.log_density
-    compiled = drawing(session, surrogate, params, floor)
+    compiled = compiled_sampler(session, surrogate, params, floor)
 
     def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
         u, log_q = compiled(params, key)
@@ -80,15 +80,15 @@ def _sampler_of_channels(
     import jax
 
     from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
-    from fabgen.surrogate.channels import ChannelValues, own
+    from fabgen.surrogate.channels import ChannelValues, select_channel
 
     block, dim, f = DEFAULT_BLOCK, session.integrand.dim, session.channel_values
-    sample = drawing(session, surrogate, params, floor)
+    sample = compiled_sampler(session, surrogate, params, floor)
 
     @jax.jit
     def weigh(params: Any, values: ChannelValues, log_q: jax.Array, channel: jax.Array):
         log_alpha = surrogate.log_alpha(params, values.log_prior, values.features)
-        return values.log_f + own(log_alpha, channel) - log_q
+        return values.log_f + select_channel(log_alpha, channel) - log_q
 
     def step(params: Any, key: jax.Array, channel: Any) -> tuple[jax.Array, jax.Array]:
         u, log_q = sample(params, key, channel)

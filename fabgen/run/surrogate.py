@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fabgen.card import Card, dump_card
 from fabgen.card.auto import is_automatic
 from fabgen.card.channels import MADNIS_METHODS, WEIGHT_METHODS
-from fabgen.card.messages import placed
+from fabgen.card.messages import with_source
 from fabgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def surrogate_of(card: Card, integrand: AnyIntegrand) -> Any:
 
     return build_channels(
         integrand.dim,
-        integrand.mirrors,
+        integrand.representative_channel,
         integrand.n_features,
         card.surrogate,
         card.channels,
@@ -55,7 +55,7 @@ def check_training(card: Card, integrand: AnyIntegrand) -> None:
         check_batch(training, integrand.n_channels)
         path_of(training.anneal, integrand, training.anneal_part, training.steps)
     except InputError as error:
-        raise placed(error, card) from None
+        raise with_source(error, card) from None
 
 
 def annealed(card: Card, integrand: AnyIntegrand) -> Card:

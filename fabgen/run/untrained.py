@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from fabgen.run.samplers import drawing, equal_shares
+from fabgen.run.samplers import compiled_sampler, equal_shares
 from fabgen.run.session import Session
 
 if TYPE_CHECKING:
@@ -78,17 +78,17 @@ def search_sampler(
 
     from fabgen.sampling.population import adapted, mixture
     from fabgen.surrogate import untrained_surrogate
-    from fabgen.surrogate.channels import ChannelValues, in_channels, own
+    from fabgen.surrogate.channels import ChannelValues, as_multichannel, select_channel
 
     integrand, f = session.integrand, session.channel_values
     flat = untrained_surrogate(integrand.dim, integrand.n_channels)
-    view: Any = in_channels(flat)
+    view: Any = as_multichannel(flat)
     flat_params = flat.init(key)
 
     @jax.jit
     def weigh(values: ChannelValues, channel: jax.Array) -> jax.Array:
         log_alpha = view.log_alpha(flat_params, values.log_prior, values.features)
-        return values.log_f + own(log_alpha, channel)
+        return values.log_f + select_channel(log_alpha, channel)
 
     def log_f(u: jax.Array, channel: jax.Array) -> jax.Array:
         return weigh(f(u, channel), channel)
@@ -113,11 +113,15 @@ def _telling_sampler(
 
     from fabgen.sampling.reference import Witness
     from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
-    from fabgen.surrogate.channels import ChannelValues, in_channels, own
+    from fabgen.surrogate.channels import ChannelValues, as_multichannel, select_channel
     from fabgen.surrogate.floor import log_above_floor
 
     integrand, block = session.integrand, DEFAULT_BLOCK
-    view, seen, floor = in_channels(other), in_channels(surrogate), session.card.evaluation.floor
+    view, seen, floor = (
+        as_multichannel(other),
+        as_multichannel(surrogate),
+        session.card.evaluation.floor,
+    )
     log_shares = jnp.array([math.log(a) if a > 0.0 else -math.inf for a in shares])
 
     def weigh(
@@ -127,8 +131,8 @@ def _telling_sampler(
         if floor > 0.0:
             log_q = log_above_floor(log_q, floor)
         told = values.log_prior, values.features
-        log_f = values.log_f + own(seen.log_alpha(params, *told), channel)
-        log_w = values.log_f + own(view.log_alpha(other_params, *told), channel) - log_p
+        log_f = values.log_f + select_channel(seen.log_alpha(params, *told), channel)
+        log_w = values.log_f + select_channel(view.log_alpha(other_params, *told), channel) - log_p
         return log_w, Witness(log_f - log_p, log_f - log_q - log_shares[channel])
 
     def zeros(*shape: int) -> jax.Array:
@@ -143,7 +147,7 @@ def _telling_sampler(
         channels = jnp.zeros(block, jnp.int32)
         like = params, zeros(block, integrand.dim), zeros(block), values, channels
         compiled = jax.jit(weigh).lower(*like).compile()
-    draw, f = drawing(session, other, other_params), session.channel_values
+    draw, f = compiled_sampler(session, other, other_params), session.channel_values
 
     def step(other_params: Any, key: jax.Array, channel: Any) -> Any:
         channel = channel if several else jnp.zeros(block, jnp.int32)

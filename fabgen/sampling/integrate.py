@@ -142,7 +142,7 @@ def integrate(
     return whole if sampler.n_channels == 1 else _joined(whole, parts, sampler, max_overweight)
 
 
-def balanced(
+def with_optimal_allocation(
     sampler: WeightedSampler, n: int, pilot: int, key: jax.Array
 ) -> tuple[WeightedSampler, int]:
     """The sampler with the best shares a_i for a sample of n points, and the calls of f they took.

@@ -8,7 +8,7 @@ from fabgen.amplitude.dalitz.lineshapes import LINE_SHAPES
 from fabgen.amplitude.dalitz.model import Resonance
 from fabgen.build.dalitz import build_dalitz
 from fabgen.card import Card
-from fabgen.card.messages import placed
+from fabgen.card.messages import with_source
 from fabgen.errors import InputError
 from fabgen.integrand.dalitz import DalitzIntegrand
 
@@ -18,7 +18,7 @@ def describe_dalitz(card: Card) -> str:
     try:
         return "\n".join(_lines(card, build_dalitz(card)))
     except InputError as error:
-        raise placed(error, card) from None
+        raise with_source(error, card) from None
 
 
 def _lines(card: Card, integrand: DalitzIntegrand) -> Iterator[str]:

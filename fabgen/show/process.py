@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from fabgen.build import build_channels
 from fabgen.build.toys import build_toy
 from fabgen.card import Card
-from fabgen.card.messages import placed
+from fabgen.card.messages import with_source
 from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
 from fabgen.errors import InputError
@@ -50,7 +50,7 @@ def describe(card: Card, *, everything: bool = False, note: Callable[[str], None
     try:
         subprocesses, distinct = find_subprocesses(model, card.process, card.multiparticles, effort)
     except InputError as error:
-        raise placed(error, card) from None
+        raise with_source(error, card) from None
     most = sys.maxsize if everything else _MOST
     return "\n".join(_lines(card, model, subprocesses, distinct, most))
 
@@ -59,7 +59,7 @@ def _describe_toy(card: Card) -> str:
     try:
         toy = build_toy(card)
     except InputError as error:
-        raise placed(error, card) from None
+        raise with_source(error, card) from None
     channels = ", ".join(
         c.map if c.map == c.prior else f"{c.map} (prior: {c.prior})" for c in toy.channels
     )

@@ -8,7 +8,7 @@ from fabgen.card import Channels, SurrogateOptions
 from fabgen.errors import InputError
 from fabgen.surrogate.base import Surrogate
 from fabgen.surrogate.channel_weights import ChannelWeights
-from fabgen.surrogate.channels import MultiChannel, numbered
+from fabgen.surrogate.channels import MultiChannel, unique_channels
 from fabgen.surrogate.flow.flow import Flow
 from fabgen.surrogate.uniform import Uniform
 from fabgen.surrogate.vegas.axis_grid import Gridded
@@ -16,7 +16,7 @@ from fabgen.surrogate.vegas.axis_grid import Gridded
 
 def build_channels(
     dim: int,
-    mirrors: tuple[int, ...],
+    representative_channel: tuple[int, ...],
     n_features: int,
     options: SurrogateOptions,
     channels: Channels,
@@ -26,11 +26,11 @@ def build_channels(
 ) -> Surrogate | MultiChannel:
     """The surrogate of an integrand with any number of channels.
 
-    mirrors (n_channels,): the first channel that each of them mirrors; they share a flow.
-    trained_weights: whether the training trains them, too (the card has to want it as well). grids:
+    representative_channel (n_channels,): the first channel that each of them mirrors; they share a
+    flow. trained_weights: whether the training trains them, too (the card has to want it as well). grids:
     whether the flows start from a fixed map of each axis (VEGAS pre-training), identities at first.
     """
-    n_channels = len(mirrors)
+    n_channels = len(representative_channel)
     if n_channels == 1:
         density = build_surrogate(dim, options)
         gridded = grids and options.kind == "flow"
@@ -47,7 +47,9 @@ def build_channels(
     return MultiChannel(
         density,
         n_channels,
-        numbered(mirrors)[1] if isinstance(density, Flow) else (0,) * n_channels,
+        unique_channels(representative_channel)[1]
+        if isinstance(density, Flow)
+        else (0,) * n_channels,
         conditioned and isinstance(density, Flow),
         weights,
         options.vegas.bins if grids and options.kind == "flow" else 0,

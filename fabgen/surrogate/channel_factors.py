@@ -18,19 +18,21 @@ LEAST = 1e-3
 corner of phase space."""
 
 
-def improved(factors: Floats, moments: Floats, points: Floats, mirrors: Sequence[int]) -> Floats:
+def improved(
+    factors: Floats, moments: Floats, points: Floats, representative_channel: Sequence[int]
+) -> Floats:
     """One step towards the factors (n_channels,) with the largest sampling efficiency.
 
     moments (n_channels, n_channels): sum over the points of channel i of w_i^2 alpha_j with the old
     factors, w_i = alpha_i f_i/q_i; points (n_channels,): how many these are, none for channels that
-    mirror an earlier one (`mirrors`), which share its factor. A channel without a weight keeps its
-    own.
+    mirror an earlier one (`representative_channel`) and share its factor. A channel without a
+    weight keeps its own.
 
     A mixture with the best shares has the sampling efficiency (I / S)^2, S = sum_i S_i with
     S_i^2 = <w_i^2>. The derivative of S in log beta_j vanishes where S_j = sum_i <w_i^2 alpha_j> /
     S_i; a step multiplies beta_j with the ratio of both sides.
     """
-    group = np.asarray(mirrors)
+    group = np.asarray(representative_channel)
     alike = np.bincount(group, minlength=len(group))
     mean = moments / np.maximum(points, 1.0)[:, None]
     size = np.sqrt(mean.sum(axis=1))  # the alpha_j add up to 1

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from fabgen import dispatch as grouping
+from fabgen.dispatch import dispatch
 from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.channel_weights import ChannelWeights, log_alpha
 from fabgen.surrogate.flow.flow import Flow
@@ -22,7 +22,7 @@ from fabgen.surrogate.uniform import Uniform
 from fabgen.surrogate.vegas.axis_grid import from_grid, to_grid, uniform_grid
 
 #: Channels are indices into the parameters here.
-by_channel = functools.partial(grouping.by_channel, side_by_side=True)
+_dispatch = functools.partial(dispatch, side_by_side=True)
 
 
 class MultiChannelParams(NamedTuple):
@@ -104,12 +104,12 @@ class MultiChannel:
                 return u, -log_det
 
             z = jax.random.uniform(key, (n, self.dim), jnp.float64)
-            v, log_q = by_channel(one, channel, self.n_channels, z)
+            v, log_q = _dispatch(one, channel, self.n_channels, z)
         else:  # a density without parameters
             v, log_q = self.density.sample_and_log_prob((), key, n)
         if not self.grid_bins:
             return v, log_q
-        u, log_slope = by_channel(
+        u, log_slope = _dispatch(
             lambda i, v: from_grid(params.grid[i], v), channel, self.n_channels, v
         )
         return u, log_q - log_slope
@@ -119,7 +119,7 @@ class MultiChannel:
         inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
         v, log_slope = jnp.where(inside[:, None], u, 0.5), jnp.zeros(u.shape[0])
         if self.grid_bins:
-            v, log_slope = by_channel(
+            v, log_slope = _dispatch(
                 lambda i, v: to_grid(params.grid[i], v), channel, self.n_channels, v
             )
         if self.conditioned:
@@ -130,7 +130,7 @@ class MultiChannel:
             def one(i: jax.Array | int, v: jax.Array) -> jax.Array:
                 return self.density.log_prob(self._of(params.density, i), v)
 
-            log_q = by_channel(one, channel, self.n_channels, v)
+            log_q = _dispatch(one, channel, self.n_channels, v)
         else:
             log_q = self.density.log_prob((), v)
         return jnp.where(inside, log_q + log_slope, -jnp.inf)
@@ -191,7 +191,7 @@ class OneChannel:
 AnyChannels = MultiChannel | OneChannel | Gaussians
 
 
-def in_channels(surrogate: Any) -> AnyChannels:
+def as_multichannel(surrogate: Any) -> AnyChannels:
     """The surrogate with a channel in every call."""
     several = isinstance(surrogate, MultiChannel | Gaussians)
     return surrogate if several else OneChannel(surrogate)
@@ -214,10 +214,12 @@ def n_channels_of(target: Any) -> int:
     return getattr(target, "n_channels", 1)
 
 
-def numbered(mirrors: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def unique_channels(
+    representative_channel: tuple[int, ...],
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The channels that mirror no other, and for each channel the place among them of its own."""
-    distinct = tuple(dict.fromkeys(mirrors))
-    return distinct, tuple(distinct.index(channel) for channel in mirrors)
+    distinct = tuple(dict.fromkeys(representative_channel))
+    return distinct, tuple(distinct.index(channel) for channel in representative_channel)
 
 
 def values_in_channels(target: Any, u: jax.Array, channel: jax.Array | int) -> ChannelValues:
@@ -233,7 +235,7 @@ def channel_values(point: Any) -> ChannelValues:
     return ChannelValues(point.log_f + point.log_jacobian, point.log_prior, point.features)
 
 
-def own(log_alpha: jax.Array, channel: jax.Array | int) -> jax.Array:
+def select_channel(log_alpha: jax.Array, channel: jax.Array | int) -> jax.Array:
     """log alpha_i (n,) of the own channel out of log_alpha (n_channels, n)."""
     number = jnp.broadcast_to(jnp.asarray(channel), log_alpha.shape[1:])
     return jnp.take_along_axis(log_alpha, number[None], axis=0)[0]

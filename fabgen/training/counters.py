@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.training.target import Faults
+from fabgen.training.target import InvalidCounts
 
 
 class Counters(NamedTuple):
@@ -31,13 +31,13 @@ class Counters(NamedTuple):
     def zero() -> Counters:
         return Counters(*(jnp.zeros((), jnp.int64) for _ in Counters._fields))
 
-    def with_evaluations(self, calls: int, faults: Faults) -> Counters:
+    def with_evaluations(self, calls: int, faults: InvalidCounts) -> Counters:
         """Adds `calls` evaluations of f that carried a gradient."""
         return self._replace(gradient_evaluations=self.gradient_evaluations + calls).with_values(
             calls, faults
         )
 
-    def with_values(self, calls: int, faults: Faults) -> Counters:
+    def with_values(self, calls: int, faults: InvalidCounts) -> Counters:
         """Adds `calls` evaluations of f without a gradient."""
         return self._replace(
             target_evaluations=self.target_evaluations + calls,
@@ -47,7 +47,7 @@ class Counters(NamedTuple):
         )
 
 
-class Meter(NamedTuple):
+class IntervalStats(NamedTuple):
     """Sums over the steps since the last log line (float64 scalars).
 
     The sums of weights are kept as logarithms: f has no natural scale.
@@ -63,12 +63,14 @@ class Meter(NamedTuple):
     step_size: Array  # sum over HMC transitions
 
     @staticmethod
-    def zero() -> Meter:
+    def zero() -> IntervalStats:
         # One array each: the loop donates them, and a buffer can be donated only once.
         start = {"log_sum_w": -jnp.inf, "log_sum_w2": -jnp.inf}
-        return Meter(*(jnp.full((), start.get(n, 0.0), jnp.float64) for n in Meter._fields))
+        return IntervalStats(
+            *(jnp.full((), start.get(n, 0.0), jnp.float64) for n in IntervalStats._fields)
+        )
 
-    def with_weights(self, log_w: Array) -> Meter:
+    def with_weights(self, log_w: Array) -> IntervalStats:
         """Adds fresh samples of q with log weights log_w (n,)."""
         return self._replace(
             log_sum_w=jnp.logaddexp(self.log_sum_w, jax.nn.logsumexp(log_w)),
@@ -76,7 +78,7 @@ class Meter(NamedTuple):
             samples=self.samples + log_w.shape[0],
         )
 
-    def with_transitions(self, acceptance: Array, step_sizes: Array) -> Meter:
+    def with_transitions(self, acceptance: Array, step_sizes: Array) -> IntervalStats:
         """Adds HMC transitions: mean acceptance and step size of each, shapes (M,)."""
         return self._replace(
             acceptance=self.acceptance + jnp.sum(acceptance),
@@ -84,7 +86,7 @@ class Meter(NamedTuple):
             step_size=self.step_size + jnp.sum(step_sizes),
         )
 
-    def with_loss(self, loss: Array) -> Meter:
+    def with_loss(self, loss: Array) -> IntervalStats:
         """Adds one gradient step; a loss that is not finite is left out (its step is skipped)."""
         finite = jnp.isfinite(loss)
         return self._replace(
@@ -93,12 +95,12 @@ class Meter(NamedTuple):
         )
 
 
-class Tally(NamedTuple):
+class EvaluationStats(NamedTuple):
     """Everything that is counted along the way."""
 
     counters: Counters
-    meter: Meter
+    meter: IntervalStats
 
     @staticmethod
-    def zero() -> Tally:
-        return Tally(Counters.zero(), Meter.zero())
+    def zero() -> EvaluationStats:
+        return EvaluationStats(Counters.zero(), IntervalStats.zero())

@@ -18,7 +18,7 @@ from jax import Array
 
 from fabgen.errors import InputError
 from fabgen.numerics import last_good
-from fabgen.surrogate.channels import in_channels
+from fabgen.surrogate.channels import as_multichannel
 from fabgen.training.counters import Counters
 from fabgen.training.target import Params, channels_in_turn, clean, density_of
 
@@ -107,7 +107,7 @@ class Path:
 
         def move(now: Deformation) -> tuple[Deformation, Counters]:
             channel = channels_in_turn(target, PROBES)
-            u, _ = in_channels(surrogate).sample_and_log_prob(params, key, channel)
+            u, _ = as_multichannel(surrogate).sample_and_log_prob(params, key, channel)
 
             def log_f(progress: Array) -> Array:
                 there = Deformed(target, self._parameters(progress), now)

@@ -20,7 +20,7 @@ from jax import Array
 from fabgen import interrupts
 from fabgen.errors import FabgenError, InputError
 from fabgen.surrogate.channels import n_channels_of
-from fabgen.training.counters import Counters, Meter, Tally
+from fabgen.training.counters import Counters, EvaluationStats, IntervalStats
 from fabgen.training.deform import Deformation, Path, path_of
 from fabgen.training.objectives.base import Memory, Objective
 from fabgen.training.objectives.registry import objective_class
@@ -47,7 +47,7 @@ class TrainingState(NamedTuple):
     optimizer: OptimizerState
     memory: Memory  # of the objective: HMC step sizes, buffer
     counters: Counters
-    meter: Meter
+    meter: IntervalStats
     deformation: Any = ()  # of the parameters of f on their way to the card's
 
 
@@ -101,7 +101,7 @@ class Trainer:
             optimizer=self.optimizer.init(params),
             memory=self.objective.init(),
             counters=self.objective.counters(),
-            meter=Meter.zero(),
+            meter=IntervalStats.zero(),
             deformation=Deformation.start() if self.path else (),
         )
 
@@ -130,7 +130,7 @@ class Trainer:
         objective = self.objective
         observe_key, update_key = jax.random.split(key)
         memory, tally = objective.observe(
-            state.params, state.memory, Tally(state.counters, state.meter), observe_key
+            state.params, state.memory, EvaluationStats(state.counters, state.meter), observe_key
         )
         params = objective.revise(state.params, memory)
         state = state._replace(
@@ -156,7 +156,7 @@ class Trainer:
     def _update(self, state: TrainingState, key: Array, number: Array) -> TrainingState:
         batch = self.objective.batch(state.memory, key)
         (loss, (feedback, tally)), gradient = jax.value_and_grad(self.objective.loss, has_aux=True)(
-            state.params, batch, Tally(state.counters, state.meter)
+            state.params, batch, EvaluationStats(state.counters, state.meter)
         )
         params, optimizer, report = self.optimizer.step(
             state.params, gradient, state.optimizer, number
@@ -323,7 +323,7 @@ def train(
                     history.append(record)
                     if on_log is not None:
                         on_log(record)
-                    state = state._replace(meter=Meter.zero())
+                    state = state._replace(meter=IntervalStats.zero())
                 if on_snapshot is not None and step in extra:
                     on_snapshot(snapshot(state))
                 ended = step in (*rounds, steps) or interrupts.requested()

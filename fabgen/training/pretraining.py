@@ -18,7 +18,7 @@ from fabgen.errors import FabgenError
 from fabgen.sampling.blocks import in_blocks
 from fabgen.surrogate.channel_factors import improved
 from fabgen.surrogate.channel_weights import log_alpha
-from fabgen.surrogate.channels import ChannelValues, numbered, own
+from fabgen.surrogate.channels import ChannelValues, select_channel, unique_channels
 from fabgen.surrogate.vegas.axes import Channels, Floats, adapt_axes
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Pretrained(NamedTuple):
 def adapted_channels(
     values: Callable[[Any, Any], ChannelValues],
     dim: int,
-    mirrors: tuple[int, ...],
+    representative_channel: tuple[int, ...],
     options: VegasOptions,
     seed: int,
     report: Callable[[int, int], None] | None = None,
@@ -49,13 +49,13 @@ def adapted_channels(
     """Grids adapted to alpha_i f_i of every channel, and factors beta_i of the prior weights in
     alpha_i: each iteration improves both.
 
-    values: f at a block of points u (block, dim) of channels (block,), compiled. mirrors
-    (n_channels,): channels that mirror an earlier one have the factor and the grid of that. report:
-    told the iteration and the evaluations so far. Raises FabgenError if f was zero or not finite
-    everywhere.
+    values: f at a block of points u (block, dim) of channels (block,), compiled.
+    representative_channel (n_channels,): channels that mirror an earlier one have the factor and
+    the grid of that. report: told the iteration and the evaluations so far. Raises FabgenError if f
+    was zero or not finite everywhere.
     """
-    distinct, number = numbered(mirrors)
-    mixture = _Mixture(values, mirrors)
+    distinct, number = unique_channels(representative_channel)
+    mixture = _Mixture(values, representative_channel)
     axes = adapt_axes(mixture, distinct, dim, options, seed, report)
     if axes.evaluations == axes.zeros + axes.nonfinite:
         raise FabgenError(
@@ -76,10 +76,10 @@ class _Mixture:
     """alpha_i f_i of all channels, whose factors every call improves for the next one."""
 
     def __init__(
-        self, values: Callable[[Any, Any], ChannelValues], mirrors: tuple[int, ...]
+        self, values: Callable[[Any, Any], ChannelValues], representative_channel: tuple[int, ...]
     ) -> None:
-        self.values, self.mirrors = values, mirrors
-        n = len(mirrors)
+        self.values, self.representative_channel = values, representative_channel
+        n = len(representative_channel)
         self.factors: Floats = np.ones(n)
 
         def weigh(
@@ -87,14 +87,14 @@ class _Mixture:
         ) -> tuple[Array, Array]:
             """f (points,), and moments as `channel_factors.improved` wants them."""
             log_weights = log_alpha(values.log_prior, factors)
-            f = jnp.exp(values.log_f + own(log_weights, channel))
+            f = jnp.exp(values.log_f + select_channel(log_weights, channel))
             squares = (jnp.where(jnp.isfinite(f), f, 0.0) * jacobian) ** 2
             return f, jax.ops.segment_sum((squares * jnp.exp(log_weights)).T, channel, n)
 
         self._weigh = jax.jit(weigh)
 
     def __call__(self, u: Floats, channel: Channels, jacobian: Floats) -> Floats:
-        n = len(self.mirrors)
+        n = len(self.representative_channel)
         factors, parts, found = jnp.asarray(self.factors), [], []
         for part, filled in in_blocks(len(u)):
             size = part.stop - part.start
@@ -107,5 +107,5 @@ class _Mixture:
             f[part] = np.asarray(weighed)[: part.stop - part.start]
             moments += np.asarray(more)
         points = np.bincount(channel, minlength=n).astype(float)
-        self.factors = improved(self.factors, moments, points, self.mirrors)
+        self.factors = improved(self.factors, moments, points, self.representative_channel)
         return f

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jax import Array
 
-from fabgen.training.counters import Counters, Meter
+from fabgen.training.counters import Counters, IntervalStats
 from fabgen.training.target import Params
 
 
@@ -78,7 +78,9 @@ def _mean(total: Any, count: Any) -> float | None:
     return _number(total / count) if count > 0 else None
 
 
-def progress_of(step: int, warm_up: int, steps: int, counters: Counters, meter: Meter) -> Progress:
+def progress_of(
+    step: int, warm_up: int, steps: int, counters: Counters, meter: IntervalStats
+) -> Progress:
     return Progress(
         done=step + warm_up,
         total=steps + warm_up,
@@ -89,7 +91,7 @@ def progress_of(step: int, warm_up: int, steps: int, counters: Counters, meter: 
     )
 
 
-def _efficiency(meter: Meter) -> float | None:
+def _efficiency(meter: IntervalStats) -> float | None:
     """eps = (sum w)^2 / (N sum w^2) (Kish) of the samples since the last log line."""
     if meter.samples == 0 or not np.isfinite(meter.log_sum_w):
         return None
@@ -99,7 +101,7 @@ def _efficiency(meter: Meter) -> float | None:
 def log_record(
     step: int,
     counters: Counters,
-    meter: Meter,
+    meter: IntervalStats,
     seconds: float,
     rate: float,
     validation_loss: Array | None,

@@ -15,7 +15,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.channels import in_channels, n_channels_of, own, values_in_channels
+from fabgen.surrogate.channels import (
+    as_multichannel,
+    n_channels_of,
+    select_channel,
+    values_in_channels,
+)
 
 Params = Any
 
@@ -73,7 +78,7 @@ class Parts(NamedTuple):
         return jnp.where(valid, difference, -jnp.inf)
 
 
-class Faults(NamedTuple):
+class InvalidCounts(NamedTuple):
     """What was set aside in one call of f: counts (int64) of single points."""
 
     zero_values: Array
@@ -81,8 +86,8 @@ class Faults(NamedTuple):
     nonfinite_gradients: Array
 
     @staticmethod
-    def none() -> Faults:
-        return Faults(*(jnp.zeros((), jnp.int64) for _ in Faults._fields))
+    def none() -> InvalidCounts:
+        return InvalidCounts(*(jnp.zeros((), jnp.int64) for _ in InvalidCounts._fields))
 
 
 def value_and_gradient(log_density: Callable[[Array], Array], u: Array) -> tuple[Array, Array]:
@@ -92,7 +97,7 @@ def value_and_gradient(log_density: Callable[[Array], Array], u: Array) -> tuple
     return value, gradient
 
 
-def clean(value: Array, gradient: Array) -> tuple[Array, Array, Faults]:
+def clean(value: Array, gradient: Array) -> tuple[Array, Array, InvalidCounts]:
     """log f with NaN and +inf turned into -inf, a usable gradient, and how often that was needed.
 
     The gradient is zero wherever f is zero or any of its components is not finite. Leapfrog steps
@@ -101,7 +106,7 @@ def clean(value: Array, gradient: Array) -> tuple[Array, Array, Faults]:
     finite = jnp.isfinite(value)
     zero = jnp.isneginf(value)
     smooth = jnp.all(jnp.isfinite(gradient), axis=-1)
-    faults = Faults(
+    faults = InvalidCounts(
         zero_values=jnp.sum(zero, dtype=jnp.int64),
         nonfinite_values=jnp.sum(~finite & ~zero, dtype=jnp.int64),
         nonfinite_gradients=jnp.sum(finite & ~smooth, dtype=jnp.int64),
@@ -121,7 +126,7 @@ class Values(NamedTuple):
     smooth: Array
 
     @classmethod
-    def of(cls, value: Array, gradient: Array) -> tuple[Values, Faults]:
+    def of(cls, value: Array, gradient: Array) -> tuple[Values, InvalidCounts]:
         """Those of log f (n,) and its raw gradient (n, dim), and what was set aside."""
         finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient), axis=-1)
         cleaned, smooth, faults = clean(value, gradient)
@@ -152,8 +157,8 @@ def density_of(
         values = values_in_channels(target, u, channel)
         weights = values.log_prior
         if surrogate is not None:
-            weights = in_channels(surrogate).log_alpha(params, weights, values.features)
-        return values.log_f + own(weights, channel)
+            weights = as_multichannel(surrogate).log_alpha(params, weights, values.features)
+        return values.log_f + select_channel(weights, channel)
 
     return log_density
 
@@ -164,14 +169,14 @@ def evaluate(
     params: Params,
     u: Array,
     channel: Array | int = 0,
-) -> tuple[Parts, Faults]:
+) -> tuple[Parts, InvalidCounts]:
     """One target evaluation with gradient, and one of the surrogate, at each row of u (n, dim).
 
     Of several channels f is alpha_i f_i and q is q_i, each row in its channel (n,).
     """
     log_density = density_of(target, channel, surrogate, params)
     log_p, grad_p, faults = clean(*value_and_gradient(log_density, u))
-    log_prob = in_channels(surrogate).log_prob
+    log_prob = as_multichannel(surrogate).log_prob
     log_q, grad_q = value_and_gradient(lambda u: log_prob(params, u, channel), u)
     log_q, grad_q, _ = clean(log_q, grad_q)
     return Parts(log_p, log_q, grad_p, grad_q), faults

@@ -8,7 +8,7 @@ import pytest
 
 from fabgen import matrix_element
 from fabgen.build import build_integrand
-from fabgen.build.checks import cut_legs, numbers
+from fabgen.build.checks import cut_legs, numeric_parameters
 from fabgen.card import card_from_table
 from fabgen.build.divergences import refuse_divergences
 from fabgen.errors import InputError
@@ -22,7 +22,7 @@ MODEL = load_model("sm")
 
 def check(process, cuts=None, sqrt_s=1000.0, **parameters) -> None:
     subprocesses, distinct = find_subprocesses(MODEL, [process])
-    values = numbers(MODEL, MODEL.parameters(parameters))
+    values = numeric_parameters(MODEL, MODEL.parameters(parameters))
     for sub in subprocesses:
         if len(sub.tree.initial) == 1:
             sqrt_s = values[MODEL.particle(sub.tree.initial[0]).mass]
@@ -401,7 +401,7 @@ def test_masses_cure():
     """A divergence that the mass of a b quark cures stays one for massless ones."""
     light = load_model("sm-no_b_mass")
     (sub,), (diagrams,) = find_subprocesses(light, ["g g > b b~"])
-    values = numbers(light, light.parameters())
+    values = numeric_parameters(light, light.parameters())
     cuts = Cuts.from_card({}, cut_legs(light, sub.tree))
     with pytest.raises(InputError, match="diverges") as error:
         refuse_divergences(light, diagrams.graph, sub, cuts, values, 1000.0)

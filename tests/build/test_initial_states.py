@@ -10,7 +10,7 @@ from fabgen.card import card_from_table
 from fabgen.show.process import describe
 from fabgen.errors import InputError
 from fabgen.build.initial_states import refuse_several_beams
-from fabgen.run import How
+from fabgen.run import RunOptions
 
 QUARKS = {"q": ["u", "d"], "q~": ["u~", "d~"]}
 
@@ -101,7 +101,7 @@ def test_event_files_have_one_pair_of_beams(processes, multiparticles, found, tm
     """Refused before anything is trained or written."""
     several = card(*processes, multiparticles=multiparticles, beams={"energy": [100.0, 100.0]})
     with pytest.raises(InputError, match="an event file names one pair of beams") as error:
-        pipeline.generate(several, tmp_path / "run", How())
+        pipeline.generate(several, tmp_path / "run", RunOptions())
     assert error.value.key == "process"
     assert f"PDG ids {found}" in error.value.found
     assert not (tmp_path / "run").exists()

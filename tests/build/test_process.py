@@ -8,10 +8,10 @@ import math
 import pytest
 
 from fabgen.build import build_integrand
-from fabgen.build.checks import cut_class, cut_legs, numbers
+from fabgen.build.checks import cut_class, cut_legs, numeric_parameters
 from fabgen.card import card_of_process, load_card
 from fabgen.card.parser import card_from_table
-from fabgen.integrand.component import Window
+from fabgen.integrand.component import ResonanceWindow
 from fabgen.errors import InputError
 from fabgen.model import ZERO, load_model
 from fabgen.phasespace.cascade import Cascade
@@ -51,8 +51,8 @@ def test_the_demo(cards):
     assert component.resonances == (("MT", "WT"),)
     (term,) = component.terms
     assert term.windows == (
-        Window((2, 3), "MT", "WT", 15.0, True),
-        Window((4, 5), "MT", "WT", 15.0, True),
+        ResonanceWindow((2, 3), "MT", "WT", 15.0, True),
+        ResonanceWindow((4, 5), "MT", "WT", 15.0, True),
     )
     (topology,) = integrand.topologies
     assert topology.pdg == (-11, 11, 24, 5, -24, -5)
@@ -76,13 +76,13 @@ def test_no_windows():
 
 def test_nested_chain():
     (component,) = build("t > w+ b, w+ > e+ ve").components
-    assert component.terms[0].windows == (Window((1, 2), "MW", "WW", 15.0, True),)
+    assert component.terms[0].windows == (ResonanceWindow((1, 2), "MW", "WW", 15.0, True),)
     assert component.resonances == (("MW", "WW"),)
 
 
 def test_vetoes():
     (component,) = build("e+ e- > mu+ vm w- $ w+", phase_space={"bw_cutoff": 7.0}).components
-    assert component.terms[0].windows == (Window((2, 3), "MW", "WW", 7.0, False),)
+    assert component.terms[0].windows == (ResonanceWindow((2, 3), "MW", "WW", 7.0, False),)
     (component,) = build("e+ e- > mu+ mu- $ a").components
     assert component.terms[0].windows == ()  # a particle without width has no mass shell to avoid
 
@@ -197,7 +197,7 @@ def test_products_of_decays_are_marked():
 
 def test_numbers():
     model = load_model("sm")
-    values = numbers(model, model.parameters({"MT": 170.0}))
+    values = numeric_parameters(model, model.parameters({"MT": 170.0}))
     assert values[ZERO] == 0.0
     assert values["MT"] == 170.0
     assert values["MW"] == pytest.approx(80.419002, rel=1e-7)

@@ -17,7 +17,7 @@ from fabgen.build import build_integrand
 from fabgen.card import card_of_process
 from fabgen.errors import InputError
 from fabgen.events.reader import read_lhe
-from fabgen.surrogate.channels import own
+from fabgen.surrogate.channels import select_channel
 
 WW = "e+ e- > w+ w-"
 PHOTONS = ("cuts.pta=20.0", "cuts.etaa=2.5")
@@ -44,7 +44,10 @@ def estimates(*integrands, n=30_000):
     def log_weights(u, channel):
         made = [integrand.point(u, channel) for integrand in integrands]
         return [
-            (p.log_f + p.log_jacobian + own(p.log_prior, channel), jnp.exp(p.log_prior).sum(axis=0))
+            (
+                p.log_f + p.log_jacobian + select_channel(p.log_prior, channel),
+                jnp.exp(p.log_prior).sum(axis=0),
+            )
             for p in made
         ]
 
@@ -69,7 +72,7 @@ def test_every_prior_gives_the_same_cross_section():
 
 def test_mirrored_channels_of_identical_particles():
     integrand = integrand_of("e+ e- > a a", *PHOTONS, "channels.prior=densities")
-    assert (integrand.n_channels, integrand.mirrors) == (2, (0, 0))
+    assert (integrand.n_channels, integrand.representative_channel) == (2, (0, 0))
     [(value, error)] = estimates(integrand)
     one = integrand_of("e+ e- > a a", *PHOTONS, "channels.use=one")
     flat = np.exp(np.asarray(jax.jit(one.log_density)(points(200_000, seed=2))))
@@ -114,7 +117,7 @@ def test_couplings_event_by_event_in_several_components():
         )
     )
     u, channel = points(12, seed=6), np.arange(12) % integrand.n_channels
-    assert len(set(integrand.owners)) == 2
+    assert len(set(integrand.component_of_channel)) == 2
     strong = 0.1 * (1.0 + np.arange(12) / 12)
 
     @jax.jit
@@ -163,11 +166,11 @@ def test_gradients_through_channel_weights():
 
     def log_f(u):
         point = diagrams.point(u, channel)
-        log_f = point.log_f + point.log_jacobian + own(point.log_prior, channel)
+        log_f = point.log_f + point.log_jacobian + select_channel(point.log_prior, channel)
         return jnp.where(jnp.isfinite(log_f), log_f, 0.0)
 
     def log_alpha(u):
-        return own(densities.point(u, channel).log_prior, channel)
+        return select_channel(densities.point(u, channel).log_prior, channel)
 
     def with_gradient(function, u):
         value, pullback = jax.vjp(function, u)

@@ -14,7 +14,7 @@ import pytest
 from fabgen.build import build_integrand
 from fabgen.card.parser import card_from_table
 from fabgen.errors import InputError
-from fabgen.integrand.component import Window
+from fabgen.integrand.component import ResonanceWindow
 from fabgen.units import PB_GEV2
 
 CHAIN = "e+ e- > t t~, t > w+ b, t~ > w- b~"
@@ -257,7 +257,7 @@ def test_momenta_and_back():
 @pytest.mark.parametrize("inside", [True, False])
 def test_windows(inside):
     """Which pairs are near the mass shell, of all that `legs` names."""
-    window = Window((2, 3), "MZ", "WZ", 10.0, inside)
+    window = ResonanceWindow((2, 3), "MZ", "WZ", 10.0, inside)
     masses = np.array([60.0, 66.7, 66.8, 91.188, 115.5, 115.7, 500.0])
     momenta = np.zeros((4, 4, len(masses)))
     momenta[2, 0] = momenta[3, 0] = masses / 2
@@ -403,12 +403,12 @@ def test_events_of_one_process():
     np.testing.assert_allclose(events["aqed"], 1 / 132.507)
     np.testing.assert_allclose(events["aqcd"], 0.118)
     np.testing.assert_allclose(events["scale"], 91.188)
-    assert not target.drawing_evaluates
+    assert not target.draw_needs_amplitudes
 
 
 def test_events_of_several_processes(several):
     """Drawn in proportion to their parts of f, equal ones with equal probability."""
-    assert several.drawing_evaluates
+    assert several.draw_needs_amplitudes
     n, one = 4000, points(2, 200)[7:8]
     events = compiled(several, "draw_events")(np.tile(one, (n, 1)), jax.random.key(2))
     topology = events["topology"]

@@ -17,7 +17,7 @@ from fabgen.phasespace.channels import Mirror, Permuted, find_channels
 from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo
-from fabgen.phasespace.topology import Setting
+from fabgen.phasespace.topology import MapContext
 
 E = 1000.0
 CUTS = {"ptj": 30.0, "etaj": 2.5, "drjj": 0.4}
@@ -252,7 +252,7 @@ def test_labels_of_identical_particles():
     """Without a common label no channel is a mirror."""
     _, channels, diagrams = built("u d~ > w+ w+ w-")
     integrand = built("u d~ > w+ w+ w-")[0]
-    setting = Setting(
+    setting = MapContext(
         integrand.model,
         {"ZERO": 0.0, **{k: v for k, v in integrand.derived.items() if isinstance(v, float)}},
         E,

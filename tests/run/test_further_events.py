@@ -17,7 +17,7 @@ from fabgen.card import card_of_process, load_card
 from fabgen.errors import FabgenError, InputError
 from fabgen.events.reader import read_lhe
 from fabgen.metrics import WeightSum
-from fabgen.run import How
+from fabgen.run import RunOptions
 from fabgen.run.append import Existing, record
 from fabgen.run.commit import staged, store
 from fabgen.run.directory import open_run
@@ -40,7 +40,7 @@ def card(*settings: str):
 
 @pytest.fixture(scope="module")
 def how(tmp_path_factory):
-    yield How(compilation_cache=tmp_path_factory.mktemp("jax"))
+    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"))
     jax.config.update("jax_compilation_cache_dir", None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fabgen.card import card_of_process
-from fabgen.run import How, integrate
+from fabgen.run import RunOptions, integrate
 
 MUONS = "e+ e- > mu+ mu-"
 ENERGIES = ("beams.energy=[500.0, 500.0]",)
@@ -23,7 +23,7 @@ CASES = [
 @pytest.mark.parametrize(("cut", "seed", "exact"), CASES, ids=[case[0] for case in CASES])
 def test_a_strip_beside_a_cut_is_not_lost(cut, seed, exact, tmp_path):
     card = card_of_process(MUONS, (*ENERGIES, f"cuts.{cut}"), seed)
-    report = integrate(card, tmp_path, How())
+    report = integrate(card, tmp_path, RunOptions())
     assert report["warnings"] == []
     assert abs(report["integral"] - exact) < 4.0 * report["integral_error"]
     assert report["integral_error"] < 0.003 * exact
@@ -34,13 +34,13 @@ def test_a_strip_beside_a_cut_is_not_lost(cut, seed, exact, tmp_path):
 def test_a_sample_that_few_weights_decide_goes_on(samples, taken, tmp_path):
     """Half a per cent of the untrained points are inside: five of a thousand."""
     settings = ("surrogate.kind=uniform", "cuts.drll=7.0", f"evaluation.samples={samples}")
-    report = integrate(card_of_process(MUONS, (*ENERGIES, *settings), 1), tmp_path, How())
+    report = integrate(card_of_process(MUONS, (*ENERGIES, *settings), 1), tmp_path, RunOptions())
     assert report["evaluation_samples"] == taken
 
 
 def test_an_untrained_map_that_finds_nothing_has_no_figures(tmp_path):
     """A four-thousandth of the cube is inside: none of a hundred points, as a rule."""
     settings = (*ENERGIES, "cuts.etalmin=4.5", "evaluation.samples=100")
-    report = integrate(card_of_process(MUONS, settings, 1), tmp_path, How())
+    report = integrate(card_of_process(MUONS, settings, 1), tmp_path, RunOptions())
     assert report["untrained"] is None
     assert report["integral"] > 0.0

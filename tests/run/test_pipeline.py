@@ -21,7 +21,7 @@ from fabgen import run as pipeline
 from fabgen.card import card_of_process
 from fabgen.errors import InputError
 from fabgen.events.record import EventTopology
-from fabgen.run import How
+from fabgen.run import RunOptions
 from fabgen.run.directory import open_run
 from fabgen.run.progress import Silent, Stopwatch
 from fabgen.run.sample.from_surrogate import own_sample
@@ -48,8 +48,8 @@ class ToyIntegrand:
     dim = 2
     n_channels = 1
     n_features = 0
-    mirrors = (0,)
-    owners = (0,)
+    representative_channel = (0,)
+    component_of_channel = (0,)
     unit = "pb"
     notes = ("f is a toy",)
     beam_particles = (-11, 11)
@@ -64,7 +64,7 @@ class ToyIntegrand:
         f = 2.0 * u[..., 0] ** 2 * (1.0 + u[..., 1])
         return jnp.where(inside, jnp.log(jnp.where(inside, f, 1.0)), -jnp.inf)
 
-    drawing_evaluates = False
+    draw_needs_amplitudes = False
 
     def draw_events(self, u, key):
         n = u.shape[0]
@@ -103,7 +103,7 @@ class ToyIntegrand:
 @pytest.fixture(scope="module")
 def how(tmp_path_factory):
     """How to run: what was compiled once is not compiled again."""
-    yield How(compilation_cache=tmp_path_factory.mktemp("jax"))
+    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"))
     jax.config.update("jax_compilation_cache_dir", None)
 
 

@@ -14,7 +14,7 @@ import pytest
 import fabgen.run.evaluate
 from fabgen.card import card_of_process
 from fabgen.integrand.toys.maps import Box
-from fabgen.run import How, integrate
+from fabgen.run import RunOptions, integrate
 from fabgen.run.session import Trained
 from fabgen.surrogate import Gridded, Uniform
 
@@ -87,7 +87,7 @@ def collapsed(monkeypatch):
 
 def run(path, *settings):
     card = card_of_process(TOY, ("surrogate.kind=vegas", *settings), 1)
-    return integrate(card, path, How(), vegas=True)
+    return integrate(card, path, RunOptions(), vegas=True)
 
 
 @pytest.mark.parametrize(("dim", "count"), [(4, 2), (8, 8)])
@@ -122,7 +122,7 @@ def test_a_good_untrained_map_costs_no_search(tmp_path, monkeypatch):
         fabgen.run.evaluate, "_search", lambda *args: searched.append(1) or (None, 0)
     )
     card = card_of_process("toy:crossed-ring", ('channels.maps="flat"', "surrogate.kind=vegas"))
-    integrate(card, tmp_path, How(), vegas=True)
+    integrate(card, tmp_path, RunOptions(), vegas=True)
     assert searched == []
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from fabgen.build.toys import build_toy
 from fabgen.card import card_of_process
-from fabgen.run import How, integrate
+from fabgen.run import RunOptions, integrate
 from fabgen.run.grids import trained_grids
 from fabgen.run.progress import Silent, Stopwatch
 from fabgen.run.samplers import samplers
 from fabgen.run.session import Session
 from fabgen.run.untrained import untrained_sampler
-from fabgen.sampling.integrate import balanced
+from fabgen.sampling.integrate import with_optimal_allocation
 
 N_BLOCKS = 4
 
@@ -35,7 +35,7 @@ def test_reference_and_surrogate_agree_on_every_share(maps, floor):
     session = session_of(floor, f'channels.maps="{maps}"')
     trained = trained_grids(session, store=False)
     (sampler,) = samplers(session, {trained.surrogate: trained.params}, floor)
-    sampler, _ = balanced(sampler, 50_000, 5_000, jax.random.key(1))
+    sampler, _ = with_optimal_allocation(sampler, 50_000, 5_000, jax.random.key(1))
     weights = np.concatenate([np.exp(sampler(jax.random.key(2), i).log_w) for i in range(N_BLOCKS)])
     reference = untrained_sampler(
         session, jax.random.key(3), trained.surrogate, trained.params, sampler.shares
@@ -65,10 +65,10 @@ def test_a_run_warns_of_what_its_surrogate_misses(tmp_path, monkeypatch):
         return dataclasses.replace(found, params=params, figures={})
 
     card = card_of_process("toy:crossed-ring", ('channels.maps="flat"', "surrogate.kind=vegas"))
-    good = integrate(card, tmp_path / "good", How(), vegas=True)
+    good = integrate(card, tmp_path / "good", RunOptions(), vegas=True)
     assert good["warnings"] == []
     monkeypatch.setattr("fabgen.run.training.trained_grids", narrow)
-    bad = integrate(card, tmp_path / "bad", How(), vegas=True)
+    bad = integrate(card, tmp_path / "bad", RunOptions(), vegas=True)
     assert any("hardly draws points" in text for text in bad["warnings"])
     assert abs(bad["integral"] - 1.0) > 0.05
     assert bad["integral_error"] > 0.4 * abs(bad["integral"] - 1.0)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fabgen.sampling.integrate import balanced, integrate
+from fabgen.sampling.integrate import integrate, with_optimal_allocation
 from fabgen.sampling.sampler import WeightedSampler, draw_channels
 from fabgen.sampling.unweight import unweight, weighted
 
@@ -106,7 +106,7 @@ def test_efficiencies_of_the_mixture():
 
 
 def test_balanced_shares_are_the_most_efficient():
-    best, calls = balanced(sampler(), 20_000, 5_000, KEY)
+    best, calls = with_optimal_allocation(sampler(), 20_000, 5_000, KEY)
     assert calls == 5_000
     sizes = INTEGRALS * np.sqrt(1.0 + SPREADS**2 / 3)
     np.testing.assert_allclose(best.shares, np.maximum(sizes / sizes.sum(), 1e-3), rtol=0.05)

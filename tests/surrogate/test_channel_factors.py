@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fabgen.surrogate.channel_factors import LEAST, improved
 
 
-def adapt_factors(log_f, log_prior, channel, mirrors, steps=200):
+def adapt_factors(log_f, log_prior, channel, representative_channel, steps=200):
     """Step after step on the same points, until nothing changes."""
     n = len(log_prior)
     factors, points = np.ones(n), np.bincount(channel, minlength=n).astype(float)
@@ -19,7 +19,7 @@ def adapt_factors(log_f, log_prior, channel, mirrors, steps=200):
         alpha = alpha / alpha.sum(axis=0)
         squares = (np.exp(log_f) * alpha[channel, np.arange(len(channel))]) ** 2
         moments = np.stack([np.bincount(channel, squares * a, n) for a in alpha], axis=1)
-        factors = improved(factors, moments, points, mirrors)
+        factors = improved(factors, moments, points, representative_channel)
     return factors
 
 

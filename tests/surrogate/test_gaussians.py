@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fabgen.surrogate.channels import in_channels
+from fabgen.surrogate.channels import as_multichannel
 from fabgen.surrogate.gaussians import Gaussians, GaussiansParams
 
 N = 100_000
@@ -40,7 +40,7 @@ def test_it_starts_uniform_and_has_channels_of_its_own():
     u, log_q = surrogate.sample_and_log_prob(params, jax.random.key(1), jnp.zeros(1000, jnp.int32))
     np.testing.assert_allclose(log_q, 0.0, atol=1e-12)
     assert abs(float(u.mean()) - 0.5) < 0.05
-    assert in_channels(surrogate) is surrogate
+    assert as_multichannel(surrogate) is surrogate
     np.testing.assert_allclose(surrogate.log_alpha(params, jnp.zeros((1, 4)), ()), 0.0)
 
 

@@ -42,7 +42,7 @@ class ToyIntegrand:
     n_initial = 0
     unit = "none"
     notes: tuple[str, ...] = ()
-    drawing_evaluates = False
+    draw_needs_amplitudes = False
     topologies: tuple[EventTopology, ...] = ()
     beam_particles: tuple[int, ...] = ()
     beam_energies: tuple[float, ...] = ()
@@ -61,11 +61,11 @@ class ToyIntegrand:
         return len(self.channels)
 
     @property
-    def mirrors(self) -> tuple[int, ...]:
+    def representative_channel(self) -> tuple[int, ...]:
         return tuple(range(self.n_channels))
 
     @property
-    def owners(self) -> tuple[int, ...]:
+    def component_of_channel(self) -> tuple[int, ...]:
         return (0,) * self.n_channels
 
     @property

@@ -38,7 +38,7 @@ def measure(
     import jax
 
     from fabgen.run.samplers import samplers
-    from fabgen.sampling.integrate import balanced, integrate
+    from fabgen.sampling.integrate import integrate, with_optimal_allocation
 
     (sampler,) = samplers(session, {surrogate: params})
     points, pilot = jax.random.split(key(session, number))
@@ -46,7 +46,7 @@ def measure(
     with session.watch("train"):
         try:
             begun, blocks = clock(), -(-samples // (10 * sampler.block))
-            sampler, calls = balanced(sampler, samples, -(-samples // 10), pilot)
+            sampler, calls = with_optimal_allocation(sampler, samples, -(-samples // 10), pilot)
             begun, blocks = clock(), -(-samples // sampler.block)
             times = [begun]
             survey = integrate(
@@ -76,10 +76,10 @@ def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
     import jax
     import jax.numpy as jnp
 
-    from fabgen.run.samplers import drawing
+    from fabgen.run.samplers import compiled_sampler
     from fabgen.sampling.sampler import DEFAULT_BLOCK
 
-    draw = drawing(session, surrogate, params)
+    draw = compiled_sampler(session, surrogate, params)
     n, clock = session.integrand.n_channels, session.watch.clock
     channels = () if n == 1 else (jnp.arange(DEFAULT_BLOCK, dtype=jnp.int32) % n,)
     spent = []

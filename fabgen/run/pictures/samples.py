@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
 from fabgen.run.evaluate import balanced_sampler
-from fabgen.run.samplers import drawing
+from fabgen.run.samplers import compiled_sampler
 from fabgen.run.session import Session, Trained
 from fabgen.run.streams import (
     PLOT,
@@ -46,9 +46,9 @@ def draw_samples(session: Session, trained: Trained, n: int) -> Samples:
 
     from fabgen.plot.sample import Samples
     from fabgen.surrogate import untrained_surrogate
-    from fabgen.surrogate.channels import in_channels
+    from fabgen.surrogate.channels import as_multichannel
 
-    integrand, channels = session.integrand, in_channels(trained.surrogate)
+    integrand, channels = session.integrand, as_multichannel(trained.surrogate)
     untrained = untrained_surrogate(integrand.dim, integrand.n_channels)
     flat = Trained(untrained, untrained.init(session.key(UNTRAINED)))
     draw = _drawer(session, trained)
@@ -76,9 +76,9 @@ def _drawer(session: Session, trained: Trained) -> Callable[[str, Trained, int, 
 
     from fabgen.plot.sample import Sample
     from fabgen.sampling.sampler import DEFAULT_BLOCK, draw_channels
-    from fabgen.surrogate.channels import ChannelValues, in_channels, own
+    from fabgen.surrogate.channels import ChannelValues, as_multichannel, select_channel
 
-    block, surrogate = DEFAULT_BLOCK, in_channels(trained.surrogate)
+    block, surrogate = DEFAULT_BLOCK, as_multichannel(trained.surrogate)
     several = session.integrand.n_channels > 1
     sampler = balanced_sampler(session, trained, PLOT_PILOT)[0] if several else None
     shares = jnp.asarray(sampler.shares if sampler else (1.0,))
@@ -88,10 +88,10 @@ def _drawer(session: Session, trained: Trained) -> Callable[[str, Trained, int, 
     @jax.jit
     def log_target(params: Any, values: ChannelValues, channel: jax.Array) -> jax.Array:
         log_alpha = surrogate.log_alpha(params, values.log_prior, values.features)
-        return values.log_f + own(log_alpha, channel)
+        return values.log_f + select_channel(log_alpha, channel)
 
     def draw(name: str, density: Trained, n: int, stream: int) -> Sample:
-        sample = drawing(session, density.surrogate, density.params)
+        sample = compiled_sampler(session, density.surrogate, density.params)
         key = session.key(stream)
         key_events, key_channels = (
             jax.random.fold_in(session.key(other), stream) for other in (PLOT_EVENTS, PLOT_CHANNELS)

@@ -92,10 +92,10 @@ def _survey(
     """The sampler with its best shares of channels, what a sample of it says, the calls of f."""
     import jax
 
-    from fabgen.sampling.integrate import balanced, integrate
+    from fabgen.sampling.integrate import integrate, with_optimal_allocation
 
     points, pilot = jax.random.fold_in(key, number), jax.random.fold_in(key, _PILOT + number)
-    sampler, calls = balanced(sampler, SURVEY_POINTS, SURVEY_POINTS // 10, pilot)
+    sampler, calls = with_optimal_allocation(sampler, SURVEY_POINTS, SURVEY_POINTS // 10, pilot)
     survey = integrate(sampler, SURVEY_POINTS, points, max_overweight=_MAX_OVERWEIGHT)
     return sampler, survey, calls + survey.target_evaluations
 

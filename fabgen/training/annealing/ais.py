@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from fabgen.training.annealing.hmc import Chains, Evaluate, transition
-from fabgen.training.target import Faults, Values
+from fabgen.training.target import InvalidCounts, Values
 
 
 class Annealed(NamedTuple):
@@ -33,7 +33,7 @@ class Annealed(NamedTuple):
     log_w: Array
     initial_log_w: Array
     acceptance: Array
-    faults: Faults
+    faults: InvalidCounts
     start: Values
 
 
@@ -81,7 +81,7 @@ def anneal(
     start = Chains.unevaluated(u)
     (chains, log_w, faults, first), (acceptance, log_ratio) = jax.lax.scan(
         stage,
-        (start, jnp.zeros(u.shape[:1], u.dtype), Faults.none(), start.parts),
+        (start, jnp.zeros(u.shape[:1], u.dtype), InvalidCounts.none(), start.parts),
         (beta, sizes, lengths, keys, *repeated),
     )
     acceptance = acceptance[1:]

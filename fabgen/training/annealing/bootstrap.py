@@ -8,12 +8,17 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.channels import in_channels, n_channels_of, own, values_in_channels
+from fabgen.surrogate.channels import (
+    as_multichannel,
+    n_channels_of,
+    select_channel,
+    values_in_channels,
+)
 from fabgen.training.annealing import ais, hmc
-from fabgen.training.counters import Tally
+from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.from_grids import FromGrids
 from fabgen.training.target import (
-    Faults,
+    InvalidCounts,
     Params,
     Parts,
     Values,
@@ -58,7 +63,9 @@ class AnnealedObjective(FromGrids):
         fab = self.options.fab
         return jnp.full(fab.intermediate, fab.step_size, jnp.float64)
 
-    def what_weights_see(self, u: Array, channel: Array) -> tuple[tuple[Array, Array], Faults]:
+    def what_weights_see(
+        self, u: Array, channel: Array
+    ) -> tuple[tuple[Array, Array], InvalidCounts]:
         """log_prior (n, n_channels) and features (n, n_features) of points; evaluates f."""
         values = values_in_channels(self.target, u, channel)
         _, _, faults = clean(values.log_f, jnp.zeros_like(u))
@@ -69,24 +76,24 @@ class AnnealedObjective(FromGrids):
         if n_channels_of(self.target) == 1:
             return jnp.zeros(channel.shape)
         log_prior, features = more
-        weights = in_channels(self.surrogate).log_alpha(params, log_prior.T, features.T)
-        return own(weights, channel)
+        weights = as_multichannel(self.surrogate).log_alpha(params, log_prior.T, features.T)
+        return select_channel(weights, channel)
 
     def anneal(
         self,
         params: Params,
         step_sizes: Array,
-        tally: Tally,
+        tally: EvaluationStats,
         keys: tuple[Array, Array],
         channel: Array,
         log_share: Array | float = 0.0,
-    ) -> tuple[AnnealedPoints, Array, Tally]:
+    ) -> tuple[AnnealedPoints, Array, EvaluationStats]:
         """Annealed samples of the channels (n,), the step sizes for the next pass, the counts.
 
         keys: of the samples, and of their chains. log_share (n,): of the share of their channel.
         """
         fab, n, counters = self.options.fab, channel.shape[0], tally.counters
-        u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, keys[0], channel)
+        u, log_q = as_multichannel(self.surrogate).sample_and_log_prob(params, keys[0], channel)
         calls = n * ais.evaluations_per_sample(fab.intermediate, fab.leapfrog_steps, fab.hmc_moves)
         if fab.intermediate == 0:
             points, faults = self._where_drawn(params, u, log_q, channel)
@@ -109,7 +116,7 @@ class AnnealedObjective(FromGrids):
         counted = counters.with_evaluations if self.needs_gradients else counters.with_values
         meter = tally.meter.with_weights(log_w - log_share).with_transitions(acceptance, step_sizes)
         step_sizes = hmc.adapt(step_sizes, acceptance, fab.target_acceptance)
-        return points, step_sizes, Tally(counted(calls, faults), meter)
+        return points, step_sizes, EvaluationStats(counted(calls, faults), meter)
 
     def _chains(
         self,
@@ -125,7 +132,7 @@ class AnnealedObjective(FromGrids):
         lengths = fab.leapfrog_steps, fab.hmc_moves
         if fab.intermediate > 1:
 
-            def both(u: Array) -> tuple[Parts, Faults]:
+            def both(u: Array) -> tuple[Parts, InvalidCounts]:
                 return evaluate(self.target, self.surrogate, params, u, channel)
 
             return ais.anneal(both, u, key, step_sizes, *lengths)
@@ -134,12 +141,12 @@ class AnnealedObjective(FromGrids):
         # gradient, most of the time of a pass, is not.
         log_density = density_of(self.target, channel, self.surrogate, params)
 
-        def of_p(u: Array) -> tuple[Parts, Faults]:
+        def of_p(u: Array) -> tuple[Parts, InvalidCounts]:
             log_p, gradient, faults = clean(*value_and_gradient(log_density, u))
             return Parts(log_p, jnp.zeros_like(log_p), gradient, jnp.zeros_like(u)), faults
 
         found = ais.anneal(of_p, u, key, step_sizes, *lengths)
-        at_end = in_channels(self.surrogate).log_prob(params, found.u, channel)
+        at_end = as_multichannel(self.surrogate).log_prob(params, found.u, channel)
         known = jnp.isfinite(at_end) & jnp.isfinite(log_q)
         return found._replace(
             log_q=at_end,
@@ -149,7 +156,7 @@ class AnnealedObjective(FromGrids):
 
     def _where_drawn(
         self, params: Params, u: Array, log_q: Array, channel: Array
-    ) -> tuple[AnnealedPoints, Faults]:
+    ) -> tuple[AnnealedPoints, InvalidCounts]:
         """The points as they are, log_w = 2 log(p/q)."""
 
         def log_p(u: Array) -> tuple[Array, tuple[Any, Array]]:

@@ -26,9 +26,9 @@ from blackjax.mcmc.integrators import (
 )
 from jax import Array
 
-from fabgen.training.target import Faults, Parts
+from fabgen.training.target import InvalidCounts, Parts
 
-Evaluate = Callable[[Array], tuple[Parts, Faults]]
+Evaluate = Callable[[Array], tuple[Parts, InvalidCounts]]
 
 #: HMC step sizes stay in this range, in units of the edge of the cube.
 MIN_STEP_SIZE, MAX_STEP_SIZE = 1e-8, 1.0
@@ -108,7 +108,7 @@ def transition(
     step_size: Array,
     steps: Array | int,
     key: Array,
-) -> tuple[Chains, Array, Faults]:
+) -> tuple[Chains, Array, InvalidCounts]:
     """One HMC transition of every chain at inverse temperature beta.
 
     `steps` leapfrog steps of `step_size`, `steps` evaluations per chain; both may be traced.
@@ -127,7 +127,9 @@ def transition(
         return state, parts, jax.tree.map(jnp.add, faults, new)
 
     start = IntegratorState(chains.u, momentum, log_pi, tempered_gradient(chains.parts, beta))
-    end, parts, faults = jax.lax.fori_loop(0, steps, advance, (start, chains.parts, Faults.none()))
+    end, parts, faults = jax.lax.fori_loop(
+        0, steps, advance, (start, chains.parts, InvalidCounts.none())
+    )
 
     def energy(state):
         return 0.5 * jnp.sum(state.momentum**2, axis=-1) - state.logdensity

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from jax import Array
 
-from fabgen.training.counters import Counters, Tally
+from fabgen.training.counters import Counters, EvaluationStats
 from fabgen.training.target import Params, Target, TrainableSurrogate
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class Objective(abc.ABC):
         return ()
 
     def observe(
-        self, params: Params, memory: Memory, tally: Tally, key: Array
-    ) -> tuple[Memory, Tally]:
+        self, params: Params, memory: Memory, tally: EvaluationStats, key: Array
+    ) -> tuple[Memory, EvaluationStats]:
         """Gathers fresh samples with the present parameters."""
         del params, key
         return memory, tally
@@ -85,7 +85,9 @@ class Objective(abc.ABC):
         """What one gradient step is taken on."""
 
     @abc.abstractmethod
-    def loss(self, params: Params, batch: Batch, tally: Tally) -> tuple[Array, tuple[Any, Tally]]:
+    def loss(
+        self, params: Params, batch: Batch, tally: EvaluationStats
+    ) -> tuple[Array, tuple[Any, EvaluationStats]]:
         """The loss (scalar), differentiable in params; feedback for `absorb`; the counts."""
 
     def absorb(self, memory: Memory, batch: Batch, feedback: Any) -> Memory:

@@ -18,11 +18,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.channels import in_channels
+from fabgen.surrogate.channels import as_multichannel
 from fabgen.training.annealing import buffer
 from fabgen.training.annealing.bootstrap import AnnealedObjective
 from fabgen.training.annealing.buffer import Buffer, Draw, Entries, Law
-from fabgen.training.counters import Tally
+from fabgen.training.counters import EvaluationStats
 from fabgen.training.deform import deformation_of
 from fabgen.training.objectives.rkld import ReverseKl
 from fabgen.training.stratification import FEWEST_POINTS, allot, channels_of
@@ -142,8 +142,8 @@ class Fab(AnnealedObjective):
         )
 
     def observe(
-        self, params: Params, memory: FabMemory, tally: Tally, key: Array
-    ) -> tuple[FabMemory, Tally]:
+        self, params: Params, memory: FabMemory, tally: EvaluationStats, key: Array
+    ) -> tuple[FabMemory, EvaluationStats]:
         sample_key, anneal_key = jax.random.split(key)
         n = self.options.batch_size
         channel, log_share = channels_in_turn(self.target, n), jnp.zeros(())
@@ -203,8 +203,8 @@ class Fab(AnnealedObjective):
         return FabBatch(drawn, memory.law, memory.fresh, memory.turn == 0)
 
     def loss(
-        self, params: Params, batch: FabBatch, tally: Tally
-    ) -> tuple[Array, tuple[Array, Tally]]:
+        self, params: Params, batch: FabBatch, tally: EvaluationStats
+    ) -> tuple[Array, tuple[Array, EvaluationStats]]:
         if self._learns_from_fresh:
             either = self._of_fresh, self._of_drawn
             loss, log_r = jax.lax.cond(batch.is_fresh, *either, params, batch)
@@ -217,7 +217,7 @@ class Fab(AnnealedObjective):
         average; log r. rho = min((r_old/r)^exponent, weight_clip): what t has become meanwhile."""
         draw, law, log_clip = batch.draw, batch.law, jnp.log(self.options.fab.weight_clip)
         entries = draw.entries
-        log_q = in_channels(self.surrogate).log_prob(params, entries.u, entries.channel)
+        log_q = as_multichannel(self.surrogate).log_prob(params, entries.u, entries.channel)
         log_alpha = jnp.zeros_like(log_q)
         if self._n_channels > 1:
             log_alpha = self.log_alpha(params, entries.more, entries.channel)

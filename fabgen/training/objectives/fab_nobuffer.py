@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.channels import in_channels
+from fabgen.surrogate.channels import as_multichannel
 from fabgen.training.annealing.bootstrap import AnnealedObjective
-from fabgen.training.counters import Tally
+from fabgen.training.counters import EvaluationStats
 from fabgen.training.target import Params, channels_in_turn
 
 
@@ -31,8 +31,8 @@ class FabNoBuffer(AnnealedObjective):
         return PassMemory(self.initial_step_sizes(), u, jnp.full(n, -jnp.inf, jnp.float64))
 
     def observe(
-        self, params: Params, memory: PassMemory, tally: Tally, key: Array
-    ) -> tuple[PassMemory, Tally]:
+        self, params: Params, memory: PassMemory, tally: EvaluationStats, key: Array
+    ) -> tuple[PassMemory, EvaluationStats]:
         keys = tuple(jax.random.split(key))
         channel = channels_in_turn(self.target, self.options.batch_size)
         annealed, step_sizes, tally = self.anneal(params, memory.step_sizes, tally, keys, channel)
@@ -43,11 +43,11 @@ class FabNoBuffer(AnnealedObjective):
         return memory
 
     def loss(
-        self, params: Params, batch: PassMemory, tally: Tally
-    ) -> tuple[Array, tuple[None, Tally]]:
+        self, params: Params, batch: PassMemory, tally: EvaluationStats
+    ) -> tuple[Array, tuple[None, EvaluationStats]]:
         """-sum(w log q)/sum(w) over the pass; zero if no weight is positive."""
         channel = channels_in_turn(self.target, batch.u.shape[0])
-        log_q = in_channels(self.surrogate).log_prob(params, batch.u, channel)
+        log_q = as_multichannel(self.surrogate).log_prob(params, batch.u, channel)
         usable = jnp.isfinite(batch.log_w) & jnp.isfinite(log_q)
         log_w = jnp.where(usable, batch.log_w, -jnp.inf)
         # The largest weight becomes 1, so the sum cannot overflow; -inf - 0 keeps weights of zero.

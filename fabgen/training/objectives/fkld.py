@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from fabgen.errors import InputError
-from fabgen.surrogate.channels import in_channels
-from fabgen.training.counters import Counters, Tally
+from fabgen.surrogate.channels import as_multichannel
+from fabgen.training.counters import Counters, EvaluationStats
 from fabgen.training.objectives.base import Objective
 from fabgen.training.sample import Sample, WeightedPoints
 from fabgen.training.target import Params
@@ -108,8 +108,8 @@ class ForwardKl(Objective):
         )
 
     def observe(
-        self, params: Params, memory: ForwardKlMemory, tally: Tally, key: Array
-    ) -> tuple[ForwardKlMemory, Tally]:
+        self, params: Params, memory: ForwardKlMemory, tally: EvaluationStats, key: Array
+    ) -> tuple[ForwardKlMemory, EvaluationStats]:
         """At the start of an epoch: validates, draws the new order."""
         del key
 
@@ -131,10 +131,12 @@ class ForwardKl(Objective):
         return jax.tree.map(lambda leaf: leaf[places], points)
 
     def loss(
-        self, params: Params, batch: WeightedPoints, tally: Tally
-    ) -> tuple[Array, tuple[None, Tally]]:
+        self, params: Params, batch: WeightedPoints, tally: EvaluationStats
+    ) -> tuple[Array, tuple[None, EvaluationStats]]:
         """-mean(weight x log q); points where log q is not finite are left out."""
-        log_q = in_channels(self.surrogate).log_prob(params, jnp.asarray(batch.u), batch.channel)
+        log_q = as_multichannel(self.surrogate).log_prob(
+            params, jnp.asarray(batch.u), batch.channel
+        )
         terms = jnp.where(jnp.isfinite(log_q), batch.weight * log_q, 0.0)
         return -jnp.mean(terms), (None, tally)
 
@@ -166,7 +168,7 @@ class ForwardKl(Objective):
         if not self._validates:
             return memory
         points, size = self._sample.validation, self.options.batch_size
-        view = in_channels(self.surrogate)
+        view = as_multichannel(self.surrogate)
         # Whole batches, filled up with weight zero: the flow is compiled once.
         n, dim = points.u.shape
         missing = -n % size

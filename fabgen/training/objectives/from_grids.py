@@ -73,8 +73,8 @@ class FromGrids(Objective):
             return params
         parts = parts * self.active(params)
         share = parts / jnp.maximum(jnp.sum(parts), jnp.finfo(parts.dtype).tiny)
-        owners = np.array(getattr(self.target, "owners", (0,) * self._n_channels))
-        largest = jax.ops.segment_max(share, owners, int(owners.max()) + 1)[owners]
+        owner = np.array(getattr(self.target, "component_of_channel", (0,) * self._n_channels))
+        largest = jax.ops.segment_max(share, owner, int(owner.max()) + 1)[owner]
         small = (share < self.surrogate.drop_below) & (share < largest)
         late = 2 * steps > self.options.steps
         return params._replace(factors=jnp.where(late & small, 0.0, params.factors))

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.channels import in_channels, n_channels_of
-from fabgen.training.counters import Tally
+from fabgen.surrogate.channels import as_multichannel, n_channels_of
+from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.base import Objective
 from fabgen.training.target import (
     Params,
@@ -54,14 +54,16 @@ class Inverse(Objective):
         del memory
         return key
 
-    def loss(self, params: Params, batch: Array, tally: Tally) -> tuple[Array, tuple[None, Tally]]:
+    def loss(
+        self, params: Params, batch: Array, tally: EvaluationStats
+    ) -> tuple[Array, tuple[None, EvaluationStats]]:
         n = self.options.batch_size
         channel = channels_in_turn(self.target, n)
         u, log_q = self.sample(params, batch, channel)
         log_f = density_of(self.target, channel)
         values, faults = Values.of(*value_and_gradient(log_f, jax.lax.stop_gradient(u)))
         loss = self.of_values(params, u, log_q, values, channel)
-        tally = Tally(
+        tally = EvaluationStats(
             tally.counters.with_evaluations(n, faults),
             tally.meter.with_weights(jax.lax.stop_gradient(values.log_weight(log_q))),
         )
@@ -69,7 +71,7 @@ class Inverse(Objective):
 
     def sample(self, params: Params, key: Array, channel: Array) -> tuple[Array, Array]:
         """u (n, dim) and log q (n,) of the channels (n,)."""
-        return in_channels(self.surrogate).sample_and_log_prob(params, key, channel)
+        return as_multichannel(self.surrogate).sample_and_log_prob(params, key, channel)
 
     def of_values(
         self, params: Params, u: Array, log_q: Array, values: Values, channel: Array
@@ -97,7 +99,7 @@ class Inverse(Objective):
         spared where all are 0."""
 
         def mean(params: Params) -> Array:
-            log_q = in_channels(self.surrogate).log_prob(params, u, channel)
+            log_q = as_multichannel(self.surrogate).log_prob(params, u, channel)
             return jnp.mean(jnp.where(jnp.isfinite(log_q), times * log_q, 0.0))
 
         if always:

@@ -17,11 +17,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from fabgen.surrogate.channels import (
-    in_channels,
-    own,
+    as_multichannel,
+    select_channel,
     values_in_channels,
 )
-from fabgen.training.counters import Tally
+from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.from_grids import FromGrids
 from fabgen.training.stratification import (
     FEWEST_POINTS,
@@ -33,7 +33,7 @@ from fabgen.training.stratification import (
     shares,
     without,
 )
-from fabgen.training.target import Faults, Params
+from fabgen.training.target import InvalidCounts, Params
 
 if TYPE_CHECKING:
     pass
@@ -164,17 +164,17 @@ class Madnis(FromGrids):
         return Points(u, channel, values.log_f, log_q, values.log_prior, values.features)
 
     def observe(
-        self, params: Params, memory: MadnisMemory, tally: Tally, key: Array
-    ) -> tuple[MadnisMemory, Tally]:
+        self, params: Params, memory: MadnisMemory, tally: EvaluationStats, key: Array
+    ) -> tuple[MadnisMemory, EvaluationStats]:
         """One batch of fresh points: the only place where f is evaluated."""
         n, madnis = self.options.batch_size, self.options.madnis
         active = self.active(params)
         p = shares(memory.statistics, active, madnis.uniform_fraction, madnis.stratified)
         counts = allot(p, active, n)
         channel = channels_of(counts, n)
-        u, log_q = in_channels(self.surrogate).sample_and_log_prob(params, key, channel)
+        u, log_q = as_multichannel(self.surrogate).sample_and_log_prob(params, key, channel)
         points = self._evaluated(u, channel, log_q)
-        faults = Faults.none()._replace(
+        faults = InvalidCounts.none()._replace(
             zero_values=jnp.sum(jnp.isneginf(points.log_f), dtype=jnp.int64),
             nonfinite_values=jnp.sum(
                 ~jnp.isfinite(points.log_f) & ~jnp.isneginf(points.log_f), dtype=jnp.int64
@@ -187,7 +187,7 @@ class Madnis(FromGrids):
         log_w = jnp.where(terms.usable, terms.log_p - terms.log_q, -jnp.inf)
         # As a sample of the mixture with shares counts / n.
         log_share = jnp.log(counts / n)[channel]
-        tally = Tally(
+        tally = EvaluationStats(
             tally.counters.with_values(n, faults), tally.meter.with_weights(log_w - log_share)
         )
         statistics, part = observe(memory.statistics, log_w, channel)
@@ -219,10 +219,10 @@ class Madnis(FromGrids):
         return MadnisBatch(points, without(memory.statistics, part))
 
     def loss(
-        self, params: Params, batch: MadnisBatch, tally: Tally
-    ) -> tuple[Array, tuple[None, Tally]]:
+        self, params: Params, batch: MadnisBatch, tally: EvaluationStats
+    ) -> tuple[Array, tuple[None, EvaluationStats]]:
         points, statistics = batch
-        log_q = in_channels(self.surrogate).log_prob(params, points.u, points.channel)
+        log_q = as_multichannel(self.surrogate).log_prob(params, points.u, points.channel)
         terms = self._terms(params, points, log_q)
         # Everything in units of the integral so far: Adam has a scale of its own.
         integral = jnp.sum(statistics.integrals)
@@ -240,8 +240,10 @@ class Madnis(FromGrids):
         deviations (n_channels,), through which no gradient flows."""
 
     def _terms(self, params: Params, points: Points, log_q: Array) -> Terms:
-        log_alpha = in_channels(self.surrogate).log_alpha(params, points.log_prior, points.features)
-        log_p = points.log_f + own(log_alpha, points.channel)
+        log_alpha = as_multichannel(self.surrogate).log_alpha(
+            params, points.log_prior, points.features
+        )
+        log_p = points.log_f + select_channel(log_alpha, points.channel)
         known = jnp.isfinite(log_q) & jnp.isfinite(points.log_q)
         usable = known & jnp.isfinite(log_p)
         return Terms(

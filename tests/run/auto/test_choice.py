@@ -13,7 +13,7 @@ import pytest
 from fabgen import run
 from fabgen.card import card_from_table
 from fabgen.errors import FabgenError
-from fabgen.run import How
+from fabgen.run import RunOptions
 from fabgen.run.auto import measure
 from fabgen.run.auto.choice import _Automatic, card_of
 from fabgen.run.auto.goal import Goal, Measured
@@ -61,7 +61,7 @@ class Notes(Silent):
 @pytest.fixture(scope="module")
 def how(tmp_path_factory):
     """What was compiled once is not compiled again."""
-    yield How(compilation_cache=tmp_path_factory.mktemp("jax"), clock=Ticks(1e-3))
+    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"), clock=Ticks(1e-3))
     jax.config.update("jax_compilation_cache_dir", None)
 
 

@@ -65,7 +65,7 @@ def test_modes_have_valleys_between_them(log_f, several):
 
 def test_a_run_takes_fab_where_the_untrained_map_finds_little(tmp_path):
     table = SMALL | {"parameters": {"dim": 4}}
-    told = run.train(card_from_table(table), tmp_path / "modes", run.How())
+    told = run.train(card_from_table(table), tmp_path / "modes", run.RunOptions())
     auto = json.loads((tmp_path / "modes" / "auto.json").read_text())
     assert auto["candidates"]["uniform"]["sampling_efficiency"] < 1e-3
     assert (auto["method"], told["method"]) == ("fab", "fab")
@@ -74,10 +74,10 @@ def test_a_run_takes_fab_where_the_untrained_map_finds_little(tmp_path):
     before = max(c["sampling_efficiency"] for c in auto["candidates"].values())
     assert auto["rounds"][-1]["measured"]["sampling_efficiency"] > 5.0 * before
     # The same again from what is stored.
-    again = run.train(card_from_table(table), tmp_path / "modes", run.How())
+    again = run.train(card_from_table(table), tmp_path / "modes", run.RunOptions())
     assert again["target_evaluations"] == told["target_evaluations"]
 
     wide = SMALL | {"parameters": {"dim": 2, "separation": 1.0}}
-    auto = run.train(card_from_table(wide), tmp_path / "wide", run.How())["auto"]
+    auto = run.train(card_from_table(wide), tmp_path / "wide", run.RunOptions())["auto"]
     assert auto["candidates"]["uniform"]["sampling_efficiency"] > 0.01
     assert auto["method"] == "variance"

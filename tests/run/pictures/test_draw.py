@@ -18,7 +18,7 @@ from fabgen.errors import FabgenError, InputError
 from fabgen.integrand.point import Placed, Point
 from fabgen.plot import style
 from fabgen.process.event_topology import EventTopology, Resonance
-from fabgen.run import How
+from fabgen.run import RunOptions
 from fabgen.run.auto.goal import Goal, Measured
 from fabgen.run.auto.record import UNIFORM, Choice, RoundRecord, read
 from fabgen.run.directory import open_run, stored_card
@@ -51,8 +51,8 @@ class TwoBody:
     dim = 2
     n_channels = 1
     n_features = 0
-    mirrors = (0,)
-    owners = (0,)
+    representative_channel = (0,)
+    component_of_channel = (0,)
     unit = "GeV"
     beam_particles = (24,)
     beam_energies = ()
@@ -102,8 +102,8 @@ class TwoChannels(TwoBody):
 
     n_channels = 2
     n_features = 2
-    mirrors = (0, 1)
-    owners = (0, 0)
+    representative_channel = (0, 1)
+    component_of_channel = (0, 0)
     log_density = momenta = None
 
     def point(self, u, channel):
@@ -131,7 +131,7 @@ class TwoChannels(TwoBody):
 @pytest.fixture(scope="module")
 def how(tmp_path_factory):
     """How to run: what was compiled once is not compiled again."""
-    yield How(compilation_cache=tmp_path_factory.mktemp("jax"))
+    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"))
     jax.config.update("jax_compilation_cache_dir", None)
 
 
@@ -249,7 +249,7 @@ def test_a_decay_into_three_has_a_dalitz_plot(how, quick, trained, monkeypatch):
 def test_an_unfinished_training_has_its_course_only(trained):
     shutil.rmtree(trained / "surrogate")
     notes = Notes()
-    [path] = pipeline.plot(trained, How(reporter=notes), file_format="pdf")
+    [path] = pipeline.plot(trained, RunOptions(reporter=notes), file_format="pdf")
     assert path.name == "training.pdf"
     assert path.read_bytes().startswith(b"%PDF")
     assert notes.lines == ["the training is not finished: drawing its course so far, only"]

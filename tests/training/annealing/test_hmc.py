@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from fabgen.training.annealing import hmc
 from fabgen.training.annealing.hmc import Chains
-from fabgen.training.target import Faults, evaluate
+from fabgen.training.target import InvalidCounts, evaluate
 
 
 def evaluator(target, surrogate):
@@ -110,7 +110,7 @@ def test_values_and_gradients_that_are_not_finite_are_counted_and_harmless(toys)
     evaluate_parts = evaluator(Broken(), toys.Kumaraswamy(1))
     u = jnp.asarray([[0.1], [0.3], [0.45], [0.8], [0.95]])
     parts, faults = evaluate_parts(u)
-    assert faults == Faults(1, 2, 1)
+    assert faults == InvalidCounts(1, 2, 1)
     np.testing.assert_array_equal(parts.log_p, [-jnp.inf, -0.3, -jnp.inf, -0.8, -jnp.inf])
     np.testing.assert_allclose(parts.grad_p[:, 0], [0, 0, 0, -1, 0])
     chains, _, _ = move(evaluate_parts, Chains(u, parts), 1.0, 0.1, jax.random.key(0))

@@ -12,7 +12,7 @@ from fabgen.surrogate import Flow
 from fabgen.training import train
 from fabgen.training.annealing import ais
 from fabgen.training.annealing.buffer import Draw, Entries, Law
-from fabgen.training.counters import Tally
+from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.fab import Fab, FabBatch
 from fabgen.training.objectives.fab_nobuffer import FabNoBuffer, PassMemory
 from fabgen.training.objectives.rkld import ReverseKl
@@ -50,7 +50,7 @@ def gradient(objective):
     """Loss and gradient as a function of parameters and batch."""
 
     def loss(params, batch):
-        return objective.loss(params, batch, Tally.zero())
+        return objective.loss(params, batch, EvaluationStats.zero())
 
     return jax.jit(jax.value_and_grad(loss, has_aux=True))
 
@@ -99,14 +99,14 @@ def slopes_of_the_buffer(toys, cut=0.0, n=1500, **fab):
 
     def slope(key):
         def observe(memory, given):
-            return objective.observe(given[0], memory, Tally.zero(), given[1])[0], None
+            return objective.observe(given[0], memory, EvaluationStats.zero(), given[1])[0], None
 
         fill_key, draw_key = jax.random.split(key)
         earlier = jnp.asarray(EARLIER * 8)
         keys = jax.random.split(fill_key, 16)
         memory, _ = jax.lax.scan(observe, objective.init(), (earlier, keys))
         batch = objective.batch(memory, draw_key)
-        return jax.grad(lambda a: objective.loss(a, batch, Tally.zero())[0])(NOW)
+        return jax.grad(lambda a: objective.loss(a, batch, EvaluationStats.zero())[0])(NOW)
 
     keys = jax.random.split(jax.random.key(5), n)
     found = np.asarray(jax.jit(lambda keys: jax.lax.map(slope, keys, batch_size=100))(keys))
@@ -150,12 +150,12 @@ def test_no_batch_moves_a_perfect_surrogate(toys, fresh_loss):
 
         @jax.jit
         def slopes(key, objective=objective):
-            memory, _ = objective.observe(3.0, objective.init(), Tally.zero(), key)
+            memory, _ = objective.observe(3.0, objective.init(), EvaluationStats.zero(), key)
             found = []
             for turn in range(2):
                 batch = objective.batch(memory._replace(turn=jnp.asarray(turn)), key)
                 found.append(
-                    jax.grad(lambda a: objective.loss(a, batch, Tally.zero())[0])(3.0)  # noqa: B023
+                    jax.grad(lambda a: objective.loss(a, batch, EvaluationStats.zero())[0])(3.0)  # noqa: B023
                 )
             return jnp.stack(found)
 
@@ -191,7 +191,7 @@ def test_the_fresh_loss_is_that_of_rkld(toys):
     options = toys.options(fab={"intermediate": 0, "fresh_loss": "rkld", "tempered": False})
     objective = Fab(PowerTarget(), PowerSurrogate(), options)
     key = jax.random.key(2)
-    memory, tally = objective.observe(2.0, objective.init(), Tally.zero(), key)
+    memory, tally = objective.observe(2.0, objective.init(), EvaluationStats.zero(), key)
     assert int(tally.counters.target_evaluations) == 64
     batch = objective.batch(memory, key)
     assert batch.is_fresh
@@ -210,7 +210,7 @@ def test_annealed_starts_give_the_same_fresh_loss(toys):
         fab = {"intermediate": intermediate, "fresh_loss": "rkld", "tempered": False}
         objective = Fab(PowerTarget(), PowerSurrogate(), toys.options(fab=fab))
         memory, _ = jax.jit(objective.observe)(
-            2.0, objective.init(), Tally.zero(), jax.random.key(2)
+            2.0, objective.init(), EvaluationStats.zero(), jax.random.key(2)
         )
         values.append(memory.fresh.values)
     np.testing.assert_allclose(values[0].log_p, values[1].log_p, rtol=1e-12)
@@ -284,7 +284,7 @@ def test_a_single_distribution_in_between_needs_no_gradient_of_q(toys, moves):
     keys, sizes = jax.random.split(jax.random.key(3)), jnp.asarray([0.1])
     channel = jnp.zeros(64, int)
     found, _, tally = jax.jit(
-        lambda: objective.anneal(params, sizes, Tally.zero(), keys, channel)
+        lambda: objective.anneal(params, sizes, EvaluationStats.zero(), keys, channel)
     )()
 
     @jax.jit

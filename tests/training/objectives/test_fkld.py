@@ -10,7 +10,7 @@ from fabgen.card import FkldOptions
 from fabgen.errors import InputError
 from fabgen.surrogate import Flow
 from fabgen.training import Checkpointer, split_sample, train
-from fabgen.training.counters import Tally
+from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.fkld import ForwardKl
 from fabgen.training.sample import WeightedPoints
 
@@ -60,7 +60,7 @@ def test_every_epoch_takes_every_batch_once_in_a_new_order(toys):
 
     @jax.jit
     def advance(memory, key):
-        memory, _ = objective.observe(params, memory, Tally.zero(), key)
+        memory, _ = objective.observe(params, memory, EvaluationStats.zero(), key)
         batch = objective.batch(memory, jax.random.key(99))
         return objective.absorb(memory, batch, None), batch.u[:, 0]
 
@@ -83,7 +83,7 @@ def test_loss_by_hand(toys):
     params = {"log_ab": np.asarray([[np.log(2.0), 0.0]])}
     u, weight = [[0.5], [0.25], [1.5], [1.0]], [1.0, 3.0, 1.0, 2.0]
     batch = WeightedPoints(np.asarray(u), np.zeros(4, np.int32), np.asarray(weight))
-    loss, _ = jax.jit(objective.loss)(params, batch, Tally.zero())
+    loss, _ = jax.jit(objective.loss)(params, batch, EvaluationStats.zero())
     expected = -(np.log(1.0) + 3.0 * np.log(0.5) + 2.0 * np.log(2.0)) / 4.0
     np.testing.assert_allclose(loss, expected, atol=1e-10)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fabgen.training.counters import Tally
+from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.registry import METHODS, objective_class
 
 #: Gradients in a of D(3 u^2, a u^(a-1)): with 9/(a (6 - a)) - 1, log(3/a) - (3 - a)/3 and
@@ -53,7 +53,7 @@ def slope_of(toys):
             objective = objective_class(method)(Power(cut), Power(), options)
 
             def slope(key):
-                memory, tally = objective.observe(a, objective.init(), Tally.zero(), key)
+                memory, tally = objective.observe(a, objective.init(), EvaluationStats.zero(), key)
                 batch = objective.batch(memory, key)
                 return jax.grad(lambda a: objective.loss(a, batch, tally)[0])(a)
 

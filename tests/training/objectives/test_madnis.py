@@ -13,7 +13,7 @@ from fabgen.build import build_integrand
 from fabgen.card import FabOptions, MadnisOptions, TrainingOptions, card_from_table
 from fabgen.surrogate import ChannelWeights, Flow, MultiChannel, Uniform
 from fabgen.training import Checkpointer, train
-from fabgen.training.counters import Tally
+from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.fab import Fab
 from fabgen.training.objectives.kl import WeightedKl
 from fabgen.training.objectives.madnis import MadnisBatch, Points
@@ -52,11 +52,11 @@ class Unequal(TwoPowers):
     """The second channel is small, and the only one of its component if there are two."""
 
     def __init__(self, owners):
-        self.owners = owners
+        self.component_of_channel = owners
 
     def point(self, u, channel):
         point = super().point(u, channel)
-        same = self.owners[0] == self.owners[1]
+        same = self.component_of_channel[0] == self.component_of_channel[1]
         own = jnp.log(jnp.where(jnp.arange(2)[:, None] == channel, 1.0, 0.0))
         small = jnp.where(channel == 1, jnp.log(0.01), 0.0)
         return dataclasses.replace(
@@ -158,7 +158,9 @@ def test_gradients_are_those_of_the_integrals(toys, params, method):
             points = Points(u, channel, values.log_f, log_q, values.log_prior, values.features)
 
             def loss(params):
-                return objective.loss(params, MadnisBatch(points, STATISTICS), Tally.zero())[0]
+                return objective.loss(
+                    params, MadnisBatch(points, STATISTICS), EvaluationStats.zero()
+                )[0]
 
             return flat(jax.grad(loss)(params))
 
@@ -193,12 +195,12 @@ def fab_gradients(toys, params, old, *, even, keys):
     def gradient(key):
         def observe_one(memory, key):
             drawn_with = params._replace(density=jnp.asarray(old))
-            return objective.observe(drawn_with, memory, Tally.zero(), key)[0], None
+            return objective.observe(drawn_with, memory, EvaluationStats.zero(), key)[0], None
 
         fill_key, draw_key = jax.random.split(key)
         memory, _ = jax.lax.scan(observe_one, objective.init(), jax.random.split(fill_key, 40))
         batch = objective.batch(memory, draw_key)
-        slope = jax.grad(lambda p: objective.loss(p, batch, Tally.zero())[0])(params)
+        slope = jax.grad(lambda p: objective.loss(p, batch, EvaluationStats.zero())[0])(params)
         return jax.flatten_util.ravel_pytree((slope.density, slope.weights))[0]
 
     return np.asarray(jax.jit(lambda keys: jax.lax.map(gradient, keys))(keys))
@@ -234,9 +236,9 @@ def test_no_batch_of_fab_moves_perfect_channels(toys, params):
 
         @jax.jit
         def slope(key, objective=objective):
-            memory, _ = objective.observe(flat, objective.init(), Tally.zero(), key)
+            memory, _ = objective.observe(flat, objective.init(), EvaluationStats.zero(), key)
             batch = objective.batch(memory, key)
-            slope = jax.grad(lambda p: objective.loss(p, batch, Tally.zero())[0])(flat)
+            slope = jax.grad(lambda p: objective.loss(p, batch, EvaluationStats.zero())[0])(flat)
             return jax.flatten_util.ravel_pytree((slope.density, slope.weights))[0]
 
         largest = np.max(np.abs(slope(jax.random.key(1))))
@@ -250,7 +252,7 @@ def test_the_running_figures_of_a_batch_are_those_of_the_others(toys, params):
     objective = Variance(TwoPowers(), SURROGATE, toys.options(method="variance", madnis=madnis))
 
     def observe_one(memory, key):
-        memory, _ = objective.observe(params, memory, Tally.zero(), key)
+        memory, _ = objective.observe(params, memory, EvaluationStats.zero(), key)
         place = (memory.ring.cursor - 1) % 3
         return memory, jax.tree.map(lambda leaf: leaf[place], memory.ring.points)
 
