@@ -27,8 +27,9 @@ def build_channels(
     """The surrogate of an integrand with any number of channels.
 
     representative_channel (n_channels,): the first channel that each of them mirrors; they share a
-    flow. trained_weights: whether the training trains them, too (the card has to want it as well). grids:
-    whether the flows start from a fixed map of each axis (VEGAS pre-training), identities at first.
+    flow. trained_weights: whether the training trains them, too (the card has to want it as well).
+    grids: whether the flows start from a fixed map of each axis (VEGAS pre-training), identities at
+    first.
     """
     n_channels = len(representative_channel)
     if n_channels == 1:
