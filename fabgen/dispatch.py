@@ -31,8 +31,10 @@ def dispatch(
     *arrays: Any,
     block: int | None = None,
     side_by_side: bool = False,
+    events_last: bool = False,
 ) -> Any:
-    """function(channel, *arrays) event by event; the first axis of all arrays is that of events.
+    """function(channel, *arrays) event by event; the first axis of all arrays is that of events,
+    or, with `events_last`, the last one.
 
     channel (events,): from 0 to n_channels - 1. `function` gets the channel as one number (traced)
     and blocks of `block` events of this channel; it must treat events one by one. Arrays and result
@@ -48,7 +50,8 @@ def dispatch(
     """
     if n_channels == 1:
         return function(0, *arrays)
-    n = jax.tree.leaves(arrays)[0].shape[0]
+    axis = -1 if events_last else 0
+    n = jax.tree.leaves(arrays)[0].shape[axis]
     channel = jnp.broadcast_to(jnp.asarray(channel), (n,))
     size = block or _SMALLEST_BLOCK * -(-n // (_SMALLEST_BLOCK * _BLOCKS_PER_CHANNEL * n_channels))
     n_blocks = n // size + n_channels
@@ -68,7 +71,9 @@ def dispatch(
     event = jnp.repeat(start, size).at[slot].set(jnp.arange(n))
 
     def shaped(array: Array) -> Array:
-        return array[event].reshape(n_blocks, size, *array.shape[1:])
+        array = jnp.moveaxis(array, axis, 0)
+        split = array[event].reshape(n_blocks, size, *array.shape[1:])
+        return jnp.moveaxis(split, 1, -1) if events_last else split
 
     def one_block(xs: tuple[Array, Any]) -> Any:
         return function(xs[0], *xs[1])
@@ -76,4 +81,10 @@ def dispatch(
     at_once = side_by_side and size < _LARGE_BLOCK
     over_blocks = jax.vmap(one_block) if at_once else functools.partial(jax.lax.map, one_block)
     result = over_blocks((owner, jax.tree.map(shaped, arrays)))
-    return jax.tree.map(lambda r: r.reshape(n_blocks * size, *r.shape[2:])[slot], result)
+
+    def joined(array: Array) -> Array:
+        array = jnp.moveaxis(array, -1, 1) if events_last else array
+        chosen = array.reshape(n_blocks * size, *array.shape[2:])[slot]
+        return jnp.moveaxis(chosen, 0, axis)
+
+    return jax.tree.map(joined, result)

@@ -1,6 +1,7 @@
 """Weights -> integral, sampling efficiency, unweighting efficiencies, forward KL divergence.
 
-A weight is w = f(u)/q(u) with u ~ q. Only its natural logarithm travels, so nothing overflows. The
+A weight is w = f(u)/q(u) with u ~ q. Only the logarithm of |w| and its sign travel, so nothing
+overflows. The integral is the mean of w; all else is about |w|, which events are drawn with. The
 running sums are those of Chan, Golub and LeVeque (Am. Stat. 37 (1983) 242): mean and sum of squared
 deviations, in units of the largest weight so far. They merge, so a sample may come in any blocks,
 and the variance of nearly constant weights does not cancel away.
@@ -38,6 +39,7 @@ class Metrics:
     n                       number of weights, zero and non-finite ones included
     integral                mean of the weights, in the unit of the integrand
     integral_error          its standard error; infinite for n = 1
+    absolute_integral       mean of |w|; of the following all are about |w|
     sampling_efficiency     eps = (sum w)^2 / (n sum w^2) (Kish), in [1/n, 1]; 0 if all are 0
     unweighting_efficiency  eps_uw = mean(w) / max(w) of these n weights; at most eps
     unweighting_efficiency_999
@@ -48,12 +50,14 @@ class Metrics:
     forward_kl_error        its standard error; infinite for n = 1
     max_weight              largest weight, in the unit of the integrand
     zero                    number of vanishing weights (outside the cube or the cuts)
-    nonfinite               number of weights that are NaN, infinite or negative, taken as zero
+    nonfinite               number of weights that are NaN or infinite, taken as zero
+    negative                number of weights below zero
     """
 
     n: int
     integral: float
     integral_error: float
+    absolute_integral: float
     sampling_efficiency: float
     unweighting_efficiency: float
     unweighting_efficiency_999: float
@@ -62,14 +66,16 @@ class Metrics:
     max_weight: float
     zero: int
     nonfinite: int
+    negative: int = 0
 
 
 @dataclass(frozen=True)
 class WeightSum:
     """Mergeable sums over a sample of weights; `a + b` is the sum of the joint sample.
 
-    mean and deviations (sum of (x - mean)^2) are those of x = w / exp(log_max), where log_max is
-    the natural logarithm of the largest weight (-inf while there is none). entropy, square and
+    mean and deviations (sum of (x - mean)^2) are those of x = |w| / exp(log_max), where log_max is
+    the natural logarithm of the largest |w| (-inf while there is none); signed_mean and
+    signed_deviations those of w / exp(log_max). entropy, square and
     cross are the sums of x s, (x s)^2 and x^2 s, s = log x, for the forward divergence. largest:
     natural logarithms of the `TAIL` largest weights, in no order.
     """
@@ -80,15 +86,19 @@ class WeightSum:
     log_max: float = -math.inf
     mean: float = 0.0
     deviations: float = 0.0
+    negative: int = 0
+    signed_mean: float = 0.0
+    signed_deviations: float = 0.0
     entropy: float = 0.0
     square: float = 0.0
     cross: float = 0.0
     largest: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), compare=False)
 
     @classmethod
-    def of(cls, log_weights: ArrayLike) -> WeightSum:
-        """The sums of one block of natural logarithms of weights, of any shape."""
+    def of(cls, log_weights: ArrayLike, signs: ArrayLike = 1) -> WeightSum:
+        """The sums of one block of natural logarithms of |w|, of any shape, and their signs."""
         log_w = np.ravel(np.asarray(log_weights, dtype=np.float64))
+        sign = np.broadcast_to(np.ravel(np.asarray(signs)), log_w.shape)
         finite = np.isfinite(log_w)
         zero = int(np.count_nonzero(log_w == -np.inf))
         n_finite = int(np.count_nonzero(finite))
@@ -98,6 +108,13 @@ class WeightSum:
         shift = np.where(finite, log_w - log_max, -np.inf)
         w = np.exp(shift)
         mean = float(np.mean(w))
+        deviations = float(np.sum((w - mean) ** 2))
+        signed_mean, signed_deviations = mean, deviations
+        negative = int(np.count_nonzero(finite & (sign < 0)))
+        if negative:
+            signed = np.where(sign < 0, -w, w)
+            signed_mean = float(np.mean(signed))
+            signed_deviations = float(np.sum((signed - signed_mean) ** 2))
         terms = w * np.where(finite, shift, 0.0)
         return cls(
             n=log_w.size,
@@ -105,7 +122,10 @@ class WeightSum:
             nonfinite=log_w.size - zero - n_finite,
             log_max=log_max,
             mean=mean,
-            deviations=float(np.sum((w - mean) ** 2)),
+            deviations=deviations,
+            negative=negative,
+            signed_mean=signed_mean,
+            signed_deviations=signed_deviations,
             entropy=float(np.sum(terms)),
             square=float(np.sum(terms**2)),
             cross=float(np.sum(terms * w)),
@@ -118,18 +138,30 @@ class WeightSum:
             return self
         log_max = max(self.log_max, other.log_max)
         scale_a, scale_b = _ratio(self.log_max, log_max), _ratio(other.log_max, log_max)
-        mean_a, mean_b = self.mean * scale_a, other.mean * scale_b
-        delta = mean_b - mean_a
+
+        def joined(name: str) -> tuple[float, float]:
+            """Mean and deviations of both."""
+            mean_a = getattr(self, f"{name}mean") * scale_a
+            delta = getattr(other, f"{name}mean") * scale_b - mean_a
+            deviations = (
+                getattr(self, f"{name}deviations") * scale_a**2
+                + getattr(other, f"{name}deviations") * scale_b**2
+                + delta**2 * (self.n * (other.n / n))
+            )
+            return mean_a + delta * (other.n / n), deviations
+
+        (mean, deviations), (signed_mean, signed_deviations) = joined(""), joined("signed_")
         a, b = self._moments(log_max), other._moments(log_max)
         return WeightSum(
             n=n,
             zero=self.zero + other.zero,
             nonfinite=self.nonfinite + other.nonfinite,
             log_max=log_max,
-            mean=mean_a + delta * (other.n / n),
-            deviations=self.deviations * scale_a**2
-            + other.deviations * scale_b**2
-            + delta**2 * (self.n * (other.n / n)),
+            mean=mean,
+            deviations=deviations,
+            negative=self.negative + other.negative,
+            signed_mean=signed_mean,
+            signed_deviations=signed_deviations,
             entropy=a[0] + b[0],
             square=a[1] + b[1],
             cross=a[2] + b[2],
@@ -158,11 +190,13 @@ class WeightSum:
         if self.n == 0:
             raise ValueError("no weights: the metrics of an empty sample are not defined")
         counts = {"n": self.n, "zero": self.zero, "nonfinite": self.nonfinite}
+        counts["negative"] = self.negative
         if self.log_max == -math.inf:
             error = math.inf if self.n == 1 else 0.0
             return Metrics(
                 integral=0.0,
                 integral_error=error,
+                absolute_integral=0.0,
                 sampling_efficiency=0.0,
                 unweighting_efficiency=0.0,
                 unweighting_efficiency_999=0.0,
@@ -173,12 +207,15 @@ class WeightSum:
             )
         maximum = _exp(self.log_max)
         relative_variance = self.deviations / self.n / self.mean**2
-        variance_of_mean = self.deviations / (self.n - 1) / self.n if self.n > 1 else math.inf
+        variance_of_mean = math.inf
+        if self.n > 1:
+            variance_of_mean = self.signed_deviations / (self.n - 1) / self.n
         kl, kl_error = self._divergence()
         # eps is written as 1/(1 + variance/mean^2), so it cannot exceed 1; only rounding
         # can take it below 1/n.
         return Metrics(
-            integral=maximum * self.mean,
+            integral=maximum * self.signed_mean,
+            absolute_integral=maximum * self.mean,
             integral_error=maximum * math.sqrt(variance_of_mean),
             sampling_efficiency=max(1.0 / (1.0 + relative_variance), 1.0 / self.n),
             unweighting_efficiency=min(self.mean, 1.0),

@@ -48,18 +48,21 @@ def evaluate_currents(
     momenta: Array,
     values: Constants,
     override: dict[int, Array] | None = None,
+    helicity: bool = False,
 ) -> Array:
     """All currents (rows, 4, events) for momenta (legs, 4, events).
 
-    override: wave functions (states, 4, events) that replace those of a leg, e.g. its momentum for
-    a Ward identity.
+    helicity: massive external particles have definite helicities; without it, canonical states.
+    Which rows vanish identically does not depend on it: rotations of the spins of massive particles
+    mix all of their states. override: wave functions (states, 4, events) that replace those of a
+    leg, e.g. its momentum for a Ward identity.
     """
     zero = xp.zeros((1, 4, momenta.shape[-1]), np.complex128)
     rows = [zero, _combine(xp, tables.vector_signs, momenta).astype(np.complex128)]
     for leg in tables.legs:
         states = (override or {}).get(leg.number)
         if states is None:
-            states = _wavefunction(xp, leg, momenta[leg.number], values)
+            states = _wavefunction(xp, leg, momenta[leg.number], values, helicity)
         rows.append(states[leg.states])
     buffer = xp.concatenate(rows)
     flows = _combine(xp, tables.momentum_signs, momenta)
@@ -75,12 +78,12 @@ def evaluate_closings(tables: Tables, buffer: Array) -> Array:
     return (buffer[tables.first] * buffer[tables.second]).sum(axis=2)
 
 
-def _wavefunction(xp: Any, leg: Leg, p: Array, values: Constants) -> Array:
+def _wavefunction(xp: Any, leg: Leg, p: Array, values: Constants, helicity: bool) -> Array:
     mass = None if leg.mass is None else values.masses[leg.mass]
     if leg.spin == 2:
-        return wavefunctions.spinor(xp, p, mass, leg.particle, leg.bra)
+        return wavefunctions.spinor(xp, p, mass, leg.particle, leg.bra, helicity)
     if leg.spin == 3:
-        return wavefunctions.vector(xp, p, mass, leg.outgoing)
+        return wavefunctions.vector(xp, p, mass, leg.outgoing, helicity)
     return wavefunctions.scalar(xp, p)
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fabgen.amplitude import tabulate as tb
+from fabgen.amplitude import wavefunctions
 from fabgen.amplitude.evaluate import Constants, constants, evaluate_closings, evaluate_currents
 from fabgen.amplitude.tables import Tables
 from fabgen.amplitude.vanishing import find_nonvanishing
@@ -46,8 +47,8 @@ class MatrixElement:
         self.model = model
         self.graph = graph
         self.parameters = model.parameters(parameters)
-        alive, helicities = find_nonvanishing(model, graph, t_channel_width)
-        self.tables = tb.compile_tables(model, graph, alive, helicities, t_channel_width)
+        alive, combinations = find_nonvanishing(model, graph, t_channel_width)
+        self.tables = tb.compile_tables(model, graph, alive, combinations, t_channel_width)
         average = identical_factor
         for name in graph.external[: graph.n_initial]:
             particle = model.particle(name)
@@ -77,6 +78,20 @@ class MatrixElement:
     def n_helicities(self) -> int:
         """The number of combinations of spin states that do not vanish identically."""
         return len(self.tables.helicities)
+
+    @functools.cached_property
+    def helicities(self) -> np.ndarray:
+        """The combinations that do not vanish identically, (n_helicities, n_external).
+
+        As in Les Houches files: +1 and -1 for fermions and vectors, 0 for longitudinal vectors and
+        for scalars, of the physical particle along its own momentum, incoming ones included.
+        """
+        columns = []
+        for leg, name in enumerate(self.graph.external):
+            particle = self.model.particle(name)
+            values = wavefunctions.helicities(particle.spin, particle.is_massless, particle.pdg > 0)
+            columns.append(np.array(values)[self.tables.helicities[:, leg]])
+        return np.stack(columns, axis=1)
 
     @functools.cached_property
     def masses(self) -> np.ndarray:
@@ -161,22 +176,52 @@ class MatrixElement:
 
     def flow_weights(self, momenta: jax.Array, derived: Mapping[str, Any]) -> jax.Array:
         """Squared partial amplitudes of the colour flows, (flows, events), not normalized."""
-        return self._in_blocks(self._flows_squared, momenta, self._constants(derived))
 
-    def _closings(self, momenta: jax.Array, values: Constants) -> jax.Array:
-        buffer = evaluate_currents(jnp, self.tables, momenta, values)
+        def weights(momenta: jax.Array, values: Constants) -> jax.Array:
+            return self._flows_squared(self._closings(momenta, values))
+
+        return self._in_blocks(weights, momenta, self._constants(derived))
+
+    def helicity_weights(self, momenta: jax.Array, derived: Mapping[str, Any]) -> jax.Array:
+        """The part of |M|^2 of each row of `helicities`, (n_helicities, events).
+
+        Their sum is |M|^2 as `evaluate` gives it, up to rounding. Helicities are those in the frame
+        of the momenta; for a particle at rest it is the spin along z.
+        """
+
+        def weights(momenta: jax.Array, values: Constants) -> jax.Array:
+            return self._helicities_squared(self._closings(momenta, values, helicity=True))
+
+        return self._in_blocks(weights, momenta, self._constants(derived))
+
+    def weights(
+        self, momenta: jax.Array, derived: Mapping[str, Any]
+    ) -> tuple[jax.Array, jax.Array]:
+        """flow_weights (up to rounding) and helicity_weights from one evaluation of amplitudes."""
+
+        def both(momenta: jax.Array, values: Constants) -> tuple[jax.Array, jax.Array]:
+            amplitudes = self._closings(momenta, values, helicity=True)
+            return self._flows_squared(amplitudes), self._helicities_squared(amplitudes)
+
+        return self._in_blocks(both, momenta, self._constants(derived))
+
+    def _closings(self, momenta: jax.Array, values: Constants, helicity: bool = False) -> jax.Array:
+        buffer = evaluate_currents(jnp, self.tables, momenta, values, helicity=helicity)
         return evaluate_closings(self.tables, buffer)
 
     def _squared(self, momenta: jax.Array, values: Constants) -> jax.Array:
         return _norm(self._root, self._closings(momenta, values)).sum(axis=(0, 1))
 
+    def _helicities_squared(self, amplitudes: jax.Array) -> jax.Array:
+        return _norm(self._root, amplitudes).sum(axis=0)
+
     def _with_gradient(self, momenta: jax.Array, values: Constants) -> tuple[jax.Array, jax.Array]:
         value, pullback = jax.vjp(lambda p: self._squared(p, values), momenta)
         return value, pullback(jnp.ones_like(value))[0]
 
-    def _flows_squared(self, momenta: jax.Array, values: Constants) -> jax.Array:
+    def _flows_squared(self, amplitudes: jax.Array) -> jax.Array:
         vectors = self.tables.colour.T[self.flow_numbers]
-        return _norm(vectors, self._closings(momenta, values)).sum(axis=1)
+        return _norm(vectors, amplitudes).sum(axis=1)
 
     @functools.cached_property
     def flow_numbers(self) -> np.ndarray:

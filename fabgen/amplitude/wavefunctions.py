@@ -4,7 +4,8 @@ Massless particles have states of definite helicity, so that most combinations v
 and are dropped; massive ones have the spin along z in their rest frame, boosted to p without a
 rotation (canonical states): smooth for every p, at rest too, and as good a basis for sums over
 spins. There is no singular direction: where a phase jumps, on the equator, no squared amplitude
-sees it.
+sees it. With helicity=True massive particles have states of definite helicity too, in the order of
+`helicities`.
 
 momentum: (4, events), physical (positive energy), GeV. Every function returns (states, 4, events).
 """
@@ -15,6 +16,31 @@ import math
 from typing import Any
 
 Array = Any
+
+
+#: |p| / E below which a particle is at rest: the direction of p is rounding.
+_AT_REST = 1e-12
+
+
+def helicities(spin: int, massless: bool, particle: bool) -> tuple[int, ...]:
+    """Of the states, in their order: +-1 for fermions (+-1/2) and vectors, 0 for the others.
+
+    They are those of the physical particle, incoming or outgoing: the spinors in a v of helicity h
+    are those of helicity -h.
+    """
+    if spin == 2:
+        return (-1, 1) if particle else (1, -1)
+    if spin == 3:
+        return (1, -1) if massless else (1, -1, 0)
+    return (0,)
+
+
+def _direction(xp: Any, p: Array) -> tuple[Array, list[Array]]:
+    """|p| in GeV and the unit vector along p: the z axis for a particle at rest."""
+    size = xp.sqrt(p[1] ** 2 + p[2] ** 2 + p[3] ** 2)
+    moves = size > _AT_REST * p[0]
+    safe = xp.where(moves, size, 1.0)
+    return size, [xp.where(moves, p[i] / safe, 1.0 if i == 3 else 0.0) for i in (1, 2, 3)]
 
 
 def _massless_spinors(xp: Any, p: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
@@ -28,7 +54,21 @@ def _massless_spinors(xp: Any, p: Array) -> tuple[tuple[Array, Array], tuple[Arr
     return plus, minus
 
 
-def spinor(xp: Any, p: Array, mass: Array | None, particle: bool, bra: bool) -> Array:
+def _helicity_spinors(xp: Any, p: Array, mass: Array, sign: float) -> list[list[Array]]:
+    """(sqrt(p.sigma) s, sign sqrt(p.sigmabar) s) for spinors s of helicity - and + along p."""
+    size, n = _direction(xp, p)
+    plus, minus = _massless_spinors(xp, [xp.ones_like(size), *n])
+    large = xp.sqrt((p[0] + size) / 2)  # over the norm sqrt(2) of the spinors
+    small = mass / (2 * large)
+    return [
+        [*(large * x for x in minus), *(sign * small * x for x in minus)],
+        [*(small * x for x in plus), *(sign * large * x for x in plus)],
+    ]
+
+
+def spinor(
+    xp: Any, p: Array, mass: Array | None, particle: bool, bra: bool, helicity: bool = False
+) -> Array:
     """u (particle) or v (antiparticle), or as bra ubar or vbar."""
     zero = 0j * p[0]
     one = zero + 1.0
@@ -36,6 +76,8 @@ def spinor(xp: Any, p: Array, mass: Array | None, particle: bool, bra: bool) -> 
     if mass is None:
         plus, minus = _massless_spinors(xp, p)
         states = [[*minus, zero, zero], [zero, zero, *plus]]
+    elif helicity:
+        states = _helicity_spinors(xp, p, mass, 1.0 if particle else -1.0)
     else:
         norm = xp.sqrt(2 * (p[0] + mass))
         perp, conj = p[1] + 1j * p[2], p[1] - 1j * p[2]
@@ -54,14 +96,18 @@ def spinor(xp: Any, p: Array, mass: Array | None, particle: bool, bra: bool) -> 
     return xp.stack([xp.stack(state) for state in states])
 
 
-def vector(xp: Any, p: Array, mass: Array | None, outgoing: bool) -> Array:
+def vector(xp: Any, p: Array, mass: Array | None, outgoing: bool, helicity: bool = False) -> Array:
     """Polarization vectors, contravariant; complex conjugate for outgoing particles."""
     zero = 0.0 * p[0]
     one = zero + 1.0
-    if mass is None:
+    if mass is None or helicity:
         # A right-handed orthonormal frame without square roots of small numbers
         # (T. Duff et al., Building an Orthonormal Basis, Revisited, JCGT 6 (2017) 1).
-        n = [p[i] / p[0] for i in (1, 2, 3)]
+        if mass is None:
+            n = [p[i] / p[0] for i in (1, 2, 3)]
+        else:
+            size, n = _direction(xp, p)
+            third = [size / mass, *(p[0] / mass * x for x in n)]
         s = xp.where(n[2] >= 0, 1.0, -1.0)
         a = -1.0 / (s + n[2])
         b = n[0] * n[1] * a
@@ -75,14 +121,14 @@ def vector(xp: Any, p: Array, mass: Array | None, outgoing: bool) -> Array:
                 along * p[i] + (one if i == axis else zero) for i in (1, 2, 3)
             ]
 
-        first, second = boosted(1), boosted(2)
+        first, second, third = boosted(1), boosted(2), boosted(3)
     half = 1 / math.sqrt(2.0)
     states = [
         [half * (sign * x + 1j * y) for x, y in zip(first, second, strict=True)]
         for sign in (1.0, -1.0)
     ]
     if mass is not None:
-        states.append([x + 0j for x in boosted(3)])
+        states.append([x + 0j for x in third])
     if outgoing:
         states = [[xp.conj(x) for x in state] for state in states]
     return xp.stack([xp.stack(state) for state in states])

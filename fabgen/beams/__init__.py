@@ -1,5 +1,36 @@
-"""What comes in: beams of fixed energy, or one decaying particle at rest."""
+"""What comes in: two beams or one decaying particle, and the scales of an event."""
 
-from fabgen.beams.fixed import Collision, decay_at_rest, energy_and_rapidity, fixed_beams
+from fabgen.beams.collision import (
+    AtRest,
+    Beams,
+    Collision,
+    FixedBeams,
+    Limits,
+    boost_z,
+    decay_at_rest,
+    energy_and_rapidity,
+    exchanged,
+    fixed_beams,
+    in_lab,
+    rotated,
+    with_beams,
+)
+from fabgen.beams.scales import FixedScales, Scales
 
-__all__ = ["Collision", "decay_at_rest", "energy_and_rapidity", "fixed_beams"]
+__all__ = [
+    "AtRest",
+    "Beams",
+    "Collision",
+    "FixedBeams",
+    "FixedScales",
+    "Limits",
+    "Scales",
+    "boost_z",
+    "decay_at_rest",
+    "energy_and_rapidity",
+    "exchanged",
+    "fixed_beams",
+    "in_lab",
+    "rotated",
+    "with_beams",
+]

@@ -12,8 +12,8 @@ from fabgen.amplitude.dalitz.chains import orbitals
 from fabgen.amplitude.dalitz.lineshapes import LINE_SHAPES
 from fabgen.amplitude.dalitz.model import Resonance
 from fabgen.card import Card
-from fabgen.integrand.dalitz import DalitzIntegrand
 from fabgen.errors import InputError
+from fabgen.integrand.dalitz import DalitzIntegrand
 from fabgen.phasespace.dalitz import DalitzMap
 from fabgen.phasespace.invariants import BreitWignerTail
 

@@ -21,19 +21,19 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+from fabgen.build.unstable_beams import BeamDecay, largest_t
 from fabgen.errors import InputError
 from fabgen.model import ZERO, Model
 from fabgen.phasespace.cuts import PAIRS, Bound, CutLeg, Cuts
 from fabgen.process.graph import Graph
 from fabgen.process.resonances import Legs, s_channel
-from fabgen.process.subprocesses import Subprocess
-from fabgen.build.unstable_beams import BeamDecay, largest_t
+from fabgen.process.syntax import DecayTree
 
 
 def refuse_divergences(
     model: Model,
     graph: Graph,
-    sub: Subprocess,
+    tree: DecayTree,
     cuts: Cuts,
     values: Mapping[str, float],
     sqrt_s: float,
@@ -42,11 +42,11 @@ def refuse_divergences(
 ) -> None:
     """Raise InputError, with the cuts that would help, if the cross section is infinite.
 
-    graph: of the matrix element of the subprocess. values: masses and widths by name. sqrt_s: total
+    graph, tree: of the matrix element. values: masses and widths by name. sqrt_s: total
     energy in the rest frame, GeV. boost: rapidity of that frame in the lab. windows: of the masses
     of decayed particles.
     """
-    _Region(model, graph, sub, cuts, values, sqrt_s, boost, tuple(windows)).check()
+    _Region(model, graph, tree, cuts, values, sqrt_s, boost, tuple(windows)).check()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ class _Region:
 
     model: Model
     graph: Graph
-    sub: Subprocess
+    tree: DecayTree
     cuts: Cuts
     values: Mapping[str, float]
     sqrt_s: float
@@ -68,7 +68,7 @@ class _Region:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.sub.tree.final
+        return self.tree.final
 
     @property
     def legs(self) -> tuple[CutLeg, ...]:
@@ -141,7 +141,7 @@ class _Region:
         single = [(self.masses[group[0]], side, group[0]) for side, group in sides if not group[1:]]
         for _, side, leg in sorted(single):
             distance = self._largest_t(side, leg) - self.mass(name) ** 2
-            if abs(distance) > 1e-12 * self.mass(self.sub.tree.initial[side]) ** 2:
+            if abs(distance) > 1e-12 * self.mass(self.tree.initial[side]) ** 2:
                 continue
             if self._leaves_the_beam(leg):
                 continue
@@ -155,7 +155,7 @@ class _Region:
     def _largest_t(self, beam: int, leg: int) -> float:
         """The largest (p_beam - p_leg)^2 without cuts on the leg, at a typical mass of the rest."""
         rest = self.others((leg,))
-        m1, m2 = (self.mass(self.sub.tree.initial[b]) for b in (beam, 1 - beam))
+        m1, m2 = (self.mass(self.tree.initial[b]) for b in (beam, 1 - beam))
         m3 = self.masses[leg]
         m4 = self.minimum_mass(rest)
         if len(rest) > 1:
@@ -167,8 +167,8 @@ class _Region:
             sqrt_s=self.sqrt_s,
             boost=self.boost if beam == 0 else -self.boost,
             beams=(
-                self.mass(self.sub.tree.initial[beam]),
-                self.mass(self.sub.tree.initial[1 - beam]),
+                self.mass(self.tree.initial[beam]),
+                self.mass(self.tree.initial[1 - beam]),
             ),
             masses=tuple(self.masses),
             group=tuple(group),
@@ -178,7 +178,7 @@ class _Region:
         place = decay.find()
         if place is None:
             return
-        particle, products = self.sub.tree.initial[beam], self._names(group)
+        particle, products = self.tree.initial[beam], self._names(group)
         raise self._error(
             f"{particle} can decay into {products} and {name}, exchanged on its mass shell",
             group,
@@ -240,7 +240,7 @@ class _Region:
         self, region: str, legs: Sequence[int], key: str, cure: str, hint: str | None = None
     ) -> InputError:
         particles = self._names(legs)
-        initial = " ".join(self.sub.tree.initial)
+        initial = " ".join(self.tree.initial)
         return InputError(
             f"the cross section diverges: {region} ({particles})",
             key=key,

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fabgen.card import Card
 from fabgen.errors import InputError
 from fabgen.model import Model
-from fabgen.process.parser import parse_process
 from fabgen.process.event_topology import EventTopology
+from fabgen.process.parser import parse_process
 
 #: Initial states that a message or a note names.
 _MOST = 6

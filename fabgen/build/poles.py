@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 
-from fabgen.card.phase_space import PhaseSpace
 from fabgen.build.invariant_ranges import InvariantRanges, Resonance
+from fabgen.card.phase_space import PhaseSpace
 from fabgen.model import ZERO, Model
 from fabgen.phasespace.cuts import Cuts
 from fabgen.process.resonances import Propagator, decayed_particles, on_shell_vetoes, s_channel

@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable
 
 from fabgen.amplitude.matrix_element import MatrixElement
+from fabgen.beams import AtRest, Beams, FixedBeams, FixedScales
+from fabgen.build.channels import ComponentChannels, Group, channels_of, map_context
 from fabgen.build.checks import boost, cut_legs, name_of, numeric_parameters, total_energy
 from fabgen.build.dalitz import build_dalitz
+from fabgen.build.divergences import refuse_divergences
+from fabgen.build.initial_states import notes, refuse_protons
+from fabgen.build.narrow_widths import refuse_narrow
+from fabgen.build.poles import Pole, find_poles
+from fabgen.build.small_widths import small_widths, width_notes
+from fabgen.build.toys import build_toy
 from fabgen.build.windows import mass_windows
 from fabgen.card import Card
 from fabgen.card.messages import with_source
 from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
-from fabgen.integrand.prior import Denominator, Prior, denominators
-from fabgen.integrand.component import Component, Term
-from fabgen.build.divergences import refuse_divergences
 from fabgen.errors import InputError
-from fabgen.build.initial_states import notes, refuse_protons
-from fabgen.integrand.process import Integrand
-from fabgen.integrand.base import AnyIntegrand
-from fabgen.model import Model, load_model
-from fabgen.build.narrow_widths import refuse_narrow
-from fabgen.phasespace.channels import Channel, find_channels
+from fabgen.integrand.base import Integrand
+from fabgen.integrand.component import Component, ServedSubprocess
+from fabgen.integrand.prior import Prior
+from fabgen.integrand.process import ProcessIntegrand
+from fabgen.integrand.small_widths import SmallWidths
+from fabgen.model import load_model
 from fabgen.phasespace.cuts import Cuts
-from fabgen.phasespace.rambo import Rambo
-from fabgen.phasespace.topology import MapContext, channel_map, most_resonant
-from fabgen.build.poles import Pole, find_poles
+from fabgen.phasespace.topology import MapContext
 from fabgen.process import resonances
-from fabgen.process.effort import Effort, unheard
 from fabgen.process.colour_flows import colour_lines
-from fabgen.process.graph import Graph, build_graph
+from fabgen.process.effort import Effort, unheard
+from fabgen.process.event_topology import EventTopology, Resonance
+from fabgen.process.graph import build_graph
 from fabgen.process.parser import parse_process
 from fabgen.process.subprocesses import Subprocess, find_subprocesses
 from fabgen.process.syntax import process_numbers
-from fabgen.process.event_topology import EventTopology, Resonance
-from fabgen.build.small_widths import SmallWidths, small_widths, width_notes
-from fabgen.build.toys import build_toy
 
 
-def build_integrand(card: Card, note: Callable[[str], None] = unheard) -> AnyIntegrand:
+def build_integrand(card: Card, note: Callable[[str], None] = unheard) -> Integrand:
     """The integrand of a card. Raises InputError where the card asks for something impossible.
 
     note: is told of work that takes longer than ten seconds.
@@ -54,7 +54,7 @@ def build_integrand(card: Card, note: Callable[[str], None] = unheard) -> AnyInt
         raise with_source(error, card) from None
 
 
-def build_process(card: Card, note: Callable[[str], None] = unheard) -> Integrand:
+def build_process(card: Card, note: Callable[[str], None] = unheard) -> ProcessIntegrand:
     """The integrand of a process of Feynman diagrams. Raises InputError."""
     try:
         return _Builder(card, note).integrand()
@@ -62,38 +62,15 @@ def build_process(card: Card, note: Callable[[str], None] = unheard) -> Integran
         raise with_source(error, card) from None
 
 
-class ComponentChannels(NamedTuple):
-    """The channels of a component and the diagrams that they refer to by position."""
-
-    channels: tuple[Channel, ...]
-    diagrams: tuple[resonances.Diagram, ...]
-
-    def propagators(self, model: Model, n: int) -> tuple[tuple[Denominator, ...], ...]:
-        """Those of each channel, of n external legs."""
-        firsts = (self.diagrams[channel.diagrams[0]] for channel in self.channels)
-        return tuple(denominators(model, diagram, n) for diagram in firsts)
-
-
-class _Group(NamedTuple):
-    """Subprocesses with the same value everywhere, before their matrix element is built.
-
-    diagrams: number of the Diagrams; legs: of these, as legs of the subprocesses.
-    """
-
-    cuts: Cuts
-    diagrams: int
-    legs: tuple[int, ...]
-    numbers: tuple[int, ...]
-
-
-def build_channels(card: Card) -> tuple[Integrand, tuple[ComponentChannels, ...]]:
+def build_channels(card: Card) -> tuple[ProcessIntegrand, tuple[ComponentChannels, ...]]:
     """The integrand of a process, and the channels of each of its components: the one that the card
     asks for, or those of all diagrams. Raises InputError."""
     try:
         builder = _Builder(card)
         integrand = builder.integrand()
-        found = builder.one_channel if card.channels.use == "one" else builder.channels
-        return integrand, tuple(found(*grouped) for grouped in builder.groups)
+        use = "one" if card.channels.use == "one" else "all"
+        context = builder.context
+        return integrand, tuple(channels_of(context(group), group, use) for group in builder.groups)
     except InputError as error:
         raise with_source(error, card) from None
 
@@ -111,47 +88,26 @@ class _Builder:
             card.multiparticles,
             Effort(card.limits.setup_minutes, note=note),
         )
+        self.n_initial = len(self.subprocesses[0].tree.initial)
         self.elements: dict[int, MatrixElement] = {}
-        #: For each component the masses of its external particles and what it is made of.
-        self.groups: list[tuple[tuple[str, ...], list[_Group]]] = []
+        self.groups: tuple[Group, ...] = ()
 
-    def integrand(self) -> Integrand:
-        first = self.subprocesses[0]
-        n_initial = len(first.tree.initial)
+    def integrand(self) -> ProcessIntegrand:
+        self._refuse_sums()
         for sub in self.subprocesses:
-            if len(sub.tree.initial) != n_initial or len(sub.external) != len(first.external):
-                raise InputError(
-                    "all processes of a card have the same numbers of particles",
-                    key="process",
-                    found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
-                )
-            if n_initial == 1 and sub.tree.initial != first.tree.initial:
-                raise InputError(
-                    "the widths of different particles do not add up to anything",
-                    key="process",
-                    found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
-                    allowed="decays of one particle",
-                )
-        if n_initial == 2 and len(first.tree.final) == 1:
-            raise InputError(
-                "two beams of fixed energy cannot produce a single particle on its mass shell",
-                key="process",
-                found=name_of(first.tree),
-                allowed="two or more final particles",
-            )
-        components = self._components()
+            self._sqrt_s(sub)  # refuses what lies below threshold
+        self.groups = self._groups()
+        components = tuple(self._component(group) for group in self.groups)
         processes = process_numbers([parse_process(line) for line in self.card.process])
         topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
-        return Integrand(
+        scales = self.card.scales
+        return ProcessIntegrand(
             model=self.model,
             external=self.external,
             components=components,
-            topologies=topologies,
-            beam_particles=tuple(self.model.particle(n).pdg for n in first.tree.initial),
-            beam_energies=tuple(self.card.beams.energy) if n_initial == 2 else (),
-            renormalization_scale=float(self.card.scales.renormalization),
-            factorization_scale=float(self.card.scales.factorization),
-            single=self._single or sum(len(c.channels) for c in components) == 1,
+            event_topologies=topologies,
+            beams=self._beams(),
+            scales=FixedScales(float(scales.renormalization), float(scales.factorization)),
             notes=(
                 *notes(self.model, topologies),
                 *width_notes(self.model, [c.widths for c in components], self.values),
@@ -159,152 +115,146 @@ class _Builder:
             unmapped_widths=self._unmapped_widths(),
         )
 
-    @property
-    def _single(self) -> bool:
-        """Whether one channel is built: "auto" is all in a run only (fabgen.card.with_channels)."""
-        return self.card.phase_space.mapping == "rambo" or self.card.channels.use != "all"
+    def _beams(self) -> Beams:
+        if self.n_initial == 1:
+            return AtRest()
+        first, second = self.card.beams.energy
+        return FixedBeams((first, second))
 
-    def _components(self) -> tuple[Component, ...]:
-        """Subprocesses by the masses of their particles and their decays, then by equal values."""
-        groups: dict[Any, dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
+    def _refuse_sums(self) -> None:
+        """Raises InputError for subprocesses that cannot be added up."""
+        first = self.subprocesses[0]
+        for sub in self.subprocesses:
+            if len(sub.tree.initial) != self.n_initial or len(sub.external) != len(first.external):
+                raise InputError(
+                    "all processes of a card have the same numbers of particles",
+                    key="process",
+                    found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
+                )
+            if self.n_initial == 1 and sub.tree.initial != first.tree.initial:
+                raise InputError(
+                    "the widths of different particles do not add up to anything",
+                    key="process",
+                    found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
+                    allowed="decays of one particle",
+                )
+        if self.n_initial == 2 and len(first.tree.final) == 1:
+            raise InputError(
+                "two beams of fixed energy cannot produce a single particle on its mass shell",
+                key="process",
+                found=name_of(first.tree),
+                allowed="two or more final particles",
+            )
+
+    # -- components -----------------------------------------------------------------------------
+
+    def _groups(self) -> tuple[Group, ...]:
+        """Subprocesses with the same |M|^2 in the same cuts, whichever order their beams have."""
+        found: dict[Hashable, list[int]] = defaultdict(list)
         for number, sub in enumerate(self.subprocesses):
-            masses = tuple(self.model.particle(name).mass for name in sub.external)
-            chain = tuple(
-                (self.model.particle(p.particle).mass, p.legs)
-                for p in resonances.decayed_particles(sub.tree)
+            # Cuts that differ by flavours that they do not look at are the same. Beams of unequal
+            # masses and energies collide at other energies when they change places.
+            order = None if self._may_be_exchanged(sub) else sub.legs[:2]
+            found[sub.diagrams, self._cuts(sub).bounds, order].append(number)
+        return tuple(
+            Group(
+                diagrams=self.diagrams[self.subprocesses[same[0]].diagrams],
+                number=self.subprocesses[same[0]].diagrams,
+                cuts=self._cuts(self.subprocesses[same[0]]),
+                subprocesses=tuple(self.subprocesses[n] for n in same),
+                numbers=tuple(same),
             )
-            # Cuts that differ by flavours that they do not look at are the same.
-            conditions = (self._cuts(sub).bounds, sub.diagrams, sub.legs)
-            groups[masses, chain][conditions].append(number)
-        self.groups = [
-            (
-                masses,
-                [
-                    _Group(self._cuts(self.subprocesses[same[0]]), diagrams, legs, tuple(same))
-                    for (_, diagrams, legs), same in grouped.items()
-                ],
-            )
-            for (masses, _), grouped in groups.items()
-        ]
-        return tuple(self._component(masses, groups) for masses, groups in self.groups)
-
-    def _component(self, masses: tuple[str, ...], groups: Sequence[_Group]) -> Component:
-        found = self._maps(masses, groups)
-        several, options = len(found.channels) > 1, self.card.channels
-        prior, apart = None, several and options.prior == "diagrams"
-        if several:
-            prior = Prior(options.prior, found.propagators(self.model, len(masses)))
-        poles = [self._poles(group) for group in groups]
-        sqrt_s = self._sqrt_s(self.subprocesses[groups[0].numbers[0]])
-        widths = small_widths(self.card.phase_space, poles, self.values, sqrt_s)
-        terms = tuple(
-            self._term(group, found, apart, own, widths)
-            for group, own in zip(groups, poles, strict=True)
+            for same in found.values()
         )
-        return Component(found.channels, masses, terms, prior)
+
+    def _may_be_exchanged(self, sub: Subprocess) -> bool:
+        """Whether the same beams collide at the same energy with their particles exchanged."""
+        if self.n_initial == 1:
+            return True
+        first, second = (self.model.particle(name).mass for name in sub.tree.initial)
+        return first == second or len(set(self.card.beams.energy)) == 1
+
+    def _component(self, group: Group) -> Component:
+        options = self.card.channels
+        found = channels_of(self.context(group), group, self._use)
+        several = len(found.channels) > 1
+        apart = several and options.prior == "diagrams"
+        prior = None
+        if several:
+            n_external = len(group.tree.initial) + len(group.tree.final)
+            prior = Prior(options.prior, found.propagators(self.model, n_external))
+        poles, sqrt_s = self._poles(group), self._sqrt_s(group.subprocesses[0])
+        widths = small_widths(self.card.phase_space, [poles], self.values, sqrt_s)
+        first = group.subprocesses[0]
+        windows = mass_windows(
+            self.model, self.values, self.card.phase_space.bw_cutoff, first, group.diagrams
+        )
+        self._refuse(group, poles, widths, windows)
+        element = self._element(group, apart)
+        diagrams: tuple[int, ...] | None = None
+        if apart:
+            place = {d: i for i, channel in enumerate(found.channels) for d in channel.diagrams}
+            drawn = group.drawn(self.model, element.graph, once=False)
+            diagrams = tuple(place[found.diagrams.index(diagram)] for diagram in drawn)
+        return Component(
+            element=element,
+            masses=tuple(self.model.particle(name).mass for name in group.external),
+            cuts=group.cuts,
+            windows=windows,
+            subprocesses=tuple(map(self._served, group.numbers)),
+            channels=found.channels,
+            prior=prior,
+            diagrams=diagrams,
+            widths=widths,
+            least_energy=group.least_energy(self.values, self.model),
+        )
+
+    def _served(self, number: int) -> ServedSubprocess:
+        sub = self.subprocesses[number]
+        flavours = tuple(self.model.particle(name).pdg for name in sub.tree.initial)
+        return ServedSubprocess(number, flavours, sub.legs[:2] == (1, 0))
+
+    def _refuse(
+        self, group: Group, poles: tuple[Pole, ...], widths: SmallWidths, windows: tuple
+    ) -> None:
+        """Raises InputError for an infinite cross section and for what double precision spoils."""
+        used = widths.used(self.values)
+        bounds = [w.bound(used, self.n_initial) for w in windows if w.inside]
+        for sub in {s.legs[:2]: s for s in group.subprocesses}.values():
+            sqrt_s, rapidity = (
+                self._sqrt_s(sub),
+                boost(self.card, self.model, self.values, sub.tree),
+            )
+            refuse_divergences(
+                *(self.model, group.diagrams.graph, group.tree, group.cuts, used, sqrt_s),
+                boost=-rapidity if sub.legs[:2] == (1, 0) else rapidity,
+                windows=bounds,
+            )
+            options = self.card.phase_space
+            refuse_narrow(poles, widths, self.values, sqrt_s, options, group.tree.final)
+
+    @property
+    def _use(self) -> str:
+        """What "auto" means, which is all in a run only (fabgen.card.with_channels)."""
+        if self.card.phase_space.mapping == "rambo":
+            return "rambo"
+        return "all" if self.card.channels.use == "all" else "one"
+
+    def context(self, group: Group) -> MapContext:
+        """What the maps of a component depend on."""
+        sqrt_s = self._sqrt_s(group.subprocesses[0])
+        return map_context(self.model, self.values, sqrt_s, group, self.card.phase_space)
+
+    def _poles(self, group: Group) -> tuple[Pole, ...]:
+        sqrt_s, options = self._sqrt_s(group.subprocesses[0]), self.card.phase_space
+        return find_poles(self.model, group.diagrams, group.cuts, self.values, sqrt_s, options)
 
     def _unmapped_widths(self) -> tuple[str, ...]:
         if self.card.phase_space.mapping != "rambo":
             return ()
-        poles = (
-            pole for _, groups in self.groups for group in groups for pole in self._poles(group)
-        )
+        poles = (pole for group in self.groups for pole in self._poles(group))
         inside = (p.width for p in poles if p.depth > 0.0 and not (p.vetoed or p.fixed))
         return tuple(dict.fromkeys(inside))
-
-    def _poles(self, group: _Group) -> tuple[Pole, ...]:
-        sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
-        sqrt_s, options = self._sqrt_s(sub), self.card.phase_space
-        return find_poles(self.model, diagrams, group.cuts, self.values, sqrt_s, options)
-
-    def _term(
-        self,
-        group: _Group,
-        found: ComponentChannels,
-        apart: bool,
-        poles: tuple[Pole, ...],
-        widths: SmallWidths,
-    ) -> Term:
-        """apart: keep single diagrams apart, for channel weights that follow them."""
-        sub, diagrams = self.subprocesses[group.numbers[0]], self.diagrams[group.diagrams]
-        options = self.card.phase_space
-        windows = mass_windows(self.model, self.values, options.bw_cutoff, sub, diagrams)
-        sqrt_s, used = self._sqrt_s(sub), widths.used(self.values)
-        refuse_divergences(
-            *(self.model, diagrams.graph, sub, group.cuts, used, sqrt_s),
-            boost=boost(self.card, self.model, self.values, sub.tree),
-            windows=[w.bound(used, len(sub.tree.initial)) for w in windows if w.inside],
-        )
-        refuse_narrow(poles, widths, self.values, sqrt_s, options, sub.tree.final)
-        element = self._element(group.diagrams, apart)
-        owners: tuple[int, ...] | None = None
-        if apart:
-            place = {d: i for i, channel in enumerate(found.channels) for d in channel.diagrams}
-            drawn = self._drawn(group, element.graph, once=False)
-            owners = tuple(place[found.diagrams.index(diagram)] for diagram in drawn)
-        return Term(element, group.legs, group.cuts, windows, group.numbers, owners, widths)
-
-    def _maps(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
-        """The channels that the card asks for."""
-        n_final = len(self.subprocesses[0].tree.final)
-        options = self.card.phase_space
-        if options.mapping == "rambo":
-            return ComponentChannels((Channel(Rambo(n_final), (), (), ()),), ())
-        if self.card.channels.use == "all":
-            return self.channels(masses, groups)
-        return self.one_channel(masses, groups)
-
-    def one_channel(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
-        """The channel of the most resonant diagram of a component."""
-        setting = self._setting(masses, groups)
-        drawn = self._drawn(groups[0], once=True)
-        chosen = most_resonant(setting, drawn)
-        one = channel_map(setting, chosen)
-        channel = Channel(one.mapping, one.resonances, (), (drawn.index(chosen),))
-        return ComponentChannels((channel,), drawn)
-
-    def channels(self, masses: Sequence[str], groups: Sequence[_Group]) -> ComponentChannels:
-        """The channels of all diagrams of a component."""
-        drawn = dict.fromkeys(d for group in groups for d in self._drawn(group, once=True))
-        setting = self._setting(masses, groups)
-        return ComponentChannels(find_channels(setting, tuple(drawn)), tuple(drawn))
-
-    def _drawn(
-        self, group: _Group, graph: Graph | None = None, *, once: bool
-    ) -> tuple[resonances.Diagram, ...]:
-        """The diagrams of a group with its beams in place: each topology once, or one a closing."""
-        diagrams = self.diagrams[group.diagrams]
-        tree = diagrams.tree
-        if graph is None:
-            graph = build_graph(self.model, tree, diagrams.qed, merge=False)
-        find = resonances.diagrams if once else resonances.diagrams_of_closings
-        found = tuple(find(self.model, graph, tree))
-        if group.legs[:2] != (1, 0):
-            return found
-        n = len(graph.external)
-        return tuple(resonances.with_beams_swapped(self.model, d, n) for d in found)
-
-    def _setting(self, masses: Sequence[str], groups: Sequence[_Group]) -> MapContext:
-        """What maps depend on; bounds are those that hold for all groups, which have own cuts."""
-        subs = [self.subprocesses[number] for group in groups for number in group.numbers]
-        n_initial = len(subs[0].tree.initial)
-        sqrt_s = self._sqrt_s(subs[0])
-        final = [self.values[mass] for mass in masses[n_initial:]]
-        cuts = [group.cuts for group in groups]
-        return MapContext(
-            model=self.model,
-            values=self.values,
-            sqrt_s=sqrt_s,
-            n_initial=n_initial,
-            # Particles of different mothers are not identical: cuts may tell them apart.
-            final=tuple(zip(*(resonances.lineages(sub.tree) for sub in subs), strict=True)),
-            minimum_mass=lambda legs: min(c.minimum_invariant_mass(legs, final) for c in cuts),
-            maximum_mass=lambda legs: max(c.maximum_invariant_mass(legs) for c in cuts),
-            minimum_pt=lambda leg: min(c.minimum_pt(leg, final[leg]) for c in cuts),
-            maximum_rapidity=lambda leg: max(c.maximum_rapidity(leg) for c in cuts),
-            bw_cutoff=self.card.phase_space.bw_cutoff,
-            nu=self.card.phase_space.nu,
-        )
 
     def _sqrt_s(self, sub: Subprocess) -> float:
         return total_energy(self.card, self.model, self.values, sub.tree)
@@ -312,16 +262,17 @@ class _Builder:
     def _cuts(self, sub: Subprocess) -> Cuts:
         return Cuts.from_card(self.card.cuts, cut_legs(self.model, sub.tree))
 
-    def _element(self, number: int, apart: bool) -> MatrixElement:
-        if number not in self.elements:
-            diagrams = self.diagrams[number]
+    def _element(self, group: Group, apart: bool) -> MatrixElement:
+        """apart: keep single diagrams apart, for channel weights that follow them."""
+        if group.number not in self.elements:
+            diagrams = group.diagrams
             graph = diagrams.graph
             if apart:
                 graph = build_graph(self.model, diagrams.tree, diagrams.qed, merge=False)
-            self.elements[number] = MatrixElement(
+            self.elements[group.number] = MatrixElement(
                 self.model, graph, diagrams.identical_factor, parameters=self.card.parameters
             )
-        return self.elements[number]
+        return self.elements[group.number]
 
     def _topology(self, sub: Subprocess, process: int) -> EventTopology:
         names = sub.external

@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from fabgen.build.poles import Pole
 from fabgen.card.phase_space import PhaseSpace
 from fabgen.errors import InputError
 from fabgen.integrand.small_widths import NONE_SMALL, SmallWidths
 from fabgen.model import Model
-from fabgen.build.poles import Pole
 
 #: The widest window, in masses, in which one width may stand for another at any energy: the
 #: tails do not grow with the peak, as the factor wants them to.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from fabgen.integrand.component import ResonanceWindow
 from fabgen.errors import InputError
+from fabgen.integrand.component import ResonanceWindow
 from fabgen.model import ZERO, Model
 from fabgen.process import resonances
 from fabgen.process.subprocesses import Diagrams, Subprocess
@@ -45,6 +45,8 @@ def mass_windows(
             )
         if particle.width != ZERO:
             windows.append(
-                ResonanceWindow(propagator.legs, particle.mass, particle.width, cutoff, inside=False)
+                ResonanceWindow(
+                    propagator.legs, particle.mass, particle.width, cutoff, inside=False
+                )
             )
     return tuple(windows)

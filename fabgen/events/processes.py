@@ -26,7 +26,7 @@ class ProcessLine(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Of the events of one process: sum of the weights, of their squares, the largest of them."""
+    """Of the events of one process: sum of the weights, of their squares, the largest |w|."""
 
     weights: float
     squares: float
@@ -55,7 +55,7 @@ class ProcessSums:
         place, n = self._place[batch.topology], len(self.numbers)
         self._weights += np.bincount(place, batch.weight, n)
         self._squares += np.bincount(place, batch.weight**2, n)
-        np.maximum.at(self._largest, place, batch.weight)
+        np.maximum.at(self._largest, place, np.abs(batch.weight))
 
     def lines(self, cross_section: float, error: float) -> tuple[ProcessLine, ...]:
         """One for each process, in the order of the lines of the card.
@@ -70,7 +70,7 @@ class ProcessSums:
         shares = self._weights / total
         own, others = self._squares, square - self._squares
         uncertain = np.sqrt(own * (1.0 - shares) ** 2 + np.abs(others) * shares**2) / total
-        uncertain = np.where(self._weights > 0.0, uncertain, square / total**2)
+        uncertain = np.where(self._weights != 0.0, uncertain, square / total**2)
         return tuple(self._lines(cross_section, error, shares, uncertain))
 
     def _lines(

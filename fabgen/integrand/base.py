@@ -1,81 +1,148 @@
 """What every integrand offers, whatever it is made of.
 
-Training, sampling, events and the pipeline rely on this and on nothing else; each of them states
-the part of it that it needs as a protocol of its own.
+Training, sampling, events and runs rely on this and on nothing else. A point goes through three
+steps, each a pure function of JAX: `map` places points of the unit cube in phase space, `evaluate`
+tells f there, `draw` makes events of those that were accepted.
 """
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+import jax.numpy as jnp
 from jax import Array
 
+from fabgen.errors import InputError
+from fabgen.integrand.point import EventFields, PhaseSpacePoints, Point
 from fabgen.process.event_topology import EventTopology
 
-if TYPE_CHECKING:
-    from fabgen.integrand.point import Placed, Point
 
+class Integrand(abc.ABC):
+    """f(u) on the unit hypercube: zero, log f = -inf, outside of it and outside of the cuts.
 
-class AnyIntegrand(Protocol):
-    """f(u) on the unit hypercube: zero, log f = -inf, outside of it and outside of the cuts."""
-
-    @property
-    def dim(self) -> int: ...
-
-    @property
-    def n_channels(self) -> int: ...
-
-    @property
-    def n_features(self) -> int:
-        """Numbers that trained channel weights look at."""
-
-    @property
-    def representative_channel(self) -> tuple[int, ...]:
-        """For each channel the first one that it is equal to, up to names of identical legs."""
-
-    @property
-    def component_of_channel(self) -> tuple[int, ...]:
-        """For each channel the number of its component: of what its points are points of."""
+    Every channel has a cube and an f of its own; a point of a channel belongs to the component
+    that the channel is one of, and f is the sum over components of the integrals of alpha_i f_i.
+    """
 
     @property
     def n_initial(self) -> int:
-        """Incoming particles: 2, or 1 for a decay at rest."""
+        """Incoming particles: 2, 1 for a decay at rest, 0 where there are none."""
+        return 0
 
     @property
     def unit(self) -> str:
         """Of f and its integral: "pb", "GeV" or "none"."""
+        return "none"
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what f is, beyond its card, for whoever reads its integral."""
+        return ()
 
     @property
-    def parameters(self) -> Mapping[str, float]:
-        """External parameters by name."""
-
-    @property
-    def masses(self) -> Mapping[int, float]:
-        """Masses in GeV by PDG id."""
-
-    @property
-    def widths(self) -> Mapping[int, float]:
-        """Widths in GeV by PDG id."""
-
-    @property
-    def beam_particles(self) -> tuple[int, ...]:
-        """PDG ids of the incoming particles."""
+    def unmapped_widths(self) -> tuple[str, ...]:
+        """Names of the widths of resonances in phase space that no map follows."""
+        return ()
 
     @property
     def beam_energies(self) -> tuple[float, ...]:
         """GeV per beam; () for a decay."""
+        return ()
+
+    @property
+    def n_features(self) -> int:
+        """Numbers that trained channel weights look at."""
+        return 0
+
+    @property
+    def draw_needs_amplitudes(self) -> bool:
+        """Whether `draw` evaluates |M|^2."""
+        return False
+
+    def __repr__(self) -> str:
+        return one_line(self, {})
+
+    @property
+    @abc.abstractmethod
+    def dim(self) -> int:
+        """Variables of the unit hypercube: those of the beams and those of phase space."""
+
+    @property
+    def component_of_channel(self) -> tuple[int, ...]:
+        """For each channel the number of its component; those of one follow each other."""
+        return (0,)
+
+    @property
+    def n_channels(self) -> int:
+        return len(self.component_of_channel)
+
+    @property
+    def representative_channel(self) -> tuple[int, ...]:
+        """For each channel the first one that it is equal to, up to names of identical legs."""
+        return tuple(range(self.n_channels))
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """External parameters by name."""
+        return {}
+
+    @property
+    def masses(self) -> Mapping[int, float]:
+        """Masses in GeV by PDG id."""
+        return {}
+
+    @property
+    def widths(self) -> Mapping[int, float]:
+        """Widths in GeV by PDG id."""
+        return {}
+
+    @property
+    def beam_particles(self) -> tuple[int, ...]:
+        """PDG ids of the incoming particles."""
+        return ()
 
     @property
     def topologies(self) -> tuple[EventTopology, ...]:
         """The subprocesses as they appear in an event file."""
+        return ()
 
-    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
-        """log f (...) at u (..., dim); parameters replace external ones and are traced."""
+    # -- points ---------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def map(
+        self,
+        u: Array,
+        channel: Array | int = 0,
+        parameters: Mapping[str, Any] | None = None,
+        map_parameters: Any = (),
+    ) -> PhaseSpacePoints:
+        """Where the points u (events, dim) of channels (events,), or one for all, lie.
+
+        parameters: external ones that replace those of the card; traced, so that all that follows
+        can be differentiated in them. Couplings (aS) may have one value for each event.
+        map_parameters: of trainable maps; () for fixed ones.
+        """
+
+    @abc.abstractmethod
+    def evaluate(
+        self, points: PhaseSpacePoints, parameters: Mapping[str, Any] | None = None
+    ) -> Point:
+        """f and all that belongs to it at points in phase space."""
+
+    @abc.abstractmethod
+    def draw(
+        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+    ) -> EventFields:
+        """Events at accepted points; the key draws what they leave open."""
+
+    @abc.abstractmethod
+    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+        """u (events, dim) of lab momenta (events, n_external, 4) of a subprocess: undoes `map`.
+
+        Outside of the cube, or not finite, for momenta that the map does not reach.
+        """
 
     def point(
         self,
@@ -84,49 +151,67 @@ class AnyIntegrand(Protocol):
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
     ) -> Point:
-        """Everything about the points u (events, dim) drawn with the channels `channel`."""
+        """f and all that belongs to it at the points u (events, dim) of channels (events,)."""
+        return self.evaluate(self.map(u, channel, parameters, map_parameters), parameters)
 
-    def incoming(self, subprocess: int = 0) -> Array:
-        """Lab momenta (n_initial, 4) in GeV of the incoming particles."""
+    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
+        """log |f| at u (..., dim) of the only channel; f in the unit of the integrand.
 
-    def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
-        """Lab momenta (..., n_external, 4) in GeV at u (..., dim)."""
+        Several channels have no common cube: InputError.
+        """
+        if self.n_channels > 1:
+            raise InputError(
+                f"the integrand has {self.n_channels} channels, each with an f of its own",
+                key="channels.use",
+                hint="point(u, channel) evaluates them",
+            )
+        shape, rows = self._rows(u)
+        point = self.point(rows, 0, parameters)
+        return (point.log_f + point.log_jacobian).reshape(shape)
+
+    def momenta(self, u: Array, channel: Array | int = 0) -> Array:
+        """Momenta (..., n_external, 4) in GeV at u (..., dim), lab frame, first beam along +z."""
+        shape, rows = self._rows(u)
+        momenta = jnp.moveaxis(self.point(rows, channel).momenta, -1, 0)
+        return momenta.reshape(*shape, *momenta.shape[1:])
 
     def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
         """u (..., dim) of lab momenta (..., n_external, 4): the inverse map.
 
-        Of several channels one for all momenta, or one for each (events, n_external, 4).
+        channel: one for each of the momenta (events, n_external, 4), or one number for all.
         """
+        momenta = jnp.asarray(momenta, dtype=jnp.float64)
+        rows = momenta.reshape(-1, *momenta.shape[-2:])
+        return self.invert(rows, channel, subprocess).reshape(*momenta.shape[:-2], self.dim)
 
-    @property
-    def draw_needs_amplitudes(self) -> bool:
-        """Whether draw_events evaluates f."""
+    def _rows(self, u: Array) -> tuple[tuple[int, ...], Array]:
+        """The shape of the points u (..., dim), and them as (events, dim)."""
+        u = jnp.asarray(u, dtype=jnp.float64)
+        if u.ndim == 0 or u.shape[-1] != self.dim:
+            raise InputError("u has the wrong shape", found=u.shape, allowed=f"(..., {self.dim})")
+        return u.shape[:-1], u.reshape(-1, self.dim)
 
-    def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> Mapping[str, Array]:
-        """The events at u (events, dim) of channels; the key draws what u leaves open."""
+    # -- what a file of events needs ------------------------------------------------------------
 
-
-class InChannels(AnyIntegrand, Protocol):
-    """What an integrand of several channels offers besides: its points in two steps.
-
-    The maps of all channels are most of the program: with what follows apart, sampling, VEGAS and
-    the drawing of events share them compiled.
-    """
-
-    def place(self, u: Array, channel: Array | int) -> Placed:
-        """Where the points u (events, dim) of the channels lie."""
+    def incoming(self, subprocess: int = 0) -> Array:
+        """Lab momenta (n_initial, 4) in GeV of the incoming particles, the same for all events."""
+        raise InputError(f"{self!r} has no incoming particles")
 
     def log_prior(self, momenta: Array, subprocess: int = 0) -> Array:
-        """log alpha (n_channels, ...) before training at lab momenta (..., n_external, 4)."""
+        """log alpha (n_channels, events) before training at lab momenta (events, n_external, 4).
 
-    def point_at(self, placed: Placed, channel: Array | int) -> Point:
-        """`point` of what `place` has placed."""
+        -inf for the channels of other components than that of the subprocess.
+        """
+        del subprocess
+        return jnp.zeros((self.n_channels, momenta.shape[0]))
 
-    def draw_at(self, placed: Placed, key: Array, channel: Array | int) -> Mapping[str, Array]:
-        """`draw_events` of what `place` has placed."""
+
+def prior_width(component_of_channel: tuple[int, ...]) -> int:
+    """Channels of the widest component."""
+    return max(component_of_channel.count(k) for k in set(component_of_channel))
 
 
-def one_line(integrand: AnyIntegrand, names: Mapping[int, str], title: str = "") -> str:
+def one_line(integrand: Integrand, names: Mapping[int, str], title: str = "") -> str:
     """`repr` of an integrand: its process (names by PDG id) or title, and its size."""
     subprocesses = integrand.topologies
     if subprocesses:

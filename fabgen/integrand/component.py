@@ -1,27 +1,24 @@
-"""The parts of an integrand: subprocesses that share a map, and the conditions on their momenta."""
+"""The parts of an integrand: one distinct |M|^2 each, with all subprocesses that it serves."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from fabgen.amplitude.matrix_element import MatrixElement
-from fabgen.beams import Collision, decay_at_rest, fixed_beams
-from fabgen.integrand.prior import Prior, log_densities, log_propagators
+from fabgen.beams import Beams, Collision, Scales, exchanged
+from fabgen.integrand.prior import Prior
 from fabgen.integrand.small_widths import NONE_SMALL, SmallWidths
 from fabgen.model import ZERO
-from fabgen.numerics import log_weights, safe_log
 from fabgen.phasespace.channels import Channel
 from fabgen.phasespace.cuts import Bound, Cuts
 from fabgen.phasespace.kinematics import invariant_mass
-from fabgen.phasespace.mapping import Kinematics
-from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,166 +45,126 @@ class ResonanceWindow:
         return near if self.inside else ~near
 
 
-class Frame(NamedTuple):
-    """What cuts need besides the momenta in the rest frame of the beams.
+class ServedSubprocess(NamedTuple):
+    """A subprocess that a component's |M|^2 is the |M|^2 of.
 
-    masses (n_final,): of the final particles, GeV. rapidity: of the rest frame in the lab.
+    number: among all subprocesses. flavours: PDG ids of what comes in, in the order of the beams.
+    exchanged: the first leg of the |M|^2 is the second beam; final legs are the same.
     """
 
-    masses: Array
-    rapidity: Array
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Term:
-    """Subprocesses with the same value everywhere: one matrix element, the same conditions.
-
-    legs: of the matrix element, as numbers of the legs of the subprocesses. diagrams: the channel
-    of each closing of the graph of the matrix element, if that keeps single diagrams apart. widths:
-    those that stand for smaller ones; the factor for it is that of the collision.
-    """
-
-    element: MatrixElement
-    legs: tuple[int, ...]
-    cuts: Cuts
-    windows: tuple[ResonanceWindow, ...]
-    subprocesses: tuple[int, ...]
-    diagrams: tuple[int, ...] | None = None
-    widths: SmallWidths = NONE_SMALL
-
-    def value(self, momenta: Array, frame: Frame, derived: Mapping[str, Array]) -> Array:
-        """|M|^2 in cuts times the number of subprocesses.
-
-        momenta (n_external, 4, events): in the rest frame of the beams, GeV.
-        """
-        derived = self.widths.used(derived)
-        squared = self.element.evaluate(momenta[np.array(self.legs)], derived)
-        return self._in_cuts(squared, momenta, frame, derived)
-
-    def values(
-        self, momenta: Array, frame: Frame, derived: Mapping[str, Array], n_channels: int
-    ) -> tuple[Array, Array]:
-        """The same, and |M_i|^2 of the diagrams of each channel (n_channels, events), uncut."""
-        assert self.diagrams is not None
-        n = len(self.subprocesses)
-        groups = np.eye(n_channels)[:, list(self.diagrams)]
-        derived = self.widths.used(derived)
-        squared, single = self.element.evaluate_diagrams(
-            momenta[np.array(self.legs)], derived, groups
-        )
-        return self._in_cuts(squared, momenta, frame, derived), n * single
-
-    def _in_cuts(
-        self, squared: Array, momenta: Array, frame: Frame, derived: Mapping[str, Array]
-    ) -> Array:
-        ok = self.cuts.passes(momenta[self.element.graph.n_initial :], *frame)
-        for window in self.windows:
-            ok &= window.passes(momenta, derived)
-        ok |= jnp.isnan(momenta.sum(axis=(0, 1)))  # an error, to be counted
-        return jnp.where(ok, len(self.subprocesses) * squared, 0.0)
+    number: int
+    flavours: tuple[int, ...]
+    exchanged: bool
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Component:
-    """All terms whose external particles have the same masses, on the same maps of phase space.
+    """One |M|^2 in cuts, and the channels that map its phase space.
 
-    channels: one, or several that share the phase space by their weights; prior: how they do before
-    training. masses: names of the masses of the external particles.
+    f = |M(Phi)|^2 [L_ab theta(B Phi) + L_ba theta(B R Phi)]: L_ab the summed luminosities of the
+    subprocesses in the order of the legs of |M|^2, L_ba of those with exchanged beams, theta the
+    cuts in the lab, B the boost to it, and R the rotation by pi about the x axis. The momenta Phi,
+    cuts and windows have the order of the legs of |M|^2, whose first one runs along +z.
+
+    masses: names of the masses of the external particles. diagrams: the channel of each closing of
+    the graph of |M|^2, if that keeps single diagrams apart. widths: those that stand for smaller
+    ones. prior: how the channels share phase space before training. least_energy: sqrt(s) in GeV
+    below which f is zero.
     """
 
-    channels: tuple[Channel, ...]
+    element: MatrixElement
     masses: tuple[str, ...]
-    terms: tuple[Term, ...]
+    cuts: Cuts
+    windows: tuple[ResonanceWindow, ...]
+    subprocesses: tuple[ServedSubprocess, ...]
+    channels: tuple[Channel, ...]
     prior: Prior | None = None
+    diagrams: tuple[int, ...] | None = None
+    widths: SmallWidths = NONE_SMALL
+    least_energy: float = 0.0
 
     @property
-    def mapping(self) -> PhaseSpaceMap:
-        """The map of the first channel."""
-        return self.channels[0].mapping
-
-    @property
-    def widths(self) -> SmallWidths:
-        """Widths that stand for smaller ones, the same for all terms."""
-        return self.terms[0].widths
+    def n_initial(self) -> int:
+        return self.element.graph.n_initial
 
     @property
     def resonances(self) -> tuple[tuple[str, str], ...]:
         """Names of masses and widths, the same for all channels."""
         return self.channels[0].resonances
 
-    def collision(self, beam_energies: Sequence[float], derived: Mapping[str, Array]) -> Collision:
-        """Two beams of these energies (GeV), or a decay at rest without any.
+    @property
+    def orders(self) -> tuple[bool, ...]:
+        """Whether beams are exchanged, of its subprocesses: (False,), (True,) or (False, True)."""
+        return tuple(sorted({sub.exchanged for sub in self.subprocesses}))
 
-        Its factor is also that of the widths that stand for smaller ones.
+    def served(self, exchanged: bool) -> tuple[ServedSubprocess, ...]:
+        """The subprocesses of one order of the beams."""
+        return tuple(sub for sub in self.subprocesses if sub.exchanged == exchanged)
+
+    @functools.cached_property
+    def flavours(self) -> dict[bool, dict[tuple[int, ...], int]]:
+        """How many subprocesses have which incoming flavours, for each order of the beams."""
+        found: dict[bool, dict[tuple[int, ...], int]] = {order: {} for order in self.orders}
+        for sub in self.subprocesses:
+            counts = found[sub.exchanged]
+            counts[sub.flavours] = counts.get(sub.flavours, 0) + 1
+        return found
+
+    # -- kinematics -----------------------------------------------------------------------------
+
+    def own_view(self, collision: Collision) -> Collision:
+        """A collision as |M|^2 sees it: turned if all its subprocesses have exchanged beams."""
+        return exchanged(collision) if self.orders == (True,) else collision
+
+    def boost(self, collision: Collision, order: bool) -> Array:
+        """The rapidity in the lab of the momenta Phi, or of R Phi, as far as |y| can tell.
+
+        collision: as |M|^2 sees it. order: whether the beams of the subprocess are exchanged.
         """
-        masses = [value_of(derived, name) for name in self.masses]
-        if beam_energies:
-            first, second = beam_energies
-            collision = fixed_beams((first, second), (masses[0], masses[1]))
-        else:
-            collision = decay_at_rest(masses[0])
-        return collision._replace(factor=collision.factor * self.widths.factor(derived))
+        return collision.rapidity if order == self.orders[0] else -collision.rapidity
 
-    def kinematics(
-        self, collision: Collision, derived: Mapping[str, Array], n_initial: int
-    ) -> Kinematics:
-        stack = functools.partial(values_of, self.widths.used(derived))
-        massive_beams = any(mass != ZERO for mass in self.masses[:n_initial])
-        return Kinematics(
-            collision.sqrt_s,
-            stack(self.masses[n_initial:]),
-            stack([mass for mass, _ in self.resonances]),
-            stack([width for _, width in self.resonances]),
-            stack(self.channels[0].exchanged),
-            stack(self.masses[:2] if n_initial == 2 and massive_beams else []),
-            collision.rapidity,
-        )
+    def beam_masses(self, derived: Mapping[str, Any]) -> tuple[Array, ...]:
+        """Masses of the incoming particles in the order of the beams, GeV."""
+        masses = tuple(value_of(derived, name) for name in self.masses[: self.n_initial])
+        return masses[::-1] if self.orders == (True,) else masses
 
-    def frame(self, collision: Collision, derived: Mapping[str, Array], n_initial: int) -> Frame:
-        """What cuts on the component's particles need."""
-        return Frame(values_of(derived, self.masses[n_initial:]), collision.rapidity)
-
-    def log_prior(
-        self,
-        momenta: Array,
-        single: Array | None,
-        kinematics: Kinematics,
-        derived: Mapping[str, Array],
-    ) -> Array:
-        """log alpha (n_channels, events) at momenta (n_external, 4, events) in the rest frame.
-
-        single: of Term.values, for the prior of diagrams.
-        """
-        n_initial = momenta.shape[0] - self.mapping.n_final
-        kind = self.prior.kind if self.prior else "flat"
-        if kind == "densities":
-            weights = log_densities(self.channels, momenta[n_initial:], kinematics)
-        elif kind == "propagators" and self.prior:
-            weights = log_propagators(self.prior.groups, momenta, derived, kinematics.sqrt_s)
-        elif kind == "diagrams":
-            assert single is not None
-            weights = safe_log(single)
-        else:
-            weights = jnp.zeros((len(self.channels), momenta.shape[-1]))
-        # Where no channel has a weight, by rounding at the edge of all, they share alike.
-        return log_weights(weights)
+    def final_masses(self, derived: Mapping[str, Any]) -> Array:
+        """(n_final,) GeV."""
+        return values_of(derived, self.masses[self.n_initial :])
 
 
-class Sampled(NamedTuple):
-    """One component at some points: momenta (n_external, 4, events) in the rest frame and the lab,
-    log(dPhi/du) (events,), values (terms, events) with the flux."""
-
-    momenta: Array
-    lab: Array
-    log_jacobian: Array
-    values: Array
+AlphaS = Callable[[Array], Array]
+"""alpha_s (events,) at renormalization scales (events,) in GeV."""
+Derive = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""All parameters of the model, with some external ones replaced."""
 
 
-def values_of(derived: Mapping[str, Array], names: Sequence[str]) -> Array:
+class BoundComponents(NamedTuple):
+    """All components with what their events depend on besides momenta.
+
+    derived: all parameters of the model as the card, or the caller, has them. With alpha_s,
+    `derive` makes those of an event from its alpha_s.
+    """
+
+    components: tuple[Component, ...]
+    beams: Beams
+    scales: Scales
+    derived: Mapping[str, Any]
+    derive: Derive
+    alpha_s: AlphaS | None = None
+
+
+def first_channels(components: Sequence[Component]) -> tuple[int, ...]:
+    """The number of the first channel of each component."""
+    counts = [len(component.channels) for component in components]
+    return tuple(int(n) for n in np.cumsum([0, *counts[:-1]]))
+
+
+def values_of(derived: Mapping[str, Any], names: Sequence[str]) -> Array:
     """Real parameters by their names, (n,)."""
     return jnp.stack([value_of(derived, name) for name in names]) if names else jnp.zeros(0)
 
 
-def value_of(derived: Mapping[str, Array], name: str) -> Array:
+def value_of(derived: Mapping[str, Any], name: str) -> Array:
     """A real parameter by its name, ZERO included."""
     return jnp.zeros(()) if name == ZERO else jnp.asarray(derived[name], dtype=float)

@@ -13,9 +13,8 @@ import numpy as np
 from jax import Array
 
 from fabgen.amplitude.dalitz import AmplitudeModel, DalitzAmplitude
-from fabgen.errors import InputError
-from fabgen.integrand.base import one_line
-from fabgen.integrand.point import Point
+from fabgen.integrand.base import Integrand, one_line
+from fabgen.integrand.point import UNKNOWN_HELICITY, EventFields, PhaseSpacePoints, Point
 from fabgen.numerics import safe_log
 from fabgen.phasespace.dalitz import DalitzMap, decay_plane, turn
 from fabgen.phasespace.kinematics import pair_products, subset_mass_squared
@@ -27,7 +26,7 @@ _UNDEFINED = -1.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class DalitzIntegrand:
+class DalitzIntegrand(Integrand):
     """f(u) = intensity x |d sigma d sigma'/du|, in GeV^4 times what the couplings are in: no unit.
 
     No constants; the orientation of the decay is integrated out and drawn, isotropic, for events.
@@ -41,15 +40,7 @@ class DalitzIntegrand:
     resonance: tuple[str, ...]
     order: tuple[int, int, int]
 
-    n_channels = 1
-    n_features = 0
-    representative_channel = (0,)
-    component_of_channel = (0,)
     n_initial = 1
-    unit = "none"
-    notes: tuple[str, ...] = ()
-    draw_needs_amplitudes = False
-    beam_energies: tuple[float, ...] = ()
 
     def __repr__(self) -> str:
         return one_line(self, {p.pdg: p.name for p in self.model.particles})
@@ -88,64 +79,102 @@ class DalitzIntegrand:
     def amplitude(self) -> DalitzAmplitude:
         return DalitzAmplitude(self.model)
 
-    # -- values ---------------------------------------------------------------------------------
+    # -- points ---------------------------------------------------------------------------------
 
-    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
-        """log f at u (..., 2).
-
-        parameters: masses, widths, couplings and radii that replace those of the model; traced,
-        scalars. Masses of the external particles move the border of the Dalitz plot, too.
-        """
-        shape, u, values = self._prepare(u, parameters)
-        log_intensity, log_jacobian, _ = self._evaluate(u, values)
-        return (log_intensity + log_jacobian).reshape(shape)
-
-    def point(
+    def map(
         self,
         u: Array,
         channel: Array | int = 0,
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
-    ) -> Point:
-        """Everything about the points u (events, 2); momenta in the orientation of `momenta`."""
-        del channel, map_parameters  # one fixed channel
-        _, u, values = self._prepare(u, parameters)
-        log_intensity, log_jacobian, sigma = self._evaluate(u, values)
-        n_events = u.shape[-1]
-        return Point(
-            log_f=log_intensity,
-            log_jacobian=log_jacobian,
-            log_prior=jnp.zeros((1, n_events)),
-            features=jnp.zeros((0, n_events)),
-            momenta=self._momenta(sigma, self._kinematics(values)),
-            subprocess=jnp.zeros((1, n_events)),
-            scales=jnp.full((2, n_events), _UNDEFINED),
-        )
+    ) -> PhaseSpacePoints:
+        """Invariants (3, events) at u (events, 2).
 
-    def _evaluate(self, u: Array, values: Mapping[str, Any]) -> tuple[Array, Array, Array]:
-        """log of the intensity and of the Jacobian, sigma (3, events), at u (2, events)."""
+        parameters: masses, widths, couplings and radii that replace those of the model; traced,
+        scalars. Masses of the external particles move the border of the Dalitz plot, too.
+        """
+        del channel, map_parameters  # one fixed channel
+        _, rows = self._rows(u)
+        u = rows.T
+        known = self._kinematics(self._with(parameters))
         inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=0)
-        sigma, log_jacobian = self.mapping.forward(jnp.clip(u, 0.0, 1.0), self._kinematics(values))
+        sigma, log_jacobian = self.mapping.forward(jnp.clip(u, 0.0, 1.0), known)
+        log_jacobian = jnp.where(inside, log_jacobian, -jnp.inf)
+        return PhaseSpacePoints(sigma, None, jnp.zeros(inside.shape, jnp.int32), log_jacobian)
+
+    def evaluate(
+        self, points: PhaseSpacePoints, parameters: Mapping[str, Any] | None = None
+    ) -> Point:
+        """Momenta are in the orientation of `momenta`."""
+        values, sigma = self._with(parameters), points.final
+        known = self._kinematics(values)
         # Where the Jacobian vanishes the helicity angles are undefined: evaluated elsewhere.
-        regular = inside & ~jnp.isneginf(log_jacobian)
-        center = jnp.full_like(u, 0.5)
-        elsewhere, _ = self.mapping.forward(center, self._kinematics(values))
+        regular = ~jnp.isneginf(points.log_jacobian)
+        elsewhere, _ = self.mapping.forward(jnp.full((2, regular.shape[0]), 0.5), known)
         at = jnp.where(regular, sigma, elsewhere)
         log_intensity = safe_log(self.amplitude.intensity(at, values))
-        return jnp.where(regular, log_intensity, -jnp.inf), log_jacobian, sigma
+        n_events = regular.shape[0]
+        return Point(
+            log_f=jnp.where(regular, log_intensity, -jnp.inf),
+            sign=jnp.ones(n_events, jnp.int8),
+            log_jacobian=jnp.where(regular, points.log_jacobian, 0.0),
+            log_prior=jnp.zeros((1, n_events)),
+            features=jnp.zeros((0, n_events)),
+            momenta=self._momenta(sigma, known),
+            subprocess=jnp.zeros(n_events, jnp.int32),
+            scales=jnp.full((2, n_events), _UNDEFINED),
+            alpha_s=jnp.full(n_events, _UNDEFINED),
+        )
 
-    def _prepare(
-        self, u: Array, parameters: Mapping[str, Any] | None
-    ) -> tuple[tuple[int, ...], Array, Mapping[str, Any]]:
-        """The shape of the result, u as (2, events), and all parameters."""
-        u = jnp.asarray(u, dtype=jnp.float64)
-        if u.ndim == 0 or u.shape[-1] != self.dim:
-            raise InputError("u has the wrong shape", found=u.shape, allowed=f"(..., {self.dim})")
-        values: Mapping[str, Any] = self.external
-        if parameters:
-            self.model.parameters(parameters)  # refuses unknown names
-            values = {**self.external, **parameters}
-        return u.shape[:-1], u.reshape(-1, self.dim).T, values
+    def draw(
+        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+    ) -> EventFields:
+        """Events whose orientation is drawn with the key."""
+        known = self._kinematics(self._with(parameters))
+        n_events = points.final.shape[-1]
+        undefined = jnp.full(n_events, _UNDEFINED)
+        momenta = self._momenta(points.final, known)
+        return EventFields(
+            momenta=turn(momenta, jax.random.uniform(key, (3, n_events))),
+            subprocess=jnp.zeros(n_events, jnp.int32),
+            flow=jnp.zeros(n_events, jnp.int32),
+            helicity=jnp.full(momenta.shape[::2], UNKNOWN_HELICITY, jnp.int8),
+            scale=undefined,
+            alpha_qed=undefined,
+            alpha_s=undefined,
+        )
+
+    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+        """u (events, 2) of momenta (events, 4, 4), in any orientation."""
+        del channel, subprocess
+        legs = np.argsort(self.order) + 1
+        final = jnp.moveaxis(jnp.asarray(momenta, dtype=jnp.float64), 0, -1)[legs]
+        known = self._kinematics(self.external)
+        products = pair_products(final, known.masses)
+        sigma = jnp.stack(
+            [subset_mass_squared(products, legs) for legs in ((1, 2), (0, 2), (0, 1))]
+        )
+        return self.mapping.inverse(sigma, known)[0].T
+
+    def momenta(self, u: Array, channel: Array | int = 0) -> Array:
+        """Momenta (..., 4, 4) in GeV at u (..., 2) at rest, the decaying particle first.
+
+        In one orientation: the model's first particle along +z, the second in the x-z plane.
+        """
+        shape, rows = self._rows(u)
+        known = self._kinematics(self.external)
+        momenta = self._momenta(self.map(rows).final, known)
+        return jnp.moveaxis(momenta, -1, 0).reshape(*shape, *momenta.shape[:2])
+
+    def incoming(self, subprocess: int = 0) -> Array:
+        """(1, 4): at rest."""
+        del subprocess
+        sqrt_s = jnp.asarray(self._kinematics(self.external).sqrt_s)
+        return jnp.stack([sqrt_s, *[jnp.zeros_like(sqrt_s)] * 3])[None]
+
+    def _with(self, parameters: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        self.model.parameters(parameters or {})  # refuses unknown names
+        return {**self.external, **(parameters or {})}
 
     def _kinematics(self, values: Mapping[str, Any]) -> Kinematics:
         total, *masses = (jnp.asarray(values[p.mass]) for p in self.model.particles)
@@ -173,59 +202,6 @@ class DalitzIntegrand:
         alone, together = sums(u)
         names = [resonance.name for resonance in self.model.resonances]
         return dict(zip(names, (np.asarray(alone) / float(together)).tolist(), strict=True))
-
-    # -- momenta and events ---------------------------------------------------------------------
-
-    def incoming(self, subprocess: int = 0) -> Array:
-        """(1, 4): at rest."""
-        del subprocess
-        sqrt_s = jnp.asarray(self._kinematics(self.external).sqrt_s)
-        return jnp.stack([sqrt_s, *[jnp.zeros_like(sqrt_s)] * 3])[None]
-
-    def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
-        """Momenta (..., 4, 4) in GeV at u (..., 2) at rest, the decaying particle first.
-
-        In one orientation: the model's first particle along +z, the second in the x-z plane.
-        """
-        del channel, subprocess
-        shape, u, values = self._prepare(u, None)
-        known = self._kinematics(values)
-        sigma, _ = self.mapping.forward(u, known)
-        momenta = self._momenta(sigma, known)
-        return jnp.moveaxis(momenta, -1, 0).reshape(*shape, *momenta.shape[:2])
-
-    def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
-        """u (..., 2) of momenta (..., 4, 4), in any orientation: the inverse map."""
-        del channel, subprocess
-        momenta = jnp.asarray(momenta, dtype=jnp.float64)
-        shape = momenta.shape[:-2]
-        legs = np.argsort(self.order) + 1
-        final = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[legs]
-        known = self._kinematics(self.external)
-        products = pair_products(final, known.masses)
-        sigma = jnp.stack(
-            [subset_mass_squared(products, legs) for legs in ((1, 2), (0, 2), (0, 1))]
-        )
-        u, _ = self.mapping.inverse(sigma, known)
-        return u.T.reshape(*shape, self.dim)
-
-    def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> dict[str, Array]:
-        """The events at u (events, 2), their orientation drawn with the key."""
-        del channel  # there is one
-        _, u, values = self._prepare(u, None)
-        n_events = u.shape[-1]
-        known = self._kinematics(values)
-        sigma, _ = self.mapping.forward(u, known)
-        turned = turn(self._momenta(sigma, known), jax.random.uniform(key, (3, n_events)))
-        undefined = jnp.full(n_events, _UNDEFINED)
-        return {
-            "momenta": jnp.moveaxis(turned, -1, 0),
-            "topology": jnp.zeros(n_events, dtype=int),
-            "flow": jnp.zeros(n_events, dtype=int),
-            "scale": undefined,
-            "aqed": undefined,
-            "aqcd": undefined,
-        }
 
     def _momenta(self, sigma: Array, known: Kinematics) -> Array:
         """All momenta (4, 4, events) in the order of the process."""

@@ -1,71 +1,85 @@
-"""What an event still needs when its momenta are known: its subprocess and its colour flow."""
+"""What an event still needs when its momenta are known: which of the subprocesses that its |M|^2
+serves it is an event of, its colour flow and its helicities."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from fabgen.integrand.component import Component, Sampled, Term
+from fabgen.beams import Collision
+from fabgen.integrand.component import BoundComponents, Component
+from fabgen.integrand.evaluate import in_frame, lab_momenta, luminosities
+from fabgen.integrand.point import EventFields
+
+#: Random numbers that an event needs: for its subprocess, its colour flow, its helicities.
+N_RANDOM = 3
 
 
-def draw_among(
-    components: Sequence[Component],
-    sampled: Sequence[Sampled],
-    derived: Mapping[str, Array],
-    key: Array,
-) -> tuple[Array, Array, Array]:
-    """Of what all components say at the same points one subprocess for each event, drawn in
-    proportion to its part of f, and a colour flow of it.
+class Undecided(NamedTuple):
+    """Points of one component, events last: final momenta (n_final, 4, events), what comes in, and
+    N_RANDOM uniform random numbers (N_RANDOM, events)."""
 
-    Returns the momenta (n_external, 4, events) in the lab, GeV, and both numbers (events,).
-    """
-    n_events = sampled[0].momenta.shape[-1]
-    key_term, key_same, key_flow = jax.random.split(key, 3)
-    terms = [term for component in components for term in component.terms]
-    owner = np.repeat(np.arange(len(sampled)), [len(c.terms) for c in components])
-    term = jnp.zeros(n_events, dtype=int)
-    if len(terms) > 1:
-        weights = jnp.concatenate([s.values * jnp.exp(s.log_jacobian) for s in sampled])
-        term = jax.random.categorical(key_term, jnp.log(weights), axis=0)
-    chosen = jnp.asarray(owner)[term]
-    lab, momenta = sampled[0].lab, sampled[0].momenta
-    for number, other in enumerate(sampled[1:], start=1):
-        lab = jnp.where(chosen == number, other.lab, lab)
-        momenta = jnp.where(chosen == number, other.momenta, momenta)
-    subprocess = draw_subprocess(terms, term, key_same)
-    return lab, subprocess, draw_flow(terms, term, momenta, derived, key_flow)
+    final: Array
+    collision: Collision
+    random: Array
 
 
-def draw_subprocess(terms: list[Term], term: Array, key: Array) -> Array:
-    """One of the equal subprocesses of the drawn terms, with equal probability."""
-    counts = np.array([len(t.subprocesses) for t in terms])
-    table = np.zeros((len(terms), counts.max()), dtype=np.int64)
-    for row, entry in zip(table, terms, strict=True):
-        row[: len(entry.subprocesses)] = entry.subprocesses
-    pick = jnp.floor(jax.random.uniform(key, term.shape) * jnp.asarray(counts)[term])
-    return jnp.asarray(table)[term, pick.astype(int)]
+def draw_component(component: Component, points: Undecided, bound: BoundComponents) -> EventFields:
+    """Events of one component: subprocesses are drawn in proportion to their luminosity in cuts,
+    colour flows to their squared partial amplitudes, helicities to their |M|^2."""
+    events = in_frame(component, points.final, points.collision, bound)
+    served = component.subprocesses
+    pick = choose(jnp.abs(luminosities(component, events, bound)), points.random[0])
+    numbers = jnp.array([sub.number for sub in served])[pick]
+    turned = jnp.array([sub.exchanged for sub in served])[pick]
+
+    derived = component.widths.used(events.derived)
+    element = component.element
+    flow_weights, helicity_weights = element.weights(events.momenta, derived)
+    flow = choose(flow_weights, points.random[1])
+    state = choose(helicity_weights, points.random[2])
+    helicity = jnp.asarray(np.asarray(element.helicities, np.int8).T)[:, state]
+    return EventFields(
+        momenta=_by_order(
+            component,
+            turned,
+            *(
+                lab_momenta(component, points.final, points.collision, events.derived, order)
+                for order in component.orders
+            ),
+        ),
+        subprocess=numbers,
+        flow=flow,
+        helicity=_by_order(
+            component,
+            turned,
+            *(
+                helicity[np.array([1, 0, *range(2, len(helicity))])] if order else helicity
+                for order in component.orders
+            ),
+        ),
+        scale=events.scales[1],
+        alpha_qed=jnp.broadcast_to(1.0 / jnp.asarray(events.derived["aEWM1"]), pick.shape),
+        alpha_s=jnp.broadcast_to(jnp.asarray(events.derived["aS"], float), pick.shape),
+    )
 
 
-def draw_flow(
-    terms: list[Term], term: Array, momenta: Array, derived: Mapping[str, Array], key: Array
-) -> Array:
-    """The number of a colour flow of the matrix element of the drawn terms."""
-    flow = jnp.zeros(term.shape, dtype=int)
-    elements = list(dict.fromkeys(t.element for t in terms))
-    for number, element in enumerate(elements):
-        if len(element.flow_numbers) == 1:
-            continue
-        turned = momenta
-        mine = jnp.zeros(term.shape, dtype=bool)
-        for i, entry in enumerate(terms):
-            if entry.element is element:
-                mine |= term == i
-                turned = jnp.where(term == i, momenta[np.array(entry.legs)], turned)
-        weights = element.flow_weights(turned, derived)
-        drawn = jax.random.categorical(jax.random.fold_in(key, number), jnp.log(weights), axis=0)
-        flow = jnp.where(mine, drawn, flow)
-    return flow
+def choose(weights: Array, random: Array) -> Array:
+    """Numbers (events,) drawn in proportion to weights (n, events) >= 0 with uniform random numbers
+    (events,); what has no weight is never drawn."""
+    if len(weights) == 1:
+        return jnp.zeros(random.shape, int)
+    steps = jnp.cumsum(weights, axis=0)
+    picked = jnp.sum(steps <= random * steps[-1], axis=0)
+    last = len(weights) - 1 - jnp.argmax(weights[::-1] > 0.0, axis=0)
+    return jnp.minimum(picked, last)
+
+
+def _by_order(component: Component, turned: Array, *values: Array) -> Array:
+    """Of values for each order of the beams that a component has, that of each event."""
+    if len(values) == 1:
+        return values[0]
+    return jnp.where(turned, values[1], values[0])

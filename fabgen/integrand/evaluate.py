@@ -1,13 +1,12 @@
-"""f and all that belongs to it at points of several channels.
+"""|M|^2 of one component with all that f has besides: collision -> lab -> scales -> alpha_s ->
+couplings -> |M|^2 x luminosities x cuts -> channel weights.
 
-The channels of all components are counted in one row. A point of a channel is a phase-space point
-of its component only; the channel weights of a component's channels add up to 1.
+A point belongs to one component and evaluates the |M|^2 of that alone.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -15,173 +14,180 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from fabgen.beams import Collision
-from fabgen.beams.frames import in_lab, with_beams
+from fabgen.beams import Collision, boost_z, rotated, with_beams
 from fabgen.dispatch import dispatch
-from fabgen.integrand.component import Component
-from fabgen.phasespace.classes import Members, class_of
+from fabgen.integrand.component import BoundComponents, Component
+from fabgen.integrand.kinematics import own_kinematics
+from fabgen.integrand.maps import channel_ids
+from fabgen.integrand.prior import log_prior
 from fabgen.phasespace.features import event_features
-from fabgen.phasespace.mapping import Kinematics, forward, inverse
-from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 
 
-class Setup(NamedTuple):
-    """The components with their kinematics, for one set of parameters."""
+class InFrame(NamedTuple):
+    """Events as the |M|^2 of their component sees them; events are the last axis.
 
-    components: tuple[Component, ...]
-    collisions: Sequence[Collision]
-    derived: Mapping[str, Any]
-    n_initial: int
-    n_subprocesses: int
-
-
-class Values(NamedTuple):
-    """What f says at some events; events are the last axis.
-
-    momenta, lab (n_external, 4, events): GeV, in the rest frame of the beams and in the lab. total
-    (events,): d sigma / d Phi. log_prior (n_channels, events). shares (n_subprocesses, events):
-    their parts of the total. features (n_features, events).
+    momenta (n_external, 4, events): in the rest frame of what collides, GeV, its first leg along
+    +z. collision: as |M|^2 sees it. scales (2, events): GeV. derived: all parameters.
     """
 
     momenta: Array
-    lab: Array
-    total: Array
+    collision: Collision
+    scales: Array
+    derived: Mapping[str, Any]
+
+
+class ComponentValues(NamedTuple):
+    """What a component says about points of its own; events are the last axis. See `Point`."""
+
+    value: Array
     log_prior: Array
-    shares: Array
     features: Array
+    momenta: Array
+    scales: Array
+    alpha_s: Array
 
 
-class Row(NamedTuple):
-    """One channel in the row of all: its component, and its number there."""
+def in_frame(
+    component: Component, final: Array, collision: Collision, bound: BoundComponents
+) -> InFrame:
+    """Events of final momenta (n_final, 4, events), with their scales and parameters.
 
-    component: int
-    local: int
+    collision: in the order of the beams.
+    """
+    seen = component.own_view(collision)
+    lab = lab_momenta(component, final, collision, bound.derived)
+    scales, derived = bound.scales(lab, component.n_initial), bound.derived
+    if bound.alpha_s is not None:
+        derived = bound.derive({"aS": bound.alpha_s(scales[0])})
+    return InFrame(with_beams(seen.incoming, final), seen, scales, derived)
 
 
-def rows(components: Sequence[Component]) -> tuple[Row, ...]:
-    """All channels, component by component."""
-    return tuple(
-        Row(number, local)
-        for number, component in enumerate(components)
-        for local in range(len(component.channels))
+def lab_momenta(
+    component: Component,
+    final: Array,
+    collision: Collision,
+    derived: Mapping[str, Any],
+    exchanged: bool | None = None,
+) -> Array:
+    """(n_external, 4, events) in the lab, incoming ones in the order of the beams.
+
+    exchanged: of the subprocess; by default the first order that the component has. Scales do not
+    depend on it: R keeps every pT and every invariant.
+    """
+    exchanged = component.orders[0] if exchanged is None else exchanged
+    turned = rotated(final) if exchanged else final
+    boosted = boost_z(turned, component.final_masses(derived), collision.rapidity)
+    return with_beams(collision.lab, boosted)
+
+
+def luminosity(component: Component, events: InFrame, bound: BoundComponents) -> Array:
+    """The summed luminosity of all subprocesses in cuts, (events,)."""
+    total = jnp.zeros(events.momenta.shape[-1])
+    for order, counts in component.flavours.items():
+        each = bound.beams.luminosity(tuple(counts), _of_beams(component, events), events.scales[1])
+        own = jnp.tensordot(jnp.array(list(counts.values()), float), each, axes=1)
+        total += jnp.where(_passes(component, events, order), own, 0.0)
+    return total
+
+
+def luminosities(component: Component, events: InFrame, bound: BoundComponents) -> Array:
+    """The luminosity of each subprocess in cuts, (subprocesses of the component, events)."""
+    flavours = list(dict.fromkeys(sub.flavours for sub in component.subprocesses))
+    each = bound.beams.luminosity(flavours, _of_beams(component, events), events.scales[1])
+    inside = {order: _passes(component, events, order) for order in component.orders}
+    return jnp.stack(
+        [
+            jnp.where(inside[sub.exchanged], each[flavours.index(sub.flavours)], 0.0)
+            for sub in component.subprocesses
+        ]
     )
 
 
-def momenta_of(u: Array, channel: Array | int, setup: Setup) -> tuple[Array, Array]:
-    """Final momenta (n_final, 4, events) in the rest frame and log(dPhi/du) at u (dim, events)."""
-
-    def run(
-        mapping: PhaseSpaceMap, kinematics: Kinematics, v: Array, member: Members
-    ) -> tuple[Array, Array]:
-        final, log_jacobian = forward(mapping, v.T, member.of_class(kinematics))
-        return jnp.moveaxis(final[member.order], -1, 0), log_jacobian
-
-    final, log_jacobian = _in_classes(run, u.T, channel, setup)
-    return jnp.moveaxis(final, 0, -1), log_jacobian
+def _of_beams(component: Component, events: InFrame) -> Collision:
+    """The collision in the order of the beams again: turning it twice changes nothing."""
+    return component.own_view(events.collision)
 
 
-def points_of(final: Array, channel: Array | int, setup: Setup) -> tuple[Array, Array]:
-    """u (dim, events) and log(dPhi/du) of final momenta (n_final, 4, events): the inverse."""
-
-    def run(
-        mapping: PhaseSpaceMap, kinematics: Kinematics, p: Array, member: Members
-    ) -> tuple[Array, Array]:
-        legs = jnp.moveaxis(p, 0, -1)[member.legs]
-        u, log_jacobian = inverse(mapping, legs, member.of_class(kinematics))
-        return u.T, log_jacobian
-
-    u, log_jacobian = _in_classes(run, jnp.moveaxis(final, -1, 0), channel, setup)
-    return u.T, log_jacobian
+def _passes(component: Component, events: InFrame, order: bool) -> Array:
+    """Whether events of one order of the beams are in the cuts, bool (events,)."""
+    final = events.momenta[component.n_initial :]
+    boost = component.boost(events.collision, order)
+    return component.cuts.passes(final, component.final_masses(events.derived), boost)
 
 
-def _in_classes(
-    function: Callable[[PhaseSpaceMap, Kinematics, Array, Members], tuple[Array, Array]],
-    points: Array,
-    channel: Array | int,
-    setup: Setup,
-) -> tuple[Array, Array]:
-    """function(map, kinematics, points, member) with the maps of the channels, events first.
+def evaluate_component(
+    component: Component,
+    final: Array,
+    collision: Collision,
+    bound: BoundComponents,
+    width: int,
+) -> ComponentValues:
+    """The component at final momenta (n_final, 4, events) in the rest frame of what collides.
 
-    It is compiled once for every class of maps.
+    collision: in the order of the beams. width: rows of log_prior, as many as the widest component
+    has channels.
     """
-    table = rows(setup.components)
-    kinematics = [_kinematics(setup, k) for k in range(len(setup.components))]
-    found = [class_of(setup.components[k].channels[local].mapping) for k, local in table]
-    classes = [(row.component, mapping) for row, (mapping, _) in zip(table, found, strict=True)]
-    distinct = list(dict.fromkeys(classes))
-    number = np.array([distinct.index(key) for key in classes])
-    members = Members.of([member for _, member in found])
-    # What a branch would keep for its gradient, a switch would make room for in every other.
-    branches = [
-        jax.checkpoint(functools.partial(function, mapping, kinematics[k]))
-        for k, mapping in distinct
-    ]
-
-    def one(i: Array | int, block: Array) -> tuple[Array, Array]:
-        member = jax.tree.map(lambda array: array[i], members)
-        if isinstance(i, int):
-            return branches[number[i]](block, member)
-        return jax.lax.switch(jnp.asarray(number)[i], branches, block, member)
-
-    if isinstance(channel, int):
-        return one(channel, points)
-    return dispatch(one, channel, len(table), points)
-
-
-def values_at(final: Array, channel: Array | int, setup: Setup) -> Values:
-    """f at final momenta (n_final, 4, events) of the components of the given channels."""
-    n = len(setup.components)
-    owner = np.array([row.component for row in rows(setup.components)])
-    if n == 1:
-        return _values(0, setup, final)
-    if isinstance(channel, int):
-        return _values(int(owner[channel]), setup, final)
-    # Parameters with a value for each event go where their events go.
-    by_event = {name: value for name, value in setup.derived.items() if jnp.ndim(value) > 0}
-
-    def events_first(k: int) -> Callable[[Array, Mapping[str, Array]], Values]:
-        def values(p: Array, own: Mapping[str, Array]) -> Values:
-            mixed = setup._replace(derived={**setup.derived, **own})
-            found = _values(k, mixed, jnp.moveaxis(p, 0, -1))
-            return jax.tree.map(lambda a: jnp.moveaxis(a, -1, 0), found)
-
-        return values
-
-    branches = [events_first(k) for k in range(n)]
-
-    def one(k: Array | int, p: Array, own: Mapping[str, Array]) -> Any:
-        return jax.lax.switch(k, branches, p, own)
-
-    made = dispatch(one, jnp.asarray(owner)[channel], n, jnp.moveaxis(final, -1, 0), by_event)
-    return jax.tree.map(lambda a: jnp.moveaxis(a, 0, -1), made)
-
-
-def _kinematics(setup: Setup, k: int) -> Any:
-    return setup.components[k].kinematics(setup.collisions[k], setup.derived, setup.n_initial)
-
-
-def _values(k: int, setup: Setup, final: Array) -> Values:
-    component, collision = setup.components[k], setup.collisions[k]
-    momenta = with_beams(collision.incoming, final)
-    frame = component.frame(collision, setup.derived, setup.n_initial)
-    n_events, n_own = final.shape[-1], len(component.channels)
+    events = in_frame(component, final, collision, bound)
+    derived = component.widths.used(events.derived)
+    momenta = events.momenta
     single: Array | None = None
-    total = jnp.zeros(n_events)
-    shares = [jnp.zeros(n_events)] * setup.n_subprocesses
-    for term in component.terms:
-        if term.diagrams is None:
-            value = term.value(momenta, frame, setup.derived)
-        else:
-            value, own = term.values(momenta, frame, setup.derived, n_own)
-            single = own if single is None else single + own
-        value = collision.factor * value
-        total = total + value
-        for number in term.subprocesses:
-            shares[number] = value / len(term.subprocesses)
-    prior = component.log_prior(momenta, single, _kinematics(setup, k), setup.derived)
-    before = sum(len(c.channels) for c in setup.components[:k])
-    after = sum(len(c.channels) for c in setup.components[k + 1 :])
-    log_prior = jnp.pad(prior, ((before, after), (0, 0)), constant_values=-jnp.inf)
-    features = event_features(momenta, setup.n_initial)
-    lab = in_lab(collision, final, frame.masses)
-    return Values(momenta, lab, total, log_prior, jnp.stack(shares), features)
+    if component.diagrams is None:
+        squared = component.element.evaluate(momenta, derived)
+    else:
+        groups = np.eye(len(component.channels))[:, list(component.diagrams)]
+        squared, single = component.element.evaluate_diagrams(momenta, derived, groups)
+    density = luminosity(component, events, bound)
+    inside = jnp.ones(final.shape[-1], dtype=bool)
+    for window in component.windows:
+        inside &= window.passes(momenta, derived)
+    factor = events.collision.flux_factor * component.widths.factor(events.derived)
+    density = jnp.where(inside, density, 0.0)
+    value = jnp.where(density == 0.0, 0.0, factor * density * squared)
+    # NaN of a map is an error, to be counted, and no point outside of the cuts.
+    value = jnp.where(jnp.isnan(momenta.sum(axis=(0, 1))), jnp.nan, value)
+    n_own = len(component.channels)
+    prior = log_prior(
+        *(component.prior, component.channels, momenta, single),
+        *(own_kinematics(component, collision, derived), derived),
+    )
+    return ComponentValues(
+        value,
+        jnp.pad(prior, ((0, width - n_own), (0, 0)), constant_values=-jnp.inf),
+        event_features(momenta, component.n_initial),
+        lab_momenta(component, final, collision, events.derived),
+        events.scales,
+        jnp.broadcast_to(jnp.asarray(events.derived["aS"], float), final.shape[-1:]),
+    )
+
+
+def over_components(
+    function: Callable[[Component, Any, BoundComponents], Any],
+    channel: Array,
+    bound: BoundComponents,
+    points: Any,
+) -> Any:
+    """function(component, points, bound) of the component that the channel of each event belongs
+    to, in blocks of one component; points and results have the events last.
+
+    Parameters with a value for each event go where their events go.
+    """
+    components = bound.components
+    if len(components) == 1:
+        return function(components[0], points, bound)
+    owner = np.array([id_.component for id_ in channel_ids(components)])
+    by_event = {name: value for name, value in bound.derived.items() if jnp.ndim(value) > 0}
+
+    def branch(component: Component) -> Callable[[Any, Mapping[str, Array]], Any]:
+        def run(block: Any, own: Mapping[str, Array]) -> Any:
+            mixed = bound._replace(derived={**bound.derived, **own})
+            return function(component, block, mixed)
+
+        return run
+
+    branches = [branch(component) for component in components]
+
+    def one(k: Array | int, block: Any, own: Mapping[str, Array]) -> Any:
+        return jax.lax.switch(k, branches, block, own)
+
+    number = jnp.asarray(owner)[channel]
+    return dispatch(one, number, len(components), points, by_event, events_last=True)

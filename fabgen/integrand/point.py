@@ -6,33 +6,66 @@ from typing import NamedTuple
 
 from jax import Array
 
+from fabgen.beams import Collision
+
+#: The Les Houches accord (hep-ph/0109068) writes a spin that nobody knows as 9.
+UNKNOWN_HELICITY = 9
+
+
+class PhaseSpacePoints(NamedTuple):
+    """Points in phase space; events are the last axis. What follows does not depend on their maps.
+
+    final (n_final, 4, events): momenta in the rest frame of what collides, GeV; what stands in
+    their place where there are none: the point x (dim, events) of a toy, the invariants (3, events)
+    of an amplitude model. collision: what comes in; None for these. channel (events,): that they
+    were drawn with. log_jacobian (events,): log(dPhi/du) of that channel, variables of the beams
+    included; -inf where a point is outside of the cube or its map closed.
+    """
+
+    final: Array
+    collision: Collision | None
+    channel: Array
+    log_jacobian: Array
+
 
 class Point(NamedTuple):
     """A batch of phase-space points; events are the last axis.
 
-    log_f: log of d sigma / dPhi, in pb (GeV for decays) per GeV^(2 n - 4); no Jacobian, no channel
-    weight. log_jacobian: log(dPhi/du) of the channel that the point was drawn with. log_prior
-    (n_channels, events): log of the channel weights before training. features (n_features, events):
-    what trained channel weights may look at. momenta (n_external, 4, events): lab frame, GeV.
-    subprocess (n_subprocesses, events): log of the share of each subprocess in f, -inf where f is
-    0. scales (2, events): renormalization and factorization scale in GeV.
+    log_f: log of |d sigma / dPhi|, in pb (GeV for decays) per GeV^(2 n - 4); no Jacobian, no
+    channel weight. sign: of d sigma / dPhi, 1 or -1. log_jacobian: of PhaseSpacePoints, 0 where
+    that is -inf. log_prior (channels of the widest component, events): log of the channel weights
+    before training, of the channels of the point's component in their order; -inf beyond.
+    features (n_features, events): what trained channel weights may look at. momenta (n_external, 4,
+    events): lab frame, GeV. subprocess (events,): the first one of those that the point may be an
+    event of, in whose order the momenta are. scales (2, events): renormalization and factorization
+    scale in GeV, -1 where there is none. alpha_s (events,): at the renormalization scale.
     """
 
     log_f: Array
+    sign: Array
     log_jacobian: Array
     log_prior: Array
     features: Array
     momenta: Array
     subprocess: Array
     scales: Array
+    alpha_s: Array
 
 
-class Placed(NamedTuple):
-    """Points of several channels in phase space; what follows no longer depends on their maps.
+class EventFields(NamedTuple):
+    """What an event file wants to know of points; events are the last axis.
 
-    final (n_final, 4, events): momenta in the rest frame of the beams, GeV. log_jacobian (events,):
-    log(dPhi/du); -inf where a point is outside of the cube or its map closed.
+    momenta (n_external, 4, events): lab frame, GeV, in the order of the subprocess. subprocess,
+    flow (events,): numbers of the subprocess and of its colour flow. helicity (n_external, events):
+    of the external particles, in the rest frame of what collides, in the convention of SPINUP
+    (hep-ph/0109068); 9 where nobody knows. scale (events,): of factorization in GeV; alpha_qed,
+    alpha_s (events,); -1 where there is none.
     """
 
-    final: Array
-    log_jacobian: Array
+    momenta: Array
+    subprocess: Array
+    flow: Array
+    helicity: Array
+    scale: Array
+    alpha_qed: Array
+    alpha_s: Array

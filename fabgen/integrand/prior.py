@@ -12,12 +12,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from fabgen.model import ZERO, Model
+from fabgen.numerics import log_weights, safe_log
 from fabgen.phasespace.channels import Channel
 from fabgen.phasespace.classes import Member, Members, class_of
 from fabgen.phasespace.kinematics import Number, mass_squared
@@ -64,6 +66,33 @@ def denominators(model: Model, diagram: Diagram, n: int) -> tuple[Denominator, .
         signs = tuple(-1 if leg == 0 else int(leg in p.legs) for leg in range(n))
         found.append(Denominator(signs, particle.mass, ZERO))
     return tuple(found)
+
+
+def log_prior(
+    prior: Prior | None,
+    channels: Sequence[Channel],
+    momenta: Array,
+    single: Array | None,
+    kinematics: Kinematics,
+    derived: Mapping[str, Any],
+) -> Array:
+    """log alpha (n_channels, events) at momenta (n_external, 4, events) in the rest frame.
+
+    prior: None for one channel. single: |M_i|^2 of the diagrams of each channel, for the prior of
+    diagrams. kinematics: of all channels; derived: all parameters of the model.
+    """
+    kind = prior.kind if prior else "flat"
+    if kind == "densities":
+        weights = log_densities(channels, momenta[-channels[0].mapping.n_final :], kinematics)
+    elif kind == "propagators" and prior:
+        weights = log_propagators(prior.groups, momenta, derived, kinematics.sqrt_s)
+    elif kind == "diagrams":
+        assert single is not None
+        weights = safe_log(single)
+    else:
+        weights = jnp.zeros((len(channels), momenta.shape[-1]))
+    # Where no channel has a weight, by rounding at the edge of all, they share alike.
+    return log_weights(weights)
 
 
 def log_densities(channels: Sequence[Channel], final: Array, kinematics: Kinematics) -> Array:

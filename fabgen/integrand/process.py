@@ -1,4 +1,4 @@
-"""f(u) = d sigma / du on the unit hypercube: all that training sees of a process."""
+"""The integrand of a process: f(u) = d sigma / du on the unit hypercubes of its channels."""
 
 from __future__ import annotations
 
@@ -12,74 +12,81 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from fabgen.beams import Collision
-from fabgen.beams.frames import boost_z, in_lab, with_beams
+from fabgen.beams import Beams, Collision, Scales, boost_z, rotated
 from fabgen.errors import InputError
-from fabgen.integrand.base import one_line
-from fabgen.integrand.component import Component, Sampled
-from fabgen.integrand.draw import draw_among
-from fabgen.integrand.evaluate import Row, Setup, momenta_of, points_of, rows, values_at
-from fabgen.integrand.point import Placed, Point
+from fabgen.integrand.base import Integrand, one_line, prior_width
+from fabgen.integrand.component import AlphaS, BoundComponents, Component
+from fabgen.integrand.draw import N_RANDOM, Undecided, draw_component
+from fabgen.integrand.evaluate import (
+    ComponentValues,
+    evaluate_component,
+    lab_momenta,
+    over_components,
+)
+from fabgen.integrand.maps import channel_ids, place, undo
+from fabgen.integrand.point import EventFields, PhaseSpacePoints, Point
 from fabgen.model import Model
-from fabgen.numerics import log_shares, safe_log
+from fabgen.numerics import safe_log
 from fabgen.phasespace.features import n_event_features
-from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.process.event_topology import EventTopology
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Integrand:
-    """The sum over subprocesses of flux x |M|^2 x Jacobian x cuts, in pb (decays: GeV).
+class ProcessIntegrand(Integrand):
+    """The sum over components of flux x |M|^2 x luminosities x cuts x Jacobian: pb (decays: GeV).
 
-    f is zero, log f = -inf, outside the cube and the cuts. beam_energies: GeV per beam, () for
-    decays. single: one channel on which all components add up, each by the map of its only channel;
-    else every channel of every component is a channel. notes: what f sums or replaces, in words.
-    unmapped_widths: names of the widths of resonances in phase space that no map follows.
+    f is zero, log f = -inf, outside the cube and the cuts. Every channel of every component is a
+    channel. event_topologies: of the subprocesses. notes: what f sums or replaces, in words.
+    unmapped_widths: names of the widths of resonances in phase space that no map follows. alpha_s:
+    of the renormalization scale; None takes that of the card.
     """
 
     model: Model
     external: Mapping[str, float]
     components: tuple[Component, ...]
-    topologies: tuple[EventTopology, ...]
-    beam_particles: tuple[int, ...]
-    beam_energies: tuple[float, ...]
-    renormalization_scale: float
-    factorization_scale: float
-    single: bool = True
+    event_topologies: tuple[EventTopology, ...]
+    beams: Beams
+    scales: Scales
     notes: tuple[str, ...] = ()
     unmapped_widths: tuple[str, ...] = ()
+    alpha_s: AlphaS | None = None
+
+    draw_needs_amplitudes = True
 
     def __repr__(self) -> str:
         return one_line(self, {p.pdg: p.name for p in self.model.particles.values()})
 
     @property
     def dim(self) -> int:
-        return self.components[0].mapping.dim
+        return self.beams.dim + self.components[0].channels[0].mapping.dim
 
     @property
-    def n_channels(self) -> int:
-        return 1 if self.single else len(rows(self.components))
+    def topologies(self) -> tuple[EventTopology, ...]:
+        return self.event_topologies
+
+    @property
+    def beam_particles(self) -> tuple[int, ...]:
+        """PDG ids of what comes in, of the first subprocess."""
+        return self.topologies[0].pdg[: self.n_initial]
+
+    @functools.cached_property
+    def component_of_channel(self) -> tuple[int, ...]:
+        return tuple(id_.component for id_ in channel_ids(self.components))
 
     @property
     def n_features(self) -> int:
         """Numbers that trained channel weights look at; none for one channel."""
         n_final = self.topologies[0].n_external - self.n_initial
-        return 0 if self.single else n_event_features(self.n_initial, n_final)
+        return n_event_features(self.n_initial, n_final) if self.n_channels > 1 else 0
 
-    @property
+    @functools.cached_property
     def representative_channel(self) -> tuple[int, ...]:
-        """For each channel the first one that it is equal to, up to names of identical legs."""
         result, start = [], 0
         for component in self.components:
             for number, channel in enumerate(component.channels):
                 result.append(start + (channel.mirror.original if channel.mirror else number))
             start += len(component.channels)
-        return (0,) if self.single else tuple(result)
-
-    @property
-    def component_of_channel(self) -> tuple[int, ...]:
-        """For each channel the number of its component; f of a component is in its channels."""
-        return (0,) if self.single else tuple(row.component for row in rows(self.components))
+        return tuple(result)
 
     @property
     def n_initial(self) -> int:
@@ -88,6 +95,10 @@ class Integrand:
     @property
     def unit(self) -> str:
         return "pb" if self.n_initial == 2 else "GeV"
+
+    @property
+    def beam_energies(self) -> tuple[float, ...]:
+        return self.beams.energies
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -115,270 +126,137 @@ class Integrand:
         particles = (p for p in self.model.particles.values() if p.pdg > 0)
         return {p.pdg: self.derived.get(getattr(p, attribute), 0.0) for p in particles}
 
-    # -- values ---------------------------------------------------------------------------------
+    # -- points ---------------------------------------------------------------------------------
 
-    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
-        """log f at u (..., dim); f in pb, or GeV for a decay.
-
-        parameters: external parameters that replace those of the card; traced, so that f can be
-        differentiated in them. Couplings (aS) may have one value per event. Several channels have
-        no common cube: InputError.
-        """
-        if self.n_channels > 1:
-            raise InputError(
-                f"the integrand has {self.n_channels} channels, each with an f of its own",
-                key="channels.use",
-                hint="point(u, channel) evaluates them",
-            )
-        shape, u, derived = self._prepare(u, parameters)
-        return safe_log(self._total(u, derived)).reshape(shape)
-
-    def _total(self, u: Array, derived: Mapping[str, Array]) -> Array:
-        """f at u (dim, events): zero outside the cube."""
-        return _sum([self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components], u)
-
-    def point(
+    def map(
         self,
         u: Array,
         channel: Array | int = 0,
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
-    ) -> Point:
-        """Everything about the points u (events, dim) drawn with the channels `channel`.
-
-        channel (events,), or one number for all. map_parameters: of trainable maps; () for fixed
-        ones. One channel with subprocesses of different masses: the Jacobian is that of the first.
-        """
+    ) -> PhaseSpacePoints:
         del map_parameters
-        if not self.single:
-            return self.point_at(self.place(u, channel, parameters), channel, parameters)
-        _, u, derived = self._prepare(u, parameters)
-        sampled = [self._sample(c, jnp.clip(u, 0.0, 1.0), derived) for c in self.components]
-        log_total = safe_log(_sum(sampled, u))
-        log_jacobian = sampled[0].log_jacobian
-        return Point(
-            log_f=jnp.where(jnp.isneginf(log_total), -jnp.inf, log_total - log_jacobian),
-            log_jacobian=log_jacobian,
-            log_prior=jnp.zeros((1, u.shape[-1])),
-            features=jnp.zeros((0, u.shape[-1])),
-            momenta=sampled[0].lab,
-            subprocess=self._log_shares(sampled),
-            scales=self._scales(u.shape[-1]),
-        )
+        _, rows = self._rows(u)
+        channel = 0 if self.n_channels == 1 else channel
+        self._check_channel(channel)
+        return place(rows.T, channel, self._bound(parameters))
 
-    def place(
-        self, u: Array, channel: Array | int, parameters: Mapping[str, Any] | None = None
-    ) -> Placed:
-        """Where the points u (events, dim) of several channels lie."""
-        _, u, derived = self._prepare(u, parameters)
-        inside = jnp.all((u >= 0) & (u <= 1), axis=0)
-        final, log_jacobian = momenta_of(jnp.clip(u, 0.0, 1.0), channel, self._setup(derived))
-        return Placed(final, jnp.where(inside, log_jacobian, -jnp.inf))
-
-    def point_at(
-        self, placed: Placed, channel: Array | int, parameters: Mapping[str, Any] | None = None
+    def evaluate(
+        self, points: PhaseSpacePoints, parameters: Mapping[str, Any] | None = None
     ) -> Point:
-        """Everything about points that `place` has placed."""
-        values = values_at(placed.final, channel, self._setup(self._derived(parameters)))
-        is_open = ~jnp.isneginf(placed.log_jacobian)  # NaN is an error, to be counted
-        log_f = jnp.where(is_open, safe_log(values.total), -jnp.inf)
+        width = prior_width(self.component_of_channel)
+        assert points.collision is not None
+
+        def values(
+            component: Component, block: tuple[Array, Collision], bound: BoundComponents
+        ) -> ComponentValues:
+            return evaluate_component(component, *block, bound, width)
+
+        given = points.final, points.collision
+        found = over_components(values, points.channel, self._bound(parameters), given)
+        is_open = ~jnp.isneginf(points.log_jacobian)  # NaN is an error, to be counted
+        first = np.array([min(s.number for s in c.subprocesses) for c in self.components])
+        owner = jnp.asarray(np.array(self.component_of_channel))[points.channel]
+        several = self.n_channels > 1
         return Point(
-            log_f=log_f,
-            log_jacobian=jnp.where(is_open, placed.log_jacobian, 0.0),
-            log_prior=values.log_prior,
-            features=values.features,
-            momenta=values.lab,
-            subprocess=log_shares(values.shares),
-            scales=self._scales(placed.final.shape[-1]),
+            log_f=jnp.where(is_open, safe_log(jnp.abs(found.value)), -jnp.inf),
+            sign=jnp.where(found.value < 0.0, -1, 1).astype(jnp.int8),
+            log_jacobian=jnp.where(is_open, points.log_jacobian, 0.0),
+            log_prior=found.log_prior,
+            features=found.features if several else found.features[:0],
+            momenta=found.momenta,
+            subprocess=jnp.asarray(first)[owner],
+            scales=found.scales,
+            alpha_s=found.alpha_s,
         )
 
-    def _setup(self, derived: Mapping[str, Array]) -> Setup:
-        collisions = [self._collision(component, derived) for component in self.components]
-        return Setup(self.components, collisions, derived, self.n_initial, len(self.topologies))
+    def draw(
+        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+    ) -> EventFields:
+        assert points.collision is not None
+        random = jax.random.uniform(key, (N_RANDOM, points.final.shape[-1]))
+        given = Undecided(points.final, points.collision, random)
+        return over_components(draw_component, points.channel, self._bound(parameters), given)
 
-    def _scales(self, n_events: int) -> Array:
-        scales = jnp.array([[self.renormalization_scale], [self.factorization_scale]])
-        return jnp.broadcast_to(scales, (2, n_events))
+    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+        """Momenta that windows, cuts or the other component keep from a channel have u = NaN."""
+        channel = 0 if self.n_channels == 1 else channel
+        self._check_channel(channel)
+        bound = self._bound(None)
+        final, collision = self._at_rest(momenta, subprocess, bound)
+        u, log_jacobian = undo(final, collision, channel, bound)
+        return jnp.where(jnp.isposinf(log_jacobian), jnp.nan, u).T
 
-    def _log_shares(self, sampled: list[Sampled]) -> Array:
-        shares = [jnp.zeros(0)] * len(self.topologies)
-        for component, values in zip(self.components, sampled, strict=True):
-            weights = values.values * jnp.exp(values.log_jacobian)
-            for term, weight in zip(component.terms, weights, strict=True):
-                for number in term.subprocesses:
-                    shares[number] = weight / len(term.subprocesses)
-        return log_shares(jnp.stack(shares))
+    def momenta(self, u: Array, channel: Array | int = 0) -> Array:
+        shape, rows = self._rows(u)
+        points, bound = self.map(rows, channel), self._bound(None)
 
-    def _prepare(
-        self, u: Array, parameters: Mapping[str, Any] | None
-    ) -> tuple[tuple[int, ...], Array, dict[str, Any]]:
-        """The shape of the result, u as (dim, events), and derived parameters."""
-        u = jnp.asarray(u, dtype=jnp.float64)
-        if u.ndim == 0 or u.shape[-1] != self.dim:
-            raise InputError("u has the wrong shape", found=u.shape, allowed=f"(..., {self.dim})")
-        return u.shape[:-1], u.reshape(-1, self.dim).T, self._derived(parameters)
+        def lab(
+            component: Component, block: tuple[Array, Collision], bound: BoundComponents
+        ) -> Array:
+            return lab_momenta(component, *block, bound.derived)
 
-    def _derived(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The derived parameters, with external ones replaced."""
-        return self.model.derive(self._with_external(parameters)) if parameters else self.derived
+        assert points.collision is not None
+        found = over_components(lab, points.channel, bound, (points.final, points.collision))
+        return jnp.moveaxis(found, -1, 0).reshape(*shape, *found.shape[:2])
 
-    def _with_external(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        self.model.parameters(parameters)  # refuses unknown names
-        return {**self.external, **parameters}
-
-    def _collision(self, component: Component, derived: Mapping[str, Array]) -> Collision:
-        return component.collision(self.beam_energies, derived)
-
-    def _sample(self, component: Component, u: Array, derived: Mapping[str, Array]) -> Sampled:
-        collision = self._collision(component, derived)
-        kinematics = component.kinematics(collision, derived, self.n_initial)
-        return self._at(component, *component.mapping.forward(u, kinematics), derived)
-
-    def _at(
-        self, component: Component, final: Array, log_jacobian: Array, derived: Mapping[str, Array]
-    ) -> Sampled:
-        """The component at final momenta (n_final, 4, events) in the rest frame."""
-        collision = self._collision(component, derived)
-        momenta = with_beams(collision.incoming, final)
-        frame = component.frame(collision, derived, self.n_initial)
-        lab = in_lab(collision, final, frame.masses)
-        values = [term.value(momenta, frame, derived) for term in component.terms]
-        return Sampled(momenta, lab, log_jacobian, collision.factor * jnp.stack(values))
-
-    # -- momenta --------------------------------------------------------------------------------
+    # -- what a file of events needs ------------------------------------------------------------
 
     def incoming(self, subprocess: int = 0) -> Array:
         """Lab momenta (n_initial, 4) in GeV of the beams or the decaying particle."""
         component = self.components[self._component_of(subprocess)]
-        return self._collision(component, self.derived).lab
-
-    def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
-        """Momenta (..., n_external, 4) in GeV at u (..., dim), lab frame, first beam along +z.
-
-        subprocess: its masses, with one channel; one of several channels has its own.
-        """
-        shape, u, derived = self._prepare(u, None)
-        component, mapping = self._map_of(channel, subprocess)
-        collision = self._collision(component, derived)
-        kinematics = component.kinematics(collision, derived, self.n_initial)
-        final, _ = mapping.forward(u, kinematics)
-        lab = in_lab(collision, final, kinematics.masses)
-        return jnp.moveaxis(lab, -1, 0).reshape(*shape, *lab.shape[:2])
-
-    def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
-        """u (..., dim) of lab momenta (..., n_external, 4): the inverse map.
-
-        Outside of the cube (or not finite) for momenta that the map does not reach. channel: one
-        for each of the momenta (events, n_external, 4) of a subprocess, or one number for all.
-        subprocess: as in `momenta`.
-        """
-        derived = self._derived(None)
-        number = self._component_of(subprocess)
-        if isinstance(channel, int):
-            number = self._row(channel, subprocess).component
-        component = self.components[number]
-        collision = self._collision(component, derived)
-        shape, rest = self._at_rest(momenta, component)
-        if self.single:
-            kinematics = component.kinematics(collision, derived, self.n_initial)
-            u, log_jacobian = component.mapping.inverse(rest, kinematics)
-        else:
-            u, log_jacobian = points_of(rest, channel, self._setup(derived))
-        u = jnp.where(jnp.isposinf(log_jacobian), jnp.nan, u)  # beyond its windows and cuts
-        return u.T.reshape(*shape, self.dim)
+        masses = component.beam_masses(self.derived)
+        if self.beams.dim:
+            raise InputError("the incoming momenta differ from event to event")
+        return self.beams.of_total(jnp.zeros((4, 1)), masses).lab[..., 0]
 
     def log_prior(self, momenta: Array, subprocess: int = 0) -> Array:
-        """log alpha (n_channels, ...) before any training at lab momenta (..., n_external, 4).
-
-        -inf for the channels of other components than that of the subprocess.
-        """
-        derived = self._derived(None)
-        number = self._component_of(subprocess)
-        shape, rest = self._at_rest(momenta, self.components[number])
-        first = next(i for i, row in enumerate(rows(self.components)) if row.component == number)
-        values = values_at(rest, first, self._setup(derived))
-        return values.log_prior.reshape(-1, *shape)
-
-    def _at_rest(self, momenta: Array, component: Component) -> tuple[tuple[int, ...], Array]:
-        """The shape of the events of lab momenta (..., n_external, 4), and the final momenta in the
-        rest frame (n_final, 4, events)."""
-        momenta = jnp.asarray(momenta, dtype=jnp.float64)
-        lab = jnp.moveaxis(momenta.reshape(-1, *momenta.shape[-2:]), 0, -1)[self.n_initial :]
-        collision = self._collision(component, self.derived)
-        masses, rapidity = component.frame(collision, self.derived, self.n_initial)
-        return momenta.shape[:-2], boost_z(lab, masses, -rapidity)
-
-    def _map_of(self, channel: int, subprocess: int) -> tuple[Component, PhaseSpaceMap]:
-        number, local = self._row(channel, subprocess)
+        bound, number = self._bound(None), self._component_of(subprocess)
+        final, collision = self._at_rest(momenta, subprocess, bound)
         component = self.components[number]
-        return component, component.mapping if self.single else component.channels[local].mapping
+        n_own = len(component.channels)
+        found = evaluate_component(component, final, collision, bound, n_own).log_prior
+        before = self.component_of_channel.index(number)
+        after = self.n_channels - before - n_own
+        return jnp.pad(found, ((before, after), (0, 0)), constant_values=-jnp.inf)
 
-    def _row(self, channel: int, subprocess: int) -> Row:
-        if not 0 <= channel < self.n_channels:
-            raise InputError(
-                "no such channel", found=channel, allowed=f"0 to {self.n_channels - 1}"
-            )
-        if self.single:
-            return Row(self._component_of(subprocess), 0)
-        return rows(self.components)[channel]
+    def _at_rest(
+        self, momenta: Array, subprocess: int, bound: BoundComponents
+    ) -> tuple[Array, Collision]:
+        """Final momenta (n_final, 4, events) in the frame and the order of the component of a
+        subprocess, and the collisions, of lab momenta (events, n_external, 4)."""
+        component = self.components[self._component_of(subprocess)]
+        lab = jnp.moveaxis(jnp.asarray(momenta, dtype=jnp.float64), 0, -1)[self.n_initial :]
+        collision = self.beams.of_total(lab.sum(axis=0), component.beam_masses(bound.derived))
+        final = boost_z(lab, component.final_masses(bound.derived), -collision.rapidity)
+        (served,) = [s for s in component.subprocesses if s.number == subprocess]
+        return (rotated(final) if served.exchanged else final), collision
 
     def _component_of(self, subprocess: int) -> int:
         for number, component in enumerate(self.components):
-            if any(subprocess in term.subprocesses for term in component.terms):
+            if any(subprocess == served.number for served in component.subprocesses):
                 return number
         raise InputError(
             "no such subprocess", found=subprocess, allowed=f"0 to {len(self.topologies) - 1}"
         )
 
-    # -- events ---------------------------------------------------------------------------------
+    def _check_channel(self, channel: Array | int) -> None:
+        if isinstance(channel, int) and not 0 <= channel < self.n_channels:
+            raise InputError(
+                "no such channel", found=channel, allowed=f"0 to {self.n_channels - 1}"
+            )
 
-    @property
-    def draw_needs_amplitudes(self) -> bool:
-        """Whether draw_events evaluates f: to choose among subprocesses or colour flows."""
-        terms = [term for component in self.components for term in component.terms]
-        return len(terms) > 1 or len(terms[0].element.flow_numbers) > 1
+    def _bound(self, parameters: Mapping[str, Any] | None) -> BoundComponents:
+        """The components at the card's parameters, with external ones replaced."""
+        derived = self.model.derive(self._with(parameters)) if parameters else self.derived
 
-    def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> dict[str, Array]:
-        """The events at u (events, dim) of channels (events,): momenta; drawn with the key:
-        subprocess, colour flow.
+        def derive(more: Mapping[str, Any]) -> Mapping[str, Any]:
+            return self.model.derive({**self._with(parameters), **more})
 
-        Subprocesses are drawn in proportion to their part of f, colour flows in proportion to their
-        squared partial amplitudes.
-        """
-        if not self.single:
-            return self.draw_at(self.place(u, channel), key, channel)
-        _, u, derived = self._prepare(u, None)
-        return self._draw([self._sample(c, u, derived) for c in self.components], key)
+        return BoundComponents(
+            self.components, self.beams, self.scales, derived, derive, self.alpha_s
+        )
 
-    def draw_at(self, placed: Placed, key: Array, channel: Array | int) -> dict[str, Array]:
-        """The events at points that `place` has placed."""
-        owner = jnp.array([row.component for row in rows(self.components)])[channel]
-        sampled = []
-        for number, component in enumerate(self.components):
-            made = self._at(component, *placed, self.derived)
-            values = jnp.where(owner == number, made.values, 0.0)
-            sampled.append(made._replace(values=values))
-        return self._draw(sampled, key)
-
-    def _draw(self, sampled: list[Sampled], key: Array) -> dict[str, Array]:
-        """Events out of every component at the same points."""
-        lab, subprocess, flow = draw_among(self.components, sampled, self.derived, key)
-        ones = jnp.ones(lab.shape[-1])
-        return {
-            "momenta": jnp.moveaxis(lab, -1, 0),
-            "topology": subprocess,
-            "flow": flow,
-            "scale": self.factorization_scale * ones,
-            "aqed": ones / self.derived["aEWM1"],
-            "aqcd": ones * self.derived["aS"],
-        }
-
-
-def _sum(sampled: list[Sampled], u: Array) -> Array:
-    """f (events,) at u (dim, events) of all components: zero outside the cube."""
-    total = jnp.zeros(u.shape[-1])
-    for made in sampled:
-        open_ = ~jnp.isneginf(made.log_jacobian)
-        jacobian = jnp.where(open_, jnp.exp(jnp.where(open_, made.log_jacobian, 0.0)), 0.0)
-        total = total + jacobian * made.values.sum(axis=0)
-    return jnp.where(jnp.all((u >= 0) & (u <= 1), axis=0), total, 0.0)
+    def _with(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+        self.model.parameters(parameters or {})  # refuses unknown names
+        return {**self.external, **(parameters or {})}

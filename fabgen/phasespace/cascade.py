@@ -286,8 +286,11 @@ class Cascade(Mapping):
     def _products(self, ranges: Ranges, sizes: dict[Branch, Array]) -> dict[Branch, Products]:
         """What all branches become, with the bounds that cuts imply."""
         found = reaches(self.tree, ranges.mass, sizes)
-        boost = jnp.exp((-2.0 if self.from_second else 2.0) * ranges.kinematics.boost)
-        return {branch: Products.of(branch, found, boost) for branch in self.branches}
+        low, high = ranges.kinematics.boosts
+        if self.from_second:
+            low, high = -jnp.asarray(high), -jnp.asarray(low)
+        boosts = jnp.exp(2.0 * jnp.asarray(low)), jnp.exp(2.0 * jnp.asarray(high))
+        return {branch: Products.of(branch, found, boosts) for branch in self.branches}
 
     def _mirrored(self, momenta: Array) -> Array:
         """Momenta with the beam that the ladder starts from along +z."""

@@ -26,7 +26,9 @@ class Kinematics(NamedTuple):
     exchanged_masses: Array | np.ndarray = np.zeros(0)
     #: (2,) of the beams, which scatterings start from; (0,): massless
     incoming_masses: Array | np.ndarray = np.zeros(0)
-    boost: Number = 0.0  #: rapidity in the lab of the rest frame of the total momentum
+    #: lowest and highest rapidity in the lab of the rest frame of the total momentum, for cuts in
+    #: the lab; they differ where beams may be exchanged, which turns the frame around
+    boosts: tuple[Number, Number] = (0.0, 0.0)
 
 
 def kinematics(
@@ -39,15 +41,11 @@ def kinematics(
     boost: Number = 0.0,
 ) -> Kinematics:
     """Kinematics from plain numbers or sequences, as float64 arrays."""
-    return Kinematics(
-        *(
-            jnp.asarray(value, dtype=float)
-            for value in (
-                *(sqrt_s, masses, resonance_masses, resonance_widths),
-                *(exchanged_masses, incoming_masses, boost),
-            )
-        )
-    )
+    boost = jnp.asarray(boost, dtype=float)
+    given = sqrt_s, masses, resonance_masses, resonance_widths, exchanged_masses, incoming_masses
+    names = Kinematics._fields[: len(given)]
+    arrays = {n: jnp.asarray(v, dtype=float) for n, v in zip(names, given, strict=True)}
+    return Kinematics(**arrays, boosts=(boost, boost))
 
 
 class Mapping(abc.ABC):

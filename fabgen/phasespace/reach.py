@@ -79,12 +79,14 @@ class Products:
 
     each: tuple[Reach, Reach]
     is_cut: bool
-    boost: Number  #: exp(2 y) of the rest frame of the beams in the lab
+    boosts: tuple[Number, Number]  #: exp(2 y), lowest and highest, of the beams' rest frame
 
     @classmethod
-    def of(cls, branch: Branch, found: Mapping[Node, Reach], boost: Number) -> Products:
+    def of(
+        cls, branch: Branch, found: Mapping[Node, Reach], boosts: tuple[Number, Number]
+    ) -> Products:
         first, second = (found[child] for child in branch.children)
-        return cls((first, second), branch.is_cut, boost)
+        return cls((first, second), branch.is_cut, boosts)
 
     @functools.cached_property
     def masses(self) -> Array:
@@ -107,12 +109,12 @@ class Products:
     def front(self) -> Array:
         """exp(-2 y) for the largest rapidities in the rest frame of the beams, 0 without a bound;
         (2, events or 1)."""
-        return self._shrink * self.boost
+        return self._shrink * self.boosts[0]
 
     @functools.cached_property
     def back(self) -> Array:
         """exp(2 y) for the smallest rapidities, 0 without a bound; (2, events or 1)."""
-        return self._shrink / self.boost
+        return self._shrink / self.boosts[1]
 
     @property
     def _shrink(self) -> Array:

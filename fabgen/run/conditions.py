@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from fabgen.card import Card
 
 if TYPE_CHECKING:
-    from fabgen.integrand.base import AnyIntegrand
+    from fabgen.integrand.base import Integrand
 
 
-def conditions(card: Card, integrand: AnyIntegrand) -> dict[str, Any]:
+def conditions(card: Card, integrand: Integrand) -> dict[str, Any]:
     """The entries `beams`, `cuts` and `bw_cutoff` of a report.
 
     beams: for each incoming particle its PDG ids (of all subprocesses) and its energy in GeV, with
@@ -26,7 +26,7 @@ def conditions(card: Card, integrand: AnyIntegrand) -> dict[str, Any]:
     }
 
 
-def _beams(integrand: AnyIntegrand) -> dict[str, Any] | None:
+def _beams(integrand: Integrand) -> dict[str, Any] | None:
     if not integrand.topologies:
         return None
     n = integrand.n_initial

@@ -77,7 +77,7 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
     untrained: Survey | None = survey
     references: list[Reference] = []
     surveys: dict[str, Survey | None] = {}
-    if trained.surrogate != untrained_surrogate(session.integrand.dim, len(sampler.shares)):
+    if trained.surrogate != untrained_surrogate(session.integrand.dim, session.layout):
         references.append(Reference())
         untrained, more = _untrained(session, trained, sampler.shares, references[0])
         surveys["the untrained map"] = untrained
@@ -105,7 +105,7 @@ def _exact(session: Session, trained: Trained) -> tuple[tuple[Divergence, ...], 
 
     if not has_exact_events(session.integrand):
         return (), 0
-    flat = untrained_surrogate(session.integrand.dim, 1)
+    flat = untrained_surrogate(session.integrand.dim, session.layout)
     both = {flat: flat.init(session.key(UNTRAINED)), trained.surrogate: trained.params}
     n, floor = session.card.evaluation.samples, session.card.evaluation.floor
     with session.reporter.stage("exact", n, "events") as show:
@@ -173,7 +173,9 @@ def _others(trained: Trained, surveys: Mapping[str, Survey | None]) -> tuple[Est
         for source, survey in surveys.items()
         if survey is not None
     ]
-    if trained.figures.get("vegas_integral") is not None:
+    signed = any(survey.metrics.negative for survey in surveys.values() if survey is not None)
+    # VEGAS adapts to |f|, and its estimate is that of |f|.
+    if trained.figures.get("vegas_integral") is not None and not signed:
         value, error = (trained.figures[f"vegas_integral{end}"] for end in ("", "_error"))
         found.append(Estimate("the iterations of VEGAS+", value, error))
     return tuple(found)

@@ -48,18 +48,13 @@ def write_events(
     those over all events of the file by process.
     """
     with session.watch("import"):
-        from fabgen.events.assemble import assemble, drawer_of_placed, event_drawer
+        from fabgen.events.assemble import assemble, event_drawer
         from fabgen.events.lhe import write_lhe
         from fabgen.sampling import unweight
-        from fabgen.sampling.sampler import DEFAULT_BLOCK
     watch, n = session.watch, session.card.generation.events
     integrand = session.integrand
-    maps = session.place if integrand.n_channels > 1 else None
     with watch("compile"):
-        if maps is None:
-            drawer = event_drawer(integrand)
-        else:
-            drawer = drawer_of_placed(session.in_channels, maps, DEFAULT_BLOCK)
+        drawer = event_drawer(session.compiled)
     totals = unweight.Totals()
     drawn = 0
 

@@ -57,7 +57,8 @@ def exact_divergences(
     if not has_exact_events(toy):
         return [], 0
     draw = _program(session, "exact events", lambda key: toy.exact_events(key, block), key)
-    log_density, like = session.log_density, jax.ShapeDtypeStruct((block, toy.dim), "float64")
+    values, like = session.values, jax.ShapeDtypeStruct((block, toy.dim), "float64")
+    channel = np.zeros(block, np.int32)
     log_probs = []
     for surrogate, params in surrogates.items():
         log_prob = _log_prob(surrogate, floor)
@@ -66,7 +67,7 @@ def exact_divergences(
     with session.watch("evaluate"):
         for i in range(-(-n // block)):
             u, used = draw(jax.random.fold_in(key, i)), min(block, n - i * block)
-            log_f = np.asarray(log_density(u))
+            log_f = np.asarray(values(u, channel).log_f)
             for k, params in enumerate(surrogates.values()):
                 log_q = np.asarray(log_probs[k](params, u))
                 sums[k] += Mean.of((log_f - log_q)[:used])

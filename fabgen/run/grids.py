@@ -32,8 +32,9 @@ def adapted_grids(session: Session) -> Pretrained:
     integrand, options = session.integrand, session.card.surrogate.vegas
     with session.reporter.stage("vegas", n_iterations(options), "iterations") as show:
         return adapted_channels(
-            session.channel_values,
+            session.values,
             integrand.dim,
+            session.layout,
             integrand.representative_channel,
             options,
             session.card.training.seed,
@@ -86,7 +87,7 @@ def _trained_channels(session: Session, store: bool) -> Trained:
     with session.watch("import"):
         from fabgen.surrogate import gridded_channels
     integrand, options = session.integrand, session.card.surrogate.vegas
-    surrogate = gridded_channels(integrand.dim, integrand.n_channels, options.bins)
+    surrogate = gridded_channels(integrand.dim, session.layout, options.bins)
     if store and (found := _stored_grid(session, surrogate)):
         return found
     with session.watch("train"):
@@ -164,7 +165,7 @@ def template(session: Session, name: str) -> tuple[Any, Any]:
 
         surrogate = vegas_grid(dim, options)
     elif n > 1:
-        surrogate = gridded_channels(dim, n, options.bins)
+        surrogate = gridded_channels(dim, session.layout, options.bins)
     else:
         surrogate = Gridded(dim, Uniform(dim), options.bins)
     return surrogate, surrogate.init(jax.random.key(0))

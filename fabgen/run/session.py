@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card
 from fabgen.run import streams
@@ -18,8 +18,9 @@ from fabgen.run.progress import Reporter, Stopwatch
 if TYPE_CHECKING:
     import jax
 
-    from fabgen.integrand.base import AnyIntegrand, InChannels
-    from fabgen.integrand.point import Placed
+    from fabgen.integrand.base import Integrand
+    from fabgen.sampling.values import CompiledIntegrand
+    from fabgen.surrogate.channel_weights import ChannelLayout
     from fabgen.surrogate.channels import ChannelValues
     from fabgen.training.sample import FilePoints
 
@@ -30,7 +31,7 @@ class Session:
 
     card: Card
     run: RunDirectory
-    integrand: AnyIntegrand
+    integrand: Integrand
     reporter: Reporter
     watch: Stopwatch
     points: FilePoints | None = None  # of an event file that this session trains on
@@ -38,74 +39,27 @@ class Session:
         default_factory=dict
     )  # compiled ones, by what they do
 
-    @functools.cached_property
-    def log_density(self) -> Callable[[Any], jax.Array]:
-        """log f at u (DEFAULT_BLOCK, dim), compiled once: that takes far longer than any q."""
-        import jax
+    @property
+    def layout(self) -> ChannelLayout:
+        """Which channels share phase space."""
+        from fabgen.surrogate.channel_weights import ChannelLayout
 
-        points, _ = self._block()
-        with self.watch("compile"):
-            return jax.jit(self.integrand.log_density).lower(points).compile()
+        return ChannelLayout(self.integrand.component_of_channel)
+
+    @functools.cached_property
+    def compiled(self) -> CompiledIntegrand:
+        """The integrand in blocks: that takes far longer to compile than any q."""
+        from fabgen.sampling.values import CompiledIntegrand
+
+        return CompiledIntegrand(self.integrand)
 
     @property
-    def place(self) -> jax.stages.Compiled:
-        """Integrand.place of u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once."""
-        return self._placed_and_valued[0]
-
-    @functools.cached_property
-    def channel_values(self) -> Callable[[Any, Any], ChannelValues]:
+    def values(self) -> Callable[[Any, Any], ChannelValues]:
         """f at u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once."""
-        import jax.numpy as jnp
-
-        from fabgen.surrogate.channels import ChannelValues
-
-        if self.integrand.n_channels == 1:
-            points, _ = self._block()
-            n, log_density = points.shape[0], self.log_density
-            rest = jnp.zeros((1, n)), jnp.zeros((0, n))
-            return lambda u, channel: ChannelValues(log_density(u), *rest)
-        place, values = self._placed_and_valued
-        return lambda u, channel: values(place(u, channel), channel)
-
-    @functools.cached_property
-    def _placed_and_valued(self) -> tuple[jax.stages.Compiled, jax.stages.Compiled]:
-        """The maps of all channels, and f behind them. Of many channels nothing takes longer to
-        compile, and XLA leaves cores idle: both are compiled at the same time."""
-        import concurrent.futures
-
-        import jax
-
-        from fabgen.surrogate.channels import channel_values
-
-        points, channels = self._block()
-        integrand = self.in_channels
-
-        def values_at(placed: Placed, channel: jax.Array) -> ChannelValues:
-            return channel_values(integrand.point_at(placed, channel))
-
-        pool = concurrent.futures.ThreadPoolExecutor(1)
-        try:
+        if not self.compiled.is_compiled:
             with self.watch("compile"):
-                lowered = jax.jit(integrand.place).lower(points, channels)
-                place = pool.submit(lowered.compile)
-                values = jax.jit(values_at).lower(lowered.out_info, channels).compile()
-                return place.result(), values
-        finally:
-            pool.shutdown(wait=False)  # an interruption does not wait for it
-
-    @property
-    def in_channels(self) -> InChannels:
-        """The integrand, if it has several channels."""
-        return cast("InChannels", self.integrand)
-
-    def _block(self) -> tuple[Any, Any]:
-        """Shapes of the points of a block and of their channels."""
-        import jax
-
-        from fabgen.sampling.sampler import DEFAULT_BLOCK
-
-        points = jax.ShapeDtypeStruct((DEFAULT_BLOCK, self.integrand.dim), "float64")
-        return points, jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
+                self.compiled.compile()
+        return self.compiled.values
 
     def key(self, stream: int) -> jax.Array:
         """The random key of one stream of numbers."""

@@ -15,15 +15,17 @@ from fabgen.card.messages import with_source
 from fabgen.errors import InputError
 
 if TYPE_CHECKING:
-    from fabgen.integrand.base import AnyIntegrand
+    from fabgen.integrand.base import Integrand
 
 
-def surrogate_of(card: Card, integrand: AnyIntegrand) -> Any:
+def surrogate_of(card: Card, integrand: Integrand) -> Any:
     """A Surrogate, or a MultiChannel where the integrand has several channels; untrained."""
     from fabgen.surrogate import build_channels
+    from fabgen.surrogate.channel_weights import ChannelLayout
 
     return build_channels(
         integrand.dim,
+        ChannelLayout(integrand.component_of_channel),
         integrand.representative_channel,
         integrand.n_features,
         card.surrogate,
@@ -33,13 +35,13 @@ def surrogate_of(card: Card, integrand: AnyIntegrand) -> Any:
     )
 
 
-def has_training(card: Card, integrand: AnyIntegrand) -> bool:
+def has_training(card: Card, integrand: Integrand) -> bool:
     """Whether there is anything to train: a flow, a grid, or the weights of several channels."""
     weights = card.channels.trained_weights and card.training.method in WEIGHT_METHODS
     return card.surrogate.kind != "uniform" or (weights and integrand.n_channels > 1)
 
 
-def check_training(card: Card, integrand: AnyIntegrand) -> None:
+def check_training(card: Card, integrand: Integrand) -> None:
     """Raises InputError where a training of the card would, once its channels are known.
 
     Automatic ones take what they need.
@@ -58,7 +60,7 @@ def check_training(card: Card, integrand: AnyIntegrand) -> None:
         raise with_source(error, card) from None
 
 
-def annealed(card: Card, integrand: AnyIntegrand) -> Card:
+def annealed(card: Card, integrand: Integrand) -> Card:
     """The card with the widths in training.anneal that `fab` starts wider by default.
 
     Of resonances that no map follows: f at their own widths is all peaks that few points find.

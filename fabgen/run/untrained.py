@@ -25,7 +25,7 @@ def untrained_sampler(
     """
     from fabgen.surrogate import untrained_surrogate
 
-    flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
+    flat = untrained_surrogate(session.integrand.dim, session.layout)
     return _telling_sampler(session, flat, flat.init(key), surrogate, params, shares)
 
 
@@ -53,7 +53,7 @@ def wide_sampler(
         wide: Any = Gridded(dim, Uniform(dim), WIDE_BINS)
         given = wide.init(key)._replace(grid=borders[0])
     else:
-        wide = gridded_channels(dim, n, WIDE_BINS)
+        wide = gridded_channels(dim, session.layout, WIDE_BINS)
         drawn_ones = jnp.asarray(np.array(sampler.shares) > 0.0, jnp.float64)
         given = wide.init(key)._replace(grid=borders, factors=drawn_ones)
     return _telling_sampler(session, wide, given, surrogate, params, sampler.shares)
@@ -78,23 +78,23 @@ def search_sampler(
 
     from fabgen.sampling.population import adapted, mixture
     from fabgen.surrogate import untrained_surrogate
-    from fabgen.surrogate.channels import ChannelValues, as_multichannel, select_channel
+    from fabgen.surrogate.channels import ChannelValues, as_multichannel
 
-    integrand, f = session.integrand, session.channel_values
-    flat = untrained_surrogate(integrand.dim, integrand.n_channels)
+    integrand, f = session.integrand, session.values
+    flat = untrained_surrogate(integrand.dim, session.layout)
     view: Any = as_multichannel(flat)
     flat_params = flat.init(key)
 
     @jax.jit
     def weigh(values: ChannelValues, channel: jax.Array) -> jax.Array:
-        log_alpha = view.log_alpha(flat_params, values.log_prior, values.features)
-        return values.log_f + select_channel(log_alpha, channel)
+        given = values.log_prior, values.features, channel
+        return values.log_f + view.log_alpha(flat_params, *given)
 
     def log_f(u: jax.Array, channel: jax.Array) -> jax.Array:
         return weigh(f(u, channel), channel)
 
     population, calls = adapted(log_f, starts, key)
-    found, found_params, found_shares = mixture(population, integrand.n_channels)
+    found, found_params, found_shares = mixture(population, session.layout)
     sampler = _telling_sampler(session, found, found_params, surrogate, params, shares)
     return dataclasses.replace(sampler, shares=found_shares), calls
 
@@ -112,8 +112,8 @@ def _telling_sampler(
     import jax.numpy as jnp
 
     from fabgen.sampling.reference import Witness
-    from fabgen.sampling.sampler import DEFAULT_BLOCK, WeightedSampler
-    from fabgen.surrogate.channels import ChannelValues, as_multichannel, select_channel
+    from fabgen.sampling.sampler import DEFAULT_BLOCK, Step, WeightedSampler
+    from fabgen.surrogate.channels import ChannelValues, as_multichannel, channel_values
     from fabgen.surrogate.floor import log_above_floor
 
     integrand, block = session.integrand, DEFAULT_BLOCK
@@ -130,28 +130,24 @@ def _telling_sampler(
         log_q = seen.log_prob(params, u, channel)
         if floor > 0.0:
             log_q = log_above_floor(log_q, floor)
-        told = values.log_prior, values.features
-        log_f = values.log_f + select_channel(seen.log_alpha(params, *told), channel)
-        log_w = values.log_f + select_channel(view.log_alpha(other_params, *told), channel) - log_p
+        told = values.log_prior, values.features, channel
+        log_f = values.log_f + seen.log_alpha(params, *told)
+        log_w = values.log_f + view.log_alpha(other_params, *told) - log_p
         return log_w, Witness(log_f - log_p, log_f - log_q - log_shares[channel])
 
-    def zeros(*shape: int) -> jax.Array:
-        return jnp.zeros(shape)
-
-    several = integrand.n_channels > 1
-    n_features = integrand.n_features if several else 0
     with session.watch("compile"):
-        values = ChannelValues(
-            zeros(block), zeros(integrand.n_channels, block), zeros(n_features, block)
-        )
-        channels = jnp.zeros(block, jnp.int32)
-        like = params, zeros(block, integrand.dim), zeros(block), values, channels
-        compiled = jax.jit(weigh).lower(*like).compile()
-    draw, f = compiled_sampler(session, other, other_params), session.channel_values
+        u = jax.ShapeDtypeStruct((block, integrand.dim), "float64")
+        numbers = jax.ShapeDtypeStruct((block,), "float64")
+        channels = jax.ShapeDtypeStruct((block,), "int32")
+        values = jax.eval_shape(lambda u, i: channel_values(integrand.point(u, i)), u, channels)
+        like = params, u, numbers, values, channels
+        compiled = jax.jit(weigh, keep_unused=True).lower(*like).compile()
+    draw, f = compiled_sampler(session, other, other_params), session.values
 
-    def step(other_params: Any, key: jax.Array, channel: Any) -> Any:
-        channel = channel if several else jnp.zeros(block, jnp.int32)
-        u, log_p = draw(other_params, key, *((channel,) if several else ()))
-        return u, *compiled(params, u, log_p, f(u, channel), channel)
+    def step(other_params: Any, key: jax.Array, channel: jax.Array) -> Step:
+        u, log_p = draw(other_params, key, channel)
+        values = f(u, channel)
+        log_w, witness = compiled(params, u, log_p, values, channel)
+        return Step(u, log_w, values.sign, witness)
 
     return WeightedSampler(step, other_params, integrand.dim, block, equal_shares(other_params))

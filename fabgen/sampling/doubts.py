@@ -96,7 +96,7 @@ def _of_weights(survey: Survey) -> Iterator[Doubt]:
         yield Doubt(
             f"the largest weight is {_percent(largest)} of the sum of all, and makes "
             f"{_percent(of_variance)} of the variance",
-            largest * metrics.integral,
+            largest * metrics.absolute_integral,
         )
     k = tail_index(sums.largest, sums.n - sums.zero - sums.nonfinite)
     if k is not None and k > HEAVIEST_TAIL and of_variance > LEAST_PART_OF_VARIANCE:
@@ -104,7 +104,7 @@ def _of_weights(survey: Survey) -> Iterator[Doubt]:
         beyond = largest / (1.0 - k) if k < 1.0 else math.inf
         yield Doubt(
             f"the weights have a heavy tail (index {k:.2f}): the sample does not tell their mean",
-            beyond * metrics.integral,
+            beyond * metrics.absolute_integral,
         )
 
 
@@ -129,7 +129,7 @@ def _of_others(survey: Survey, others: Sequence[Estimate]) -> Iterator[Doubt]:
         error = math.hypot(other.error, metrics.integral_error)
         if excess > DISAGREEMENT * error:
             yield Doubt(
-                f"{other.source} found {_percent(excess / metrics.integral)} more, "
+                f"{other.source} found {_percent(excess / metrics.absolute_integral)} more, "
                 f"{excess / error:.1f} standard deviations",
                 excess,
             )
@@ -139,10 +139,12 @@ def _of_reference(survey: Survey, reference: Reference) -> Iterator[Doubt]:
     metrics, sums = survey.metrics, survey.sums
     log_rare = math.log(max(RARE * metrics.n, 10.0) * sums.mean) + sums.log_max
     own = _share_above(sums, log_rare)
-    relative = metrics.integral_error / metrics.integral
+    relative = metrics.integral_error / metrics.absolute_integral
     if reference.partial:
         # What it has found comes on top of what the sample has.
-        found, error = (part / metrics.integral for part in reference.integral_above(log_rare))
+        found, error = (
+            part / metrics.absolute_integral for part in reference.integral_above(log_rare)
+        )
         missed = found - own
         share, where = missed / (1.0 + missed), "in peaks found by a search, "
     else:
@@ -153,7 +155,7 @@ def _of_reference(survey: Survey, reference: Reference) -> Iterator[Doubt]:
         yield Doubt(
             f"{_percent(share)} of the integral lies {where}where the surrogate hardly draws "
             "points",
-            (missed + error) * metrics.integral,
+            (missed + error) * metrics.absolute_integral,
         )
 
 
@@ -162,12 +164,13 @@ def _of_channels(survey: Survey, reference: Reference) -> Iterator[Doubt]:
     integrals, errors = reference.of_channels(len(survey.channels))
     for number, channel in enumerate(survey.channels):
         own = channel.metrics
-        excess = float(integrals[number]) - (own.integral if own else 0.0)
+        excess = float(integrals[number]) - (own.absolute_integral if own else 0.0)
         error = math.hypot(float(errors[number]), own.integral_error if own else 0.0)
         if excess > max(DISAGREEMENT * error, 2.0 * survey.metrics.integral_error):
+            share = excess / survey.metrics.absolute_integral
             yield Doubt(
-                f"channel {number + 1} misses {_percent(excess / survey.metrics.integral)} of the "
-                f"integral, {excess / error:.1f} standard deviations",
+                f"channel {number + 1} misses {_percent(share)} of the integral, "
+                f"{excess / error:.1f} standard deviations",
                 excess,
             )
 

@@ -80,7 +80,8 @@ class Survey:
 
             <c>_acc = <min(1, r) max(1, r)>_q / <min(1, r)>_q = <r>_q / <min(1, r)>_q .
 
-        The mean event weight must be the cross section sigma = <w>_q = w_max <r>_q, so an event
+        Where f may be negative, w is |w| here, and the event weight has the sign of f. The mean
+        event weight must be the cross section sigma = <w>_q = w_max <r>_q, so an event
         carries  sigma / <c>_acc x c = w_max <min(1, r)>_q x c.  The mean of c over all points, or
         1, in the place of <c>_acc would be wrong by the share of the overweight events.
         """
@@ -120,21 +121,24 @@ def integrate(
     parts = [WeightSum()] * sampler.n_channels
     upcoming = sampler(key, 0)
     for i in range(n_blocks):
-        u, log_w, channel, witness = upcoming
+        u, log_w, sign, channel, witness = upcoming
         if i + 1 < n_blocks:
             upcoming = sampler(key, i + 1)  # on its way while the host reads this one
         done = min((i + 1) * sampler.block, n)
-        block = np.asarray(log_w)[: done - i * sampler.block]
-        total = total + WeightSum.of(block)
-        split = np.array_split(block, 2)
-        halves = halves[0] + WeightSum.of(split[0]), halves[1] + WeightSum.of(split[1])
+        size = done - i * sampler.block
+        block, signs = np.asarray(log_w)[:size], np.asarray(sign)[:size]
+        total = total + WeightSum.of(block, signs)
+        split = zip(np.array_split(block, 2), np.array_split(signs, 2), strict=True)
+        first, second = (WeightSum.of(*half) for half in split)
+        halves = halves[0] + first, halves[1] + second
         if reference is not None and witness is not None:
             reference.add(witness, channel, len(block), u)
         if sampler.n_channels > 1:
             chosen = np.asarray(channel)[: len(block)]
             for k, share in enumerate(sampler.shares):
                 if share > 0.0:
-                    parts[k] = parts[k] + WeightSum.of(block[chosen == k] + math.log(share))
+                    own = chosen == k
+                    parts[k] += WeightSum.of(block[own] + math.log(share), signs[own])
         if progress is not None:
             progress(done)
     calls = n_blocks * sampler.block
@@ -157,7 +161,7 @@ def with_optimal_allocation(
         return sampler, 0
     found = integrate(sampler, pilot, key)
     sizes = np.array([
-        c.metrics.integral / math.sqrt(c.metrics.sampling_efficiency) if c.metrics else 0.0
+        c.metrics.absolute_integral / math.sqrt(c.metrics.sampling_efficiency) if c.metrics else 0.0
         for c in found.channels
     ])  # fmt: skip
     least = min(_FEWEST_POINTS / n, 0.5 / sampler.n_channels) * sizes.sum()
@@ -184,11 +188,11 @@ def _joined(
         for share, s, log_other in zip(shares, known, log_unknown, strict=True)
     )
     log_w_max = float(np.logaddexp.reduce([channel.log_w_max for channel in channels]))
-    integral = sum(s.metrics.integral for s in found)
-    overweight = sum(s.overweight_share * s.metrics.integral for s in found)
+    integral = sum(s.metrics.absolute_integral for s in found)
+    overweight = sum(s.overweight_share * s.metrics.absolute_integral for s in found)
     largest = sum(s.metrics.max_weight for s in found)
     quantiles = sum(
-        s.metrics.integral / s.metrics.unweighting_efficiency_999
+        s.metrics.absolute_integral / s.metrics.unweighting_efficiency_999
         for s in found
         if s.metrics.unweighting_efficiency_999 > 0.0
     )
@@ -200,7 +204,9 @@ def _joined(
     if all(part.n > 1 for part, share in zip(parts, shares, strict=True) if share > 0.0):
         # Else the mixture's own mean: a channel without points would be missing here.
         errors = [s.metrics.integral_error for s in found]
-        changes |= {"integral": integral, "integral_error": math.hypot(*errors)}
+        signed = sum(s.metrics.integral for s in found)
+        changes |= {"integral": signed, "integral_error": math.hypot(*errors)}
+        changes["absolute_integral"] = integral
     return dataclasses.replace(
         whole,
         metrics=dataclasses.replace(whole.metrics, **changes),

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fabgen.numerics import last_good
 from fabgen.sampling.reference import BEST_POINTS, Points
 from fabgen.sampling.sampler import DEFAULT_BLOCK
+from fabgen.surrogate.channel_weights import ChannelLayout
 from fabgen.surrogate.gaussians import (
     Gaussians,
     GaussiansParams,
@@ -82,14 +83,14 @@ def adapted(
 
 
 def mixture(
-    population: Population, n_channels: int
+    population: Population, layout: ChannelLayout
 ) -> tuple[Gaussians, GaussiansParams, tuple[float, ...]]:
     """The density of all of them and of the uniform one in every channel; shares of the channels.
 
     Those that found more have a larger share, but no few of them have all.
     """
-    params, shares = _mixed(population, n_channels)
-    surrogate = Gaussians(population.mean.shape[1], GAUSSIANS + 1, n_channels)
+    params, shares = _mixed(population, layout.n_channels)
+    surrogate = Gaussians(population.mean.shape[1], GAUSSIANS + 1, layout)
     return surrogate, params, tuple(np.asarray(shares).tolist())
 
 

@@ -1,49 +1,48 @@
 """Weighted points in blocks of one compiled size: u ~ q with log w = log f(u) - log q(u).
 
 With several channels a point is drawn from channel i with probability a_i, u ~ q_i, and
-w = alpha_i f_i / (a_i q_i): one sample of the mixture, whatever the a_i.
+w = alpha_i f_i / (a_i q_i): one sample of the mixture, whatever the a_i. f may be negative: then
+log w is that of |w|, and the sign travels beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from fabgen.sampling.reference import Witness
+from fabgen.surrogate.channels import ChannelValues, as_multichannel
 
 #: Points per compiled block. Large enough to hide the dispatch, small enough to stay in memory.
 DEFAULT_BLOCK = 16384
 
 Array = jax.Array
 
-
-class Target(Protocol):
-    """What sampling needs of an integrand of one channel."""
-
-    @property
-    def dim(self) -> int: ...
-
-    def log_density(self, u: Array) -> Array:
-        """Natural log of f at u (n, dim), (n,); -inf where f vanishes."""
+Values = Callable[[Any, Any], ChannelValues]
+"""f at u (block, dim) of channels (block,)."""
 
 
-class Density(Protocol):
-    """What sampling needs of a surrogate of one channel."""
-
-    def sample_and_log_prob(self, params: Any, key: Array, n: int) -> tuple[Array, Array]:
-        """u (n, dim) ~ q and log q(u) (n,)."""
-
-
-class Weighted(NamedTuple):
-    """A block of points u (n, dim), log w (n,) and channels (n,), as arrays not yet waited for, and
-    what they tell of another density, if they do."""
+class Step(NamedTuple):
+    """A block of points u (n, dim) of given channels, log |w| and the sign of w (n,), with w =
+    alpha_i f_i / q_i, and what they tell of another density, if they do."""
 
     u: Array
     log_w: Array
+    sign: Array
+    witness: Witness | None = None
+
+
+class Weighted(NamedTuple):
+    """A block of points u (n, dim), log |w|, the sign of w and channels (n,), as arrays not yet
+    waited for, and what they tell of another density, if they do."""
+
+    u: Array
+    log_w: Array
+    sign: Array
     channel: Array
     witness: Witness | None = None
 
@@ -52,13 +51,12 @@ class Weighted(NamedTuple):
 class WeightedSampler:
     """Blocks of independent weighted points: `sampler(key, i)` is block i of the stream of `key`.
 
-    step: (params, key, channel (block,)) -> u (block, dim) and log(alpha_i f_i / q_i) (block,); one
-    channel gets None. A third entry may tell of another density. shares (n_channels,): a_i, adding
-    up to 1. Each call is `block` target evaluations. Block i uses fold_in(key, i), so a stream can
+    step: (params, key, channel (block,)) -> Step. shares (n_channels,): a_i, adding up to 1. Each
+    call is `block` target evaluations. Block i uses fold_in(key, i), so a stream can
     be cut and continued anywhere, and a longer run starts with the points of a shorter one.
     """
 
-    step: Callable[[Any, Array, Array | None], tuple[Array, Array] | tuple[Array, Array, Witness]]
+    step: Callable[[Any, Array, Array], Step]
     params: Any
     dim: int
     block: int
@@ -73,14 +71,16 @@ class WeightedSampler:
             key = jax.random.wrap_key_data(key)  # an old-style key
         key = jax.random.fold_in(key, index)
         if self.n_channels == 1:
-            u, log_w, *told = self.step(self.params, key, None)
-            return Weighted(u, log_w, jnp.zeros(self.block, jnp.int32), *told)
+            channel = jnp.zeros(self.block, jnp.int32)
+            u, log_w, sign, witness = self.step(self.params, key, channel)
+            return Weighted(u, log_w, sign, channel, witness)
         channel_key, key = jax.random.split(key)
         shares = jnp.asarray(self.shares)
         channel, log_share = draw_channels(channel_key, shares, self.block)
-        u, log_w, *told = self.step(self.params, key, channel)
-        told = [witness._replace(log_part=witness.log_part - log_share) for witness in told]
-        return Weighted(u, log_w - log_share, channel, *told)
+        u, log_w, sign, witness = self.step(self.params, key, channel)
+        if witness is not None:
+            witness = witness._replace(log_part=witness.log_part - log_share)
+        return Weighted(u, log_w - log_share, sign, channel, witness)
 
 
 @jax.jit(static_argnums=2)
@@ -102,19 +102,31 @@ def draw_channels(key: Array, shares: Array, n: int) -> tuple[Array, Array]:
 
 
 def weighted_sampler(
-    integrand: Target, surrogate: Density, params: Any, block: int = DEFAULT_BLOCK
+    values: Values,
+    surrogate: Any,
+    params: Any,
+    shares: tuple[float, ...] = (1.0,),
+    *,
+    draw: Callable[[Any, Array, Array], tuple[Array, Array]] | None = None,
+    block: int = DEFAULT_BLOCK,
 ) -> WeightedSampler:
-    """The sampler of w = f/q for a surrogate of one channel with parameters `params`.
+    """The sampler of the weights of a surrogate with parameters `params`.
 
-    Compiles at once, so the time this takes is compilation and no call compiles again; use the same
-    sampler to integrate and to unweight.
+    values: f at blocks of this size, compiled (`compiled_values`). shares: of the channels. draw:
+    (params, key, channel (block,)) -> u (block, dim) and log q (block,) of the surrogate, compiled;
+    by default it is now. Use the same sampler to integrate and to unweight.
     """
+    view = as_multichannel(surrogate)
+    drawn = draw or jax.jit(view.sample_and_log_prob)
 
-    def step(params: Any, key: Array) -> tuple[Array, Array]:
-        u, log_q = surrogate.sample_and_log_prob(params, key, block)
-        return u, integrand.log_density(u) - log_q
+    @jax.jit
+    def weigh(params: Any, values: ChannelValues, log_q: Array, channel: Array) -> Array:
+        log_alpha = view.log_alpha(params, values.log_prior, values.features, channel)
+        return values.log_f + log_alpha - log_q
 
-    compiled = jax.jit(step).lower(params, jax.random.key(0)).compile()
-    return WeightedSampler(
-        lambda params, key, channel: compiled(params, key), params, integrand.dim, block
-    )
+    def step(params: Any, key: Array, channel: Array) -> Step:
+        u, log_q = drawn(params, key, channel)
+        found = values(u, channel)
+        return Step(u, weigh(params, found, log_q, channel), found.sign)
+
+    return WeightedSampler(step, params, view.dim, block, shares)

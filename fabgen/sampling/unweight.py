@@ -17,6 +17,8 @@ from fabgen.errors import FabgenError
 from fabgen.sampling.integrate import Survey
 from fabgen.sampling.sampler import WeightedSampler
 
+Signs = NDArray[np.int8]
+
 #: A run is given up when this many times the expected number of points went by without an event.
 PATIENCE = 100.0
 
@@ -39,7 +41,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over the Accepted of a run; `totals + accepted` moves it on."""
+    """Sums over the Accepted of a run; `totals + accepted` moves it on. Weights without signs."""
 
     events: int = 0
     overweight_events: int = 0
@@ -51,8 +53,9 @@ class Totals:
         return Totals(
             events=self.events + block.weight.size,
             overweight_events=self.overweight_events + int(np.count_nonzero(block.overweight)),
-            sum_weight=self.sum_weight + float(np.sum(block.weight)),
-            sum_overweight=self.sum_overweight + float(np.sum(block.weight[block.overweight])),
+            sum_weight=self.sum_weight + float(np.sum(np.abs(block.weight))),
+            sum_overweight=self.sum_overweight
+            + float(np.sum(np.abs(block.weight[block.overweight]))),
             target_evaluations=self.target_evaluations + block.target_evaluations,
         )
 
@@ -77,20 +80,22 @@ def unweight(
     base = survey.unweighted_weight
     sampler = replace(sampler, shares=survey.unweighting_shares)
     stream = _select(sampler, survey.log_w_max, survey.acceptance, n, key, weighted=False)
-    for u, channel, ratio, spent in stream:
-        yield Accepted(u, channel, base * np.maximum(ratio, 1.0), ratio > 1.0, spent)
+    for u, channel, ratio, sign, spent in stream:
+        weight = np.where(sign < 0, -base, base) * np.maximum(ratio, 1.0)
+        yield Accepted(u, channel, weight, ratio > 1.0, spent)
 
 
 def weighted(
     sampler: WeightedSampler, survey: Survey, n: int, key: jax.Array
 ) -> Iterator[Accepted]:
-    """Exactly n weighted points: all those with w > 0, event weight w x survey.nonzero_fraction.
+    """Exactly n weighted points: all those with f not 0, event weight w x survey.nonzero_fraction.
 
     Raises FabgenError as `unweight` does.
     """
     fraction = survey.nonzero_fraction
-    for u, channel, w, spent in _select(sampler, 0.0, fraction, n, key, weighted=True):
-        yield Accepted(u, channel, w * fraction, np.zeros(w.shape, dtype=bool), spent)
+    for u, channel, w, sign, spent in _select(sampler, 0.0, fraction, n, key, weighted=True):
+        weight = np.where(sign < 0, -w, w) * fraction
+        yield Accepted(u, channel, weight, np.zeros(w.shape, dtype=bool), spent)
 
 
 @partial(jax.jit, static_argnames="weighted")
@@ -113,8 +118,8 @@ def _select(
     key: jax.Array,
     *,
     weighted: bool,
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float64], int]]:
-    """u, channels, weights over the reference and evaluations spent, until n points are kept.
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float64], Signs, int]]:
+    """u, channels, |w| over the reference, signs and evaluations spent, until n points are kept.
 
     `rate` is the expected share of kept points.
     """
@@ -122,11 +127,11 @@ def _select(
     blocks = itertools.count()
     block = sampler.block
 
-    def dispatch() -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    def dispatch() -> tuple[jax.Array, ...]:
         index = next(blocks)
-        u, log_w, channel, _ = sampler(points_key, index)
+        u, log_w, sign, channel, _ = sampler(points_key, index)
         chance = jax.random.fold_in(chance_key, index)
-        return u, channel, *_keep(chance, log_w, log_reference, weighted=weighted)
+        return u, channel, sign, *_keep(chance, log_w, log_reference, weighted=weighted)
 
     patience = PATIENCE * max(1.0 / rate, block)
     running = deque([dispatch()] if n > 0 else [])
@@ -136,12 +141,12 @@ def _select(
         if kept + rate * block < n:
             running.append(dispatch())
             total, unreported = total + block, unreported + block
-        u, channel, mask, ratio = running.popleft()
+        u, channel, sign, mask, ratio = running.popleft()
         index = np.flatnonzero(np.asarray(mask))[: n - kept]
         kept += index.size
         if index.size:
-            points = np.asarray(u)[index], np.asarray(channel)[index]
-            yield *points, np.asarray(ratio)[index], unreported
+            chosen = (np.asarray(array)[index] for array in (u, channel, ratio, sign))
+            yield *chosen, unreported  # type: ignore[misc]
             unreported, barren = 0, 0
         else:
             barren += block

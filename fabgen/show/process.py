@@ -15,7 +15,7 @@ from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
 from fabgen.errors import InputError
 from fabgen.integrand.component import Component
-from fabgen.integrand.process import Integrand
+from fabgen.integrand.process import ProcessIntegrand
 from fabgen.model import Model, load_model
 from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Node
 from fabgen.phasespace.channels import Channel
@@ -158,7 +158,7 @@ def _channels(card: Card, most: int) -> Iterator[str]:
         if place > 0:
             yield ""
         external = _external(integrand, component)
-        if not isinstance(component.mapping, Cascade):
+        if not isinstance(component.channels[0].mapping, Cascade):
             yield f"{'channel':<14}RAMBO on diet: {' '.join(external[integrand.n_initial :])}"
             continue
         own = [number for number, channel in enumerate(channels) if channel.mirror is None]
@@ -167,12 +167,12 @@ def _channels(card: Card, most: int) -> Iterator[str]:
         if card.channels.use == "one":
             more = ", of the most resonant diagram"
         yield f"{'channels':<14}{len(channels)}{more}"
-        subprocesses = [n for term in component.terms for n in term.subprocesses]
+        subprocesses = component.subprocesses
         if len(subprocesses) > 1:
             first = " ".join(external[: integrand.n_initial])
             last = " ".join(external[integrand.n_initial :])
             others = len(subprocesses) - 1
-            yield from _field("", f"as for {first} > {last}; the same maps serve {others} more")
+            yield from _field("", f"|M|^2 of {first} > {last}; it serves {others} more")
         for number in own[:most]:
             channel = channels[number]
             yield ""
@@ -197,9 +197,9 @@ def _channels(card: Card, most: int) -> Iterator[str]:
         yield from _field("", _NOTATION, 9)
 
 
-def _external(integrand: Integrand, component: Component) -> list[str]:
+def _external(integrand: ProcessIntegrand, component: Component) -> list[str]:
     """Names of the external particles, those of the first subprocess of several."""
-    topology = integrand.topologies[component.terms[0].subprocesses[0]]
+    topology = integrand.topologies[component.subprocesses[0].number]
     names = {p.pdg: p.name for p in integrand.model.particles.values()}
     return [names[pdg] for pdg in topology.pdg]
 

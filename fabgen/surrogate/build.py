@@ -7,7 +7,7 @@ from dataclasses import replace
 from fabgen.card import Channels, SurrogateOptions
 from fabgen.errors import InputError
 from fabgen.surrogate.base import Surrogate
-from fabgen.surrogate.channel_weights import ChannelWeights
+from fabgen.surrogate.channel_weights import ChannelLayout, ChannelWeights
 from fabgen.surrogate.channels import MultiChannel, unique_channels
 from fabgen.surrogate.flow.flow import Flow
 from fabgen.surrogate.uniform import Uniform
@@ -16,6 +16,7 @@ from fabgen.surrogate.vegas.axis_grid import Gridded
 
 def build_channels(
     dim: int,
+    layout: ChannelLayout,
     representative_channel: tuple[int, ...],
     n_features: int,
     options: SurrogateOptions,
@@ -24,20 +25,20 @@ def build_channels(
     trained_weights: bool,
     grids: bool,
 ) -> Surrogate | MultiChannel:
-    """The surrogate of an integrand with any number of channels.
+    """The surrogate of an integrand with the channels of a layout.
 
     representative_channel (n_channels,): the first channel that each of them mirrors; they share a
     flow. trained_weights: whether the training trains them, too (the card has to want it as well).
     grids: whether the flows start from a fixed map of each axis (VEGAS pre-training), identities at
     first.
     """
-    n_channels = len(representative_channel)
+    n_channels = layout.n_channels
     if n_channels == 1:
         density = build_surrogate(dim, options)
         gridded = grids and options.kind == "flow"
         return Gridded(dim, density, options.vegas.bins) if gridded else density
     if options.kind == "vegas":
-        return gridded_channels(dim, n_channels, options.vegas.bins)
+        return gridded_channels(dim, layout, options.vegas.bins)
     density = build_surrogate(dim, options)
     conditioned = channels.flows == "conditioned"
     if conditioned and isinstance(density, Flow):
@@ -47,7 +48,7 @@ def build_channels(
         weights = ChannelWeights(n_channels, n_features, tuple(channels.hidden), options.precision)
     return MultiChannel(
         density,
-        n_channels,
+        layout,
         unique_channels(representative_channel)[1]
         if isinstance(density, Flow)
         else (0,) * n_channels,
@@ -58,15 +59,15 @@ def build_channels(
     )
 
 
-def untrained_surrogate(dim: int, n_channels: int) -> Uniform | MultiChannel:
+def untrained_surrogate(dim: int, layout: ChannelLayout) -> Uniform | MultiChannel:
     """Flat sampling of all channels, with the weights that they have before training."""
-    flat = Uniform(dim)
-    return flat if n_channels == 1 else MultiChannel(flat, n_channels, (0,) * n_channels)
+    flat, n = Uniform(dim), layout.n_channels
+    return flat if n == 1 else MultiChannel(flat, layout, (0,) * n)
 
 
-def gridded_channels(dim: int, n_channels: int, bins: int) -> MultiChannel:
+def gridded_channels(dim: int, layout: ChannelLayout, bins: int) -> MultiChannel:
     """A VEGAS grid for each of several channels, identities at first."""
-    return MultiChannel(Uniform(dim), n_channels, (0,) * n_channels, grid_bins=bins)
+    return MultiChannel(Uniform(dim), layout, (0,) * layout.n_channels, grid_bins=bins)
 
 
 def build_surrogate(dim: int, options: SurrogateOptions) -> Surrogate:

@@ -5,10 +5,12 @@ log alpha_i = log prior_i + network_i(features), normalized by a softmax over th
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fabgen.numerics import log_weights
 from fabgen.surrogate.base import Params
@@ -37,16 +39,82 @@ class ChannelWeights:
         return apply_perceptron(params, h).astype(jnp.float64)
 
 
-def log_alpha(
-    log_prior: jax.Array, factors: jax.Array, correction: jax.Array | float = 0.0
-) -> jax.Array:
-    """log of the channel weights (n_channels, n); they add up to 1 at every point.
+@dataclass(frozen=True)
+class ChannelLayout:
+    """Which channels share phase space: those of one component, which follow each other.
 
-    log_prior (n_channels, n), where -inf stays -inf; factors (n_channels,): of the prior weights, 0
-    for dropped channels, whose weight goes to the others in proportion. Where no channel that is
-    not dropped has a prior weight, those share alike: f is never lost as long as their densities
-    reach the point.
+    component_of_channel (n_channels,): numbers that do not fall. The weights of a point are those
+    of the channels of its component, in `width` rows, as many as the widest component has channels.
     """
-    alive = factors[:, None] > 0.0
-    log_factors = jnp.log(jnp.where(alive, factors[:, None], 1.0))
-    return log_weights(log_prior + log_factors + correction, alive)
+
+    component_of_channel: tuple[int, ...] = (0,)
+
+    @property
+    def n_channels(self) -> int:
+        return len(self.component_of_channel)
+
+    @functools.cached_property
+    def counts(self) -> np.ndarray:
+        """(n_channels,): channels of the own component."""
+        return np.array([self.component_of_channel.count(k) for k in self.component_of_channel])
+
+    @functools.cached_property
+    def first(self) -> np.ndarray:
+        """(n_channels,): the first channel of the own component."""
+        return np.array([self.component_of_channel.index(k) for k in self.component_of_channel])
+
+    @property
+    def width(self) -> int:
+        return int(self.counts.max())
+
+    def log_alpha(
+        self,
+        log_prior: jax.Array,
+        factors: jax.Array,
+        channel: jax.Array | int,
+        correction: jax.Array | None = None,
+    ) -> jax.Array:
+        """log of the channel weights (width, n); they add up to 1 at every point.
+
+        log_prior (width, n), where -inf stays -inf; factors (n_channels,): of the prior weights, 0
+        for dropped channels, whose weight goes to the others in proportion; correction (n_channels,
+        n): added to their logarithms. channel (n,) of each point. Where no channel that is not
+        dropped has a prior weight, those share alike: f is never lost as long as their densities
+        reach the point.
+        """
+        weights = factors[:, None]
+        if self.width < self.n_channels:
+            places, exists = self._places(channel, log_prior.shape[1])
+            weights = jnp.where(exists, factors[places], 0.0)
+            if correction is not None:
+                correction = jnp.take_along_axis(correction, places, axis=0)
+        alive = weights > 0.0
+        log_factors = jnp.log(jnp.where(alive, weights, 1.0))
+        more = 0.0 if correction is None else correction
+        return log_weights(log_prior + log_factors + more, alive)
+
+    def select(self, rows: jax.Array, channel: jax.Array | int) -> jax.Array:
+        """Those (n,) of the own channel out of rows (width, n)."""
+        channel = jnp.asarray(channel)
+        number = jnp.broadcast_to(channel - jnp.asarray(self.first)[channel], rows.shape[1:])
+        return jnp.take_along_axis(rows, number[None], axis=0)[0]
+
+    def spread(self, rows: jax.Array) -> jax.Array:
+        """Of each channel a number for those of its component (n_channels, width), as one for every
+        channel (n_channels, n_channels), zero for other components."""
+        number = jnp.arange(self.n_channels)
+        places, exists = self._places(number, self.n_channels)
+        zero = jnp.zeros((self.n_channels, self.n_channels), rows.dtype)
+        return zero.at[number, places].add(jnp.where(exists, rows.T, 0.0))
+
+    def _places(self, channel: jax.Array | int, n: int) -> tuple[jax.Array, jax.Array]:
+        """Channels of the rows (width, n), and whether the component has that many."""
+        channel = jnp.broadcast_to(jnp.asarray(channel), (n,))
+        rows = jnp.arange(self.width)[:, None]
+        places = jnp.asarray(self.first)[channel] + rows
+        exists = rows < jnp.asarray(self.counts)[channel]
+        return jnp.minimum(places, self.n_channels - 1), exists
+
+
+#: The layout of one channel, which has all of phase space.
+ONE_CHANNEL = ChannelLayout()

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from fabgen.dispatch import dispatch
+from fabgen.integrand.point import Point
 from fabgen.surrogate.base import Params, Surrogate
-from fabgen.surrogate.channel_weights import ChannelWeights, log_alpha
+from fabgen.surrogate.channel_weights import ChannelLayout, ChannelWeights
 from fabgen.surrogate.flow.flow import Flow
 from fabgen.surrogate.gaussians import Gaussians
 from fabgen.surrogate.uniform import Uniform
@@ -52,7 +53,7 @@ class MultiChannel:
     """
 
     density: Surrogate
-    n_channels: int
+    layout: ChannelLayout
     flow_of: tuple[int, ...]
     conditioned: bool = False
     weights: ChannelWeights | None = None
@@ -62,6 +63,10 @@ class MultiChannel:
     @property
     def dim(self) -> int:
         return self.density.dim
+
+    @property
+    def n_channels(self) -> int:
+        return self.layout.n_channels
 
     @property
     def is_flat(self) -> bool:
@@ -136,13 +141,29 @@ class MultiChannel:
         return jnp.where(inside, log_q + log_slope, -jnp.inf)
 
     def log_alpha(
-        self, params: MultiChannelParams, log_prior: jax.Array, features: jax.Array
+        self,
+        params: MultiChannelParams,
+        log_prior: jax.Array,
+        features: jax.Array,
+        channel: jax.Array | int,
     ) -> jax.Array:
-        """log alpha (n_channels, n) of a Point's log_prior and features."""
-        correction: jax.Array | float = 0.0
+        """log alpha (n,) of the own channel of points with a Point's log_prior and features."""
+        rows = self.log_alphas(params, log_prior, features, channel)
+        return self.layout.select(rows, channel)
+
+    def log_alphas(
+        self,
+        params: MultiChannelParams,
+        log_prior: jax.Array,
+        features: jax.Array,
+        channel: jax.Array | int,
+    ) -> jax.Array:
+        """The same of all channels of the component of each point, (layout.width, n)."""
+        correction = None
         if self.weights is not None:
             correction = self.weights.correction(params.weights, features)
-        return log_alpha(log_prior, jax.lax.stop_gradient(params.factors), correction)
+        factors = jax.lax.stop_gradient(params.factors)
+        return self.layout.log_alpha(log_prior, factors, channel, correction)
 
     def _of(self, stacked: Params, channel: jax.Array | int) -> Params:
         """The parameters of the flow of one channel."""
@@ -183,9 +204,11 @@ class OneChannel:
         del channel
         return self.density.log_prob(params, u)
 
-    def log_alpha(self, params: Params, log_prior: jax.Array, features: jax.Array) -> jax.Array:
-        del params, features
-        return jnp.zeros_like(log_prior)
+    def log_alpha(
+        self, params: Params, log_prior: jax.Array, features: jax.Array, channel: Any
+    ) -> jax.Array:
+        del params, features, channel
+        return jnp.zeros(log_prior.shape[1:])
 
 
 AnyChannels = MultiChannel | OneChannel | Gaussians
@@ -200,18 +223,14 @@ def as_multichannel(surrogate: Any) -> AnyChannels:
 class ChannelValues(NamedTuple):
     """What f says about points u of their channels; channels or features first, then events.
 
-    log_f (n,): log of f times the Jacobian of the own channel, without alpha; log_prior
-    (n_channels, n); features (n_features, n).
+    log_f (n,): log of |f| times the Jacobian of the own channel, without alpha; sign (n,): of f, 1
+    or -1; log_prior (channels of the widest component, n); features (n_features, n).
     """
 
     log_f: jax.Array
+    sign: jax.Array
     log_prior: jax.Array
     features: jax.Array
-
-
-def n_channels_of(target: Any) -> int:
-    """Channels of an integrand, or of a bare log density, which has one."""
-    return getattr(target, "n_channels", 1)
 
 
 def unique_channels(
@@ -222,20 +241,7 @@ def unique_channels(
     return distinct, tuple(distinct.index(channel) for channel in representative_channel)
 
 
-def values_in_channels(target: Any, u: jax.Array, channel: jax.Array | int) -> ChannelValues:
-    """One evaluation of f at each u (n, dim). One channel: that of its log_density."""
-    n = u.shape[0]
-    if n_channels_of(target) == 1:
-        return ChannelValues(target.log_density(u), jnp.zeros((1, n)), jnp.zeros((0, n)))
-    return channel_values(target.point(u, channel))
-
-
-def channel_values(point: Any) -> ChannelValues:
-    """Those of a `Point` of an integrand of several channels."""
-    return ChannelValues(point.log_f + point.log_jacobian, point.log_prior, point.features)
-
-
-def select_channel(log_alpha: jax.Array, channel: jax.Array | int) -> jax.Array:
-    """log alpha_i (n,) of the own channel out of log_alpha (n_channels, n)."""
-    number = jnp.broadcast_to(jnp.asarray(channel), log_alpha.shape[1:])
-    return jnp.take_along_axis(log_alpha, number[None], axis=0)[0]
+def channel_values(point: Point) -> ChannelValues:
+    """What a surrogate needs of points of an integrand."""
+    log_f = point.log_f + point.log_jacobian
+    return ChannelValues(log_f, point.sign, point.log_prior, point.features)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
 
-from fabgen.surrogate.channel_weights import log_alpha
+from fabgen.surrogate.channel_weights import ONE_CHANNEL, ChannelLayout
 
 #: Of u from both faces: the double below 1 is 1 - 1.1e-16.
 _LEAST = 1.2e-16
@@ -39,10 +39,14 @@ class Gaussians:
 
     dim: int
     components: int
-    n_channels: int = 1
+    layout: ChannelLayout = ONE_CHANNEL
 
     weights = None
     is_flat = False
+
+    @property
+    def n_channels(self) -> int:
+        return self.layout.n_channels
 
     def init(self, key: jax.Array) -> GaussiansParams:
         """All components uniform."""
@@ -71,11 +75,12 @@ class Gaussians:
         return jnp.where(inside, log_q, -jnp.inf)
 
     def log_alpha(
-        self, params: GaussiansParams, log_prior: jax.Array, features: jax.Array
+        self, params: GaussiansParams, log_prior: jax.Array, features: jax.Array, channel: Any
     ) -> jax.Array:
-        """log alpha (n_channels, n) of a Point's log_prior: the weights before training."""
+        """log alpha (n,) of the own channel, of a Point's log_prior: before training."""
         del params, features
-        return log_alpha(log_prior, jnp.ones(self.n_channels))
+        rows = self.layout.log_alpha(log_prior, jnp.ones(self.n_channels), channel)
+        return self.layout.select(rows, channel)
 
     def _log_prob(self, params: GaussiansParams, x: jax.Array, channel: Any) -> jax.Array:
         """log q (n,) at normal coordinates x (n, dim)."""

@@ -17,6 +17,8 @@ import numpy as np
 from jax import Array
 
 from fabgen.errors import InputError
+from fabgen.integrand.base import Integrand
+from fabgen.integrand.point import EventFields, PhaseSpacePoints, Point
 from fabgen.numerics import last_good
 from fabgen.surrogate.channels import as_multichannel
 from fabgen.training.counters import Counters
@@ -46,21 +48,53 @@ class Deformation(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Deformed:
-    """A target at other parameters, and how far these are on their way."""
+class Deformed(Integrand):
+    """An integrand at other parameters, and how far these are on their way."""
 
-    target: Any
-    parameters: Mapping[str, Array]
+    target: Integrand
+    replaced: Mapping[str, Array]
     deformation: Deformation
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.target, name)
+    @property
+    def dim(self) -> int:
+        return self.target.dim
 
-    def log_density(self, u: Array) -> Array:
-        return self.target.log_density(u, self.parameters)
+    @property
+    def component_of_channel(self) -> tuple[int, ...]:
+        return self.target.component_of_channel
 
-    def point(self, u: Array, channel: Array | int) -> Any:
-        return self.target.point(u, channel, self.parameters)
+    @property
+    def representative_channel(self) -> tuple[int, ...]:
+        return self.target.representative_channel
+
+    @property
+    def n_features(self) -> int:
+        return self.target.n_features
+
+    def map(
+        self,
+        u: Array,
+        channel: Array | int = 0,
+        parameters: Mapping[str, Any] | None = None,
+        map_parameters: Any = (),
+    ) -> PhaseSpacePoints:
+        return self.target.map(u, channel, self._with(parameters), map_parameters)
+
+    def evaluate(
+        self, points: PhaseSpacePoints, parameters: Mapping[str, Any] | None = None
+    ) -> Point:
+        return self.target.evaluate(points, self._with(parameters))
+
+    def draw(
+        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+    ) -> EventFields:
+        return self.target.draw(points, key, self._with(parameters))
+
+    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+        return self.target.invert(momenta, channel, subprocess)
+
+    def _with(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {**self.replaced, **(parameters or {})}
 
 
 def deformation_of(target: Any) -> Deformation:

@@ -19,7 +19,7 @@ from jax import Array
 
 from fabgen import interrupts
 from fabgen.errors import FabgenError, InputError
-from fabgen.surrogate.channels import n_channels_of
+from fabgen.integrand.base import Integrand
 from fabgen.training.counters import Counters, EvaluationStats, IntervalStats
 from fabgen.training.deform import Deformation, Path, path_of
 from fabgen.training.objectives.base import Memory, Objective
@@ -27,7 +27,7 @@ from fabgen.training.objectives.registry import objective_class
 from fabgen.training.optimizer import Optimizer, OptimizerState
 from fabgen.training.records import LogRecord, Progress, Snapshot, log_record, progress_of
 from fabgen.training.stops import next_stop
-from fabgen.training.target import Params, Target, TrainableSurrogate
+from fabgen.training.target import Params, TrainableSurrogate
 
 if TYPE_CHECKING:
     from fabgen.card import TrainingOptions
@@ -207,14 +207,14 @@ def check_batch(options: TrainingOptions, n_channels: int) -> None:
 
 
 def make_trainer(
-    target: Target,
+    target: Integrand,
     surrogate: TrainableSurrogate,
     options: TrainingOptions,
     data: Any = None,
     rounds: tuple[int, ...] = (),
 ) -> Trainer:
     """The trainer of `options.method`; unknown methods raise InputError."""
-    check_batch(options, n_channels_of(target))
+    check_batch(options, target.n_channels)
     options = resolve(options, data)
     objective = objective_class(options.method)(target, surrogate, options, data)
     optimizer = Optimizer.from_options(options, rounds, objective.updates)
@@ -225,7 +225,7 @@ def make_trainer(
 
 
 def train(
-    target: Target,
+    target: Integrand,
     surrogate: TrainableSurrogate,
     options: TrainingOptions,
     *,

@@ -17,8 +17,8 @@ from jax import Array
 from fabgen.errors import FabgenError
 from fabgen.sampling.blocks import in_blocks
 from fabgen.surrogate.channel_factors import improved
-from fabgen.surrogate.channel_weights import log_alpha
-from fabgen.surrogate.channels import ChannelValues, select_channel, unique_channels
+from fabgen.surrogate.channel_weights import ChannelLayout
+from fabgen.surrogate.channels import ChannelValues, unique_channels
 from fabgen.surrogate.vegas.axes import Channels, Floats, adapt_axes
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Pretrained(NamedTuple):
 def adapted_channels(
     values: Callable[[Any, Any], ChannelValues],
     dim: int,
+    layout: ChannelLayout,
     representative_channel: tuple[int, ...],
     options: VegasOptions,
     seed: int,
@@ -55,7 +56,7 @@ def adapted_channels(
     was zero or not finite everywhere.
     """
     distinct, number = unique_channels(representative_channel)
-    mixture = _Mixture(values, representative_channel)
+    mixture = _Mixture(values, layout, representative_channel)
     axes = adapt_axes(mixture, distinct, dim, options, seed, report)
     if axes.evaluations == axes.zeros + axes.nonfinite:
         raise FabgenError(
@@ -76,7 +77,10 @@ class _Mixture:
     """alpha_i f_i of all channels, whose factors every call improves for the next one."""
 
     def __init__(
-        self, values: Callable[[Any, Any], ChannelValues], representative_channel: tuple[int, ...]
+        self,
+        values: Callable[[Any, Any], ChannelValues],
+        layout: ChannelLayout,
+        representative_channel: tuple[int, ...],
     ) -> None:
         self.values, self.representative_channel = values, representative_channel
         n = len(representative_channel)
@@ -86,10 +90,11 @@ class _Mixture:
             values: ChannelValues, channel: Array, jacobian: Array, factors: Array
         ) -> tuple[Array, Array]:
             """f (points,), and moments as `channel_factors.improved` wants them."""
-            log_weights = log_alpha(values.log_prior, factors)
-            f = jnp.exp(values.log_f + select_channel(log_weights, channel))
+            log_weights = layout.log_alpha(values.log_prior, factors, channel)
+            f = jnp.exp(values.log_f + layout.select(log_weights, channel))
             squares = (jnp.where(jnp.isfinite(f), f, 0.0) * jacobian) ** 2
-            return f, jax.ops.segment_sum((squares * jnp.exp(log_weights)).T, channel, n)
+            rows = jax.ops.segment_sum((squares * jnp.exp(log_weights)).T, channel, n)
+            return f, layout.spread(rows)
 
         self._weigh = jax.jit(weigh)
 

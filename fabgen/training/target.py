@@ -1,9 +1,7 @@
 """What training sees of the integrand and of the surrogate, and f with its gradient.
 
-A target is anything with `dim` and `log_density(u (n, dim)) -> log f (n,)`: the integrand of a
-process, or a toy. With several channels (`n_channels`) it has a `point(u, channel)` in its place,
-and the surrogate is a `MultiChannel`. One vector-Jacobian product gives the gradients of a whole
-batch, because row i of the result depends on row i of u alone.
+With several channels the surrogate is a `MultiChannel`. One vector-Jacobian product gives the
+gradients of a whole batch, because row i of the result depends on row i of u alone.
 """
 
 from __future__ import annotations
@@ -15,25 +13,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.channels import (
-    as_multichannel,
-    n_channels_of,
-    select_channel,
-    values_in_channels,
-)
+from fabgen.integrand.base import Integrand
+from fabgen.surrogate.channel_weights import ChannelLayout
+from fabgen.surrogate.channels import ChannelValues, as_multichannel, channel_values
 
 Params = Any
-
-
-class Target(Protocol):
-    """f on the unit hypercube, unnormalized."""
-
-    @property
-    def dim(self) -> int: ...
-
-    def log_density(self, u: Array) -> Array:
-        """log f at u (n, dim), shape (n,); -inf where f = 0."""
-        ...
 
 
 class TrainableSurrogate(Protocol):
@@ -138,33 +122,39 @@ class Values(NamedTuple):
         return jnp.where(known, self.log_p - log_q, -jnp.inf)
 
 
-def channels_in_turn(target: Target, n: int) -> Array:
+def channels_in_turn(target: Integrand, n: int) -> Array:
     """channel (n,) of a batch: every channel the same number of points, but for the remainder."""
-    return jnp.arange(n) % n_channels_of(target)
+    return jnp.arange(n) % target.n_channels
+
+
+def values_at(target: Integrand, u: Array, channel: Array | int) -> ChannelValues:
+    """One evaluation of f at each u (n, dim) of channels (n,), or one for all."""
+    return channel_values(target.point(u, channel))
 
 
 def density_of(
-    target: Target, channel: Array | int, surrogate: Any = None, params: Params = ()
+    target: Integrand, channel: Array | int, surrogate: Any = None, params: Params = ()
 ) -> Callable[[Array], Array]:
     """log(alpha_i f_i) at points u (n, dim) of the channels (n,).
 
     With the weights alpha_i of a surrogate with its parameters, or those of the prior.
     """
-    if n_channels_of(target) == 1:
+    if target.n_channels == 1:
         return target.log_density
 
     def log_density(u: Array) -> Array:
-        values = values_in_channels(target, u, channel)
-        weights = values.log_prior
+        values = values_at(target, u, channel)
+        given = values.log_prior, values.features, channel
         if surrogate is not None:
-            weights = as_multichannel(surrogate).log_alpha(params, weights, values.features)
-        return values.log_f + select_channel(weights, channel)
+            return values.log_f + as_multichannel(surrogate).log_alpha(params, *given)
+        layout = ChannelLayout(target.component_of_channel)
+        return values.log_f + layout.select(values.log_prior, channel)
 
     return log_density
 
 
 def evaluate(
-    target: Target,
+    target: Integrand,
     surrogate: TrainableSurrogate,
     params: Params,
     u: Array,

@@ -101,6 +101,45 @@ def test_at_rest():
     check_vectors((0, 0, 0), 80.4)
 
 
+def check_definite_helicity(vector, mass) -> None:
+    """Massive states with helicity=True: the same sums, and eigenstates of the spin along p."""
+    p = momentum(vector, mass)
+    size = np.linalg.norm(p[1:])
+    at_rest = size < 1e-12 * p[0, 0]
+    n = np.array([0.0, 0.0, 1.0]) if at_rest else p[1:, 0] / size
+    spin = np.kron(np.eye(2), np.einsum("k,kij->ij", n, PAULI[1:]))
+    for particle in (True, False):
+        kets = wavefunctions.spinor(np, p, mass, particle, False, helicity=True)[..., 0]
+        canonical = wavefunctions.spinor(np, p, mass, particle, False)[..., 0]
+        np.testing.assert_allclose(
+            kets.T @ kets.conj(), canonical.T @ canonical.conj(), atol=1e-12 * p[0, 0]
+        )
+        signs = wavefunctions.helicities(2, False, particle)
+        for ket, sign in zip(kets, signs, strict=True):
+            eigenvalue = sign if particle else -sign
+            np.testing.assert_allclose(spin @ ket, eigenvalue * ket, atol=1e-12 * p[0, 0])
+    gamma = p[0, 0] / mass
+    states = wavefunctions.vector(np, p, mass, False, helicity=True)[..., 0]
+    canonical = wavefunctions.vector(np, p, mass, False)[..., 0]
+    np.testing.assert_allclose(
+        states.T @ states.conj(), canonical.T @ canonical.conj(), atol=1e-12 * gamma**2
+    )
+    for state, sign in zip(states, wavefunctions.helicities(3, False, True), strict=True):
+        np.testing.assert_allclose(
+            np.cross(n, state[1:]), -1j * sign * state[1:], atol=1e-12 * gamma
+        )
+
+
+@given(vector=vectors, mass=st.sampled_from([0.5, 80.4, 173.0]))
+def test_definite_helicity(vector, mass):
+    check_definite_helicity(vector, mass)
+
+
+@pytest.mark.parametrize("vector", [*SPECIAL, (0, 0, 0)])
+def test_definite_helicity_in_special_directions(vector):
+    check_definite_helicity(vector, 4.7)
+
+
 @given(vector=vectors)
 def test_massless_spinors_have_one_chirality(vector):
     for particle in (True, False):

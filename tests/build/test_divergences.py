@@ -9,13 +9,13 @@ import pytest
 from fabgen import matrix_element
 from fabgen.build import build_integrand
 from fabgen.build.checks import cut_legs, numeric_parameters
-from fabgen.card import card_from_table
 from fabgen.build.divergences import refuse_divergences
+from fabgen.build.unstable_beams import BeamDecay
+from fabgen.card import card_from_table
 from fabgen.errors import InputError
 from fabgen.model import load_model
 from fabgen.phasespace.cuts import Cuts
 from fabgen.process.subprocesses import find_subprocesses
-from fabgen.build.unstable_beams import BeamDecay
 
 MODEL = load_model("sm")
 

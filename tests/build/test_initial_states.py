@@ -6,11 +6,11 @@ import pytest
 
 from fabgen import run as pipeline
 from fabgen.build import build_integrand
-from fabgen.card import card_from_table
-from fabgen.show.process import describe
-from fabgen.errors import InputError
 from fabgen.build.initial_states import refuse_several_beams
+from fabgen.card import card_from_table
+from fabgen.errors import InputError
 from fabgen.run import RunOptions
+from fabgen.show.process import describe
 
 QUARKS = {"q": ["u", "d"], "q~": ["u~", "d~"]}
 

@@ -11,14 +11,14 @@ from fabgen.build import build_integrand
 from fabgen.build.checks import cut_class, cut_legs, numeric_parameters
 from fabgen.card import card_of_process, load_card
 from fabgen.card.parser import card_from_table
-from fabgen.integrand.component import ResonanceWindow
 from fabgen.errors import InputError
+from fabgen.integrand.component import ResonanceWindow
 from fabgen.model import ZERO, load_model
 from fabgen.phasespace.cascade import Cascade
 from fabgen.phasespace.cuts import CutLeg
 from fabgen.phasespace.rambo import Rambo
-from fabgen.process.subprocesses import find_subprocesses
 from fabgen.process.event_topology import Resonance
+from fabgen.process.subprocesses import find_subprocesses
 
 CHAIN = "e+ e- > t t~, t > w+ b, t~ > w- b~"
 

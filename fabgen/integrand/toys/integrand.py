@@ -10,12 +10,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from fabgen.errors import InputError
-from fabgen.integrand.base import one_line
-from fabgen.integrand.point import Placed, Point
+from fabgen.integrand.base import Integrand, one_line
+from fabgen.integrand.point import EventFields, PhaseSpacePoints, Point
 from fabgen.integrand.toys.densities import SampledDensity, ToyDensity
 from fabgen.integrand.toys.maps import ToyMap
 from fabgen.numerics import log_weights
-from fabgen.process.event_topology import EventTopology
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +26,7 @@ class ToyChannel:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class ToyIntegrand:
+class ToyIntegrand(Integrand):
     """f(x) |dx/du| of a density in closed form: no particles, no unit, integral 1.
 
     prior: "flat", all channels alike, or "densities", alpha_i = g_i / sum_j g_j with the densities
@@ -39,16 +38,6 @@ class ToyIntegrand:
     channels: tuple[ToyChannel, ...]
     prior: str = "densities"
 
-    n_initial = 0
-    unit = "none"
-    notes: tuple[str, ...] = ()
-    draw_needs_amplitudes = False
-    topologies: tuple[EventTopology, ...] = ()
-    beam_particles: tuple[int, ...] = ()
-    beam_energies: tuple[float, ...] = ()
-    masses: Mapping[int, float] = dataclasses.field(default_factory=dict)
-    widths: Mapping[int, float] = dataclasses.field(default_factory=dict)
-
     def __repr__(self) -> str:
         return one_line(self, {}, self.name)
 
@@ -57,16 +46,8 @@ class ToyIntegrand:
         return self.density.dim
 
     @property
-    def n_channels(self) -> int:
-        return len(self.channels)
-
-    @property
-    def representative_channel(self) -> tuple[int, ...]:
-        return tuple(range(self.n_channels))
-
-    @property
     def component_of_channel(self) -> tuple[int, ...]:
-        return (0,) * self.n_channels
+        return (0,) * len(self.channels)
 
     @property
     def n_features(self) -> int:
@@ -76,48 +57,29 @@ class ToyIntegrand:
     def parameters(self) -> dict[str, float]:
         return dataclasses.asdict(self.density)  # type: ignore[call-overload]
 
-    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
-        """log f at u (..., dim) of the only channel."""
-        if self.n_channels > 1:
-            raise InputError(
-                f"{self.name} has {self.n_channels} channels, each with an f of its own",
-                key="channels.maps",
-                allowed="one channel; or point(u, channel)",
-            )
-        u = jnp.asarray(u, jnp.float64)
-        point = self.point(u.reshape(-1, self.dim), 0, parameters)
-        return (point.log_f + point.log_jacobian).reshape(u.shape[:-1])
-
-    def point(
+    def map(
         self,
         u: Array,
         channel: Array | int = 0,
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
-    ) -> Point:
-        """Everything about the points u (events, dim) drawn with the channels `channel`."""
+    ) -> PhaseSpacePoints:
+        """x (dim, events) at the points u (events, dim)."""
         del map_parameters
-        return self.point_at(self.place(u, channel, parameters), channel, parameters)
+        _, rows = self._rows(u)
+        x, log_jacobian = self._forward(self._with(parameters), rows.T, channel)
+        inside = jnp.all((rows >= 0.0) & (rows <= 1.0), axis=1)
+        channel = jnp.broadcast_to(jnp.asarray(channel, jnp.int32), inside.shape)
+        return PhaseSpacePoints(x, None, channel, jnp.where(inside, log_jacobian, -jnp.inf))
 
-    def place(
-        self, u: Array, channel: Array | int, parameters: Mapping[str, Any] | None = None
-    ) -> Placed:
-        """x (dim, events) at the points u (events, dim), as the `final` of any integrand."""
-        u = jnp.asarray(u, jnp.float64).T
-        x, log_jacobian = self._forward(self._with(parameters), u, channel)
-        inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=0)
-        return Placed(x, jnp.where(inside, log_jacobian, -jnp.inf))
-
-    def point_at(
-        self, placed: Placed, channel: Array | int, parameters: Mapping[str, Any] | None = None
+    def evaluate(
+        self, points: PhaseSpacePoints, parameters: Mapping[str, Any] | None = None
     ) -> Point:
-        """Everything about points that `place` has placed."""
-        del channel
-        there = self._at(self._with(parameters), placed.final)
-        inside = ~jnp.isneginf(placed.log_jacobian)
+        there = self._at(self._with(parameters), points.final)
+        inside = ~jnp.isneginf(points.log_jacobian)
         return there._replace(
             log_f=jnp.where(inside, there.log_f, -jnp.inf),
-            log_jacobian=jnp.where(inside, placed.log_jacobian, 0.0),
+            log_jacobian=jnp.where(inside, points.log_jacobian, 0.0),
         )
 
     def at(self, x: Array) -> Point:
@@ -128,12 +90,14 @@ class ToyIntegrand:
         n_events = x.shape[1]
         return Point(
             log_f=density.log_density(x),
+            sign=jnp.ones(n_events, jnp.int8),
             log_jacobian=jnp.zeros(n_events),
             log_prior=self._log_prior(density.maps(), x),
             features=density.features(x),
             momenta=jnp.zeros((0, 4, n_events)),
-            subprocess=jnp.zeros((0, n_events)),
+            subprocess=jnp.zeros(n_events, jnp.int32),
             scales=jnp.full((2, n_events), -1.0),
+            alpha_s=jnp.full(n_events, -1.0),
         )
 
     def space(self, u: Array, channel: Array | int = 0) -> Array:
@@ -188,19 +152,18 @@ class ToyIntegrand:
 
     # -- what a toy does not have ---------------------------------------------------------------
 
+    def draw(
+        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+    ) -> EventFields:
+        raise self._no_particles()
+
+    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+        raise self._no_particles()
+
+    def momenta(self, u: Array, channel: Array | int = 0) -> Array:
+        raise self._no_particles()
+
     def incoming(self, subprocess: int = 0) -> Array:
-        raise self._no_particles()
-
-    def momenta(self, u: Array, channel: int = 0, subprocess: int = 0) -> Array:
-        raise self._no_particles()
-
-    def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
-        raise self._no_particles()
-
-    def draw_events(self, u: Array, key: Array, channel: Array | int = 0) -> dict[str, Array]:
-        raise self._no_particles()
-
-    def draw_at(self, placed: Placed, key: Array, channel: Array | int) -> dict[str, Array]:
         raise self._no_particles()
 
     def _no_particles(self) -> InputError:

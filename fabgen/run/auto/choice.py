@@ -127,7 +127,7 @@ class _Automatic:
         with session.watch("import"):
             from fabgen.sampling.sampler import DEFAULT_BLOCK
             from fabgen.surrogate import untrained_surrogate
-        flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
+        flat = untrained_surrogate(session.integrand.dim, session.layout)
         params = flat.init(measure.key(session, 0))
         untrained, evaluations = measure.measure(session, flat, params, DEFAULT_BLOCK, 0)
         samples = DEFAULT_BLOCK
@@ -205,9 +205,7 @@ class _Automatic:
         if name == UNIFORM:
             from fabgen.surrogate import untrained_surrogate
 
-            flat = untrained_surrogate(
-                self.session.integrand.dim, self.session.integrand.n_channels
-            )
+            flat = untrained_surrogate(self.session.integrand.dim, self.session.layout)
             surrogate, params, figures = flat, flat.init(measure.key(self.session, 0)), {}
         else:
             surrogate, params, figures = self._stored_grid(name)

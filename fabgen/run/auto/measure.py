@@ -81,11 +81,11 @@ def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
 
     draw = compiled_sampler(session, surrogate, params)
     n, clock = session.integrand.n_channels, session.watch.clock
-    channels = () if n == 1 else (jnp.arange(DEFAULT_BLOCK, dtype=jnp.int32) % n,)
+    channels = jnp.arange(DEFAULT_BLOCK, dtype=jnp.int32) % n
     spent = []
     with session.watch("train"):
         for i in range(BLOCKS + 1):
             start = clock()
-            jax.block_until_ready(draw(params, key(session, i), *channels))
+            jax.block_until_ready(draw(params, key(session, i), channels))
             spent.append(clock() - start)
     return statistics.median(spent[1:]) / DEFAULT_BLOCK

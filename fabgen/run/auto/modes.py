@@ -29,7 +29,8 @@ def has_several_modes(session: Session) -> tuple[bool, int]:
     from fabgen.sampling.sampler import DEFAULT_BLOCK
 
     def log_f(u: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.nan_to_num(np.asarray(session.log_density(u)), nan=-np.inf)
+        values = session.values(u, np.zeros(len(u), np.int32))
+        return np.nan_to_num(np.asarray(values.log_f), nan=-np.inf)
 
     first, second = jax.random.split(key(session, _NUMBER))
     u = np.asarray(jax.random.uniform(first, (DEFAULT_BLOCK, session.integrand.dim), "float64"))

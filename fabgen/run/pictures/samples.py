@@ -33,7 +33,7 @@ from fabgen.run.streams import (
 if TYPE_CHECKING:
     import jax
 
-    from fabgen.integrand.point import Placed
+    from fabgen.integrand.point import PhaseSpacePoints
     from fabgen.plot.sample import Floats, Sample, Samples
 
 
@@ -49,7 +49,7 @@ def draw_samples(session: Session, trained: Trained, n: int) -> Samples:
     from fabgen.surrogate.channels import as_multichannel
 
     integrand, channels = session.integrand, as_multichannel(trained.surrogate)
-    untrained = untrained_surrogate(integrand.dim, integrand.n_channels)
+    untrained = untrained_surrogate(integrand.dim, session.layout)
     flat = Trained(untrained, untrained.init(session.key(UNTRAINED)))
     draw = _drawer(session, trained)
     surrogate = draw("surrogate", trained, n, PLOT)
@@ -76,19 +76,19 @@ def _drawer(session: Session, trained: Trained) -> Callable[[str, Trained, int, 
 
     from fabgen.plot.sample import Sample
     from fabgen.sampling.sampler import DEFAULT_BLOCK, draw_channels
-    from fabgen.surrogate.channels import ChannelValues, as_multichannel, select_channel
+    from fabgen.surrogate.channels import ChannelValues, as_multichannel
 
     block, surrogate = DEFAULT_BLOCK, as_multichannel(trained.surrogate)
     several = session.integrand.n_channels > 1
     sampler = balanced_sampler(session, trained, PLOT_PILOT)[0] if several else None
     shares = jnp.asarray(sampler.shares if sampler else (1.0,))
-    f = session.channel_values
+    f = session.values
     momenta_of, log_prob = _momenta(session), jax.jit(surrogate.log_prob)
 
     @jax.jit
     def log_target(params: Any, values: ChannelValues, channel: jax.Array) -> jax.Array:
-        log_alpha = surrogate.log_alpha(params, values.log_prior, values.features)
-        return values.log_f + select_channel(log_alpha, channel)
+        given = values.log_prior, values.features, channel
+        return values.log_f + surrogate.log_alpha(params, *given)
 
     def draw(name: str, density: Trained, n: int, stream: int) -> Sample:
         sample = compiled_sampler(session, density.surrogate, density.params)
@@ -101,8 +101,7 @@ def _drawer(session: Session, trained: Trained) -> Callable[[str, Trained, int, 
             for i in range(-(-n // block)):
                 own_key = jax.random.fold_in(key_channels, i)
                 channel, log_share = draw_channels(own_key, shares, block)
-                given = (channel,) if several else ()
-                u, log_q = sample(density.params, jax.random.fold_in(key, i), *given)
+                u, log_q = sample(density.params, jax.random.fold_in(key, i), channel)
                 log_f = log_target(trained.params, f(u, channel), channel) - log_share
                 own_density = density.surrogate is trained.surrogate
                 log_surrogate = log_q if own_density else log_prob(trained.params, u, channel)
@@ -137,7 +136,7 @@ def _untrained_log_weights(session: Session, flat: Trained, n: int) -> Floats | 
 def _momenta(session: Session) -> Callable[[jax.Array, jax.Array, jax.Array], jax.Array]:
     """Momenta (n, n_external, 4) at u (n, dim) of channels (n,).
 
-    The key draws the subprocess if there are more, of different masses on the cube of one channel.
+    The key draws the order of the beams, if subprocesses have both.
     """
     import jax
     import jax.numpy as jnp
@@ -145,14 +144,10 @@ def _momenta(session: Session) -> Callable[[jax.Array, jax.Array, jax.Array], ja
     integrand = session.integrand
     if not integrand.topologies:
         return lambda u, key, channel: jnp.zeros((u.shape[0], 0, 4))
-    if integrand.n_channels > 1:
-        place, several = session.place, session.in_channels
+    place = session.compiled.map
 
-        @jax.jit
-        def lab(placed: Placed, channel: jax.Array) -> jax.Array:
-            return jnp.moveaxis(several.point_at(placed, channel).momenta, -1, 0)
+    @jax.jit
+    def lab(points: PhaseSpacePoints, key: jax.Array) -> jax.Array:
+        return jnp.moveaxis(integrand.draw(points, key).momenta, -1, 0)
 
-        return lambda u, key, channel: lab(place(u, channel), channel)
-    if len(integrand.topologies) == 1:
-        return jax.jit(lambda u, key, channel: integrand.momenta(u))
-    return jax.jit(lambda u, key, channel: integrand.draw_events(u, key)["momenta"])
+    return lambda u, key, channel: lab(place(u, channel), key)

@@ -25,7 +25,7 @@ def channel_curves(
     u = _grid(toy.dim)
     x = np.asarray(toy.density.maps()["flat"].forward(jnp.asarray(u.T))).T
     point = jax.jit(toy.at)(x)
-    alpha = jax.jit(surrogate.log_alpha)(params, point.log_prior, point.features)
+    alpha = jax.jit(surrogate.log_alphas)(params, point.log_prior, point.features, 0)
 
     @jax.jit
     def draw(key: jax.Array, channel: jax.Array) -> jax.Array:

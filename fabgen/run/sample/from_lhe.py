@@ -11,7 +11,7 @@ import functools
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from fabgen.card import Card
 from fabgen.errors import InputError
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fabgen.integrand.base import AnyIntegrand, InChannels
+    from fabgen.integrand.base import Integrand
     from fabgen.run.session import Session
     from fabgen.training.sample import FilePoints, SampledPoints
 
 
 def read_points(
-    card: Card, integrand: AnyIntegrand, reporter: Reporter, directory: Path | None
+    card: Card, integrand: Integrand, reporter: Reporter, directory: Path | None
 ) -> FilePoints | None:
     """The events of the card's file through the inverse map; None where none are needed.
 
@@ -79,7 +79,7 @@ def read_points(
 
 
 def _drawn_channels(
-    card: Card, integrand: AnyIntegrand, momenta: NDArray[np.float64], subprocess: int
+    card: Card, integrand: Integrand, momenta: NDArray[np.float64], subprocess: int
 ) -> NDArray[np.int32]:
     """A channel for each event (events, n_external, 4), drawn with the probabilities alpha_i."""
     import jax
@@ -87,17 +87,15 @@ def _drawn_channels(
 
     from fabgen.sampling.blocks import mapped
 
-    several = cast("InChannels", integrand)
-
     def log_prior(momenta: jax.Array) -> jax.Array:
-        return several.log_prior(momenta, subprocess).T
+        return integrand.log_prior(momenta, subprocess).T
 
     log_alpha = mapped(jax.jit(log_prior), momenta)
     stream = key(card.training.seed, FILE_CHANNELS + subprocess)
     return np.asarray(jax.random.categorical(stream, log_alpha, axis=1), np.int32)
 
 
-def _incoming(integrand: AnyIntegrand) -> NDArray[np.float64]:
+def _incoming(integrand: Integrand) -> NDArray[np.float64]:
     """Lab momenta of the incoming particles (subprocesses, n_initial, 4): the same at every u."""
     import numpy as np
 
@@ -119,7 +117,7 @@ def file_sample(session: Session) -> SampledPoints:
     log_f = np.empty(n)
     with session.reporter.stage("sample", n, "events") as show:
         for part, filled in in_blocks(n):
-            values = session.channel_values(points.u[filled], points.channel[filled])
+            values = session.values(points.u[filled], points.channel[filled])
             log_f[part] = np.asarray(values.log_f)[: part.stop - part.start]
             show(part.stop)
     zero, finite = np.isneginf(log_f), np.isfinite(log_f)

@@ -43,7 +43,7 @@ def own_sample(session: Session) -> SampledPoints:
     from fabgen.training.sample import SampledPoints, WeightedPoints
 
     card, n = session.card, session.card.training.fkld.events
-    flat = untrained_surrogate(session.integrand.dim, session.integrand.n_channels)
+    flat = untrained_surrogate(session.integrand.dim, session.layout)
     seed = jax.random.key(card.training.seed)
     surveys, points = (
         streams.key(card.training.seed, stream)
@@ -112,7 +112,7 @@ def _adapted_grid(session: Session) -> tuple[Surrogate | MultiChannel, Any, int,
     seed = session.card.training.seed
     if integrand.n_channels > 1:
         grids = adapted_grids(session)
-        channels = gridded_channels(integrand.dim, integrand.n_channels, options.bins)
+        channels = gridded_channels(integrand.dim, session.layout, options.bins)
         # Without the factors: the weights of the channels stay those of the prior.
         start = channels.init(jax.random.key(seed))._replace(grid=grids.grid)
         return channels, start, int(grids.target_evaluations), int(grids.nonfinite_values)

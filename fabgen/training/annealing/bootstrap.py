@@ -8,12 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.channels import (
-    as_multichannel,
-    n_channels_of,
-    select_channel,
-    values_in_channels,
-)
+from fabgen.surrogate.channels import as_multichannel
 from fabgen.training.annealing import ais, hmc
 from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.from_grids import FromGrids
@@ -26,6 +21,7 @@ from fabgen.training.target import (
     density_of,
     evaluate,
     value_and_gradient,
+    values_at,
 )
 
 
@@ -66,18 +62,19 @@ class AnnealedObjective(FromGrids):
     def what_weights_see(
         self, u: Array, channel: Array
     ) -> tuple[tuple[Array, Array], InvalidCounts]:
-        """log_prior (n, n_channels) and features (n, n_features) of points; evaluates f."""
-        values = values_in_channels(self.target, u, channel)
+        """log_prior (n, channels of the widest component) and features (n, n_features) of points;
+        evaluates f."""
+        values = values_at(self.target, u, channel)
         _, _, faults = clean(values.log_f, jnp.zeros_like(u))
         return (values.log_prior.T, values.features.T), faults
 
     def log_alpha(self, params: Params, more: Any, channel: Array) -> Array:
         """log alpha_i (n,) of the own channel."""
-        if n_channels_of(self.target) == 1:
+        if self.target.n_channels == 1:
             return jnp.zeros(channel.shape)
         log_prior, features = more
-        weights = as_multichannel(self.surrogate).log_alpha(params, log_prior.T, features.T)
-        return select_channel(weights, channel)
+        view = as_multichannel(self.surrogate)
+        return view.log_alpha(params, log_prior.T, features.T, channel)
 
     def anneal(
         self,
@@ -101,7 +98,7 @@ class AnnealedObjective(FromGrids):
         else:
             found = self._chains(params, step_sizes, u, log_q, keys[1], channel)
             more: Any = ()
-            if n_channels_of(self.target) > 1:
+            if self.target.n_channels > 1:
                 more, extra = self.what_weights_see(found.u, channel)
                 counters = counters.with_values(n, extra)
             points = AnnealedPoints(
@@ -160,9 +157,9 @@ class AnnealedObjective(FromGrids):
         """The points as they are, log_w = 2 log(p/q)."""
 
         def log_p(u: Array) -> tuple[Array, tuple[Any, Array]]:
-            if n_channels_of(self.target) == 1:
+            if self.target.n_channels == 1:
                 return self.target.log_density(u), ((), jnp.zeros(u.shape[0]))
-            values = values_in_channels(self.target, u, channel)
+            values = values_at(self.target, u, channel)
             more = values.log_prior.T, values.features.T
             log_alpha = self.log_alpha(params, more, channel)
             return values.log_f + log_alpha, (more, log_alpha)

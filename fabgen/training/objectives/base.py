@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from jax import Array
 
+from fabgen.integrand.base import Integrand
 from fabgen.training.counters import Counters, EvaluationStats
-from fabgen.training.target import Params, Target, TrainableSurrogate
+from fabgen.training.target import Params, TrainableSurrogate
 
 if TYPE_CHECKING:
     from fabgen.card import TrainingOptions
@@ -35,7 +36,7 @@ class Objective(abc.ABC):
     #: What a batch holds of each channel, at least.
     points_per_channel: ClassVar[int] = 1
 
-    target: Target
+    target: Integrand
     surrogate: TrainableSurrogate
     options: TrainingOptions
     data: Any = None

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from fabgen.errors import InputError
-from fabgen.surrogate.channels import MultiChannel, n_channels_of
+from fabgen.surrogate.channels import MultiChannel
 from fabgen.training.counters import Counters
 from fabgen.training.objectives.base import Objective
 from fabgen.training.pretraining import Pretrained
@@ -25,7 +25,7 @@ class FromGrids(Objective):
 
     @property
     def _n_channels(self) -> int:
-        return n_channels_of(self.target)
+        return self.target.n_channels
 
     @classmethod
     def resolve(cls, options: TrainingOptions, data: Any) -> TrainingOptions:
@@ -73,7 +73,7 @@ class FromGrids(Objective):
             return params
         parts = parts * self.active(params)
         share = parts / jnp.maximum(jnp.sum(parts), jnp.finfo(parts.dtype).tiny)
-        owner = np.array(getattr(self.target, "component_of_channel", (0,) * self._n_channels))
+        owner = np.array(self.target.component_of_channel)
         largest = jax.ops.segment_max(share, owner, int(owner.max()) + 1)[owner]
         small = (share < self.surrogate.drop_below) & (share < largest)
         late = 2 * steps > self.options.steps

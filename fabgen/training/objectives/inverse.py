@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.channels import as_multichannel, n_channels_of
+from fabgen.surrogate.channels import as_multichannel
 from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.base import Objective
 from fabgen.training.target import (
@@ -117,8 +117,8 @@ class Inverse(Objective):
         kept = jnp.where(usable, jax.lax.stop_gradient(log_w), -jnp.inf)
         top = jnp.max(kept)
         unit = jnp.where(jnp.isfinite(top), top, 0.0)
-        sums = jax.ops.segment_sum(jnp.exp(kept - unit), channel, n_channels_of(self.target))
-        counts = jnp.bincount(channel, length=n_channels_of(self.target))
+        sums = jax.ops.segment_sum(jnp.exp(kept - unit), channel, self.target.n_channels)
+        counts = jnp.bincount(channel, length=self.target.n_channels)
         mean = sums / jnp.maximum(counts, 1)
         log_mean = unit + jnp.log(jnp.where(mean > 0.0, mean, 1.0))
         return jnp.where(usable, log_w - log_mean[channel], 0.0)

@@ -16,11 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from fabgen.surrogate.channels import (
-    as_multichannel,
-    select_channel,
-    values_in_channels,
-)
+from fabgen.surrogate.channels import as_multichannel
 from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.from_grids import FromGrids
 from fabgen.training.stratification import (
@@ -33,7 +29,7 @@ from fabgen.training.stratification import (
     shares,
     without,
 )
-from fabgen.training.target import InvalidCounts, Params
+from fabgen.training.target import InvalidCounts, Params, values_at
 
 if TYPE_CHECKING:
     pass
@@ -43,7 +39,7 @@ class Points(NamedTuple):
     """A batch of evaluated points; log_q is that of the flow that drew them.
 
     u (n, dim), channel (n,), log_f (n,) without alpha (-inf where f = 0), log_q (n,), log_prior
-    (n_channels, n), features (n_features, n).
+    (channels of the widest component, n), features (n_features, n).
     """
 
     u: Array
@@ -160,7 +156,7 @@ class Madnis(FromGrids):
         return {"buffer_bytes": self.buffer_bytes()}
 
     def _evaluated(self, u: Array, channel: Array, log_q: Array) -> Points:
-        values = values_in_channels(self.target, u, channel)
+        values = values_at(self.target, u, channel)
         return Points(u, channel, values.log_f, log_q, values.log_prior, values.features)
 
     def observe(
@@ -240,10 +236,8 @@ class Madnis(FromGrids):
         deviations (n_channels,), through which no gradient flows."""
 
     def _terms(self, params: Params, points: Points, log_q: Array) -> Terms:
-        log_alpha = as_multichannel(self.surrogate).log_alpha(
-            params, points.log_prior, points.features
-        )
-        log_p = points.log_f + select_channel(log_alpha, points.channel)
+        view, seen = as_multichannel(self.surrogate), (points.log_prior, points.features)
+        log_p = points.log_f + view.log_alpha(params, *seen, points.channel)
         known = jnp.isfinite(log_q) & jnp.isfinite(points.log_q)
         usable = known & jnp.isfinite(log_p)
         return Terms(

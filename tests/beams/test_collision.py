@@ -41,7 +41,7 @@ def test_kinematics(e1, e2, m1, m2):
     np.testing.assert_allclose(boosted, lab, atol=1e-11 * (e1 + e2))
     product = lab[0, 0] * lab[1, 0] - lab[0, 3] * lab[1, 3]
     flux = 4 * np.sqrt(product**2 - (m1 * m2) ** 2)
-    assert float(made.factor) == pytest.approx(PB_GEV2 / flux, rel=1e-10)
+    assert float(made.flux_factor) == pytest.approx(PB_GEV2 / flux, rel=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_extreme_beams(energies, masses):
         factor = PB_GEV2 / float(flux)
     found = made.sqrt_s, made.incoming[0, 3], made.rapidity, made.lab[0, 3], -made.lab[1, 3]
     np.testing.assert_allclose(found, expected, rtol=2e-15, atol=2e-16)
-    assert float(made.factor) == pytest.approx(factor, rel=2e-15)
+    assert float(made.flux_factor) == pytest.approx(factor, rel=2e-15)
     assert tuple(made.lab[:, 0]) == energies
     np.testing.assert_array_equal(made.incoming[:, 3].sum(), 0.0)
 
@@ -79,14 +79,14 @@ def test_symmetric_beams_are_at_rest():
     made = fixed_beams((500.0, 500.0), (0.0, 0.0))
     assert float(made.rapidity) == 0.0
     assert float(made.sqrt_s) == 1000.0
-    assert float(made.factor) == pytest.approx(PB_GEV2 / 2e6)  # 1 / (2 s)
+    assert float(made.flux_factor) == pytest.approx(PB_GEV2 / 2e6)  # 1 / (2 s)
     np.testing.assert_array_equal(made.incoming, [[500, 0, 0, 500], [500, 0, 0, -500]])
 
 
 def test_decay():
     made = decay_at_rest(173.0)
     np.testing.assert_array_equal(made.incoming, [[173.0, 0, 0, 0]])
-    assert float(made.factor) == pytest.approx(1 / 346.0)
+    assert float(made.flux_factor) == pytest.approx(1 / 346.0)
     assert (float(made.sqrt_s), float(made.rapidity)) == (173.0, 0.0)
     np.testing.assert_array_equal(made.lab, made.incoming)
 
