@@ -50,11 +50,13 @@ class Limits(NamedTuple):
 class Beams(abc.ABC):
     """What collides, with `dim` variables of the unit hypercube in front of those of phase space.
 
-    energies: GeV per beam, () for a decay. Static; all methods are pure JAX.
+    energies: GeV per beam, () for a decay. particles: PDG ids of the beams where they are not the
+    incoming particles of the process. Static; all methods are pure JAX.
     """
 
     dim: int = 0
     energies: tuple[float, ...] = ()
+    particles: tuple[int, ...] = ()
 
     @property
     def n_initial(self) -> int:

@@ -76,10 +76,15 @@ def notes(model: Model, topologies: Sequence[EventTopology]) -> tuple[str, ...]:
     )
 
 
-def refuse_several_beams(card: Card, topologies: Sequence[EventTopology]) -> None:
-    """Raises InputError where events would have different beams, of which a file has one pair."""
+def refuse_several_beams(
+    card: Card, topologies: Sequence[EventTopology], beams: tuple[int, ...]
+) -> None:
+    """Raises InputError where events would have different beams, of which a file has one pair.
+
+    beams: PDG ids; what comes in may differ where it is a part of them.
+    """
     states = initial_states(topologies)
-    if len(states) == 1:
+    if len(states) == 1 or beams not in states:
         return
     found = _listed(" ".join(map(str, state)) for state in states)
     raise InputError(

@@ -100,7 +100,7 @@ class Integrand(abc.ABC):
 
     @property
     def beam_particles(self) -> tuple[int, ...]:
-        """PDG ids of the incoming particles."""
+        """PDG ids of the beams, or of the decaying particle."""
         return ()
 
     @property

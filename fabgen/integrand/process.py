@@ -66,8 +66,8 @@ class ProcessIntegrand(Integrand):
 
     @property
     def beam_particles(self) -> tuple[int, ...]:
-        """PDG ids of what comes in, of the first subprocess."""
-        return self.topologies[0].pdg[: self.n_initial]
+        """PDG ids of the beams; of what comes in, of the first subprocess, if that is the same."""
+        return self.beams.particles or self.topologies[0].pdg[: self.n_initial]
 
     @functools.cached_property
     def component_of_channel(self) -> tuple[int, ...]:

@@ -264,7 +264,7 @@ def _session(
     with watch("compile"):
         integrand = build_integrand(card, how.reporter.note)
     if writes_events:
-        refuse_several_beams(card, integrand.topologies)
+        refuse_several_beams(card, integrand.topologies, integrand.beam_particles)
     if trains:
         check_training(card, integrand)
     stored = None if how.restart else directory
