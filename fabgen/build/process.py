@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 
@@ -41,36 +42,54 @@ from fabgen.process.syntax import process_numbers
 
 
 def build_integrand(card: Card, note: Callable[[str], None] = unheard) -> Integrand:
-    """The integrand of a card. Raises InputError where the card asks for something impossible.
+    """The integrand of a card. Raises InputError where the card asks for something impossible, and
+    for processes of several numbers of final particles (`build_integrands`).
 
     note: is told of work that takes longer than ten seconds.
     """
+    found = build_integrands(card, note)
+    if len(found) > 1:
+        numbers = [len(f.topologies[0].pdg) - f.n_initial for f in found]
+        error = InputError(
+            "the processes of the card have several numbers of final particles",
+            key="process",
+            found=" and ".join(map(str, numbers)),
+            allowed="one number",
+            hint="build_integrands makes an integrand for each",
+        )
+        raise with_source(error, card)
+    return found[0]
+
+
+def build_integrands(
+    card: Card, note: Callable[[str], None] = unheard
+) -> tuple[Integrand, ...]:
+    """An integrand for each number of final particles, in the order of the processes.
+
+    Raises InputError where the card asks for something impossible. note: see `build_integrand`.
+    """
     toy = is_toy(card.process)
-    if card.model not in AMPLITUDE_MODELS and not toy:
-        return build_process(card, note)
     try:
-        return build_toy(card) if toy else build_dalitz(card)
+        if card.model not in AMPLITUDE_MODELS and not toy:
+            return tuple(part.integrand() for part in _Builder(card, note).parts())
+        return (build_toy(card) if toy else build_dalitz(card),)
     except InputError as error:
         raise with_source(error, card) from None
 
 
-def build_process(card: Card, note: Callable[[str], None] = unheard) -> ProcessIntegrand:
-    """The integrand of a process of Feynman diagrams. Raises InputError."""
+def build_channels(
+    card: Card,
+) -> tuple[tuple[ProcessIntegrand, tuple[ComponentChannels, ...]], ...]:
+    """For each number of final particles the integrand, and the channels of each of its components:
+    the one that the card asks for, or those of all diagrams. Raises InputError."""
+    use = "one" if card.channels.use == "one" else "all"
     try:
-        return _Builder(card, note).integrand()
-    except InputError as error:
-        raise with_source(error, card) from None
-
-
-def build_channels(card: Card) -> tuple[ProcessIntegrand, tuple[ComponentChannels, ...]]:
-    """The integrand of a process, and the channels of each of its components: the one that the card
-    asks for, or those of all diagrams. Raises InputError."""
-    try:
-        builder = _Builder(card)
-        integrand = builder.integrand()
-        use = "one" if card.channels.use == "one" else "all"
-        context = builder.context
-        return integrand, tuple(channels_of(context(group), group, use) for group in builder.groups)
+        found = []
+        for part in _Builder(card).parts():
+            integrand = part.integrand()
+            channels = [channels_of(part.context(group), group, use) for group in part.groups]
+            found.append((integrand, tuple(channels)))
+        return tuple(found)
     except InputError as error:
         raise with_source(error, card) from None
 
@@ -92,8 +111,20 @@ class _Builder:
         self.elements: dict[int, MatrixElement] = {}
         self.groups: tuple[Group, ...] = ()
 
-    def integrand(self) -> ProcessIntegrand:
+    def parts(self) -> tuple[_Builder, ...]:
+        """Builders of the subprocesses with each number of final particles."""
         self._refuse_sums()
+        by_number: dict[int, list[Subprocess]] = defaultdict(list)
+        for sub in self.subprocesses:
+            by_number[len(sub.tree.final)].append(sub)
+        found = []
+        for subprocesses in by_number.values():
+            part = copy.copy(self)
+            part.subprocesses = tuple(subprocesses)
+            found.append(part)
+        return tuple(found)
+
+    def integrand(self) -> ProcessIntegrand:
         for sub in self.subprocesses:
             self._sqrt_s(sub)  # refuses what lies below threshold
         self.groups = self._groups()
@@ -125,11 +156,18 @@ class _Builder:
         """Raises InputError for subprocesses that cannot be added up."""
         first = self.subprocesses[0]
         for sub in self.subprocesses:
-            if len(sub.tree.initial) != self.n_initial or len(sub.external) != len(first.external):
+            if len(sub.tree.initial) != self.n_initial:
                 raise InputError(
-                    "all processes of a card have the same numbers of particles",
+                    "all processes of a card have the same number of incoming particles",
                     key="process",
                     found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
+                )
+            if self.n_initial == 2 and len(sub.tree.final) == 1:
+                raise InputError(
+                    "two beams of fixed energy cannot produce a single particle on its mass shell",
+                    key="process",
+                    found=name_of(sub.tree),
+                    allowed="two or more final particles",
                 )
             if self.n_initial == 1 and sub.tree.initial != first.tree.initial:
                 raise InputError(
@@ -138,13 +176,6 @@ class _Builder:
                     found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
                     allowed="decays of one particle",
                 )
-        if self.n_initial == 2 and len(first.tree.final) == 1:
-            raise InputError(
-                "two beams of fixed energy cannot produce a single particle on its mass shell",
-                key="process",
-                found=name_of(first.tree),
-                allowed="two or more final particles",
-            )
 
     # -- components -----------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ import pylhe
 from fabgen.errors import FabgenError, InputError
 from fabgen.events.layout import LHE_FORMAT, EventLayout, event_layout
 from fabgen.events.processes import ProcessLine, ProcessSums, Sums
-from fabgen.events.record import EventBatch, EventTopology
+from fabgen.events.record import EventBatch, EventTopology, MixedBatch
 from fabgen.files import replacing
 
 #: Level 9 would make files 11 % smaller and writing fifteen times slower: digits are random.
@@ -93,7 +93,7 @@ def write_lhe(
     path: str | os.PathLike[str],
     info: FileInfo,
     topologies: tuple[EventTopology, ...],
-    batches: Iterable[EventBatch],
+    batches: Iterable[EventBatch | MixedBatch],
     *,
     earlier: Earlier | None = None,
     progress: Callable[[int], None] | None = None,
@@ -129,11 +129,12 @@ def write_lhe(
             _copy_events(earlier.path, first, compress, handle)
         sink = _Sink(handle, compress)
         for batch in batches:
-            for start in range(0, len(batch), _CHUNK):
-                sink.write(_render(batch.take(slice(start, start + _CHUNK)), layout))
+            for text in _texts(batch, layout):
+                sink.write(text)
             events += len(batch)
-            sums.add(batch)
-            sum_weight += float(np.sum(batch.weight))
+            for piece, _ in batch.pieces:
+                sums.add(piece)
+                sum_weight += float(np.sum(piece.weight))
             if progress is not None:
                 progress(events)
         sink.close()
@@ -189,21 +190,42 @@ def _layouts(topologies: tuple[EventTopology, ...]) -> Callable[[int, int], Even
     return layout
 
 
+def _texts(
+    batch: EventBatch | MixedBatch, layout: Callable[[int, int], EventLayout]
+) -> Iterator[bytes]:
+    """The text of a batch in order, chunk by chunk."""
+    if isinstance(batch, EventBatch):
+        for start in range(0, len(batch), _CHUNK):
+            yield _render(batch.take(slice(start, start + _CHUNK)), layout)
+        return
+    events = [b""] * len(batch)
+    for piece, places in batch.pieces:
+        for position, text in zip(places, _rows(piece, layout), strict=True):
+            events[position] = text
+    yield b"".join(events)
+
+
 def _render(batch: EventBatch, layout: Callable[[int, int], EventLayout]) -> bytes:
     """The text of a batch, its events in order."""
+    kinds = np.unique(np.stack([batch.topology, batch.flow], axis=1), axis=0)
+    if len(kinds) == 1:
+        return layout(int(kinds[0, 0]), int(kinds[0, 1])).render(batch).tobytes()
+    return b"".join(_rows(batch, layout))
+
+
+def _rows(batch: EventBatch, layout: Callable[[int, int], EventLayout]) -> list[bytes]:
+    """The text of each event of a batch."""
     kinds, inverse = np.unique(
         np.stack([batch.topology, batch.flow], axis=1), axis=0, return_inverse=True
     )
     inverse = inverse.reshape(-1)
-    if len(kinds) == 1:
-        return layout(int(kinds[0, 0]), int(kinds[0, 1])).render(batch).tobytes()
     texts = [b""] * len(batch)
     for i, (topology, flow) in enumerate(kinds):
         chosen = np.flatnonzero(inverse == i)
         rows = layout(int(topology), int(flow)).render(batch.take(chosen))
         for position, row in zip(chosen, rows, strict=True):
             texts[position] = row.tobytes()
-    return b"".join(texts)
+    return texts
 
 
 def _head(info: FileInfo, processes: tuple[ProcessLine, ...], compress: bool) -> bytes:

@@ -45,7 +45,22 @@ class EventBatch:
     def __len__(self) -> int:
         return len(self.weight)
 
+    @property
+    def pieces(self) -> tuple[tuple[EventBatch, NDArray[np.integer] | None], ...]:
+        """One piece, in its order: see `MixedBatch`."""
+        return ((self, None),)
+
     def take(self, index: slice | NDArray[np.integer]) -> EventBatch:
         """Some of the events, in the order of `index`."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: v[index] for k, v in values.items() if v is not None})
+
+
+@dataclass(frozen=True)
+class MixedBatch:
+    """Events of different numbers of particles: pieces, each with the places (n,) of its events."""
+
+    pieces: tuple[tuple[EventBatch, NDArray[np.integer]], ...]
+
+    def __len__(self) -> int:
+        return sum(len(piece) for piece, _ in self.pieces)

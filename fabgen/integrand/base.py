@@ -79,6 +79,11 @@ class Integrand(abc.ABC):
         return len(self.component_of_channel)
 
     @property
+    def n_matrix_elements(self) -> int:
+        """How many distinct |M|^2 there are, of which a point evaluates one."""
+        return 1
+
+    @property
     def representative_channel(self) -> tuple[int, ...]:
         """For each channel the first one that it is equal to, up to names of identical legs."""
         return tuple(range(self.n_channels))

@@ -74,6 +74,10 @@ class ProcessIntegrand(Integrand):
         return tuple(id_.component for id_ in channel_ids(self.components))
 
     @property
+    def n_matrix_elements(self) -> int:
+        return len({id(component.element) for component in self.components})
+
+    @property
     def n_features(self) -> int:
         """Numbers that trained channel weights look at; none for one channel."""
         n_final = self.topologies[0].n_external - self.n_initial

@@ -22,7 +22,7 @@ from fabgen.files import sha256
 from fabgen.inputs import read_input
 from fabgen.run.commit import staged, store
 from fabgen.run.directory import FREE_TABLES, stored_card
-from fabgen.run.events import Place, write_events
+from fabgen.run.events import Place, Source, write_events
 from fabgen.run.files import RunDirectory, number_of
 from fabgen.run.samplers import samplers
 
@@ -49,23 +49,34 @@ def settings_of(card: Card) -> dict[str, dict[str, Any]]:
 
 
 def record(
-    trained: Trained, survey: Survey, totals: Totals, sums: Sequence[Sums], file: Path
+    trained: Sequence[Trained],
+    surveys: Sequence[Survey],
+    totals: Totals,
+    sums: Sequence[Sums],
+    file: Path,
 ) -> dict[str, Any]:
-    """The entry `append` of the report of a finished event file; sums: over its events."""
+    """The entry `append` of the report of a finished event file; sums: over its events.
+
+    trained, surveys: of each part of the run.
+    """
     return {
         "surrogate_sha256": _fingerprint(trained),
         "file_sha256": sha256(file),
         "processes": [list(process) for process in sums],
         "sum_weight": totals.sum_weight,
         "sum_overweight": totals.sum_overweight,
-        "survey": {
-            "metrics": dataclasses.asdict(survey.metrics),
-            "log_w_max": survey.log_w_max,
-            "overweight_share": survey.overweight_share,
-            "acceptance": survey.acceptance,
-            "target_evaluations": survey.target_evaluations,
-            "channels": [[c.share, c.log_w_max] for c in survey.channels],
-        },
+        "surveys": [_stored_survey(survey) for survey in surveys],
+    }
+
+
+def _stored_survey(survey: Survey) -> dict[str, Any]:
+    return {
+        "metrics": dataclasses.asdict(survey.metrics),
+        "log_w_max": survey.log_w_max,
+        "overweight_share": survey.overweight_share,
+        "acceptance": survey.acceptance,
+        "target_evaluations": survey.target_evaluations,
+        "channels": [[c.share, c.log_w_max] for c in survey.channels],
     }
 
 
@@ -87,12 +98,15 @@ class Existing:
     card: Card
 
     @property
-    def survey(self) -> Survey:
-        """The survey that its events were drawn with: all of it that drawing asks for."""
+    def surveys(self) -> list[Survey]:
+        """The surveys that its events were drawn with: all of them that drawing asks for."""
+        return [self._survey(stored) for stored in self.report["append"]["surveys"]]
+
+    def _survey(self, stored: Mapping[str, Any]) -> Survey:
         from fabgen.metrics import Metrics, WeightSum
         from fabgen.sampling.integrate import ChannelSurvey, Survey
 
-        stored = dict(self.report["append"]["survey"])
+        stored = dict(stored)
         # JSON has no infinities: the report has null for them.
         metrics: dict[str, Any] = {
             k: math.inf if x is None else x for k, x in stored.pop("metrics").items()
@@ -103,11 +117,12 @@ class Existing:
         )
         return Survey(metrics=Metrics(**metrics), sums=WeightSum(), channels=channels, **stored)
 
-    def extended(self, session: Session, trained: Trained) -> dict[str, Any]:
-        """Draws session.card.generation.events more events and stores the file with its report.
+    def extended(self, parts: Sequence[Session], trained: Sequence[Trained]) -> dict[str, Any]:
+        """Draws card.generation.events more events and stores the file with its report.
 
-        trained: the surrogate; raises InputError if the events were not drawn from this one.
+        trained: the surrogates; raises InputError if the events were not drawn from these.
         """
+        session = parts[0]
         if _fingerprint(trained) != self.report["append"]["surrogate_sha256"]:
             raise InputError(
                 "the surrogate of the run is not the one that these events were drawn from",
@@ -117,19 +132,23 @@ class Existing:
         with session.watch("import"):
             from fabgen.events.lhe import Earlier
             from fabgen.events.processes import Sums
-        surrogate, survey = {trained.surrogate: trained.params}, self.survey
-        (sampler,) = samplers(session, surrogate, session.card.evaluation.floor)
-        if survey.channels:
-            shares = tuple(channel.share for channel in survey.channels)
-            sampler = dataclasses.replace(sampler, shares=shares)
+        sources = [self._source(*each) for each in zip(parts, trained, self.surveys, strict=True)]
         place = Place(self.report["number"], len(self.report["parts"]) + 1, self.card)
         held, weighted = self.report["append"], self.report["weighted"]
         earlier = Earlier(self.file, tuple(Sums(*process) for process in held["processes"]))
         path = staged(session.run, self.file.name)
-        totals, sums = write_events(session, path, place, sampler, survey, weighted, earlier)
+        totals, sums = write_events(sources, path, place, weighted, earlier)
         report = self._joined(totals, sums, path, session.watch.seconds())
         store(session.run, report, None, [self.file.name])
         return report
+
+    def _source(self, session: Session, trained: Trained, survey: Survey) -> Source:
+        surrogate = {trained.surrogate: trained.params}
+        (sampler,) = samplers(session, surrogate, session.card.evaluation.floor)
+        if survey.channels:
+            shares = tuple(channel.share for channel in survey.channels)
+            sampler = dataclasses.replace(sampler, shares=shares)
+        return Source(session, sampler, survey)
 
     def _joined(
         self, totals: Totals, sums: Sequence[Sums], file: Path, timing_s: Mapping[str, float]
@@ -211,7 +230,7 @@ def _read(path: Path) -> dict[str, Any]:
     """A report that is as it was written."""
     try:
         report = json.loads(read_input(path, _MAX_BYTES))
-        if report == sealed(report) and report["append"]:
+        if report == sealed(report) and report["append"]["surveys"]:
             return report
         found = "other figures than it was written with"
     except FileNotFoundError:
@@ -249,13 +268,13 @@ def _refuse_other_settings(
         )
 
 
-def _fingerprint(trained: Trained) -> str:
-    """A hash of all numbers of a surrogate."""
+def _fingerprint(trained: Sequence[Trained]) -> str:
+    """A hash of all numbers of the surrogates."""
     import jax
     import numpy as np
 
     digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(trained.params):
+    for leaf in jax.tree.leaves([one.params for one in trained]):
         array = np.asarray(leaf)
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())

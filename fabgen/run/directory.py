@@ -23,7 +23,6 @@ from fabgen.files import kind, temporary, write_atomic, writing
 from fabgen.inputs import open_input
 from fabgen.run.commit import finish
 from fabgen.run.files import (
-    AUTO,
     CARD,
     FOLDERS,
     LOCK,
@@ -31,6 +30,7 @@ from fabgen.run.files import (
     RunDirectory,
     identity,
     is_ours,
+    is_trained,
     names_in,
     number_of,
     refuse_odd,
@@ -89,6 +89,14 @@ def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
     refuse_odd(path)
     if restart or _is_bare(path):
         return
+    if (path / SURROGATE / "manifest.json").exists():
+        raise InputError(
+            "the surrogate of this run was trained by an earlier version of fabgen",
+            file=path,
+            allowed="a run of this version",
+            hint="--run DIR uses another directory; --restart removes the results, events too, and "
+            "trains anew",
+        )
     if conflicts := conflicting_keys(load_card(path / CARD), card):
         raise InputError(
             "the card differs from the one this run was made with",
@@ -104,9 +112,7 @@ def check_run(path: Path, card: Card, *, restart: bool = False) -> None:
 def _is_bare(path: Path) -> bool:
     """Whether there is nothing yet that was made with the card of a run and can be used again.
     (A sample of another card is made anew.)"""
-    return not any(
-        name in (SURROGATE, AUTO) or number_of(name) is not None for name in names_in(path)
-    )
+    return not any(is_trained(name) or number_of(name) is not None for name in names_in(path))
 
 
 def conflicting_keys(old: Card, new: Card) -> list[Difference]:
@@ -201,7 +207,8 @@ def _remove_unfinished(run: RunDirectory) -> None:
     suffixed = temporary(Path("*")).name
     with writing(run.path):
         for folder in (run.path, *(run.path / name for name in FOLDERS)):
-            for file in folder.glob(suffixed):
+            files = folder.glob(suffixed) if folder == run.path else folder.rglob(suffixed)
+            for file in files:
                 if folder != run.path or is_ours(file.name[1 : -len(".new")]):
                     file.unlink(missing_ok=True)
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from fabgen import __version__
 from fabgen.card import Card, dump_card
 from fabgen.run.session import Session
-from fabgen.run.streams import EVENTS, GENERATION
 
 if TYPE_CHECKING:
     from fabgen.events.lhe import Earlier, FileInfo
@@ -25,59 +24,53 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Which events: the number of their file and of their part of it, both from 1, and the card
+    """Which events: the number of their file and of their piece of it, both from 1, and the card
     that stands in the head of the file."""
 
     number: int
-    part: int
+    piece: int
     card: Card
 
 
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the events of one part of a run come from: its session, the sampler of its surrogate
+    and the survey that says how to unweight."""
+
+    session: Session
+    sampler: WeightedSampler
+    survey: Survey
+
+
 def write_events(
-    session: Session,
+    sources: Sequence[Source],
     path: Path,
     place: Place,
-    sampler: WeightedSampler,
-    survey: Survey,
     weighted: bool,
     earlier: Earlier | None = None,
 ) -> tuple[Totals, tuple[Sums, ...]]:
-    """Generates session.card.generation.events events and writes them to `path`, block by block.
+    """Generates card.generation.events events of all parts and writes them to `path`, block by
+    block.
 
     Those of an `earlier` file stand before them. Returns the sums over the new events, and
     those over all events of the file by process.
     """
+    session = sources[0].session
     with session.watch("import"):
-        from fabgen.events.assemble import assemble, event_drawer
         from fabgen.events.lhe import write_lhe
-        from fabgen.sampling import unweight
+        from fabgen.run.mixture import EventMixture
+        from fabgen.sampling.integrate import joined
     watch, n = session.watch, session.card.generation.events
-    integrand = session.integrand
     with watch("compile"):
-        drawer = event_drawer(session.compiled)
-    totals = unweight.Totals()
-    drawn = 0
-
-    def counted(blocks: Iterator[unweight.Accepted]) -> Iterator[unweight.Accepted]:
-        nonlocal totals
-        for block in blocks:
-            totals = totals + block
-            yield block
-
-    points, events = (
-        session.key_of_events(stream, place.number, place.part) for stream in (GENERATION, EVENTS)
-    )
-    select = unweight.weighted if weighted else unweight.unweight
-    batches = iter(assemble(drawer, counted(select(sampler, survey, n, points)), events))
+        mixture = EventMixture(sources, place, weighted)
+    batches = iter(mixture.batches(n))
 
     def timed() -> Iterator[Any]:
-        nonlocal drawn
         while True:
             with watch("generate"):
                 batch = next(batches, None)
             if batch is None:
                 return
-            drawn += drawer.block
             yield batch
 
     with session.reporter.stage("events", n, "events") as show:
@@ -85,17 +78,15 @@ def write_events(
         start = watch.clock()
         written = write_lhe(
             path,
-            _file_info(session, survey, place.card),
-            integrand.topologies,
+            _file_info(session, joined([s.survey for s in sources]), place.card),
+            tuple(t for source in sources for t in source.session.integrand.topologies),
             timed(),
             earlier=earlier,
             progress=show,
         )
         generating = watch.seconds().get("generate", 0.0) - before
         watch.add("write", watch.clock() - start - generating)
-    calls = drawn if integrand.draw_needs_amplitudes else 0
-    totals = dataclasses.replace(totals, target_evaluations=totals.target_evaluations + calls)
-    return totals, written.sums
+    return mixture.totals, written.sums
 
 
 def _file_info(session: Session, survey: Survey, card: Card) -> FileInfo:

@@ -1,8 +1,8 @@
 """The files of a run: their names, and the paths of one run.
 
     DIR/card.toml        the card as resolved, every default written out
-    DIR/surrogate/       checkpoint of the training
-    DIR/sample/          what fkld learns from: points of the unit cube
+    DIR/surrogate/1/     checkpoint of the training
+    DIR/sample/1/        what fkld learns from: points of the unit cube
     DIR/training.jsonl   one line per log step
     DIR/auto.json        what training.method = "auto" has measured and decided so far
     DIR/metrics.jsonl    the surrogate along the training, one line per step it was evaluated at
@@ -11,6 +11,9 @@
     DIR/plots/           pictures
     DIR/.new/            results on their way into their places, see `commit`
     DIR/.lock            held while a process works here
+
+A run with several numbers of final particles has several parts: surrogate/2/, training-2.jsonl,
+metrics-2.jsonl, auto-2.json and so on are those of the second one.
 
 Every file is written beside its place and renamed into it, so that a reader or a killed process
 finds the old file or the new one. No file or folder of a run may be a symbolic link.
@@ -22,7 +25,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +34,15 @@ from fabgen.errors import FabgenError, InputError
 from fabgen.files import write_atomic, writing
 from fabgen.json_files import read_json, read_lines
 
-CARD, AUTO, LOCK = "card.toml", "auto.json", ".lock"
-LOGS = ("training.jsonl", "metrics.jsonl")
+CARD, LOCK = "card.toml", ".lock"
 #: What a run needs of every line of its logs; the rest is for pictures.
 _STEP = {"step": int}
 _TRAINING = {**_STEP, "target_evaluations": int}
 _METRICS = {**_STEP, "evaluations": int}
 SURROGATE, SAMPLE, PLOTS, NEW = FOLDERS = ("surrogate", "sample", "plots", ".new")
-_FILES = (CARD, AUTO, LOCK, *LOGS)
+#: Of the parts of a run: what they have decided, and their logs.
+_AUTO = re.compile(r"auto(?:-(?:[2-9]|[1-9][0-9]+))?\.json")
+_LOG = re.compile(r"(?:training|metrics)(?:-(?:[2-9]|[1-9][0-9]+))?\.jsonl")
 #: Numbers of nine digits at most: random keys are made with them.
 _EVENTS = re.compile(r"events(?:-([2-9]|[1-9][0-9]{1,8}))?\.lhe(?:\.gz)?")
 _REPORT = re.compile(r"report(?:-([2-9]|[1-9][0-9]{1,8}))?\.json")
@@ -69,9 +73,15 @@ def is_events(name: str) -> bool:
     return _EVENTS.fullmatch(name) is not None
 
 
+def is_trained(name: str) -> bool:
+    """Whether a file or folder with this name holds what a training has made or decided."""
+    return name == SURROGATE or _AUTO.fullmatch(name) is not None
+
+
 def is_ours(name: str) -> bool:
     """Whether a file or folder with this name belongs to a run."""
-    return name in (*_FILES, *FOLDERS) or number_of(name) is not None
+    known = name in (CARD, LOCK, *FOLDERS) or number_of(name) is not None
+    return known or any(pattern.fullmatch(name) for pattern in (_AUTO, _LOG))
 
 
 def names_in(path: Path) -> list[str]:
@@ -133,14 +143,19 @@ def _refuse_other(path: Path, wanted: str, found: str | None = None) -> None:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The paths of one run. Methods that write expect the lock (`rundir.open_run`).
+    """The paths of one part of a run. Methods that write expect the lock (`directory.open_run`).
 
-    entered: what tells that the directory is still the one that was entered (`identity`): then
+    part: from 1 on, of a run with several numbers of final particles. entered: what tells that the directory is still the one that was entered (`identity`): then
     every use of a path looks whether it is, and raises FabgenError if not.
     """
 
     path: Path
     entered: tuple[int, ...] | None = None
+    part: int = 1
+
+    def of_part(self, part: int) -> RunDirectory:
+        """The paths of another part."""
+        return replace(self, part=part)
 
     def at(self, name: str) -> Path:
         """The path of a file or folder of the run."""
@@ -162,23 +177,23 @@ class RunDirectory:
 
     @property
     def surrogate(self) -> Path:
-        return self.at(SURROGATE)
+        return self.at(SURROGATE) / str(self.part)
 
     @property
     def sample(self) -> Path:
-        return self.at(SAMPLE)
+        return self.at(SAMPLE) / str(self.part)
 
     @property
     def training_log(self) -> Path:
-        return self.at(LOGS[0])
+        return self.at(f"{_numbered('training', self.part)}.jsonl")
 
     @property
     def metrics_log(self) -> Path:
-        return self.at(LOGS[1])
+        return self.at(f"{_numbered('metrics', self.part)}.jsonl")
 
     @property
     def auto(self) -> Path:
-        return self.at(AUTO)
+        return self.at(f"{_numbered('auto', self.part)}.json")
 
     @property
     def plots(self) -> Path:

@@ -8,27 +8,27 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fabgen import __version__, interrupts
+from fabgen import interrupts
 from fabgen.card import Card, with_channels
 from fabgen.card.auto import is_automatic
 from fabgen.card.toys import is_toy
 from fabgen.errors import InputError
 from fabgen.run import append
-from fabgen.run.auto import Goal, automatic_surrogate, has_chosen
+from fabgen.run.auto import automatic_surrogate, goals_of, has_chosen
 from fabgen.run.commit import staged, store
-from fabgen.run.conditions import conditions
 from fabgen.run.directory import check_run, open_run, stored_card
 from fabgen.run.evaluate import Evaluated, evaluate
-from fabgen.run.events import Place, write_events
+from fabgen.run.events import Place, Source, write_events
 from fabgen.run.files import RunDirectory, events_name, names_in, number_of
 from fabgen.run.pictures.draw import draw_channels, pictures, refuse_without_course
 from fabgen.run.pictures.samples import draw_samples
 from fabgen.run.progress import Reporter, Silent, Stopwatch, Watched
+from fabgen.run.report import report_of, training_figures
 from fabgen.run.session import Session, Trained
 from fabgen.run.surrogate import check_training
 from fabgen.run.training import has_finished_surrogate, trained_surrogate
@@ -36,9 +36,6 @@ from fabgen.run.training import has_finished_surrogate, trained_surrogate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from fabgen.run.exact_events import Divergence
-    from fabgen.sampling.integrate import Survey
-    from fabgen.sampling.unweight import Totals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,34 +54,28 @@ class RunOptions:
 
 
 def train(card: Card, directory: Path, how: RunOptions = RunOptions()) -> dict[str, Any]:
-    """Trains the surrogate of the card, or finishes its training. Returns the figures of it."""
-    with _session(with_channels(card), directory, how) as session:
-        trained = _trained(session)
-        return {
-            **trained.figures,
-            "target_evaluations": trained.target_evaluations,
-            "gradient_evaluations": trained.gradient_evaluations,
-            "timing_s": session.watch.seconds(),
-            **_choice(trained),
-        }
+    """Trains the surrogates of the card, or finishes their training. Returns the figures of it."""
+    with _sessions(with_channels(card), directory, how) as parts:
+        return training_figures(parts, _trained(parts))
 
 
 def integrate(
     card: Card, directory: Path, how: RunOptions = RunOptions(), *, vegas: bool = False
 ) -> dict[str, Any]:
-    """The report of the card's cross section, from its surrogate, or from VEGAS+ without one.
+    """The report of the card's cross section, from its surrogates, or from VEGAS+ without one.
 
     It is stored unless the run has events: then its reports describe those.
     """
     card = with_channels(card)
-    with _session(card, directory, how, trains=not vegas) as session:
+    with _sessions(card, directory, how, trains=not vegas) as parts:
         if vegas:
-            trained = trained_surrogate(session, "vegas", store=False)
+            trained = [trained_surrogate(part, "vegas", store=False) for part in parts]
         else:
-            trained = _trained(session, events=False)
-        report = _report(session, trained, evaluate(session, trained))
-        if not session.run.numbers:
-            store(session.run, report, card)
+            trained = _trained(parts, events=False)
+        report = report_of(parts, trained, _evaluated(parts, trained))
+        run = parts[0].run
+        if not run.numbers:
+            store(run, report, card)
         return report
 
 
@@ -103,23 +94,26 @@ def generate(
     """
     _refuse_toy(card)
     card = with_channels(card)
-    with _session(card, directory, how, writes_events=True) as session:
-        run = session.run
-        trained = _trained(session)
-        evaluated = evaluate(session, trained)
+    with _sessions(card, directory, how, writes_events=True) as parts:
+        run = parts[0].run
+        trained = _trained(parts)
+        evaluated = _evaluated(parts, trained)
         taken = [] if overwrite else run.numbers
         number = taken[-1] + 1 if taken else 1
         name = events_name(number, card.generation.format)
         path = staged(run, name)
-        place = Place(number, 1, card)
-        survey = evaluated.survey
-        totals, sums = write_events(session, path, place, evaluated.sampler, survey, weighted)
-        report = _report(session, trained, evaluated, totals, weighted)
+        sources = [
+            Source(part, one.sampler, one.survey)
+            for part, one in zip(parts, evaluated, strict=True)
+        ]
+        totals, sums = write_events(sources, path, Place(number, 1, card), weighted)
+        report = report_of(parts, trained, evaluated, totals, weighted)
+        surveys = [one.survey for one in evaluated]
         report |= {
             "number": number,
             "file": name,
             "parts": [totals.events],
-            "append": append.record(trained, survey, totals, sums, path),
+            "append": append.record(trained, surveys, totals, sums, path),
         }
         report = append.sealed(report)
         old = [n for n in names_in(run.path) if number_of(n)] if overwrite else []
@@ -139,9 +133,9 @@ def append_events(
     card = with_channels(card)
     if stored_card(directory) is None:
         append.refuse_without_events(RunDirectory(directory))
-    with _session(card, directory, how, writes_events=True) as session:
-        before = append.existing(session.run, card, weighted)
-        return before.extended(session, _trained(session))
+    with _sessions(card, directory, how, writes_events=True) as parts:
+        before = append.existing(parts[0].run, card, weighted)
+        return before.extended(parts, _trained(parts))
 
 
 def _refuse_toy(card: Card) -> None:
@@ -180,46 +174,54 @@ def plot(
     chosen = is_automatic(card) and run.auto.exists()
     if card.surrogate.kind != "uniform" and not run.surrogate.exists() and not chosen:
         refuse_without_course(run, run.training_records())
-    with _session(card, directory, how) as session:
-        from fabgen.plot.style import encode, style
-
-        records, drawn = session.run.training_records(), None
-        trained: Trained | None = None
-        channels: Iterator[tuple[str, Figure]] = iter(())
-        if _is_finished(session):
-            trained = _trained(session)
-            n = samples or card.evaluation.samples
-            if is_toy(card.process) and session.integrand.n_channels > 1:
-                channels = draw_channels(session, trained, n)
-            else:
-                drawn = draw_samples(session, trained, n)
-        else:
-            refuse_without_course(run, records)
+    with _sessions(card, directory, how) as parts:
+        finished = [_is_finished(part) for part in parts]
+        trained = _trained(parts) if all(finished) else [None] * len(parts)
+        if not all(finished):
             how.reporter.note("the training is not finished: drawing its course so far, only")
-        with style():
-            for name, figure in chain(pictures(session, records, drawn, trained), channels):
-                file = f"{name}.{file_format}"
-                yield session.run.store_picture(file, encode(figure, file_format))
+        for part, one in zip(parts, trained, strict=True):
+            yield from _pictures(part, one, samples or card.evaluation.samples, file_format)
 
 
-def _trained(session: Session, *, events: bool = True) -> Trained:
-    """The surrogate of the card; events: whether there will be some, for what the run chooses."""
-    card = session.card
+def _pictures(
+    session: Session, trained: Trained | None, samples: int, file_format: str
+) -> Iterator[Path]:
+    """Draws the pictures of one part of a run; those of later ones have its number behind."""
+    from fabgen.plot.style import encode, style
+
+    records, drawn = session.run.training_records(), None
+    channels: Iterator[tuple[str, Figure]] = iter(())
+    if trained is None:
+        refuse_without_course(session.run, records)
+    elif is_toy(session.card.process) and session.integrand.n_channels > 1:
+        channels = draw_channels(session, trained, samples)
+    else:
+        drawn = draw_samples(session, trained, samples)
+    end = f"-{session.run.part}" if session.run.part > 1 else ""
+    with style():
+        for name, figure in chain(pictures(session, records, drawn, trained), channels):
+            file = f"{name}{end}.{file_format}"
+            yield session.run.store_picture(file, encode(figure, file_format))
+
+
+def _trained(parts: Sequence[Session], *, events: bool = True) -> list[Trained]:
+    """The surrogates of all parts; events: whether there will be some, for what the run chooses."""
+    card = parts[0].card
     if is_automatic(card):
-        return automatic_surrogate(session, Goal.of(card, events=events))
-    return trained_surrogate(session, card.surrogate.kind, store=True)
+        goals = goals_of(parts, events=events)
+        return [automatic_surrogate(*each) for each in zip(parts, goals, strict=True)]
+    return [trained_surrogate(part, card.surrogate.kind, store=True) for part in parts]
+
+
+def _evaluated(parts: Sequence[Session], trained: Sequence[Trained]) -> list[Evaluated]:
+    return [evaluate(part, one) for part, one in zip(parts, trained, strict=True)]
 
 
 def _is_finished(session: Session) -> bool:
-    """Whether the run holds its surrogate, ready for use."""
+    """Whether the run holds this surrogate, ready for use."""
     if is_automatic(session.card):
         return has_chosen(session.run)
     return has_finished_surrogate(session)
-
-
-def _choice(trained: Trained) -> dict[str, Any]:
-    """The entry of a report on what the run has chosen."""
-    return {} if trained.choice is None else {"auto": trained.choice}
 
 
 def adopt_seed(card: Card, directory: Path) -> Card:
@@ -235,25 +237,26 @@ def adopt_seed(card: Card, directory: Path) -> Card:
 
 
 @contextlib.contextmanager
-def _session(
+def _sessions(
     card: Card,
     directory: Path,
     how: RunOptions,
     *,
     trains: bool = True,
     writes_events: bool = False,
-) -> Iterator[Session]:
-    """Builds the integrand, then enters the run directory: a wrong card leaves no trace.
+) -> Iterator[tuple[Session, ...]]:
+    """Builds the integrands, then enters the run directory: a wrong card leaves no trace.
 
-    trains: whether the surrogate of the card will be asked for, and with it its event file.
-    writes_events: whether there will be an event file of the run.
+    One session for each number of final particles. trains: whether the surrogates of the card will
+    be asked for, and with them its event file. writes_events: whether there will be an event file
+    of the run.
     """
     watch = Stopwatch(how.clock)
     check_run(directory, card, restart=how.restart)
     with watch("import"):
         import jax
 
-        from fabgen.build import build_integrand
+        from fabgen.build import build_integrands
         from fabgen.build.initial_states import refuse_several_beams
         from fabgen.run.sample.from_lhe import read_points
 
@@ -262,75 +265,28 @@ def _session(
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.devices()
     with watch("compile"):
-        integrand = build_integrand(card, how.reporter.note)
+        integrands = build_integrands(card, how.reporter.note)
     if writes_events:
-        refuse_several_beams(card, integrand.topologies, integrand.beam_particles)
-    if trains:
-        check_training(card, integrand)
+        topologies = [topology for f in integrands for topology in f.topologies]
+        refuse_several_beams(card, topologies, integrands[0].beam_particles)
     stored = None if how.restart else directory
-    points = read_points(card, integrand, how.reporter, stored) if trains else None
+    points = []
+    for integrand in integrands:
+        if trains:
+            check_training(card, integrand)
+    if trains:
+        points = read_points(card, integrands, how.reporter, stored)
     with open_run(directory, card, restart=how.restart) as run:
 
         def check() -> None:
             interrupts.check()
             run.check()
 
-        yield Session(card, run, integrand, Watched(how.reporter, check), watch, points)
-
-
-def _report(
-    session: Session,
-    trained: Trained,
-    evaluated: Evaluated,
-    totals: Totals | None = None,
-    weighted: bool = False,
-) -> dict[str, Any]:
-    """All figures of the run. The untrained map's evaluations count as evaluation, too."""
-    import jax
-
-    from fabgen.run.report import build_report
-    from fabgen.sampling.unweight import Totals
-
-    card, flat = session.card, evaluated.untrained
-    device = jax.devices()[0]
-    return build_report(
-        process=card.process[0] if len(card.process) == 1 else list(card.process),
-        model=card.model,
-        seed=card.training.seed,
-        version=__version__,
-        unit=session.integrand.unit,
-        survey=evaluated.survey,
-        totals=totals or Totals(),
-        target_evaluations={
-            "training": trained.target_evaluations,
-            "evaluation": evaluated.target_evaluations,
-        },
-        gradient_evaluations={"training": trained.gradient_evaluations},
-        timing_s=session.watch.seconds(),
-        device=device.platform if device.platform == "cpu" else device.device_kind,
-        weighted=weighted,
-        warnings=evaluated.warnings,
-        generation_seed=card.generation_seed,
-        training=trained.figures,
-        **_choice(trained),
-        **(evaluated.exact.figures() if evaluated.exact else {}),
-        untrained=_untrained(flat, evaluated.exact_untrained) if flat else None,
-        notes=list(session.integrand.notes),
-        settings=append.settings_of(card),
-        **conditions(card, session.integrand),
-    )
-
-
-def _untrained(survey: Survey, exact: Divergence | None) -> dict[str, Any]:
-    metrics = survey.metrics
-    return {
-        "sampling_efficiency": metrics.sampling_efficiency,
-        "unweighting_efficiency": metrics.unweighting_efficiency,
-        "unweighting_efficiency_999": metrics.unweighting_efficiency_999,
-        "forward_kl": metrics.forward_kl,
-        "forward_kl_error": metrics.forward_kl_error,
-        "integral": metrics.integral,
-        "integral_error": metrics.integral_error,
-        "evaluation_samples": metrics.n,
-        **(exact.figures() if exact else {}),
-    }
+        reporter = Watched(how.reporter, check)
+        yield tuple(
+            Session(card, run.of_part(k), integrand, reporter, watch, own)
+            for k, (integrand, own) in enumerate(
+                zip_longest(integrands, points, fillvalue=None), start=1
+            )
+            if integrand is not None
+        )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """One command at work on one run."""
+    """One command at work on one part of a run: one number of final particles."""
 
     card: Card
     run: RunDirectory
@@ -38,6 +38,12 @@ class Session:
     programs: dict[Any, Any] = dataclasses.field(
         default_factory=dict
     )  # compiled ones, by what they do
+
+    @property
+    def n_final(self) -> int:
+        """Final particles."""
+        topologies = self.integrand.topologies
+        return topologies[0].n_external - topologies[0].n_initial if topologies else 0
 
     @property
     def layout(self) -> ChannelLayout:
@@ -63,11 +69,13 @@ class Session:
 
     def key(self, stream: int) -> jax.Array:
         """The random key of one stream of numbers."""
-        return streams.key(self.card.generation_seed, stream)
+        key = streams.key(self.card.generation_seed, stream)
+        return streams.key_of_part(key, self.run.part)
 
-    def key_of_events(self, stream: int, number: int, part: int) -> jax.Array:
-        """The random key of one stream for one part of the number-th event file, both from 1."""
-        return streams.key_of_events(self.card.generation_seed, stream, number, part)
+    def key_of_events(self, stream: int, number: int, piece: int) -> jax.Array:
+        """The random key of one stream for one piece of the number-th event file, both from 1."""
+        key = streams.key_of_events(self.card.generation_seed, stream, number, piece)
+        return streams.key_of_part(key, self.run.part)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,8 @@ WIDE, WIDE_POINTS = range(0x46414218, 0x4641421A)
 EXACT, EXACT_ALONG = range(0x4641421A, 0x4641421C)
 SEARCH, SEARCH_POINTS = range(0x4641421C, 0x4641421E)
 ALONG = 0x46414210
+PART_OF_EVENT = 0x4641421E
+_PARTS = 0x50415200
 _FURTHER = 0x46414217
 
 # Below training.seed.
@@ -36,6 +38,13 @@ def key(seed: int, stream: int) -> jax.Array:
     import jax
 
     return jax.random.fold_in(jax.random.key(seed), stream)
+
+
+def key_of_part(key: jax.Array, part: int) -> jax.Array:
+    """The same stream for one of several parts of a run, from 1 on."""
+    import jax
+
+    return key if part == 1 else jax.random.fold_in(key, _PARTS + part)
 
 
 def key_of_events(seed: int, stream: int, number: int, part: int) -> jax.Array:

@@ -217,6 +217,55 @@ def _joined(
     )
 
 
+def joined(surveys: Sequence[Survey]) -> Survey:
+    """What the samples of several integrands say about their sum; the survey itself of one.
+
+    Efficiencies are those of points shared by the parts in the best way, for the integral in
+    proportion to sqrt(<w^2>), for events to w_max. The divergence is the mean of the parts'.
+    """
+    if len(surveys) == 1:
+        return surveys[0]
+    metrics = [s.metrics for s in surveys]
+    total = sum(m.absolute_integral for m in metrics)
+    sizes = [
+        m.absolute_integral / math.sqrt(m.sampling_efficiency) if m.sampling_efficiency else 0.0
+        for m in metrics
+    ]
+    largest = sum(m.max_weight for m in metrics)
+    quantiles = [
+        m.absolute_integral / m.unweighting_efficiency_999
+        for m in metrics
+        if m.unweighting_efficiency_999 > 0.0
+    ]
+    shares = [m.absolute_integral / total for m in metrics]
+    log_w_max = float(np.logaddexp.reduce([s.log_w_max for s in surveys]))
+    over = zip(surveys, shares, strict=True)
+    return Survey(
+        metrics=Metrics(
+            n=sum(m.n for m in metrics),
+            integral=sum(m.integral for m in metrics),
+            integral_error=math.hypot(*(m.integral_error for m in metrics)),
+            absolute_integral=total,
+            sampling_efficiency=(total / sum(sizes)) ** 2,
+            unweighting_efficiency=total / largest,
+            unweighting_efficiency_999=total / sum(quantiles) if quantiles else 0.0,
+            forward_kl=sum(a * m.forward_kl for a, m in zip(shares, metrics, strict=True)),
+            forward_kl_error=math.hypot(
+                *(a * m.forward_kl_error for a, m in zip(shares, metrics, strict=True))
+            ),
+            max_weight=largest,
+            zero=sum(m.zero for m in metrics),
+            nonfinite=sum(m.nonfinite for m in metrics),
+            negative=sum(m.negative for m in metrics),
+        ),
+        log_w_max=log_w_max,
+        overweight_share=sum(share * s.overweight_share for s, share in over),
+        acceptance=sum(s.acceptance * math.exp(s.log_w_max - log_w_max) for s in surveys),
+        target_evaluations=sum(s.target_evaluations for s in surveys),
+        sums=WeightSum(),
+    )
+
+
 def survey(
     total: WeightSum,
     tail: NDArray[np.float64],

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from fabgen.build import build_channels
+from fabgen.build.channels import ComponentChannels
 from fabgen.build.toys import build_toy
 from fabgen.card import Card
 from fabgen.card.messages import with_source
@@ -91,9 +92,10 @@ def _lines(
     for number, line in enumerate(card.process):
         yield from _field("process" if number == 0 else "", line)
     yield f"{'model':<14}{card.model}"
-    n_final = len(subprocesses[0].tree.final)
-    yield f"{'dimension':<14}{3 * n_final - 4}"
-    elements = f"{len(distinct)} different matrix element{'s' if len(distinct) > 1 else ''}"
+    numbers = dict.fromkeys(len(sub.tree.final) for sub in subprocesses)
+    yield f"{'dimension':<14}{' and '.join(str(3 * n - 4) for n in numbers)}"
+    several = "s, of which a point evaluates one" if len(distinct) > 1 else ""
+    elements = f"{len(distinct)} different matrix element{several}"
     yield f"{'subprocesses':<14}{len(subprocesses)}, {elements}"
     members = Counter(sub.diagrams for sub in subprocesses)
     for number, entry in enumerate(distinct[:most]):
@@ -143,7 +145,7 @@ def _numbered(names: tuple[str, ...], n_initial: int) -> list[str]:
 
 def _channels(card: Card, most: int) -> Iterator[str]:
     try:
-        integrand, sets = build_channels(card)
+        parts = build_channels(card)
     except InputError as error:
         if error.key not in ("beams.energy", "beams.kind", "cuts"):
             raise
@@ -151,7 +153,25 @@ def _channels(card: Card, most: int) -> Iterator[str]:
         if error.allowed:
             yield from _field("", error.allowed)
         return
-    start, has_blocks = 0, False  # channels are counted in one row, as in reports
+    has_blocks = False
+    for place, (integrand, sets) in enumerate(parts):
+        if place > 0:
+            yield ""
+        blocks = yield from _channels_of(card, most, integrand, sets)
+        has_blocks |= blocks
+    if has_blocks:
+        yield ""
+        yield from _field("", _NOTATION, 9)
+
+
+def _channels_of(
+    card: Card, most: int, integrand: ProcessIntegrand, sets: tuple[ComponentChannels, ...]
+) -> Generator[str, None, bool]:
+    """Those of one number of final particles; whether any of them has blocks.
+
+    Channels are counted in one row, as in reports.
+    """
+    start, has_blocks = 0, False
     for place, (component, (channels, drawn)) in enumerate(
         zip(integrand.components, sets, strict=True)
     ):
@@ -192,9 +212,7 @@ def _channels(card: Card, most: int) -> Iterator[str]:
             yield ""
             yield f"         ... {len(own) - most} more (--all shows them)"
         start += len(channels)
-    if has_blocks:
-        yield ""
-        yield from _field("", _NOTATION, 9)
+    return has_blocks
 
 
 def _external(integrand: ProcessIntegrand, component: Component) -> list[str]:

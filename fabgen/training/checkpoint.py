@@ -168,7 +168,7 @@ def write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
 def _write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
     leaves = {name: np.asarray(leaf) for name, leaf in _named_leaves(jax.device_get(tree)).items()}
     with writing(directory):
-        directory.mkdir(exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
         _remove_unfinished(directory)
         slot = _free_slot(directory)
         if kind(directory / slot) is not None:

@@ -1,6 +1,6 @@
 """training.method = "auto": the run finds out what is fastest, by measuring it."""
 
-from fabgen.run.auto.choice import automatic_surrogate, has_chosen, read_choice
+from fabgen.run.auto.choice import automatic_surrogate, goals_of, has_chosen, read_choice
 from fabgen.run.auto.goal import Goal
 
-__all__ = ["Goal", "automatic_surrogate", "has_chosen", "read_choice"]
+__all__ = ["Goal", "automatic_surrogate", "goals_of", "has_chosen", "read_choice"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card
@@ -57,6 +58,17 @@ def has_chosen(run: RunDirectory) -> bool:
 def read_choice(run: RunDirectory) -> Choice | None:
     """The choice of a run, finished or not; None before its survey is done."""
     return read(run.auto)
+
+
+def goals_of(parts: Sequence[Session], *, events: bool) -> list[Goal]:
+    """What each part of a run is for: several share the events by their cross sections, as a few
+    points of the untrained maps see them."""
+    card = parts[0].card
+    if len(parts) == 1 or not events or all(has_chosen(part.run) for part in parts):
+        return [Goal.of(card, events=events, share=1.0 / len(parts)) for part in parts]
+    sizes = [measure.size(part) for part in parts]
+    shares = [x / sum(sizes) for x in sizes] if sum(sizes) else [1.0 / len(parts)] * len(parts)
+    return [Goal.of(card, events=events, share=share) for share in shares]
 
 
 def card_of(card: Card, name: str, n_channels: int = 1, method: str = VARIANCE) -> Card:

@@ -38,9 +38,10 @@ class Goal:
     efficiency: float = 0.0
 
     @classmethod
-    def of(cls, card: Card, *, events: bool) -> Goal:
-        """That of a card: with its events, or for its integral alone."""
-        n = card.generation.events if events else 0
+    def of(cls, card: Card, *, events: bool, share: float = 1.0) -> Goal:
+        """That of a card: with its events, or for its integral alone. share: of the events, those
+        of one of several numbers of final particles."""
+        n = math.ceil(share * card.generation.events) if events else 0
         return cls(card.evaluation.samples, n, card.training.auto.efficiency)
 
     def rate(self, measured: Measured) -> float:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: Blocks of points of a measurement, and of one where f is so slow that a block takes SLOW seconds.
 BLOCKS = 4
 SLOW = 4.0
+#: The number of the random key of `size`, among those of measurements.
+_SIZE = 501
 
 
 def key(session: Session, number: int) -> jax.Array:
@@ -89,3 +91,22 @@ def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
             jax.block_until_ready(draw(params, key(session, i), channels))
             spent.append(clock() - start)
     return statistics.median(spent[1:]) / DEFAULT_BLOCK
+
+
+def size(session: Session) -> float:
+    """The integral, from one block of points of the untrained map; nothing counts these."""
+    import jax
+
+    from fabgen.run.samplers import samplers
+    from fabgen.sampling.integrate import integrate
+    from fabgen.sampling.sampler import DEFAULT_BLOCK
+    from fabgen.surrogate import untrained_surrogate
+
+    flat = untrained_surrogate(session.integrand.dim, session.layout)
+    (sampler,) = samplers(session, {flat: flat.init(key(session, _SIZE))})
+    with session.watch("train"):
+        try:
+            found = integrate(sampler, DEFAULT_BLOCK, jax.random.fold_in(key(session, _SIZE), 1))
+        except FabgenError:  # f is zero at every point
+            return 0.0
+    return found.metrics.absolute_integral

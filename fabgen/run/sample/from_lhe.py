@@ -10,12 +10,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fabgen.card import Card
 from fabgen.errors import InputError
 from fabgen.inputs import open_input
+from fabgen.run.files import RunDirectory
 from fabgen.run.progress import Reporter
 from fabgen.run.streams import FILE_CHANNELS, key
 
@@ -29,17 +31,33 @@ if TYPE_CHECKING:
 
 
 def read_points(
-    card: Card, integrand: Integrand, reporter: Reporter, directory: Path | None
-) -> FilePoints | None:
-    """The events of the card's file through the inverse map; None where none are needed.
+    card: Card, integrands: Sequence[Integrand], reporter: Reporter, directory: Path | None
+) -> list[FilePoints]:
+    """The events of the card's file through the inverse map, one entry; none where none are needed.
 
     That is for other methods, without a file, or if the run in `directory` has stored its sample.
-    Raises InputError for a file that cannot be read or does not fit the process.
+    Raises InputError for a file that cannot be read or does not fit the process, and for one that
+    several numbers of final particles would have to share.
     """
     path = card.training.fkld.data
     wanted = card.surrogate.kind == "flow" and card.training.method == "fkld" and path
-    if not wanted or (directory is not None and (directory / "sample" / "manifest.json").exists()):
-        return None
+    if not wanted:
+        return []
+    if len(integrands) > 1:
+        raise InputError(
+            "an event file trains processes of one number of final particles",
+            file=card.file,
+            key="training.fkld.data",
+            found=path,
+            allowed="a card of each, or fkld without a file: on events of its own",
+        )
+    if directory is not None and (RunDirectory(directory).sample / "manifest.json").exists():
+        return []
+    return [_points(card, integrands[0], reporter)]
+
+
+def _points(card: Card, integrand: Integrand, reporter: Reporter) -> FilePoints:
+    path = card.training.fkld.data
     import jax
     import numpy as np
 
