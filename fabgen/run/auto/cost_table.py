@@ -32,25 +32,27 @@ GROUPS: Mapping[str, Group] = {
         "round is_finite convert_element_type bitcast_convert_type shift_left "
         "shift_right_logical shift_right_arithmetic conj complex iota add_any square lt_to le_to",
     ),
-    "products": Group(2.0, "mul integer_pow", 5.0),
+    "products": Group(1.5, "mul integer_pow", 3.5),
     "moves": Group(
-        0.7,
+        0.5,
         "broadcast_in_dim reshape squeeze expand_dims transpose slice split rev copy copy_p "
         "stack concatenate pad tile",
     ),
-    "gathers": Group(5.0, "gather dynamic_slice dynamic_update_slice", 5.5),
-    "scatters": Group(6.0, "scatter scatter-add scatter_add scatter-mul scatter_mul"),
+    "gathers": Group(4.0, "gather dynamic_slice dynamic_update_slice", 4.0),
+    "scatters": Group(4.0, "scatter scatter-add scatter_add scatter-mul scatter_mul"),
     "reductions": Group(
-        26.0, "reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or argmax argmin"
+        30.0,
+        "reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or argmax argmin top_k",
     ),
     "sums": Group(26.0, "cumsum cumprod cummax cummin cumlogsumexp"),
-    "divisions": Group(4.0, "div sqrt rsqrt rem nextafter", 12.0),
+    "divisions": Group(3.0, "div rem", 8.0),
+    "roots": Group(9.0, "sqrt rsqrt"),
     "exponentials": Group(32.0, "exp exp2 expm1 tanh logistic sinh cosh"),
     "functions": Group(115.0, "log log1p sin cos tan erf erfc asinh acosh atanh"),
-    "slow functions": Group(200.0, "pow atan2 atan asin acos cbrt erf_inv lgamma digamma"),
-    "matrices": Group(1.0, "dot_general", 12.0),
-    "sorts": Group(200.0, "sort top_k"),
-    "random": Group(100.0, "random_bits random_seed random_split random_fold_in threefry2x32"),
+    "slow functions": Group(190.0, "pow atan2 atan asin acos cbrt erf_inv lgamma digamma"),
+    "matrices": Group(0.8, "dot_general", 12.0),
+    "sorts": Group(220.0, "sort"),
+    "random": Group(110.0, "random_bits random_seed random_split random_fold_in threefry2x32"),
 }
 #: Of a primitive that is in no group.
 OTHER = 10.0

@@ -137,14 +137,14 @@ def _elements(equation: JaxprEqn) -> float:
     if name == "dot_general":  # multiplications
         (contracted, _), _ = equation.params["dimension_numbers"]
         return _size(outputs[0]) * math.prod(shape[axis] for axis in contracted)
-    if name in ("sort", "top_k"):  # comparisons, about
-        length = shape[equation.params.get("dimension", -1)]
+    if name == "sort":  # comparisons, about
+        length = shape[equation.params["dimension"]]
         return math.prod(shape) * max(math.log2(max(length, 1)), 1.0)
     if name.startswith("scatter"):  # updates; the rest stays where it is
         return _size(inputs[2])
     if name == "dynamic_update_slice":
         return _size(inputs[1])
-    if name.startswith(("reduce_", "arg")) and name != "reduce_precision":
+    if name.startswith(("reduce_", "arg", "top_k")) and name != "reduce_precision":
         return _size(inputs[0])
     return float(sum(_size(out) for out in outputs))
 
