@@ -100,3 +100,8 @@ class AutoOptions:
         at_least=0.0,
         below=1.0,
     )
+    costs: str = option(
+        "table",
+        doc="times to decide by: counted, the same on every machine; or measured on this one",
+        choices=("table", "measured"),
+    )

@@ -16,6 +16,8 @@ def test_it_is_the_default(tmp_path):
     training = card.training
     assert (training.method, card.surrogate.kind) == ("auto", "auto")
     assert (training.steps, training.skip_factor) == (10_000, float("inf"))
+    assert training.auto.costs == "table"
+    assert 'costs = "table"' in dump_card(card)
     (tmp_path / "card.toml").write_text(dump_card(card))
     assert load_card(tmp_path / "card.toml") == card
     assert card_of_process(MUONS, ["training.method=auto", "training.steps=7"]).training.steps == 7
@@ -52,6 +54,7 @@ def test_presets_are_fab():
     [
         (("training.method=fab", "surrogate.kind=auto"), "surrogate.kind"),
         (("training.auto.efficiency=1.0",), "training.auto.efficiency"),
+        (("training.auto.costs=guessed",), "training.auto.costs"),
         (("training.fkld.data=events.lhe",), "training.fkld.data"),
         (
             ("training.fkld.data=a.lhe", "training.method=fkld", "surrogate.kind=vegas"),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card
 from fabgen.card.auto import round_ends
-from fabgen.errors import FabgenError
-from fabgen.run.auto import measure, messages, rule
+from fabgen.errors import FabgenError, InputError
+from fabgen.run.auto import measure, messages, nominal, rule
 from fabgen.run.auto.goal import Goal
 from fabgen.run.auto.modes import has_several_modes
 from fabgen.run.auto.record import (
@@ -119,7 +119,9 @@ class _Automatic:
             self.run.truncate_logs(None)
             choice = self._survey().store(self.run.auto)
             self.session.reporter.note(choice.why)
-        elif choice.chosen is not None:
+        elif choice.chosen is None:
+            self._refuse_other_costs(choice)
+        else:
             self.session.reporter.note(f"chosen before: {choice.why}")
             if choice.goal != self.goal:
                 self.session.reporter.note(
@@ -130,6 +132,19 @@ class _Automatic:
         if choice.chosen is not None and choice.chosen not in FLOWS:
             return self._simple(choice)
         return self._flow(choice)
+
+    def _refuse_other_costs(self, choice: Choice) -> None:
+        """An unfinished choice from before there was a table: its seconds are not to be compared
+        with nominal ones."""
+        costs = self.session.card.training.auto.costs
+        if choice.costs != costs:
+            raise InputError(
+                "the run has begun to choose by other costs",
+                key="training.auto.costs",
+                found=f'"{costs}"',
+                allowed=f'"{choice.costs}", as in {self.run.auto}',
+                hint="--restart trains anew, --run DIR elsewhere",
+            )
 
     # --- before any flow is trained ---------------------------------------------------------------
 
@@ -170,7 +185,9 @@ class _Automatic:
             several, calls = has_several_modes(session)
             finds, evaluations = not several, evaluations + calls
         method = FAB if finds is False else VARIANCE
-        return self._plan(Choice(goal, candidates, evaluations, UNIFORM, "", method=method))
+        costs = session.card.training.auto.costs
+        choice = Choice(goal, candidates, evaluations, UNIFORM, "", method=method, costs=costs)
+        return self._plan(choice)
 
     def _plan(self, choice: Choice) -> Choice:
         """What the survey's figures mean: a grid, or a flow of some size."""
@@ -180,7 +197,7 @@ class _Automatic:
         own_size = session.card.surrogate.kind == "flow"
         by = messages.by_fab(candidates) if choice.method == FAB else ""
         if own_size:
-            why = messages.plan_with_flow(FLOW, goal, simple, candidates, None)
+            why = messages.plan_with_flow(FLOW, goal, simple, candidates, None, choice.costs)
             return dataclasses.replace(choice, plan=FLOW, why=why + by)
         start = candidates[simple]
         small = card_of(session.card, SMALL_FLOW, session.integrand.n_channels)
@@ -195,7 +212,7 @@ class _Automatic:
             seconds_of_q = measure.seconds_to_draw(session, surrogate, params)
             seconds = rule.flow_seconds(goal, start, seconds_of_f, seconds_of_q, batch)
         if seconds_of_q is None or (reached and goal.seconds(start) <= seconds):
-            why = messages.plan_without_flow(goal, simple, candidates, seconds)
+            why = messages.plan_without_flow(goal, simple, candidates, seconds, choice.costs)
             return dataclasses.replace(choice, plan=simple, why=why, seconds_of_q=seconds_of_q)
         larger = rule.takes_larger(
             session.integrand.dim,
@@ -205,7 +222,7 @@ class _Automatic:
             seconds_of_q,
         )
         plan = FLOW if larger else SMALL_FLOW
-        why = messages.plan_with_flow(plan, goal, simple, candidates, seconds)
+        why = messages.plan_with_flow(plan, goal, simple, candidates, seconds, choice.costs)
         return dataclasses.replace(choice, plan=plan, why=why + by, seconds_of_q=seconds_of_q)
 
     # --- an untrained map, a grid -----------------------------------------------------------------
@@ -265,6 +282,8 @@ class _Automatic:
         def decide(step: int, params: Any, pace: float) -> bool:
             nonlocal known
             if known.round_at(step) is None:
+                if measure.by_table(session):
+                    pace = nominal.seconds_per_step(session, surrogate, card)
                 known = self._with_round(known, surrogate, step, params, pace, ends)
                 known.store(self.run.auto)
                 session.reporter.note(f"after {step:,} steps: {known.rounds[-1].why}")
@@ -322,7 +341,8 @@ class _Automatic:
             end = ends[ends.index(step) + 1]
             if goal.reached(measured):
                 seen = rule.outlook(goal, rounds, end, pace)
-                goes_on, why = seen.saved > seen.cost, messages.outlook(seen, end - step)
+                goes_on = seen.saved > seen.cost
+                why = messages.outlook(seen, end - step, choice.costs)
             elif rule.is_stalled(rounds):
                 why = messages.end_by_stalling(measured, goal)
             else:

@@ -16,7 +16,8 @@ class Measured:
     of the unweighting (`sampling.integrate.Survey`). A largest weight grows with the sample;
     w_max, above which lies a stated share of the cross section, hardly does: efficiencies of few
     points are as good as those of many. All zero if f was zero at every point.
-    seconds_per_point: of a point drawn and evaluated, compilation left out.
+    seconds_per_point: of a point drawn and evaluated, compilation left out; nominal or measured, as
+    the card says (training.auto.costs).
     """
 
     sampling_efficiency: float

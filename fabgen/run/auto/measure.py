@@ -1,4 +1,4 @@
-"""Measurements: efficiency and seconds of a surrogate on fresh points."""
+"""Measurements: efficiency of a surrogate on fresh points, and its seconds, by table or clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from fabgen.errors import FabgenError
 from fabgen.run import streams
+from fabgen.run.auto import nominal
 from fabgen.run.auto.goal import Measured
+from fabgen.run.auto.record import TABLE
 from fabgen.run.session import Session
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ BLOCKS = 4
 SLOW = 4.0
 #: The number of the random key of `size`, among those of measurements.
 _SIZE = 501
+
+
+def by_table(session: Session) -> bool:
+    """Whether seconds are nominal ones: counted, not measured."""
+    return session.card.training.auto.costs == TABLE
 
 
 def key(session: Session, number: int) -> jax.Array:
@@ -35,7 +42,8 @@ def measure(
     """A surrogate on so many fresh points, and the calls of f that this took.
 
     Several channels: a tenth as many points before say how they share the sample. The time of a
-    block is the median of all, so that what only the first one waits for does not count.
+    block, where it is measured, is the median of all, so that what only the first one waits for
+    does not count.
     """
     import jax
 
@@ -45,6 +53,7 @@ def measure(
     (sampler,) = samplers(session, {surrogate: params})
     points, pilot = jax.random.split(key(session, number))
     clock = session.watch.clock
+    told = nominal.seconds_per_point(session, surrogate, params) if by_table(session) else None
     with session.watch("train"):
         try:
             begun, blocks = clock(), -(-samples // (10 * sampler.block))
@@ -60,14 +69,15 @@ def measure(
             )
         except FabgenError:  # f is zero at every point
             n = blocks * sampler.block
-            return Measured(0.0, 0.0, 0.0, (clock() - begun) / n, samples), n
-    seconds = statistics.median(b - a for a, b in itertools.pairwise(times))
+            spent = (clock() - begun) / n
+            return Measured(0.0, 0.0, 0.0, spent if told is None else told, samples), n
+    block = statistics.median(b - a for a, b in itertools.pairwise(times))
     metrics = survey.metrics
     measured = Measured(
         metrics.sampling_efficiency,
         metrics.unweighting_efficiency,
         survey.acceptance,
-        seconds / sampler.block,
+        block / sampler.block if told is None else told,
         samples,
     )
     return measured, calls + survey.target_evaluations
@@ -75,6 +85,8 @@ def measure(
 
 def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
     """Seconds per point to draw from a surrogate, without f."""
+    if by_table(session):
+        return nominal.seconds_to_draw(session, surrogate, params)
     import jax
     import jax.numpy as jnp
 

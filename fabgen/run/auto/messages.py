@@ -6,18 +6,21 @@ import math
 from collections.abc import Mapping
 
 from fabgen.run.auto.goal import Goal, Measured
-from fabgen.run.auto.record import NAMES, UNIFORM, Choice
+from fabgen.run.auto.record import NAMES, TABLE, UNIFORM, Choice
 from fabgen.run.auto.rule import Outlook
 
 
 def plan_without_flow(
-    goal: Goal, simple: str, candidates: Mapping[str, Measured], flow_seconds: float
+    goal: Goal, simple: str, candidates: Mapping[str, Measured], flow_seconds: float, costs: str
 ) -> str:
-    """Why no flow is trained. flow_seconds: what one would be expected to take, to the goal."""
+    """Why no flow is trained. flow_seconds: what one would be expected to take, to the goal.
+
+    costs: where seconds come from (`Choice`).
+    """
     seconds = {name: goal.seconds(measured) for name, measured in candidates.items()}
     other = "" if simple == UNIFORM else f" ({NAMES[UNIFORM]}: {duration(seconds[UNIFORM])})"
     return (
-        f"{NAMES[simple]}: {duration(seconds[simple])} for {goal.name}{other}; "
+        f"{NAMES[simple]}: {of(costs)}{duration(seconds[simple])} for {goal.name}{other}; "
         f"with a flow, its training included, about {duration(flow_seconds)}"
     )
 
@@ -28,6 +31,7 @@ def plan_with_flow(
     simple: str,
     candidates: Mapping[str, Measured],
     flow_seconds: float | None,
+    costs: str,
 ) -> str:
     """Why a flow is trained. flow_seconds: what one is expected to take; None: the card asks."""
     start = candidates[simple]
@@ -38,8 +42,9 @@ def plan_with_flow(
             f"{NAMES[plan]}: the card asks for a sampling efficiency of {goal.efficiency:g}, "
             f"the {NAMES[simple]} has {start.sampling_efficiency:.4f}"
         )
+    without = f"{of(costs)}{duration(goal.seconds(start))}"
     return (
-        f"{NAMES[plan]}: {goal.name} would take {duration(goal.seconds(start))} with the "
+        f"{NAMES[plan]}: {goal.name} would take {without} with the "
         f"{NAMES[simple]}, with a flow, its training included, about {duration(flow_seconds)}"
     )
 
@@ -71,8 +76,11 @@ def short_of_efficiency(measured: Measured, goal: Goal, steps: int) -> str:
     )
 
 
-def outlook(seen: Outlook, steps: int) -> str:
-    return f"{steps:,} more steps would take {duration(seen.cost)} and save {duration(seen.saved)}"
+def outlook(seen: Outlook, steps: int, costs: str) -> str:
+    return (
+        f"{steps:,} more steps would take {of(costs)}{duration(seen.cost)} and save "
+        f"{duration(seen.saved)}"
+    )
 
 
 def verdict(choice: Choice, chosen: str, simple: str) -> str:
@@ -87,12 +95,20 @@ def verdict(choice: Choice, chosen: str, simple: str) -> str:
         )
         return f"{NAMES[chosen]}: {reason}"
     with_flow, without = duration(goal.seconds(last.measured)), duration(goal.seconds(before))
+    kind = of(choice.costs)
     if chosen == simple:
-        return f"{NAMES[simple]}: {without} for {goal.name}, with the {flow} {steps} {with_flow}"
+        return (
+            f"{NAMES[simple]}: {kind}{without} for {goal.name}, with the {flow} {steps} {with_flow}"
+        )
     return (
-        f"{flow}: {with_flow} for {goal.name} {steps}, with the {NAMES[simple]} {without}; "
+        f"{flow}: {kind}{with_flow} for {goal.name} {steps}, with the {NAMES[simple]} {without}; "
         f"{last.why}"
     )
+
+
+def of(costs: str) -> str:
+    """The word before the first duration of a sentence, where none was measured."""
+    return "nominal " if costs == TABLE else ""
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """auto.json: what was measured and decided so far. Every decision is there before it takes effect.
 
-Decisions depend on measured times, and a second measurement would give others: a run that was
+Where decisions depend on measured times, a second measurement would give others: a run that was
 killed goes on with those that it finds.
 """
 
@@ -21,6 +21,8 @@ UNIFORM, GRID, VEGAS, SMALL_FLOW, FLOW = "uniform", "grid", "vegas", "small-flow
 FLOWS = (SMALL_FLOW, FLOW)
 #: How a flow is trained: by the variance, or by FAB where no map finds f.
 VARIANCE, FAB = METHODS = ("variance", "fab")
+#: Where seconds come from (training.auto.costs): counted operations, or the clock.
+TABLE, MEASURED = COSTS = ("table", "measured")
 NAMES = {
     UNIFORM: "untrained map",
     GRID: "VEGAS grid",
@@ -53,7 +55,8 @@ class Choice:
     the small flow; None where that was not needed. evaluations: of f, for the survey with VEGAS and
     for the rounds' measurements. plan: what is to become the surrogate; chosen: what did, None
     until then. training_evaluations: of a flow that was trained and not chosen. method: the one
-    that a flow is trained by.
+    that a flow is trained by. costs: where all seconds come from; files without it are from before
+    there was a table.
     """
 
     goal: Goal
@@ -66,6 +69,7 @@ class Choice:
     chosen: str | None = None
     training_evaluations: int = 0
     method: str = VARIANCE
+    costs: str = MEASURED
 
     def round_at(self, step: int) -> RoundRecord | None:
         return next((r for r in self.rounds if r.step == step), None)
@@ -100,6 +104,8 @@ def read(file: Path) -> Choice | None:
         raise damaged(file, f"the surrogate {min(unknown)}")
     if choice.method not in METHODS:
         raise damaged(file, f"the method {choice.method}")
+    if choice.costs not in COSTS:
+        raise damaged(file, f"the costs {choice.costs}")
     if UNIFORM not in choice.candidates:
         raise damaged(file, f"candidates: {UNIFORM} is missing")
     return choice

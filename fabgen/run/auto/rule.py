@@ -1,4 +1,4 @@
-"""The decisions: functions of measured costs and efficiencies, and of nothing else.
+"""The decisions: functions of costs (nominal or measured) and efficiencies, and of nothing else.
 
 Expected time to the goal = training + (points of the goal) x (seconds per point), where the points
 of the goal are evaluation.samples + events / acceptance (`Goal`).

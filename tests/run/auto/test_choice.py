@@ -1,10 +1,11 @@
-"""Runs that choose, on toys, with a clock whose ticks are the only costs."""
+"""Runs that choose, on toys: with a clock whose ticks are the only costs, and by the table."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import json
+import random
 from types import SimpleNamespace
 
 import jax
@@ -12,7 +13,7 @@ import pytest
 
 from fabgen import run
 from fabgen.card import card_from_table
-from fabgen.errors import FabgenError
+from fabgen.errors import FabgenError, InputError
 from fabgen.run import RunOptions
 from fabgen.run.auto import measure
 from fabgen.run.auto.choice import _Automatic, card_of
@@ -29,7 +30,10 @@ TABLE = {
         "hidden": [4],
         "vegas": {"iterations": 2, "evaluations": 1000, "bins": 8},
     },
-    "training": {"batch_size": 64, "log_every": 50, "checkpoint_every": 1000, "steps": 768},
+    "training": {
+        **{"batch_size": 64, "log_every": 50, "checkpoint_every": 1000, "steps": 768},
+        "auto": {"costs": "measured"},
+    },
     "evaluation": {"samples": 20_000},
 }
 #: Of events that no surrogate makes in a time that a flow would not be worth.
@@ -45,6 +49,17 @@ class Ticks:
 
     def __call__(self) -> float:
         self.now += self.seconds
+        return self.now
+
+
+class Erratic:
+    """A clock of a machine that has other speeds all the time."""
+
+    def __init__(self, seed: int):
+        self.now, self.random = 0.0, random.Random(seed)
+
+    def __call__(self) -> float:
+        self.now += 10.0 ** self.random.uniform(-6.0, 4.0)
         return self.now
 
 
@@ -151,6 +166,46 @@ def test_rare_events_get_a_flow_that_kills_do_not_change(how, tmp_path, monkeypa
     assert told["gradient_evaluations"] == 0
     lines = [json.loads(line) for line in (tmp_path / "training.jsonl").read_text().splitlines()]
     assert {256, 768} <= {line["step"] for line in lines}
+
+
+def test_by_the_table_every_machine_chooses_the_same(how, tmp_path):
+    counted = {**TABLE["training"], "auto": {"costs": "table"}}
+    for events, plan in ((1, "grid"), (MANY, "small-flow")):
+        asked = card(training=counted, generation={"events": events})
+        found = []
+        for seed in (1, 2):
+            directory = tmp_path / f"{events}-{seed}"
+            run.train(asked, directory, dataclasses.replace(how, clock=Erratic(seed)))
+            found.append(auto_of(directory))
+        assert found[0] == found[1]
+        assert (found[0]["costs"], found[0]["plan"]) == ("table", plan)
+        said = [found[0]["why"], *[record["why"] for record in found[0]["rounds"][:-1]]]
+        assert all("nominal" in why for why in said)
+    flows, grids = (found[0]["rounds"][0]["measured"], found[0]["candidates"]["grid"])
+    assert flows["seconds_per_point"] > grids["seconds_per_point"] > 0.0
+    # by the clock they do not
+    few = {"generation": {"events": 1}, "evaluation": {"samples": 100}}
+    chosen = []
+    for seconds in (1e-3, 1000.0):
+        directory = tmp_path / f"measured-{seconds}"
+        run.train(card(**few), directory, dataclasses.replace(how, clock=Ticks(seconds)))
+        chosen.append(auto_of(directory))
+    times = [c["candidates"]["uniform"]["seconds_per_point"] for c in chosen]
+    assert times[1] > 1000.0 * times[0]
+    assert [c["costs"] for c in chosen] == ["measured", "measured"]
+
+
+def test_a_choice_begun_by_other_costs_is_not_gone_on_with(how, tmp_path):
+    asked = card(training={**TABLE["training"], "auto": {"costs": "table"}})
+    run.train(asked, tmp_path, how)
+    auto = auto_of(tmp_path)
+    before = {name: value for name, value in auto.items() if name != "costs"}  # no table then
+    (tmp_path / "auto.json").write_text(json.dumps(before))
+    assert run.train(asked, tmp_path, how)["auto"] == {**auto, "costs": "measured"}
+    (tmp_path / "auto.json").write_text(json.dumps({**before, "chosen": None}))
+    with pytest.raises(InputError, match="other costs") as caught:
+        run.train(asked, tmp_path, how)
+    assert caught.value.key == "training.auto.costs"
 
 
 def test_a_slow_flow_is_given_up(how, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -38,6 +39,25 @@ def test_an_unknown_method_is_damage(tmp_path):
     dataclasses.replace(CHOICE, method="fkld").store(file)
     with pytest.raises(InputError, match="the run is damaged"):
         read(file)
+
+
+def test_costs(tmp_path):
+    file = tmp_path / "auto.json"
+    dataclasses.replace(CHOICE, costs="table").store(file)
+    found = read(file)
+    assert found is not None and found.costs == "table"
+    file.write_text(file.read_text().replace('"table"', '"guessed"'))
+    with pytest.raises(InputError, match="the costs guessed"):
+        read(file)
+
+
+def test_a_file_from_before_there_was_a_table(tmp_path):
+    file = tmp_path / "auto.json"
+    values = CHOICE.as_dict()
+    del values["costs"]
+    file.write_text(json.dumps(values))
+    found = read(file)
+    assert found is not None and found.costs == "measured"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"goal": 1}', '{"plan": "grid"}'])

@@ -1,0 +1,125 @@
+"""Nominal seconds of what a run does most: a point, a step of training (`costs`, `cost_table`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fabgen.card import Card
+from fabgen.run.auto import costs
+from fabgen.run.session import Session
+from fabgen.run.surrogate import annealed
+
+if TYPE_CHECKING:
+    from fabgen.integrand.base import AnyIntegrand
+
+
+class Program(NamedTuple):
+    """A function with arguments, or their shapes."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+    @property
+    def seconds(self) -> float:
+        return costs.seconds(self.function, *self.arguments)
+
+
+def of_f(integrand: AnyIntegrand) -> Program:
+    """f at a block of points, of all channels in turn if there are several."""
+    from fabgen.surrogate.channels import values_in_channels
+
+    def f(u: Any, channel: Any) -> Any:
+        if integrand.n_channels == 1:
+            return integrand.log_density(u)
+        return values_in_channels(integrand, u, channel)
+
+    return Program(f, (_shape("float64", integrand.dim), _shape("int32")))
+
+
+def of_drawing(surrogate: Any, params: Any) -> Program:
+    """A block of points u with log q."""
+    import jax
+
+    from fabgen.surrogate.channels import as_multichannel
+
+    draw = as_multichannel(surrogate).sample_and_log_prob
+    return Program(draw, (params, jax.random.key(0), _shape("int32")))
+
+
+def of_weights(integrand: AnyIntegrand, surrogate: Any, params: Any) -> Program:
+    """What several channels take besides: a channel for each point of a block, and its weight."""
+    import jax
+
+    from fabgen.sampling.sampler import DEFAULT_BLOCK, draw_channels
+    from fabgen.surrogate.channels import as_multichannel, select_channel
+
+    view, n = as_multichannel(surrogate), integrand.n_channels
+
+    def weigh(params: Any, key: Any, shares: Any, log_prior: Any, features: Any) -> Any:
+        channel, log_share = draw_channels(key, shares, DEFAULT_BLOCK)
+        log_alpha = view.log_alpha(params, log_prior, features)
+        return select_channel(log_alpha, channel) - log_share
+
+    shares = jax.ShapeDtypeStruct((n,), "float64")
+    values = (n, DEFAULT_BLOCK), (integrand.n_features, DEFAULT_BLOCK)
+    rest = (jax.ShapeDtypeStruct(shape, "float64") for shape in values)
+    return Program(weigh, (params, jax.random.key(0), shares, *rest))
+
+
+def of_step(integrand: AnyIntegrand, surrogate: Any, card: Card) -> Program:
+    """A step of the training that the card spells out."""
+    import jax
+
+    from fabgen.training.loop import make_trainer
+
+    trainer = make_trainer(integrand, surrogate, annealed(card, integrand).training)
+    return Program(trainer.step, (jax.eval_shape(trainer.init, 0),))
+
+
+def seconds_of_f(session: Session) -> float:
+    """Of a point; counted once for a session, since f is the longest program to write out."""
+    from fabgen.sampling.sampler import DEFAULT_BLOCK
+
+    known, name = session.programs, "nominal seconds of f"
+    if name not in known:
+        with session.watch("compile"):
+            known[name] = of_f(session.integrand).seconds / DEFAULT_BLOCK
+    return known[name]
+
+
+def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
+    """Of a point drawn, with its weight in the sum over channels if there are several."""
+    from fabgen.sampling.sampler import DEFAULT_BLOCK
+
+    known, name = session.programs, ("nominal seconds to draw", surrogate)
+    if name not in known:
+        with session.watch("compile"):
+            block = of_drawing(surrogate, params).seconds
+            if session.integrand.n_channels > 1:
+                block += of_weights(session.integrand, surrogate, params).seconds
+            known[name] = block / DEFAULT_BLOCK
+    return known[name]
+
+
+def seconds_per_point(session: Session, surrogate: Any, params: Any) -> float:
+    """Of a point drawn and evaluated."""
+    return seconds_of_f(session) + seconds_to_draw(session, surrogate, params)
+
+
+def seconds_per_step(session: Session, surrogate: Any, card: Card) -> float:
+    """Of the training that the card spells out; counted once for a session."""
+    known, name = session.programs, ("nominal seconds of a step", surrogate)
+    if name not in known:
+        with session.watch("compile"):
+            known[name] = of_step(session.integrand, surrogate, card).seconds
+    return known[name]
+
+
+def _shape(dtype: str, *more: int) -> Any:
+    """Of an array of a block."""
+    import jax
+
+    from fabgen.sampling.sampler import DEFAULT_BLOCK
+
+    return jax.ShapeDtypeStruct((DEFAULT_BLOCK, *more), dtype)
