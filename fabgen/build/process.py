@@ -61,9 +61,7 @@ def build_integrand(card: Card, note: Callable[[str], None] = unheard) -> Integr
     return found[0]
 
 
-def build_integrands(
-    card: Card, note: Callable[[str], None] = unheard
-) -> tuple[Integrand, ...]:
+def build_integrands(card: Card, note: Callable[[str], None] = unheard) -> tuple[Integrand, ...]:
     """An integrand for each number of final particles, in the order of the processes.
 
     Raises InputError where the card asks for something impossible. note: see `build_integrand`.

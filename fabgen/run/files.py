@@ -145,8 +145,9 @@ def _refuse_other(path: Path, wanted: str, found: str | None = None) -> None:
 class RunDirectory:
     """The paths of one part of a run. Methods that write expect the lock (`directory.open_run`).
 
-    part: from 1 on, of a run with several numbers of final particles. entered: what tells that the directory is still the one that was entered (`identity`): then
-    every use of a path looks whether it is, and raises FabgenError if not.
+    part: from 1 on, of a run with several numbers of final particles. entered: what tells that the
+    directory is still the one that was entered (`identity`): then every use of a path looks whether
+    it is, and raises FabgenError if not.
     """
 
     path: Path

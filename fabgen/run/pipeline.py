@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
     """What the caller decides and the card does not: nothing here changes a result.

@@ -11,7 +11,7 @@ from fabgen.run.session import Session
 from fabgen.run.surrogate import annealed
 
 if TYPE_CHECKING:
-    from fabgen.integrand.base import AnyIntegrand
+    from fabgen.integrand.base import Integrand
 
 
 class Program(NamedTuple):
@@ -25,14 +25,12 @@ class Program(NamedTuple):
         return costs.seconds(self.function, *self.arguments)
 
 
-def of_f(integrand: AnyIntegrand) -> Program:
+def of_f(integrand: Integrand) -> Program:
     """f at a block of points, of all channels in turn if there are several."""
-    from fabgen.surrogate.channels import values_in_channels
+    from fabgen.surrogate.channels import channel_values
 
     def f(u: Any, channel: Any) -> Any:
-        if integrand.n_channels == 1:
-            return integrand.log_density(u)
-        return values_in_channels(integrand, u, channel)
+        return channel_values(integrand.point(u, channel))
 
     return Program(f, (_shape("float64", integrand.dim), _shape("int32")))
 
@@ -47,27 +45,28 @@ def of_drawing(surrogate: Any, params: Any) -> Program:
     return Program(draw, (params, jax.random.key(0), _shape("int32")))
 
 
-def of_weights(integrand: AnyIntegrand, surrogate: Any, params: Any) -> Program:
+def of_weights(integrand: Integrand, surrogate: Any, params: Any) -> Program:
     """What several channels take besides: a channel for each point of a block, and its weight."""
     import jax
 
+    from fabgen.integrand.base import prior_width
     from fabgen.sampling.sampler import DEFAULT_BLOCK, draw_channels
-    from fabgen.surrogate.channels import as_multichannel, select_channel
+    from fabgen.surrogate.channels import as_multichannel
 
     view, n = as_multichannel(surrogate), integrand.n_channels
 
     def weigh(params: Any, key: Any, shares: Any, log_prior: Any, features: Any) -> Any:
         channel, log_share = draw_channels(key, shares, DEFAULT_BLOCK)
-        log_alpha = view.log_alpha(params, log_prior, features)
-        return select_channel(log_alpha, channel) - log_share
+        return view.log_alpha(params, log_prior, features, channel) - log_share
 
     shares = jax.ShapeDtypeStruct((n,), "float64")
-    values = (n, DEFAULT_BLOCK), (integrand.n_features, DEFAULT_BLOCK)
+    width = prior_width(integrand.component_of_channel)
+    values = (width, DEFAULT_BLOCK), (integrand.n_features, DEFAULT_BLOCK)
     rest = (jax.ShapeDtypeStruct(shape, "float64") for shape in values)
     return Program(weigh, (params, jax.random.key(0), shares, *rest))
 
 
-def of_step(integrand: AnyIntegrand, surrogate: Any, card: Card) -> Program:
+def of_step(integrand: Integrand, surrogate: Any, card: Card) -> Program:
     """A step of the training that the card spells out."""
     import jax
 
