@@ -202,8 +202,10 @@ def results(report: Mapping[str, Any]) -> Group:
         rows["warning"] = "; ".join(report["warnings"])
     if report.get("notes"):
         rows["note"] = "; ".join(report["notes"])
-    if "auto" in report:
-        rows["chosen"] = report["auto"]["why"]
+    for own in (report, *report.get("multiplicities", ())):
+        if "auto" in own:
+            n = own.get("final_particles")
+            rows["chosen" if n is None else f"chosen, {n} particles"] = own["auto"]["why"]
     if "vegas_integral" in report["training"]:
         own = report["training"]
         value = "no estimate"
@@ -219,6 +221,8 @@ def results(report: Mapping[str, Any]) -> Group:
             share = 100.0 * over["cross_section_fraction"]
             rows["above maximum weight"] = f"{over['events']:,} ({share:.2g} % of the total)"
     tables = [estimates]
+    if report.get("multiplicities"):
+        tables.append(_multiplicities(report["multiplicities"], unit))
     if report.get("channels"):
         tables.append(_channels(report["channels"]))
     return Group(*tables, _evaluations(report), _pairs(rows | _times(report)))
@@ -254,6 +258,22 @@ def _cut(name: str, bound: float) -> str:
     cut = CUT_KEYS[name]
     unit = f" {cut.unit}" if cut.unit else ""
     return f"{cut.quantity} {'<' if cut.is_maximum else '>'} {bound:g}{unit}"
+
+
+def _multiplicities(rows: Sequence[Mapping[str, Any]], unit: str) -> Table:
+    """The parts of a run: a row for each number of final particles."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("final particles", f"integral{unit and f' ({unit.strip()})'}", "sampling eff."):
+        table.add_column(name, justify="right")
+    table.add_column("unweighting eff.", justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["final_particles"]),
+            estimate(row["integral"], row["integral_error"], ""),
+            f"{row['sampling_efficiency']:.4f}",
+            f"{row['unweighting_efficiency']:.4f}",
+        )
+    return table
 
 
 def _channels(channels: Sequence[Mapping[str, Any]]) -> Table:
@@ -292,8 +312,10 @@ def training_results(figures: Mapping[str, Any]) -> Table:
         "target evaluations": f"{figures['target_evaluations']:,}",
         "with gradient": f"{figures['gradient_evaluations']:,}",
     }
-    if "auto" in figures:
-        rows["chosen"] = figures["auto"]["why"]
+    for own in (figures, *figures.get("multiplicities", ())):
+        if "auto" in own:
+            n = own.get("final_particles")
+            rows["chosen" if n is None else f"chosen, {n} particles"] = own["auto"]["why"]
     for key in ("skipped", "clipped"):
         if key in figures:
             rows[f"gradients {key}"] = f"{figures[key]:,}"

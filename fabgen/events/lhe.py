@@ -287,7 +287,7 @@ def _notes(info: FileInfo, n_processes: int) -> str:
             f"XSECUP, XERRUP, XMAXUP and XWGTUP {meaning[info.unit]}",
             "IDWTUP = -4: the mean of XWGTUP over the file is the cross section",
             *([_SEVERAL] if n_processes > 1 else []),
-            "SPINUP = 9: not known",
+            "SPINUP: helicity in the rest frame of what collides; 9: not known (intermediate)",
             *(f"note: {note}" for note in info.notes),
         ]
     )

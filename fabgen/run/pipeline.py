@@ -42,8 +42,8 @@ class RunOptions:
     """What the caller decides and the card does not: nothing here changes a result.
 
     restart: remove the results of an earlier run first. compilation_cache: a folder in which JAX
-    keeps compiled programs between runs. clock: tells seconds; training.method = "auto" decides by
-    what it measures with it.
+    keeps compiled programs between runs. clock: tells seconds; training.auto.costs = "measured"
+    decides by what it measures with it.
     """
 
     restart: bool = False

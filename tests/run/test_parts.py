@@ -1,0 +1,147 @@
+"""Runs with several numbers of final particles: one part each, one file of events."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+
+import numpy as np
+import pytest
+
+from fabgen import run
+from fabgen.build import build_integrand, build_integrands
+from fabgen.card import card_from_table
+from fabgen.errors import InputError
+from fabgen.run import RunOptions
+
+TABLE = {
+    "process": ["e+ e- > mu+ mu-", "e+ e- > mu+ mu- a"],
+    "beams": {"energy": [100.0, 100.0]},
+    "cuts": {"ptl": 10, "etal": 2.5, "pta": 10, "etaa": 2.5, "dral": 0.4, "drll": 0.4},
+    "surrogate": {"kind": "vegas", "vegas": {"iterations": 4, "evaluations": 4000}},
+    "training": {"method": "rkld"},
+    "evaluation": {"samples": 40_000},
+    "generation": {"events": 12_000, "format": "lhe.gz"},
+}
+
+
+def card(**tables):
+    return card_from_table(TABLE | tables)
+
+
+def events_of(path):
+    """LPRUP, XWGTUP and NUP of every event."""
+    with gzip.open(path, "rt") as file:
+        heads = re.findall(r"<event>\n\s*(\d+)\s+(\d+)\s+(\S+)", file.read())
+    return np.array([(int(pid), float(weight), int(n)) for n, pid, weight in heads])
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    path = tmp_path_factory.mktemp("parts") / "run"
+    return path, run.generate(card(), path, RunOptions())
+
+
+def test_an_integrand_for_each_number_of_final_particles():
+    first, second = build_integrands(card())
+    assert (first.dim, second.dim) == (2, 5)
+    with pytest.raises(InputError, match="several numbers of final particles") as caught:
+        build_integrand(card())
+    assert caught.value.found == "2 and 3"
+
+
+def test_cross_sections_add_up_and_are_those_of_cards_of_their_own(generated, tmp_path):
+    _, report = generated
+    rows = report["multiplicities"]
+    assert [row["final_particles"] for row in rows] == [2, 3]
+    total = sum(row["integral"] for row in rows)
+    assert report["cross_section_pb"] == pytest.approx(total, rel=1e-12)
+    for row, line in zip(rows, TABLE["process"], strict=True):
+        alone = run.integrate(card(process=line), tmp_path / line.replace(" ", ""), RunOptions())
+        error = np.hypot(row["integral_error"], alone["cross_section_error_pb"])
+        assert abs(row["integral"] - alone["cross_section_pb"]) < 4.0 * error
+        assert error < 0.006 * row["integral"]
+
+
+def test_all_events_have_one_weight_and_come_in_the_right_proportion(generated):
+    path, report = generated
+    events = events_of(path / "events.lhe.gz")
+    assert len(events) == report["events"] == 12_000
+    np.testing.assert_array_equal(events[:, 2], events[:, 0] + 3)  # NUP of LPRUP 1 and 2
+    common = np.isclose(events[:, 1], np.min(events[:, 1]), rtol=1e-12)
+    assert np.mean(common) > 0.99
+    assert len(events) - common.sum() == report["overweight"]["events"]
+    n = len(events)
+    spread = np.std(events[:, 1]) / np.sqrt(n)
+    assert abs(events[:, 1].mean() - report["cross_section_pb"]) < 4.0 * spread + 1e-9
+    share = report["multiplicities"][1]["integral"] / report["cross_section_pb"]
+    found = np.mean(events[:, 0] == 2)
+    error = np.hypot(np.sqrt(share * (1.0 - share) / n), 0.005 * share)
+    assert abs(found - share) < 4.0 * error
+    first, second = np.array_split(events[:, 0] == 2, 2)
+    assert abs(first.mean() - second.mean()) < 4.0 * np.sqrt(4.0 * share / n)
+
+
+def test_weighted_events_have_the_cross_section_as_their_mean(generated):
+    path, _ = generated
+    report = run.generate(card(), path, RunOptions(), weighted=True)
+    events = events_of(path / report["file"])
+    error = np.std(events[:, 1]) / np.sqrt(len(events))
+    total = np.hypot(error, report["cross_section_error_pb"])
+    assert abs(events[:, 1].mean() - report["cross_section_pb"]) < 4.0 * total
+
+
+def test_a_longer_file_begins_with_the_shorter_one_and_more_can_be_appended(generated, tmp_path):
+    path, _ = generated
+    first = events_of(path / "events.lhe.gz")
+    longer = card(generation={"events": 15_000, "format": "lhe.gz"})
+    run.generate(longer, tmp_path / "longer", RunOptions())
+    # The last events of a block wait for those that fill it.
+    np.testing.assert_array_equal(events_of(tmp_path / "longer" / "events.lhe.gz")[:8192],
+                                  first[:8192])  # fmt: skip
+    report = run.append_events(longer, tmp_path / "longer", RunOptions())
+    assert report["parts"] == [15_000, 15_000]
+    assert len(events_of(tmp_path / "longer" / "events.lhe.gz")) == 30_000
+
+
+def test_flows_of_all_parts_are_trained_kept_and_found_again(tmp_path):
+    flow = {"kind": "flow", "layers": 2, "bins": 4, "hidden": [8]}
+    made = card(surrogate=flow, training={"method": "variance", "steps": 6, "batch_size": 256})
+    first = run.train(made, tmp_path / "run", RunOptions())
+    assert [row["final_particles"] for row in first["multiplicities"]] == [2, 3]
+    for part, log in ((1, "training.jsonl"), (2, "training-2.jsonl")):
+        assert (tmp_path / "run" / "surrogate" / str(part) / "manifest.json").exists()
+        lines = (tmp_path / "run" / log).read_text().splitlines()
+        assert json.loads(lines[-1])["step"] == 6
+    again = run.train(made, tmp_path / "run", RunOptions())
+    assert again["target_evaluations"] == first["target_evaluations"]
+
+
+def test_what_is_automatic_is_decided_for_each_part(tmp_path):
+    made = card(surrogate={}, training={}, generation={"events": 2000})
+    report = run.generate(made, tmp_path / "run", RunOptions())
+    assert all("chosen" in row["auto"] for row in report["multiplicities"])
+    shares = [row["auto"]["goal"]["events"] for row in report["multiplicities"]]
+    assert 2000 <= sum(shares) <= 2002 and shares[0] > 2 * shares[1]
+    assert (tmp_path / "run" / "auto-2.json").exists()
+
+
+def test_pictures_of_every_part(generated):
+    path, _ = generated
+    drawn = {file.name for file in run.plot(path, RunOptions(), samples=2000)}
+    assert {"weights.png", "weights-2.png", "hypercube-2.png"} <= drawn
+
+
+def test_an_event_file_cannot_train_several_parts(tmp_path):
+    training = {"method": "fkld", "fkld": {"data": "events.lhe"}}
+    with pytest.raises(InputError, match="one number of final particles"):
+        run.train(card(surrogate={"kind": "flow"}, training=training), tmp_path / "run")
+
+
+def test_a_run_of_an_earlier_version_is_refused(generated, tmp_path):
+    (tmp_path / "run" / "surrogate").mkdir(parents=True)
+    (tmp_path / "run" / "surrogate" / "manifest.json").write_text("{}")
+    (tmp_path / "run" / "card.toml").write_bytes((generated[0] / "card.toml").read_bytes())
+    with pytest.raises(InputError, match="earlier version of fabgen"):
+        run.integrate(card(), tmp_path / "run", RunOptions())
