@@ -17,6 +17,12 @@ energies = st.floats(200.0, 7000.0)
 masses = st.sampled_from([0.0, 0.000511, 4.7, 91.188, 173.0])
 
 
+def of_one_event(collision):
+    """The one value that holds for all events."""
+    assert {array.shape[-1] for array in collision} == {1}
+    return jax.tree.map(lambda array: array[..., 0], collision)
+
+
 def square(p):
     return p[0] ** 2 - (p[1:] ** 2).sum()
 
@@ -24,7 +30,7 @@ def square(p):
 @given(e1=energies, e2=energies, m1=masses, m2=masses)
 def test_kinematics(e1, e2, m1, m2):
     """Against the same in the lab frame: on shell, invariant energy, boost and flux."""
-    made = fixed_beams((e1, e2), (m1, m2))
+    made = of_one_event(fixed_beams((e1, e2), (m1, m2)))
     lab = np.array(
         [[e1, 0.0, 0.0, np.sqrt(e1**2 - m1**2)], [e2, 0.0, 0.0, -np.sqrt(e2**2 - m2**2)]]
     )
@@ -59,7 +65,7 @@ def test_kinematics(e1, e2, m1, m2):
 )
 def test_extreme_beams(energies, masses):
     """Against 60 digits: energies hardly above the mass, or many powers of ten apart."""
-    made = fixed_beams(energies, masses)
+    made = of_one_event(fixed_beams(energies, masses))
     with localcontext(prec=60):
         e1, e2, m1, m2 = map(Decimal, (*energies, *masses))
         k1, k2 = (e1**2 - m1**2).sqrt(), (e2**2 - m2**2).sqrt()
@@ -76,7 +82,7 @@ def test_extreme_beams(energies, masses):
 
 
 def test_symmetric_beams_are_at_rest():
-    made = fixed_beams((500.0, 500.0), (0.0, 0.0))
+    made = of_one_event(fixed_beams((500.0, 500.0), (0.0, 0.0)))
     assert float(made.rapidity) == 0.0
     assert float(made.sqrt_s) == 1000.0
     assert float(made.flux_factor) == pytest.approx(PB_GEV2 / 2e6)  # 1 / (2 s)
@@ -84,7 +90,7 @@ def test_symmetric_beams_are_at_rest():
 
 
 def test_decay():
-    made = decay_at_rest(173.0)
+    made = of_one_event(decay_at_rest(173.0))
     np.testing.assert_array_equal(made.incoming, [[173.0, 0, 0, 0]])
     assert float(made.flux_factor) == pytest.approx(1 / 346.0)
     assert (float(made.sqrt_s), float(made.rapidity)) == (173.0, 0.0)
@@ -93,7 +99,7 @@ def test_decay():
 
 def test_masses_may_be_traced():
     def energy(mass):
-        return fixed_beams((500.0, 400.0), (mass, 0.0)).sqrt_s
+        return of_one_event(fixed_beams((500.0, 400.0), (mass, 0.0))).sqrt_s
 
     step = 1e-3
     expected = (energy(100.0 + step) - energy(100.0 - step)) / (2 * step)
@@ -103,6 +109,6 @@ def test_masses_may_be_traced():
 @pytest.mark.parametrize("energies", [(500.0, 500.0), (1e12, 1e-6), (200.0, 1e9)])
 def test_numbers_are_those_of_the_collision(energies):
     masses = (0.0, 0.0) if energies[1] < 1.0 else (173.0, 0.0)
-    collision = fixed_beams(energies, masses)
+    collision = of_one_event(fixed_beams(energies, masses))
     found = energy_and_rapidity(energies, masses)
     np.testing.assert_allclose(found, (collision.sqrt_s, collision.rapidity), rtol=1e-14)
