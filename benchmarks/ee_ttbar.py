@@ -19,6 +19,7 @@ from fabgen.build import build_integrand
 from fabgen.card import load_card
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import weighted_sampler
+from fabgen.sampling.values import CompiledIntegrand
 from fabgen.surrogate import build_surrogate
 from fabgen.surrogate.vegas.adapt import train_vegas
 from fabgen.training.loop import train
@@ -35,13 +36,16 @@ def main() -> None:
     options = parser.parse_args()
     card = load_card(CARD, ["training.method=fab", f"phase_space.bw_cutoff={options.bw_cutoff}"])
     integrand = build_integrand(card)
-    flow = build_surrogate(integrand.dim, card.surrogate)
+    flow, values = (
+        build_surrogate(integrand.dim, card.surrogate),
+        CompiledIntegrand(integrand).values,
+    )
 
     print("| method | steps | seed | target evaluations | sampling eff. | unweighting eff. | pb |")
     print("|---|---|---|---|---|---|---|", flush=True)
 
     def row(method, steps, seed, calls, surrogate, params) -> None:
-        sampler = weighted_sampler(integrand, surrogate, params)
+        sampler = weighted_sampler(values, surrogate, params)
         m = integrate(sampler, SAMPLES, jax.random.key(1000 + seed)).metrics
         print(
             f"| {method} | {steps} | {seed} | {calls:,} | {m.sampling_efficiency:.4f} "

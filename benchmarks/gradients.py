@@ -25,7 +25,7 @@ from tables import head
 
 from fabgen.build import build_integrand
 from fabgen.card import card_of_process
-from fabgen.integrand.process import Integrand
+from fabgen.integrand.base import Integrand
 from fabgen.training.target import density_of, value_and_gradient
 
 COLUMNS = ("process", "channels", "program", "traced (s)", "compiled (s)", "call (ms)")
@@ -37,7 +37,7 @@ def programs(f: Integrand, n: int) -> Iterator[tuple[str, Callable[..., Any], An
     channel = jnp.arange(n) % f.n_channels
 
     def at(u: jax.Array) -> jax.Array:
-        return f.place(u, channel).final
+        return f.map(u, channel).final
 
     log_alpha_f = density_of(f, channel)
     yield "maps", at, u

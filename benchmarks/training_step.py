@@ -112,9 +112,10 @@ def _buffer(batches: int, n: int, u: Any, key: Any, ready: Callable[..., Part]) 
 
     from fabgen.training.annealing import buffer
 
-    full = buffer.empty(batches * n, u.shape[1])
-    log_w = jax.random.normal(key, full.log_w.shape, "float64")
-    full = full._replace(log_w=log_w, filled=full.filled + full.capacity)
+    log_w = jax.random.normal(key, (batches * n,), "float64")
+    batch = buffer.Entries(u, log_w[:n], log_w[:n], jax.numpy.full(n, jax.numpy.inf))
+    full = buffer.empty(batches * n, batch)
+    full = full._replace(entries=full.entries._replace(log_w=log_w), filled=~full.filled)
 
     def in_place(name: str, function: Callable, *args: Any) -> Part:
         compiled = jax.jit(function, donate_argnums=0).lower(full, *args).compile()
@@ -125,11 +126,12 @@ def _buffer(batches: int, n: int, u: Any, key: Any, ready: Callable[..., Part]) 
 
         return name, call, 1
 
-    batch = log_w[:n]
-    drawn = jax.jit(lambda b, k: buffer.draw(b, k, n))(full, key)
-    yield in_place("buffer: add", buffer.add, u, batch, batch)
-    yield ready("buffer: draw", lambda b, k: buffer.draw(b, k, n), full, key)
-    yield in_place("buffer: adjust", buffer.adjust, drawn, batch)
+    law = jax.jit(buffer.law)(full)
+    drawn = jax.jit(lambda b, k: buffer.draw(b, law, k, n))(full, key)
+    yield in_place("buffer: add", buffer.add, batch)
+    yield ready("buffer: law", buffer.law, full)
+    yield ready("buffer: draw", lambda b, k: buffer.draw(b, law, k, n), full, key)
+    yield in_place("buffer: adjust", buffer.adjust, drawn, batch.log_r)
 
 
 def _whole(method: str, f: Any, q: Any, options: Any, data: Any) -> Part:

@@ -43,6 +43,24 @@ def test_every_event_gets_the_value_of_its_channel(block, side_by_side):
 
 
 @pytest.mark.parametrize("side_by_side", [False, True])
+@pytest.mark.parametrize("block", [None, 7])
+def test_events_may_be_the_last_axis(block, side_by_side):
+    """Arrays of several shapes, and results of others."""
+    x = np.linspace(0.1, 1.4, 6 * N).reshape(3, 2, N)
+
+    def by_channel(channel, x, weight):
+        return {"sum": x.sum(axis=0) * (channel + 1.0), "weight": weight**2, "row": x[:, None, 0]}
+
+    how = {"block": block, "side_by_side": side_by_side, "events_last": True}
+    run = jax.jit(lambda c: dispatch(by_channel, c, CHANNELS, x, x[0, 0], **how))
+    for channel in SPREADS.values():
+        found = run(jnp.asarray(channel))
+        np.testing.assert_allclose(found["sum"], x.sum(axis=0) * (channel + 1.0), rtol=1e-14)
+        np.testing.assert_allclose(found["weight"], x[0, 0] ** 2, rtol=1e-14)
+        np.testing.assert_array_equal(found["row"], x[:, None, 0])
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
 def test_gradients_reach_arrays_and_stacked_parameters(side_by_side):
     channel = np.random.default_rng(1).integers(0, CHANNELS, N)
     x, scale = np.linspace(0.1, 1.0, N), np.arange(1.0, CHANNELS + 1)

@@ -161,6 +161,88 @@ def test_scaling_the_integrand_scales_the_integral_only(w: list[float], factor: 
     assert b.forward_kl_error == pytest.approx(a.forward_kl_error, rel=1e-5, abs=1e-7)
 
 
+signed_weight = st.one_of(
+    st.floats(1e-3, 1e3),
+    st.floats(-1e3, -1e-3),
+    st.sampled_from([0.0, math.inf, -math.inf, math.nan]),
+)
+signed_weights = st.lists(signed_weight, min_size=1, max_size=60).map(np.array)
+
+
+def signed_sum(w: np.ndarray, scale: float = 0.0) -> WeightSum:
+    """Of weights exp(scale) w of any sign, as an integrand gives them."""
+    with np.errstate(divide="ignore"):
+        return WeightSum.of(np.log(np.abs(w)) + scale, np.where(w < 0.0, -1, 1).astype(np.int8))
+
+
+def test_signed_weights_by_hand() -> None:
+    m = signed_sum(np.array([3.0, -1.0, 0.0, 2.0])).metrics()
+    assert (m.n, m.zero, m.negative) == (4, 1, 1)
+    assert m.integral == pytest.approx(1.0)
+    assert m.integral_error == pytest.approx(math.sqrt((4.0 + 4.0 + 1.0 + 1.0) / 3 / 4))
+    assert m.absolute_integral == pytest.approx(1.5)
+    assert m.sampling_efficiency == pytest.approx(36.0 / (4 * 14.0))
+    assert m.unweighting_efficiency == pytest.approx(0.5)
+    only = signed_sum(np.array([-2.0, -2.0])).metrics()
+    assert (only.integral, only.absolute_integral, only.negative) == pytest.approx((-2.0, 2.0, 2))
+
+
+@given(signed_weights, st.floats(-300.0, 300.0))
+@settings(max_examples=100)
+def test_signs_enter_the_integral_and_its_error_only(w: np.ndarray, scale: float) -> None:
+    m, plain = signed_sum(w, scale).metrics(), signed_sum(np.abs(w), scale).metrics()
+    finite = np.where(np.isfinite(w), w, 0.0)
+    unit = np.exp(scale)
+    assert m.negative == np.count_nonzero(finite < 0.0)
+    tiny = 1e-12 * unit * np.max(np.abs(finite))
+    assert m.integral == pytest.approx(unit * np.mean(finite), rel=1e-12, abs=tiny)
+    assert m.absolute_integral == plain.integral
+    assert abs(m.integral) <= m.absolute_integral * (1.0 + 1e-12)
+    if len(w) > 1:
+        error = unit * np.std(finite, ddof=1) / math.sqrt(len(w))
+        assert m.integral_error == pytest.approx(error, rel=1e-9, abs=tiny)
+        # the variance of w is that of |w| and what their means differ by
+        assert m.integral_error >= plain.integral_error * (1.0 - 1e-9) - tiny
+    signed = {"integral", "integral_error", "negative"}
+    for field in dataclasses.fields(Metrics):
+        if field.name not in signed:
+            assert getattr(m, field.name) == getattr(plain, field.name)
+    turned = signed_sum(-w, scale).metrics()
+    assert (turned.integral, turned.integral_error) == (-m.integral, m.integral_error)
+
+
+@given(signed_weights, st.lists(st.integers(0, 60), max_size=5), st.floats(-300.0, 300.0))
+@settings(max_examples=100)
+def test_signed_weights_may_come_in_any_blocks(w: np.ndarray, cuts: list[int], by: float) -> None:
+    """Of very different sizes, too: the second half has another unit."""
+    scale = np.where(np.arange(len(w)) < len(w) // 2, 0.0, by)
+    whole, joined = signed_sum(w, scale), WeightSum()
+    for part in np.split(np.arange(len(w)), sorted(cuts)):
+        joined = joined + signed_sum(w[part], scale[part])
+    assert (joined.n, joined.zero, joined.nonfinite) == (whole.n, whole.zero, whole.nonfinite)
+    assert (joined.negative, joined.log_max) == (whole.negative, whole.log_max)
+    for name in ("mean", "signed_mean"):
+        assert getattr(joined, name) == pytest.approx(getattr(whole, name), rel=1e-12, abs=1e-14)
+    for name in ("deviations", "signed_deviations"):
+        assert getattr(joined, name) == pytest.approx(getattr(whole, name), rel=1e-10, abs=1e-12)
+    a, b = joined.metrics(), whole.metrics()
+    assert a.integral == pytest.approx(b.integral, rel=1e-12, abs=1e-14 * b.max_weight)
+    assert a.integral_error == pytest.approx(b.integral_error, rel=1e-6, abs=1e-6 * b.max_weight)
+
+
+@given(log_weights, st.integers(0, 60))
+@settings(max_examples=50)
+def test_without_negative_weights_signs_change_nothing(values: np.ndarray, cut: int) -> None:
+    """Not a bit, and the signed mean is the mean."""
+    signs = np.ones(len(values), np.int8)
+    given_signs = WeightSum.of(values[:cut], signs[:cut]) + WeightSum.of(values[cut:], signs[cut:])
+    plain = WeightSum.of(values[:cut]) + WeightSum.of(values[cut:])
+    assert given_signs == plain
+    assert (plain.signed_mean, plain.signed_deviations) == (plain.mean, plain.deviations)
+    m = plain.metrics()
+    assert (m.absolute_integral, m.negative) == (m.integral, 0)
+
+
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9), min_size=1, max_size=5))
 def test_means_of_blocks_are_those_of_all(blocks) -> None:
     x = np.concatenate([np.array(block) for block in blocks])

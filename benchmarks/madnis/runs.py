@@ -19,7 +19,8 @@ from fabgen.run.directory import RunDirectory, open_run
 from fabgen.run.progress import Silent, Stopwatch
 from fabgen.run.session import Session, Trained
 from fabgen.run.training import trained_surrogate
-from fabgen.surrogate.channels import as_multichannel, select_channel, values_in_channels
+from fabgen.surrogate.channels import as_multichannel
+from fabgen.training.target import density_of
 from madnis.settings import Experiment, card_of, settings_hash
 
 #: The results that the repository keeps; their curves and runs stay where they were made.
@@ -83,7 +84,8 @@ def _perform(experiment: Experiment, out: Path) -> tuple[dict[str, Any], dict[st
     if session.integrand.dim == 1:
         x = jnp.linspace(-1.0, 7.0, _CURVE)[:, None]
         point = session.integrand.at(x)
-        log_alpha = trained.surrogate.log_alpha(trained.params, point.log_prior, point.features)
+        seen = point.log_prior, point.features
+        log_alpha = trained.surrogate.log_alphas(trained.params, *seen, 0)
         arrays = {"x": x[:, 0], "f": np.exp(point.log_f), "alpha": np.exp(log_alpha)}
     return found, {name: np.asarray(array) for name, array in arrays.items()}
 
@@ -100,9 +102,7 @@ def relative_errors(integrand, surrogate, params, seed: int) -> dict[str, Any]:
     view, n_channels = as_multichannel(surrogate), integrand.n_channels
 
     def log_parts(u, channel):
-        values = values_in_channels(integrand, u, channel)
-        log_alpha = view.log_alpha(params, values.log_prior, values.features)
-        return values.log_f + select_channel(log_alpha, channel)
+        return density_of(integrand, channel, surrogate, params)(u)
 
     @jax.jit
     def drawn(key, number):

@@ -105,7 +105,7 @@ def _file_info(session: Session, survey: Survey, card: Card) -> FileInfo:
         energies=energies,
         cross_section=survey.metrics.integral,
         # A file has no place for "unknown".
-        error=min(survey.metrics.integral_error, survey.metrics.integral),
+        error=min(survey.metrics.integral_error, survey.metrics.absolute_integral),
         unit=integrand.unit,
         process="; ".join(_process_names(card.process)),
         card=dump_card(card),

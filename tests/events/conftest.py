@@ -12,6 +12,8 @@ import pytest
 import fabgen
 from fabgen.events.lhe import FileInfo
 from fabgen.events.record import EventBatch, EventTopology, Resonance
+from fabgen.integrand.density import DensityIntegrand
+from fabgen.integrand.point import UNKNOWN_HELICITY, EventFields
 
 assert fabgen.__version__  # sets 64-bit numbers
 
@@ -39,38 +41,40 @@ GLUONS = EventTopology(
 
 
 @dataclass(frozen=True)
-class TwoFermions:
+class TwoFermions(DensityIntegrand):
     """u (n, 2) -> cos(theta), phi of e+ e- > mu+ mu- or u u~; f = scale x 3/8 (1 + cos^2) x 2."""
 
     scale: float = 3.0
     dim: int = 2
-    n_channels: int = 1
     topologies: tuple[EventTopology, ...] = (MUONS, QUARKS)
 
     def log_density(self, u):
         cosine = 2 * u[..., 0] - 1
         return jnp.log(self.scale * 0.75 * (1 + cosine**2))
 
-    def draw_events(self, u, key):
-        n = u.shape[0]
-        cosine, phi = 2 * u[:, 0] - 1, 2 * jnp.pi * u[:, 1]
+    def draw(self, points, key, parameters=None):
+        u, n = points.final, points.final.shape[1]
+        cosine, phi = 2 * u[0] - 1, 2 * jnp.pi * u[1]
         sine = jnp.sqrt(1 - cosine**2)
-        unit = jnp.stack([sine * jnp.cos(phi), sine * jnp.sin(phi), cosine], axis=-1)
-        momenta = jnp.zeros((n, 4, 4)).at[:, :, 0].set(ENERGY)
-        momenta = momenta.at[:, 0, 3].set(ENERGY).at[:, 1, 3].set(-ENERGY)
-        momenta = momenta.at[:, 2, 1:].set(ENERGY * unit).at[:, 3, 1:].set(-ENERGY * unit)
-        return {
-            "momenta": momenta,
-            "topology": jax.random.randint(key, (n,), 0, 2),
-            "flow": jnp.zeros(n, dtype=int),
-            "scale": jnp.full(n, 91.188),
-            "aqed": jnp.full(n, 1 / 132.507),
-            "aqcd": jnp.full(n, 0.118),
-        }
+        unit = jnp.stack([sine * jnp.cos(phi), sine * jnp.sin(phi), cosine])
+        momenta = jnp.zeros((4, 4, n)).at[:, 0].set(ENERGY)
+        momenta = momenta.at[0, 3].set(ENERGY).at[1, 3].set(-ENERGY)
+        momenta = momenta.at[2, 1:].set(ENERGY * unit).at[3, 1:].set(-ENERGY * unit)
+        return EventFields(
+            momenta=momenta,
+            subprocess=jax.random.randint(key, (n,), 0, 2),
+            flow=jnp.zeros(n, dtype=int),
+            helicity=jnp.full((4, n), UNKNOWN_HELICITY, jnp.int8),
+            scale=jnp.full(n, 91.188),
+            alpha_qed=jnp.full(n, 1 / 132.507),
+            alpha_s=jnp.full(n, 0.118),
+        )
 
 
 @dataclass(frozen=True)
 class Flat:
+    dim: int = 2
+
     def sample_and_log_prob(self, params, key, n):
         return jax.random.uniform(key, (n, 2)), jnp.zeros(n)
 

@@ -15,14 +15,16 @@ from fabgen.events.lhe import write_lhe
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import weighted_sampler
 from fabgen.sampling.unweight import unweight, weighted
+from fabgen.sampling.values import CompiledIntegrand
 
 
 @functools.cache
 def compiled(two_fermions, flat):
     """What draws the events, what samples points, and a survey of them: for all tests here."""
-    sampler = weighted_sampler(two_fermions, flat, (), block=1000)
+    values = CompiledIntegrand(two_fermions, 1000).values
+    sampler = weighted_sampler(values, flat, (), block=1000)
     survey = integrate(sampler, 5000, jax.random.key(1))
-    return event_drawer(two_fermions, block=256), sampler, survey
+    return event_drawer(CompiledIntegrand(two_fermions, 256)), sampler, survey
 
 
 @pytest.fixture

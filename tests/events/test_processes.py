@@ -61,6 +61,20 @@ def test_lines_of_a_file(tmp_path, file_info):
     assert "LPRUP" in path.read_text("utf-8")
 
 
+def test_lines_of_weights_of_both_signs(tmp_path, file_info):
+    """A process may take away: its cross section is negative, its largest weight is not."""
+    path = tmp_path / "events.lhe.gz"
+    batches = [batch([0, 0, 1], [3.0, -1.0, 0.5]), batch([0, 1, 1], [3.0, -2.5, 0.5])]
+    written = write_lhe(path, file_info(cross_section=7.0, error=0.1), (MUONS, QUARKS), batches)
+    assert (written.max_weight, written.mean_weight) == pytest.approx((3.0, 3.5 / 6))
+    content = pylhe.LHEFile.fromfile(path, generator=False)
+    lines = [(p.procId, p.xSection, p.unitWeight) for p in content.init.procInfo]
+    assert lines == [(1, pytest.approx(10.0), 3.0), (7, pytest.approx(-3.0), 2.5)]
+    assert all(p.error > 0.0 for p in content.init.procInfo)
+    weights = [event.eventinfo.weight for event in content.events]
+    assert weights == [3.0, -1.0, 0.5, 3.0, -2.5, 0.5]
+
+
 def test_one_line_has_the_whole(tmp_path, file_info):
     """And no error but that of the evaluation."""
     sums = ProcessSums((MUONS, replace(MUONS, pdg=(-11, 11, -11, 11))))

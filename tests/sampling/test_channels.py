@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fabgen.sampling.integrate import integrate, with_optimal_allocation
-from fabgen.sampling.sampler import WeightedSampler, draw_channels
+from fabgen.sampling.sampler import Step, WeightedSampler, draw_channels
 from fabgen.sampling.unweight import unweight, weighted
 
 #: Integral and relative spread of the weights of each channel: w_i = I_i (1 + spread x), x from -1
@@ -30,7 +30,7 @@ def step(params, key, channel):
     w = jnp.asarray(INTEGRALS)[channel] * (
         1.0 + jnp.asarray(SPREADS)[channel] * (2.0 * u[:, 0] - 1.0)
     )
-    return u, jnp.log(w)
+    return Step(u, jnp.log(w), jnp.ones(BLOCK, jnp.int8))
 
 
 def sampler(shares=(0.25,) * 4):
@@ -75,7 +75,8 @@ def test_a_channel_that_the_survey_missed_has_its_events():
 
     def step(params, key, channel):
         u = jax.random.uniform(key, (channel.size, 1))
-        return u, jnp.log(jnp.where(channel == 0, 0.8, jnp.where(u[:, 0] > 0.99, 20.0, 0.0)))
+        w = jnp.where(channel == 0, 0.8, jnp.where(u[:, 0] > 0.99, 20.0, 0.0))
+        return Step(u, jnp.log(w), jnp.ones(channel.size, jnp.int8))
 
     chosen = WeightedSampler(step, (), 1, BLOCK, (0.5, 0.5))
     surveys = (integrate(chosen, 50, jax.random.key(seed)) for seed in range(40))

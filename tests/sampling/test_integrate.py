@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 import fabgen
 from fabgen.errors import FabgenError
+from fabgen.integrand.density import DensityIntegrand
 from fabgen.metrics import WeightSum, keep_largest
 from fabgen.sampling.integrate import integrate, reference_index, survey
 from fabgen.sampling.sampler import weighted_sampler
+from fabgen.sampling.values import CompiledIntegrand
 
 assert fabgen.__version__
 
@@ -32,7 +34,7 @@ class Flat:
 
 
 @dataclass(frozen=True)
-class Power:
+class Power(DensityIntegrand):
     """f = prod_i (a + 1) u_i^a, zero for u_0 < cut; its integral is 1 - cut^(a + 1)."""
 
     dim: int = 2
@@ -46,7 +48,8 @@ class Power:
 
 
 def sampler_of(integrand, block=1000):
-    return weighted_sampler(integrand, Flat(integrand.dim), (), block=block)
+    values = CompiledIntegrand(integrand, block).values
+    return weighted_sampler(values, Flat(integrand.dim), (), block=block)
 
 
 def test_integral_and_its_error() -> None:
@@ -88,7 +91,7 @@ def test_longer_streams_begin_with_shorter_ones() -> None:
 
 def test_nonfinite_values_are_counted() -> None:
     @dataclass(frozen=True)
-    class Broken:
+    class Broken(DensityIntegrand):
         dim: int = 1
 
         def log_density(self, u):

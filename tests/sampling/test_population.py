@@ -13,6 +13,7 @@ import pytest
 from fabgen.sampling.population import GAUSSIANS, ROUNDS, adapted, mixture
 from fabgen.sampling.reference import Points
 from fabgen.sampling.sampler import DEFAULT_BLOCK, draw_channels
+from fabgen.surrogate.channel_weights import ChannelLayout
 
 
 @functools.cache
@@ -47,7 +48,7 @@ def sampling(surrogate):
 def weights_of(log_f, population, seed, channels=1):
     """u, channels and f/p of a block of the mixture."""
     key, key_channel = jax.random.split(jax.random.key(seed))
-    surrogate, params, shares = mixture(population, channels)
+    surrogate, params, shares = mixture(population, ChannelLayout((0,) * channels))
     channel, log_share = draw_channels(key_channel, jnp.asarray(shares), DEFAULT_BLOCK)
     u, log_q = sampling(surrogate)(params, key, channel)
     weights = jnp.exp(log_f(u, channel) - log_q - log_share)

@@ -13,9 +13,11 @@ import pytest
 
 import fabgen
 from fabgen.errors import FabgenError
+from fabgen.integrand.density import DensityIntegrand
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import weighted_sampler
 from fabgen.sampling.unweight import Totals, unweight, weighted
+from fabgen.sampling.values import CompiledIntegrand
 
 assert fabgen.__version__
 
@@ -33,7 +35,7 @@ class Tilted:
 
 
 @dataclass(frozen=True)
-class Peak:
+class Peak(DensityIntegrand):
     """f = scale x 3 u_0^2 with a narrow spike at u_0 > 0.99; zero for u_1 < cut."""
 
     dim: int = 2
@@ -57,7 +59,8 @@ KEY = jax.random.key(11)
 
 @functools.cache
 def sampler_of(integrand, block):
-    return weighted_sampler(integrand, Tilted(integrand.dim), (), block=block)
+    values = CompiledIntegrand(integrand, block).values
+    return weighted_sampler(values, Tilted(integrand.dim), (), block=block)
 
 
 @functools.cache

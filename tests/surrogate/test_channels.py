@@ -9,8 +9,11 @@ import pytest
 
 from fabgen.card.schema import Channels, SurrogateOptions
 from fabgen.surrogate import ChannelWeights, Flow, Gridded, MultiChannel, Uniform, build_channels
-from fabgen.surrogate.channel_weights import log_alpha
+from fabgen.surrogate.channel_weights import ChannelLayout
 from fabgen.surrogate.vegas.axis_grid import GriddedParams, from_grid, to_grid, uniform_grid
+
+#: Of one component.
+THREE = ChannelLayout((0, 0, 0))
 
 
 def moved(params, seed=0, size=0.3):
@@ -30,7 +33,8 @@ def test_weights_start_from_the_prior_and_add_up_to_one():
     @jax.jit
     def with_slopes(params):
         def total(params):
-            found = log_alpha(jnp.log(alpha), jnp.ones(3), weights.correction(params, features))
+            correction = weights.correction(params, features)
+            found = THREE.log_alpha(jnp.log(alpha), jnp.ones(3), 0, correction)
             return jnp.sum(jnp.exp(found[0]) ** 2), found
 
         slopes, found = jax.grad(total, has_aux=True)(params)
@@ -47,7 +51,7 @@ def test_weights_start_from_the_prior_and_add_up_to_one():
 
 def test_dropped_channels_pass_their_weight_on():
     alpha = np.asarray([[0.5, 0.0, 1.0], [0.25, 0.5, 0.0], [0.25, 0.5, 0.0]])
-    found = jax.jit(lambda active: jnp.exp(log_alpha(jnp.log(alpha), active, 0.0)))
+    found = jax.jit(lambda active: jnp.exp(THREE.log_alpha(jnp.log(alpha), active, 0)))
     without_last = np.asarray(found(np.asarray([1.0, 1.0, 0.0])))
     np.testing.assert_allclose(without_last[:, 0], [2 / 3, 1 / 3, 0.0], rtol=1e-12)
     np.testing.assert_allclose(without_last[:, 1], [0.0, 1.0, 0.0], rtol=1e-12)
@@ -62,7 +66,7 @@ FLOW = Flow(2, 2, 4, (6,))
 @pytest.mark.parametrize("conditioned", [False, True])
 def test_each_channel_has_a_density_of_its_own(conditioned):
     flow = Flow(2, 2, 4, (6,), n_context=3) if conditioned else FLOW
-    surrogate = MultiChannel(flow, 3, (0, 1, 0), conditioned, grid_bins=0 if conditioned else 4)
+    surrogate = MultiChannel(flow, THREE, (0, 1, 0), conditioned, grid_bins=0 if conditioned else 4)
     start = jax.jit(surrogate.init)(jax.random.key(0))
     params = start._replace(density=moved(start.density))
     n = 6000
@@ -117,12 +121,15 @@ def test_what_the_card_asks_for():
     def build(n_channels, options=None, channels=None, **how):
         options, channels = options or SurrogateOptions(kind="flow"), channels or Channels()
         how = {"trained_weights": True, "grids": False} | how
-        return build_channels(2, tuple(range(n_channels)), 5, options, channels, **how)
+        layout = ChannelLayout((0,) * n_channels)
+        return build_channels(2, layout, tuple(range(n_channels)), 5, options, channels, **how)
 
     assert build(1) == Flow(2)
     assert build(1, grids=True) == Gridded(2, Flow(2), 64)
     both = build(2, grids=True)
-    assert both == MultiChannel(Flow(2), 2, (0, 1), False, ChannelWeights(2, 5), 64)
+    assert both == MultiChannel(
+        *(Flow(2), ChannelLayout((0, 0)), (0, 1), False, ChannelWeights(2, 5), 64)
+    )
     assert build(2, trained_weights=False).weights is None
     assert build(2, channels=Channels(trained_weights=False)).weights is None
     conditioned = build(2, channels=Channels(flows="conditioned", drop_below=0.1))
@@ -132,7 +139,14 @@ def test_what_the_card_asks_for():
     grids = build(2, SurrogateOptions(kind="vegas"))
     assert (grids.density, grids.grid_bins, grids.weights) == (Uniform(2), 64, None)
     mirrored = build_channels(
-        *(2, (0, 1, 0, 1), 5, SurrogateOptions(kind="flow"), Channels()),
+        *(
+            2,
+            ChannelLayout((0, 0, 1, 1)),
+            (0, 1, 0, 1),
+            5,
+            SurrogateOptions(kind="flow"),
+            Channels(),
+        ),
         trained_weights=False,
         grids=False,
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fabgen.surrogate import MultiChannel, Uniform
+from fabgen.surrogate.channel_weights import ChannelLayout
 from fabgen.surrogate.floor import sample_above_floor
 
 N, FLOOR = 4096, 0.1
@@ -17,7 +18,7 @@ CHANNEL = np.arange(N) % 2
 @pytest.fixture(scope="module")
 def channels():
     """Two channels whose densities have a step, and their parameters."""
-    surrogate = MultiChannel(Uniform(1), 2, (0, 1), grid_bins=2)
+    surrogate = MultiChannel(Uniform(1), ChannelLayout((0, 0)), (0, 1), grid_bins=2)
     grid = jnp.array([[[0.0, 0.01, 1.0]], [[0.0, 0.9, 1.0]]])
     return surrogate, surrogate.init(jax.random.key(0))._replace(grid=grid)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fabgen.surrogate.channel_weights import ChannelLayout
 from fabgen.surrogate.channels import as_multichannel
 from fabgen.surrogate.gaussians import Gaussians, GaussiansParams
 
@@ -19,7 +20,8 @@ def two_channels():
     factors = [[[0.8, 0.0], [0.5, 0.3]], [[0.01, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]]]
     shares = jnp.array([[0.7, 0.0, 0.3], [0.0, 0.6, 0.4]])
     means = jnp.array([[0.5, -1.0], [1.0, 0.0], [0.0, 0.0]])
-    return Gaussians(2, 3, 2), GaussiansParams(means, jnp.array(factors), jnp.log(shares))
+    params = GaussiansParams(means, jnp.array(factors), jnp.log(shares))
+    return Gaussians(2, 3, ChannelLayout((0, 0))), params
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -41,7 +43,7 @@ def test_it_starts_uniform_and_has_channels_of_its_own():
     np.testing.assert_allclose(log_q, 0.0, atol=1e-12)
     assert abs(float(u.mean()) - 0.5) < 0.05
     assert as_multichannel(surrogate) is surrogate
-    np.testing.assert_allclose(surrogate.log_alpha(params, jnp.zeros((1, 4)), ()), 0.0)
+    np.testing.assert_allclose(surrogate.log_alpha(params, jnp.zeros((1, 4)), (), 0), 0.0)
 
 
 def test_faces_have_a_finite_density_and_the_outside_none():

@@ -11,6 +11,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from fabgen.card import FabOptions, TrainingOptions
+from fabgen.integrand.density import DensityIntegrand
 
 TINY = 1e-12
 
@@ -43,7 +44,7 @@ class Kumaraswamy:
 
 
 @dataclass(frozen=True)
-class KumaraswamyTarget:
+class KumaraswamyTarget(DensityIntegrand):
     """f = norm x a Kumaraswamy product, so a Kumaraswamy surrogate can learn it exactly."""
 
     log_ab: tuple[tuple[float, float], ...]
@@ -59,7 +60,7 @@ class KumaraswamyTarget:
 
 
 @dataclass(frozen=True)
-class GaussianTarget:
+class GaussianTarget(DensityIntegrand):
     """f = exp(-|u - centre|^2 / (2 width^2)) on the cube; optionally cut to u_0 > cut."""
 
     dim: int = 2

@@ -10,6 +10,7 @@ import pytest
 from fabgen.build import build_integrand
 from fabgen.card import FabOptions, TrainingOptions, card_from_table
 from fabgen.surrogate import Flow, MultiChannel
+from fabgen.surrogate.channel_weights import ChannelLayout
 from fabgen.training import train
 from fabgen.training.target import (
     channels_in_turn,
@@ -26,7 +27,7 @@ def camel():
     return build_integrand(card_from_table({"process": "toy:camel-back", "channels": channels}))
 
 
-SURROGATE = MultiChannel(Flow(1, bins=8), 2, (0, 1))
+SURROGATE = MultiChannel(Flow(1, bins=8), ChannelLayout((0, 0)), (0, 1))
 
 
 @pytest.mark.parametrize(

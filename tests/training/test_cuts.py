@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fabgen.integrand.density import DensityIntegrand
 from fabgen.training import train
 from fabgen.training.objectives.registry import METHODS
 
 
-class Corner:
+class Corner(DensityIntegrand):
     """1 + u1 u2 where u1 + u2 is above a line."""
 
     dim = 2

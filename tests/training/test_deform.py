@@ -10,13 +10,14 @@ import pytest
 from fabgen.build import build_integrand
 from fabgen.card import card_from_table
 from fabgen.errors import FabgenError, InputError
+from fabgen.integrand.density import DensityIntegrand
 from fabgen.run.surrogate import annealed
 from fabgen.training import Checkpointer, train
 from fabgen.training.counters import Counters
 from fabgen.training.deform import PROBES, Deformation, Path, _farthest, path_of
 
 
-class Peak:
+class Peak(DensityIntegrand):
     """A Gaussian of the given width about 0.3, on the line."""
 
     dim = 1
@@ -82,8 +83,8 @@ def test_the_farthest_step_keeps_so_much_of_the_effective_size():
 def test_parameters_go_in_equal_factors_or_in_equal_steps():
     path = Path({"width": (0.2, 0.02), "shift": (0.4, 0.0)}, 0.5, 100)
     half = path.at(Peak(), Deformation(jnp.asarray(0.5), jnp.asarray(0.0)))
-    np.testing.assert_allclose(half.parameters["width"], np.sqrt(0.2 * 0.02))
-    np.testing.assert_allclose(half.parameters["shift"], 0.2)
+    np.testing.assert_allclose(half.replaced["width"], np.sqrt(0.2 * 0.02))
+    np.testing.assert_allclose(half.replaced["shift"], 0.2)
     assert (half.dim, half.deformation.progress) == (1, 0.5)
     u = np.linspace(0.1, 0.9, 5)[:, None]
     np.testing.assert_allclose(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from fabgen.integrand.density import DensityIntegrand
 from fabgen.training.annealing import hmc
 from fabgen.training.annealing.hmc import Chains
 from fabgen.training.target import InvalidCounts, evaluate
@@ -98,7 +99,7 @@ def test_parts_belong_to_the_positions_after_accept_and_reject(toys):
 
 
 def test_values_and_gradients_that_are_not_finite_are_counted_and_harmless(toys):
-    class Broken:
+    class Broken(DensityIntegrand):
         dim = 1
 
         def log_density(self, u):

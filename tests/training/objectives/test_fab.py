@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fabgen.card import FabOptions, TrainingOptions
+from fabgen.integrand.density import DensityIntegrand
 from fabgen.surrogate import Flow
 from fabgen.training import train
 from fabgen.training.annealing import ais
@@ -36,7 +37,7 @@ class PowerSurrogate:
         return u, self.log_prob(a, u)
 
 
-class PowerTarget:
+class PowerTarget(DensityIntegrand):
     """f = u^2, zero below `cut`."""
 
     dim = 1
@@ -253,7 +254,7 @@ def test_reverse_kl_leaves_points_without_density_out_and_counts_them(toys):
 def test_a_flow_finds_both_peaks_of_a_correlated_density():
     """Two diagonal peaks; flat sampling has eps = 0.1."""
 
-    class Peaks:
+    class Peaks(DensityIntegrand):
         dim = 2
 
         def log_density(self, u):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fabgen.integrand.density import DensityIntegrand
 from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.registry import METHODS, objective_class
 
@@ -21,7 +22,7 @@ SLOPES = {
 }
 
 
-class Power:
+class Power(DensityIntegrand):
     """q = a u^(a-1) on [0, 1], parameter a; as a target u^2 above `cut`."""
 
     dim = 1

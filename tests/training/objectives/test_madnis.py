@@ -11,7 +11,9 @@ import pytest
 
 from fabgen.build import build_integrand
 from fabgen.card import FabOptions, MadnisOptions, TrainingOptions, card_from_table
+from fabgen.integrand.density import DensityIntegrand
 from fabgen.surrogate import ChannelWeights, Flow, MultiChannel, Uniform
+from fabgen.surrogate.channel_weights import ChannelLayout
 from fabgen.training import Checkpointer, train
 from fabgen.training.counters import EvaluationStats
 from fabgen.training.objectives.fab import Fab
@@ -29,23 +31,25 @@ from fabgen.training.stratification import (
 )
 
 TWO = (0, 1)
+#: Of one component.
+LAYOUT = ChannelLayout((0, 0))
 
 
-class TwoPowers:
+class TwoPowers(DensityIntegrand):
     """f = 0.3 x 2 x + 0.7 x 3 x^2 on [0, 1] in two flat channels, prior alpha = x and 1 - x."""
 
     dim = 1
-    n_channels = 2
+    component_of_channel = (0, 0)
     n_features = 1
 
-    def point(self, u, channel):
-        del channel
+    def log_density(self, u):
         x = u[:, 0]
-        log_f = jnp.log(0.6 * x + 2.1 * x**2)
+        return jnp.log(0.6 * x + 2.1 * x**2)
+
+    def evaluate(self, points, parameters=None):
+        x = points.final[0]
         log_prior = jnp.log(jnp.stack([x, 1.0 - x]))
-        return dataclasses.make_dataclass("P", ["log_f", "log_jacobian", "log_prior", "features"])(
-            log_f, jnp.zeros_like(x), log_prior, u.T
-        )
+        return self.at(points, self.log_density(points.final.T), log_prior, points.final)
 
 
 class Unequal(TwoPowers):
@@ -54,15 +58,13 @@ class Unequal(TwoPowers):
     def __init__(self, owners):
         self.component_of_channel = owners
 
-    def point(self, u, channel):
-        point = super().point(u, channel)
+    def evaluate(self, points, parameters=None):
+        point = super().evaluate(points)
         same = self.component_of_channel[0] == self.component_of_channel[1]
-        own = jnp.log(jnp.where(jnp.arange(2)[:, None] == channel, 1.0, 0.0))
-        small = jnp.where(channel == 1, jnp.log(0.01), 0.0)
-        return dataclasses.replace(
-            point,
+        small = jnp.where(points.channel == 1, jnp.log(0.01), 0.0)
+        return point._replace(
             log_f=point.log_f + small,
-            log_prior=point.log_prior if same else own,
+            log_prior=point.log_prior if same else jnp.zeros((1, small.shape[0])),
         )
 
 
@@ -89,7 +91,7 @@ class TwoChannels(MultiChannel):
         return jax.vmap(lambda a, u: Powers(1).log_prob(a, u[None])[0])(params.density[channel], u)
 
 
-SURROGATE = TwoChannels(Powers(1), 2, TWO, weights=ChannelWeights(2, 1, (3,), "float64"))
+SURROGATE = TwoChannels(Powers(1), LAYOUT, TWO, weights=ChannelWeights(2, 1, (3,), "float64"))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def exact_terms(params, points=5_000):
     for channel in TWO:
         here = jnp.full(points, channel)
         point = TwoPowers().point(u, here)
-        log_alpha = SURROGATE.log_alpha(params, point.log_prior, point.features)[channel]
+        log_alpha = SURROGATE.log_alpha(params, point.log_prior, point.features, channel)
         log_p, log_q = point.log_f + log_alpha, SURROGATE.log_prob(params, u, here)
         p = jnp.exp(log_p)
         found.append((p.mean(), jnp.exp(2 * log_p - log_q).mean(), (p * (log_p - log_q)).mean()))
@@ -222,10 +224,12 @@ def test_no_batch_of_fab_moves_perfect_channels(toys, params):
     """alpha = 1/2 for both: x and x^2 of f are no products, so f is that of one power here."""
 
     class OnePower(TwoPowers):
-        def point(self, u, channel):
-            point = super().point(u, channel)
-            half = jnp.full_like(point.log_prior, jnp.log(0.5))
-            return dataclasses.replace(point, log_f=jnp.log(3.0 * u[:, 0] ** 2), log_prior=half)
+        def log_density(self, u):
+            return jnp.log(3.0 * u[:, 0] ** 2)
+
+        def evaluate(self, points, parameters=None):
+            point = super().evaluate(points)
+            return point._replace(log_prior=jnp.full_like(point.log_prior, jnp.log(0.5)))
 
     flat = SURROGATE.init(jax.random.key(0))._replace(density=jnp.asarray([3.0, 3.0]))
     for even, most in ((0.0, np.inf), (0.5, 1e-9)):
@@ -277,8 +281,10 @@ def test_the_running_figures_of_a_batch_are_those_of_the_others(toys, params):
         first, second, weights = np.zeros(2), np.zeros(2), 0.0
         for step in set(range(5)) - {own}:
             points = jax.tree.map(lambda leaf, step=step: leaf[step], seen)
-            log_alpha = SURROGATE.log_alpha(params, points.log_prior, points.features)
-            log_p = points.log_f + np.asarray(log_alpha)[points.channel, np.arange(64)]
+            log_alpha = SURROGATE.log_alpha(
+                params, points.log_prior, points.features, points.channel
+            )
+            log_p = points.log_f + np.asarray(log_alpha)
             w = np.exp(log_p - points.log_q) / scale
             fade = 0.95 ** (4 - step)
             first += [fade * w[points.channel == i].mean() for i in TWO]
@@ -340,7 +346,7 @@ def camel():
     )
 
 
-LEARNED = MultiChannel(Uniform(1), 2, TWO, weights=ChannelWeights(2, 1, (16, 16)))
+LEARNED = MultiChannel(Uniform(1), LAYOUT, TWO, weights=ChannelWeights(2, 1, (16, 16)))
 
 
 def with_buffer():
@@ -363,7 +369,7 @@ def test_weights_are_learned_from_a_flat_prior(camel, learned):
         sigma = total = 0.0
         for channel in TWO:
             point = camel.point(u, channel)
-            log_alpha = LEARNED.log_alpha(params, point.log_prior, point.features)[channel]
+            log_alpha = LEARNED.log_alpha(params, point.log_prior, point.features, channel)
             w = jnp.exp(point.log_f + point.log_jacobian + log_alpha)
             sigma, total = sigma + jnp.std(w), total + jnp.mean(w)
         return sigma / total
@@ -397,7 +403,7 @@ def test_resumed_with_a_buffer_is_unbroken(camel, learned, tmp_path):
 def test_flows_and_weights_together(camel, method, conditioned):
     flow = Flow(1, layers=1, bins=8, hidden=(8,), n_context=2 if conditioned else 0)
     surrogate = MultiChannel(
-        flow, 2, TWO, conditioned=conditioned, weights=ChannelWeights(2, 1, (16,))
+        flow, LAYOUT, TWO, conditioned=conditioned, weights=ChannelWeights(2, 1, (16,))
     )
     near = dataclasses.replace(camel, prior="densities")
     result = train(near, surrogate, options(method=method))
@@ -409,7 +415,7 @@ def test_flows_and_weights_together(camel, method, conditioned):
 @pytest.mark.parametrize("method", ["variance", "fab"])
 def test_small_channels_are_dropped_and_the_integral_stays(camel, method):
     """The left channel holds 35 %: dropped below 40 %, its weight goes to the right one."""
-    surrogate = MultiChannel(Uniform(1), 2, TWO, drop_below=0.4)
+    surrogate = MultiChannel(Uniform(1), LAYOUT, TWO, drop_below=0.4)
     prior = dataclasses.replace(camel, prior="densities")
     result = train(prior, surrogate, options(method=method, steps=20))
     np.testing.assert_array_equal(result.params.factors, [0.0, 1.0])
@@ -417,20 +423,20 @@ def test_small_channels_are_dropped_and_the_integral_stays(camel, method):
         entries = result.state.memory.buffer.entries
         assert np.all(np.asarray(entries.channel)[-128:] == 1)
     log_prior = np.asarray([[0.0], [-np.inf]])
-    log_alpha = np.asarray(jax.jit(surrogate.log_alpha)(result.params, log_prior, None))
+    log_alpha = np.asarray(jax.jit(surrogate.log_alphas)(result.params, log_prior, None, 0))
     np.testing.assert_array_equal(log_alpha[:, 0], [-np.inf, 0.0])
 
 
 @pytest.mark.parametrize("method", ["variance", "fab"])
 @pytest.mark.parametrize(("owners", "factors"), [((0, 0), [1.0, 0.0]), ((0, 1), [1.0, 1.0])])
 def test_no_component_loses_its_last_channel(method, owners, factors):
-    surrogate = MultiChannel(Uniform(1), 2, TWO, drop_below=0.4)
+    surrogate = MultiChannel(Uniform(1), ChannelLayout(owners), TWO, drop_below=0.4)
     result = train(Unequal(owners), surrogate, options(method=method, steps=20))
     np.testing.assert_array_equal(result.params.factors, factors)
 
 
 def test_a_training_starts_from_grids(camel):
-    surrogate = MultiChannel(Flow(1, bins=4, hidden=(4,)), 2, TWO, grid_bins=4)
+    surrogate = MultiChannel(Flow(1, bins=4, hidden=(4,)), LAYOUT, TWO, grid_bins=4)
     grid = np.asarray([[[0.0, 0.1, 0.3, 0.6, 1.0]], [[0.0, 0.4, 0.5, 0.6, 1.0]]])
     objective = Variance(
         camel,
@@ -447,7 +453,7 @@ def test_a_training_starts_from_grids(camel):
         start = objective.start(surrogate.init(key))
         u, log_q = surrogate.sample_and_log_prob(start, key, channel)
         # alike before, so that the ratio of both weights is that of the factors
-        log_alpha = surrogate.log_alpha(start, jnp.zeros((2, 1)), jnp.zeros((1, 1)))
+        log_alpha = surrogate.log_alphas(start, jnp.zeros((2, 1)), jnp.zeros((1, 1)), 0)
         return start.grid, log_alpha, u, log_q, surrogate.log_prob(start, u, channel)
 
     found, log_alpha, u, log_q, log_prob = map(np.asarray, both_ways(jax.random.key(1), channel))
@@ -461,7 +467,7 @@ def test_a_training_starts_from_grids(camel):
 
 
 def test_the_buffer_says_what_it_takes(camel):
-    surrogate = MultiChannel(Uniform(1), 2, TWO)
+    surrogate = MultiChannel(Uniform(1), LAYOUT, TWO)
     madnis = {"buffer_gain": 2.0, "buffer_batches": 10}
     objective = Variance(camel, surrogate, options(madnis=madnis))
     assert objective.buffer_bytes() == 10 * 128 * (1 + 2 + 1 + 3) * 8
