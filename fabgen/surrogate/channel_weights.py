@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Float64, PRNGKeyArray
 
 from fabgen.numerics import log_weights
 from fabgen.surrogate.base import Params
@@ -25,21 +26,26 @@ class ChannelWeights:
     hidden: tuple[int, ...] = (16, 16)
     precision: str = "float32"
 
-    def init(self, key: jax.Array) -> Params:
+    def init(self, key: PRNGKeyArray) -> Params:
         dtype = PRECISIONS[self.precision]
         return init_perceptron(key, self.n_features, self.n_channels, self.hidden, dtype)
 
-    def correction(self, params: Params, features: jax.Array) -> jax.Array:
+    def correction(
+        self, params: Params, features: Float[Array, "{self.n_features} n"]
+    ) -> Float64[Array, " {self.n_channels} #n"]:
         """(n_channels, n) of features (n_features, n), which should be of order one."""
         if self.n_features == 0:
-            return params[-1].bias.astype(jnp.float64)
+            bias: Float[Array, "n_channels 1"] = params[-1].bias
+            return bias.astype(jnp.float64)
         h = features.astype(PRECISIONS[self.precision])
         return apply_perceptron(params, h).astype(jnp.float64)
 
 
 def log_alpha(
-    log_prior: jax.Array, factors: jax.Array, correction: jax.Array | float = 0.0
-) -> jax.Array:
+    log_prior: Float[Array, "n_channels n"],
+    factors: Float[Array, " n_channels"],
+    correction: Float[Array, " n_channels #n"] | float = 0.0,
+) -> Float[Array, "n_channels n"]:
     """log of the channel weights (n_channels, n); they add up to 1 at every point.
 
     log_prior (n_channels, n), where -inf stays -inf; factors (n_channels,): of the prior weights, 0

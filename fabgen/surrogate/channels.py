@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Float64, Int, PRNGKeyArray
 
+from fabgen.arrays import ChannelNumbers
 from fabgen.dispatch import dispatch
 from fabgen.surrogate.base import Params, Surrogate
 from fabgen.surrogate.channel_weights import ChannelWeights, log_alpha
@@ -36,8 +39,8 @@ class MultiChannelParams(NamedTuple):
 
     density: Params
     weights: Params
-    grid: Any
-    factors: jax.Array
+    grid: Float[Array, "n_channels dim borders"] | tuple[()]
+    factors: Float[Array, " n_channels"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class MultiChannel:
         """Whether q_i is 1 in every channel."""
         return isinstance(self.density, Uniform) and not self.grid_bins
 
-    def init(self, key: jax.Array) -> MultiChannelParams:
+    def init(self, key: PRNGKeyArray) -> MultiChannelParams:
         density_key, weights_key = jax.random.split(key)
         n = self.n_channels
         if self.conditioned:
@@ -76,7 +79,7 @@ class MultiChannel:
         else:
             keys = jax.random.split(density_key, max(self.flow_of) + 1)
             density = jax.vmap(self.density.init)(keys)
-        grid: Any = ()
+        grid: Float[Array, "n_channels dim borders"] | tuple[()] = ()
         if self.grid_bins:
             borders = uniform_grid(self.dim, self.grid_bins)
             grid = jnp.broadcast_to(borders, (n, *borders.shape))
@@ -88,8 +91,8 @@ class MultiChannel:
         )
 
     def sample_and_log_prob(
-        self, params: MultiChannelParams, key: jax.Array, channel: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
+        self, params: MultiChannelParams, key: PRNGKeyArray, channel: Int[Array, " n"]
+    ) -> tuple[Float64[Array, "n {self.dim}"], Float64[Array, " n"]]:
         """u (n, dim) ~ q_i and log q_i(u) (n,), i = channel (n,)."""
         n = channel.shape[0]
         if self.conditioned:
@@ -99,7 +102,9 @@ class MultiChannel:
         elif isinstance(self.density, Flow):
             flow = self.density
 
-            def one(i: jax.Array | int, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+            def one(
+                i: ChannelNumbers, z: Float[Array, "n dim"]
+            ) -> tuple[Float[Array, "n dim"], Float[Array, " n"]]:
                 u, log_det = flow.from_base(self._of(params.density, i), z)
                 return u, -log_det
 
@@ -114,8 +119,14 @@ class MultiChannel:
         )
         return u, log_q - log_slope
 
-    def log_prob(self, params: MultiChannelParams, u: jax.Array, channel: Any) -> jax.Array:
-        """log q_i(u) (n,) at u (n, dim), i = channel (n,)."""
+    def log_prob(
+        self,
+        params: MultiChannelParams,
+        u: Float[Array, "n {self.dim}"],
+        channel: ChannelNumbers,
+    ) -> Float64[Array, " n"]:
+        """log q_i(u) (n,) at u (n, dim), i = channel (n,) or of all."""
+        channel = jnp.broadcast_to(jnp.asarray(channel), u.shape[:1])
         inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
         v, log_slope = jnp.where(inside[:, None], u, 0.5), jnp.zeros(u.shape[0])
         if self.grid_bins:
@@ -127,7 +138,7 @@ class MultiChannel:
             log_q = self.density.log_prob(params.density, v, self._context(channel))
         elif isinstance(self.density, Flow):
 
-            def one(i: jax.Array | int, v: jax.Array) -> jax.Array:
+            def one(i: ChannelNumbers, v: Float[Array, "n dim"]) -> Float[Array, " n"]:
                 return self.density.log_prob(self._of(params.density, i), v)
 
             log_q = _dispatch(one, channel, self.n_channels, v)
@@ -136,20 +147,23 @@ class MultiChannel:
         return jnp.where(inside, log_q + log_slope, -jnp.inf)
 
     def log_alpha(
-        self, params: MultiChannelParams, log_prior: jax.Array, features: jax.Array
-    ) -> jax.Array:
+        self,
+        params: MultiChannelParams,
+        log_prior: Float[Array, "{self.n_channels} n"],
+        features: Float[Array, "n_features n"],
+    ) -> Float[Array, "{self.n_channels} n"]:
         """log alpha (n_channels, n) of a Point's log_prior and features."""
-        correction: jax.Array | float = 0.0
+        correction: Float[Array, " n_channels #n"] | float = 0.0
         if self.weights is not None:
             correction = self.weights.correction(params.weights, features)
         return log_alpha(log_prior, jax.lax.stop_gradient(params.factors), correction)
 
-    def _of(self, stacked: Params, channel: jax.Array | int) -> Params:
+    def _of(self, stacked: Params, channel: ChannelNumbers) -> Params:
         """The parameters of the flow of one channel."""
         number = jnp.asarray(self.flow_of)[channel]
         return jax.tree.map(lambda leaf: leaf[number], stacked)
 
-    def _context(self, channel: jax.Array) -> jax.Array:
+    def _context(self, channel: Int[Array, " n"]) -> Float64[Array, "{self.n_channels} n"]:
         """(n_channels, n), ones and zeros."""
         return jax.nn.one_hot(channel, self.n_channels, axis=0, dtype=jnp.float64)
 
@@ -165,25 +179,35 @@ class OneChannel:
 
     @property
     def dim(self) -> int:
-        return self.density.dim
+        dim: int = self.density.dim
+        return dim
 
     @property
     def is_flat(self) -> bool:
         return isinstance(self.density, Uniform)
 
-    def init(self, key: jax.Array) -> Params:
+    def init(self, key: PRNGKeyArray) -> Params:
         return self.density.init(key)
 
     def sample_and_log_prob(
-        self, params: Params, key: jax.Array, channel: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        return self.density.sample_and_log_prob(params, key, channel.shape[0])
+        self, params: Params, key: PRNGKeyArray, channel: Int[Array, " n"]
+    ) -> tuple[Float64[Array, "n {self.dim}"], Float64[Array, " n"]]:
+        u, log_q = self.density.sample_and_log_prob(params, key, channel.shape[0])
+        return u, log_q
 
-    def log_prob(self, params: Params, u: jax.Array, channel: Any) -> jax.Array:
+    def log_prob(
+        self, params: Params, u: Float[Array, "n {self.dim}"], channel: Any
+    ) -> Float64[Array, " n"]:
         del channel
-        return self.density.log_prob(params, u)
+        log_q: Float64[Array, " n"] = self.density.log_prob(params, u)
+        return log_q
 
-    def log_alpha(self, params: Params, log_prior: jax.Array, features: jax.Array) -> jax.Array:
+    def log_alpha(
+        self,
+        params: Params,
+        log_prior: Float[Array, "1 n"],
+        features: Float[Array, "n_features n"],
+    ) -> Float[Array, "1 n"]:
         del params, features
         return jnp.zeros_like(log_prior)
 
@@ -204,9 +228,9 @@ class ChannelValues(NamedTuple):
     (n_channels, n); features (n_features, n).
     """
 
-    log_f: jax.Array
-    log_prior: jax.Array
-    features: jax.Array
+    log_f: Float[Array, " n"]
+    log_prior: Float[Array, "n_channels n"]
+    features: Float[Array, "n_features n"]
 
 
 def n_channels_of(target: Any) -> int:
@@ -222,7 +246,9 @@ def unique_channels(
     return distinct, tuple(distinct.index(channel) for channel in representative_channel)
 
 
-def values_in_channels(target: Any, u: jax.Array, channel: jax.Array | int) -> ChannelValues:
+def values_in_channels(
+    target: Any, u: Float[Array, "n dim"], channel: ChannelNumbers
+) -> ChannelValues:
     """One evaluation of f at each u (n, dim). One channel: that of its log_density."""
     n = u.shape[0]
     if n_channels_of(target) == 1:
@@ -235,7 +261,9 @@ def channel_values(point: Any) -> ChannelValues:
     return ChannelValues(point.log_f + point.log_jacobian, point.log_prior, point.features)
 
 
-def select_channel(log_alpha: jax.Array, channel: jax.Array | int) -> jax.Array:
+def select_channel(
+    log_alpha: Float[Array, "n_channels n"], channel: ChannelNumbers
+) -> Float[Array, " n"]:
     """log alpha_i (n,) of the own channel out of log_alpha (n_channels, n)."""
     number = jnp.broadcast_to(jnp.asarray(channel), log_alpha.shape[1:])
     return jnp.take_along_axis(log_alpha, number[None], axis=0)[0]

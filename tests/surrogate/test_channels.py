@@ -24,7 +24,7 @@ def moved(params, seed=0, size=0.3):
 def test_weights_start_from_the_prior_and_add_up_to_one():
     weights = ChannelWeights(3, 2, (5,))
     params = jax.tree.map(np.asarray, jax.jit(weights.init)(jax.random.key(0)))
-    features = np.random.default_rng(0).normal(size=(2, 7))
+    features = jnp.asarray(np.random.default_rng(0).normal(size=(2, 7)))
     alpha = np.asarray([0.5, 0.0, 0.5])[:, None] * np.ones(7)
 
     @jax.jit
