@@ -287,13 +287,6 @@ class Mean:
         return math.sqrt(self.deviations / (self.n - 1) / self.n) if self.n > 1 else math.inf
 
 
-def summarize(weights: ArrayLike) -> Metrics:
-    """Metrics of an array of weights; negative ones count as non-finite."""
-    w = np.asarray(weights, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return WeightSum.of(np.log(w)).metrics()
-
-
 def summarize_log(log_weights: ArrayLike) -> Metrics:
     """Metrics of an array of natural logarithms of weights, -inf for zero."""
     return WeightSum.of(log_weights).metrics()

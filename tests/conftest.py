@@ -17,8 +17,14 @@ import gc
 
 import pytest
 from hypothesis import settings
+from jaxtyping import install_import_hook
 
-import fabgen  # noqa: F401  (switches JAX to 64-bit numbers)
+#: Packages whose functions check the arrays that they take and return against their signatures.
+#: Not in other processes that tests start. JAXTYPING_DISABLE=1 switches it off.
+CHECKED = ["fabgen.phasespace", "fabgen.surrogate"]
+install_import_hook(CHECKED, "beartype.beartype")
+
+import fabgen  # noqa: E402, F401  (switches JAX to 64-bit numbers)
 
 # No deadlines: the first call of a compiled function takes seconds. The same examples in every run.
 settings.register_profile("fabgen", deadline=None, max_examples=20, derandomize=True)

@@ -15,8 +15,8 @@ LADDER = (
     *("surrogate", "sampling", "training", "events", "plot", "run", "show", "cli"),
 )
 ROOT = {
-    *("dispatch", "errors", "files", "inputs", "interrupts", "json_files", "metrics", "numerics"),
-    *("plain_text", "units"),
+    *("arrays", "dispatch", "errors", "files", "inputs", "interrupts", "json_files", "metrics"),
+    *("numerics", "plain_text", "units"),
 }
 RUNG = {name: rung for rung, name in enumerate(LADDER)} | dict.fromkeys(ROOT, -1)
 

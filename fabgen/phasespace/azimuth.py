@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
 
-from .kinematics import TWO_PI, Number
+from fabgen.arrays import Mask, Number, PerEvent
+
+from .kinematics import TWO_PI
 
 #: How far outside of an arc an azimuth may lie by rounding: the arccos loses half of the digits.
 _ROUNDING = 1e-7
@@ -23,39 +24,39 @@ _SMALLEST = 1e-6
 class Arc(NamedTuple):
     """|azimuth| in [start, start + width], in radians."""
 
-    start: Array
-    width: Array
+    start: PerEvent
+    width: PerEvent
 
     @classmethod
-    def between(cls, low: Array, high: Array) -> Arc:
+    def between(cls, low: PerEvent, high: PerEvent) -> Arc:
         """Azimuths with a cosine between these; all if there is none."""
         start, end = _arccos(high), _arccos(low)
         is_open = end - start > _SMALLEST
         return cls(jnp.where(is_open, start, 0.0), jnp.where(is_open, end - start, 0.5 * TWO_PI))
 
     @property
-    def fraction(self) -> Array:
+    def fraction(self) -> PerEvent:
         """Of the full circle."""
         return self.width / (0.5 * TWO_PI)
 
-    def forward(self, u: Array) -> Array:
+    def forward(self, u: PerEvent) -> PerEvent:
         """u -> azimuth in [-pi, pi]; 2 pi u, less a turn in the second half, of a full circle."""
         first = u < 0.5
         size = self.start + 2.0 * jnp.where(first, u, 1.0 - u) * self.width
         return jnp.where(first, size, -size)
 
-    def inverse(self, azimuth: Array) -> Array:
+    def inverse(self, azimuth: PerEvent) -> PerEvent:
         """azimuth in [-pi, pi] -> u; it is taken to lie in the range."""
         half = 0.5 * jnp.clip((jnp.abs(azimuth) - self.start) / self.width, 0.0, 1.0)
         return jnp.where(azimuth < 0.0, 1.0 - half, half)
 
-    def contains(self, azimuth: Array) -> Array:
+    def contains(self, azimuth: PerEvent) -> Mask:
         """Whether azimuths lie in the range, up to rounding."""
         above = jnp.abs(azimuth) - self.start
         return (above >= -_ROUNDING) & (above <= self.width + _ROUNDING)
 
 
-def _arccos(x: Number) -> Array:
+def _arccos(x: Number) -> PerEvent:
     """arccos of x cut off at -1 and 1, with derivative 0 there."""
     inside = jnp.abs(x) < 1.0
     ends = jnp.where(jnp.asarray(x) > 0.0, 0.0, 0.5 * TWO_PI)

@@ -20,14 +20,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
 
+from fabgen.arrays import Number, PerEvent
 from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
 from .fusion import rows
-from .kinematics import Number
-from .reach import Products, stacked
+from .reach import Both, Products, stacked
 
 #: Smallest momentum times direction that an azimuth changes, and smallest E + z; GeV.
 _TINY = 1e-60
@@ -38,14 +37,14 @@ _SMALLEST = 1e-12
 class BeamView(NamedTuple):
     """The beams as they are seen in the rest frame of the products, of momentum `size` (GeV)."""
 
-    scale: Array  #: b is this multiple of (1, 0, 0, -1)
-    plus: Array  #: E + z of a
-    minus: Array  #: E - z of a
-    across: Array  #: what a has across z, > 0
-    size: Array
+    scale: Number  #: b is this multiple of (1, 0, 0, -1)
+    plus: PerEvent  #: E + z of a
+    minus: PerEvent  #: E - z of a
+    across: PerEvent  #: what a has across z, > 0
+    size: PerEvent
     products: Products
 
-    def azimuths(self, w: Array) -> Arc:
+    def azimuths(self, w: PerEvent) -> Arc:
         """Azimuths of k_1 relative to a, for w = (1 - cos theta)/2."""
         swing = jnp.maximum(2.0 * self.across * self.size * safe_sqrt(w * (1.0 - w)), _TINY)
         slow, far = self.products.slow(self.size), stacked(w, 1.0 - w)
@@ -64,7 +63,7 @@ class BeamView(NamedTuple):
             low, high = jnp.maximum(low, first), jnp.minimum(high, -second)
         return Arc.between(low, high)
 
-    def polar(self, low: Array | float, width: Array | float) -> tuple[Array, Array]:
+    def polar(self, low: Number, width: Number) -> tuple[PerEvent, PerEvent]:
         """Smallest w and width of its range, out of one that holds anyway."""
         smallest, largest = -jnp.ones_like(self.size), jnp.ones_like(self.size)
         energies = self.products.energies(self.size)
@@ -85,7 +84,9 @@ class BeamView(NamedTuple):
         is_open = end - start > _SMALLEST
         return jnp.where(is_open, start, low), jnp.where(is_open, end - start, width)
 
-    def _forms(self) -> Iterator[tuple[Array, Array, Array, Number]]:
+    def _forms(
+        self,
+    ) -> Iterator[tuple[PerEvent | Both, PerEvent | Both, PerEvent | Both, Both | float]]:
         """v.k > least for both products: v as E, z and |component across z|, and the bound."""
         time, along = 0.5 * (self.plus + self.minus), 0.5 * (self.plus - self.minus)
         stretch = jnp.sqrt(self.scale / time)  # exp(y): the sum of the products rests here
@@ -106,5 +107,5 @@ class BeamView(NamedTuple):
             )
 
     @property
-    def _shrinks(self) -> tuple[Array, Array]:
+    def _shrinks(self) -> tuple[Both, Both]:
         return self.products.front, self.products.back

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
-from fabgen.numerics import log_where_open
+from fabgen.arrays import Mask, Number, PerEvent
+from fabgen.numerics import log_where_open, safe_sqrt
 
 from .decays import (
     Momentum,
@@ -30,7 +32,7 @@ from .decays import (
     undo_decays,
 )
 from .fusion import computed_once, rows
-from .kinematics import TWO_PI, Number, Turn, isotropic_angles, light_cone, safe_sqrt
+from .kinematics import TWO_PI, Turn, isotropic_angles, light_cone
 from .mapping import Kinematics, Mapping
 from .ranges import Ranges, resonance
 from .reach import Products, reaches
@@ -102,7 +104,9 @@ class Cascade(Mapping):
         """The decays, but for the root's, into particles that cuts bound; parents first."""
         return tuple(b for b in self.branches[1:] if b.is_cut and b.exchange is None)
 
-    def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def forward(
+        self, u: Float[Array, " {self.dim} *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, "{self.n_final} 4 *events"], Float[Array, "*events"]]:
         ranges = Ranges(self.tree, kinematics)
         jacobian = jnp.ones(u.shape[1:])
         for i, branch in enumerate(self.drawn):
@@ -126,7 +130,7 @@ class Cascade(Mapping):
             for i, branch in enumerate(self.branches)
         }
         azimuths = dict(zip(self.branches, u_azimuth, strict=True))
-        tilts: dict[Branch, tuple[Array, Array] | None] = {}
+        tilts: dict[Branch, tuple[PerEvent, PerEvent] | None] = {}
         for branch, turn, density, pair in self._scatter(turns, azimuths, sizes, products, ranges):
             turns[branch], tilts[branch] = turn, pair.tilt
             jacobian = jacobian * density
@@ -155,12 +159,12 @@ class Cascade(Mapping):
 
     def _scatter(
         self,
-        turns: dict[Branch, tuple[Array, Turn]],
-        azimuths: dict[Branch, Array],
-        sizes: dict[Branch, Array],
+        turns: dict[Branch, tuple[PerEvent, Turn]],
+        azimuths: dict[Branch, PerEvent],
+        sizes: dict[Branch, PerEvent],
         products: dict[Branch, Products],
         ranges: Ranges,
-    ) -> Iterator[tuple[Branch, tuple[Array, Turn], Array, Pair]]:
+    ) -> Iterator[tuple[Branch, tuple[PerEvent, Turn], PerEvent, Pair]]:
         """For every scattering its direction, the density of that in its variables, and what meets.
 
         turns, azimuths: of both variables. sizes: momenta of the children, GeV. The direction comes
@@ -204,7 +208,9 @@ class Cascade(Mapping):
             result[end] = e, *turn.forward(x, y, z)
         return result
 
-    def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def inverse(
+        self, momenta: Float[Array, "{self.n_final} 4 *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, " {self.dim} *events"], Float[Array, "*events"]]:
         momenta = self._mirrored(momenta)
         legs = self._legs(momenta, kinematics)
         meet = functools.partial(self._beams, kinematics=kinematics)
@@ -225,7 +231,7 @@ class Cascade(Mapping):
         sizes = {branch: undone[branch].size for branch in self.branches}
         ranges.fill({branch: undone[branch].mass for branch in self.drawn}, sizes)
         products = self._products(ranges, sizes)
-        angles: list[Array] = []
+        angles: list[PerEvent] = []
         for branch in self.branches:
             jacobian = jacobian * sizes[branch] / ranges.masses[branch]
             polar, azimuth, density, inside = self._undo_angles(
@@ -257,7 +263,7 @@ class Cascade(Mapping):
         legs: dict[int, LightCone],
         products: Products,
         ranges: Ranges,
-    ) -> tuple[Array, Array, Array | float, Array | bool]:
+    ) -> tuple[PerEvent, PerEvent, Number, Mask | bool]:
         """Both variables, the density of the angles in them, and whether these are reached."""
         polar, azimuth = undone.angles
         if branch in self.cut:
@@ -283,7 +289,7 @@ class Cascade(Mapping):
             density, inside = density * arc.fraction, inside & arc.contains(angle)
         return polar, azimuth, density, inside
 
-    def _products(self, ranges: Ranges, sizes: dict[Branch, Array]) -> dict[Branch, Products]:
+    def _products(self, ranges: Ranges, sizes: dict[Branch, PerEvent]) -> dict[Branch, Products]:
         """What all branches become, with the bounds that cuts imply."""
         found = reaches(self.tree, ranges.mass, sizes)
         low, high = ranges.kinematics.boosts
@@ -292,11 +298,13 @@ class Cascade(Mapping):
         boosts = jnp.exp(2.0 * jnp.asarray(low)), jnp.exp(2.0 * jnp.asarray(high))
         return {branch: Products.of(branch, found, boosts) for branch in self.branches}
 
-    def _mirrored(self, momenta: Array) -> Array:
+    def _mirrored(
+        self, momenta: Float[Array, "n_final 4 *events"]
+    ) -> Float[Array, "n_final 4 *events"]:
         """Momenta with the beam that the ladder starts from along +z."""
         return momenta.at[:, 3].multiply(-1.0) if self.from_second else momenta
 
-    def _beams(self, mass: Array, kinematics: Kinematics) -> Pair:
+    def _beams(self, mass: PerEvent, kinematics: Kinematics) -> Pair:
         """The beams, of total mass `mass`, in the rest frame of both."""
         incoming = kinematics.incoming_masses
         if incoming.shape[0] == 0:
@@ -304,7 +312,9 @@ class Cascade(Mapping):
         first, second = incoming[::-1] if self.from_second else incoming
         return Pair.of(mass, first * first, second)
 
-    def _legs(self, momenta: Array, kinematics: Kinematics) -> dict[int, LightCone]:
+    def _legs(
+        self, momenta: Float[Array, "n_final 4 *events"], kinematics: Kinematics
+    ) -> dict[int, LightCone]:
         legs = {}
         components = rows(momenta.reshape(4 * self.n_final, *momenta.shape[2:]))
         for leg in range(self.n_final):
@@ -314,7 +324,9 @@ class Cascade(Mapping):
             legs[leg] = LightCone(*cone, x, y).gathered()
         return legs
 
-    def _log(self, jacobian: Array, ranges: Ranges, events: tuple[int, ...]) -> Array:
+    def _log(
+        self, jacobian: PerEvent, ranges: Ranges, events: tuple[int, ...]
+    ) -> Float[Array, "*events"]:
         """log(dPhi/du), -inf where phase space is closed."""
         n = self.n_final
         constant = -(n - 2) * math.log(TWO_PI) - (n - 1) * math.log(4.0 * math.pi)
@@ -326,7 +338,7 @@ def _span(
     exchange: Exchange,
     products: Products,
     ranges: Ranges,
-    size: Array,
+    size: PerEvent,
 ) -> Span:
     """The range of t of a scattering."""
     exchanged: Number = 0.0

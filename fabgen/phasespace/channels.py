@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from fabgen.process.resonances import Diagram
 
@@ -65,11 +66,15 @@ class Permuted(Mapping):
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_final", len(self.permutation))
 
-    def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def forward(
+        self, u: Float[Array, " {self.dim} *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, "{self.n_final} 4 *events"], Float[Array, "*events"]]:
         momenta, log_jacobian = self.mapping.forward(u, kinematics)
         return momenta[np.array(self.permutation)], log_jacobian
 
-    def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def inverse(
+        self, momenta: Float[Array, "{self.n_final} 4 *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, " {self.dim} *events"], Float[Array, "*events"]]:
         return self.mapping.inverse(momenta[np.argsort(self.permutation)], kinematics)
 
 

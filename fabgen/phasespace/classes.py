@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Int
 
 from .cascade import Cascade
 from .channels import Permuted
@@ -55,10 +56,10 @@ class Members(NamedTuple):
     them has, at least one), unused places are 0.
     """
 
-    legs: Array
-    order: Array
-    resonances: Array
-    exchanged: Array
+    legs: Int[Array, "*members n_final"]
+    order: Int[Array, "*members n_final"]
+    resonances: Int[Array, "*members n_resonances"]
+    exchanged: Int[Array, "*members n_exchanged"]
 
     @classmethod
     def of(cls, members: Sequence[Member]) -> Members:
@@ -115,7 +116,7 @@ def _place(known: list[int], index: int | None) -> int | None:
     return len(known) - 1
 
 
-def _filled(rows: Sequence[Sequence[int]]) -> Array:
+def _filled(rows: Sequence[Sequence[int]]) -> Int[Array, "{len(rows)} longest"]:
     """(rows, longest), at least one wide, filled up with zeros."""
     table = np.zeros((len(rows), max(1, *map(len, rows))), dtype=int)
     for row, values in zip(table, rows, strict=True):
@@ -123,6 +124,8 @@ def _filled(rows: Sequence[Sequence[int]]) -> Array:
     return jnp.asarray(table)
 
 
-def _chosen(values: Array | np.ndarray, indices: Array) -> Array:
+def _chosen(
+    values: Float[Array | np.ndarray, " k"], indices: Int[Array, " places"]
+) -> Float[Array, " places"]:
     """values[indices]; what is chosen of no values is never used."""
     return jnp.asarray(values)[indices] if len(values) else jnp.ones(indices.shape)

@@ -16,11 +16,12 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Bool, Float
 
+from fabgen.arrays import Masses, Number
 from fabgen.errors import InputError
 
 from .kinematics import (
-    Number,
     components,
     delta_phi,
     invariant_mass,
@@ -83,7 +84,12 @@ class Cuts:
             raise InputError("unknown cut", key=f"cuts.{next(iter(values))}")
         return cls(legs, tuple(bounds), cut_decays)
 
-    def passes(self, momenta: Array, masses: Array, boost: Number = 0.0) -> Array:
+    def passes(
+        self,
+        momenta: Float[Array, "n_final 4 events"],
+        masses: Masses,
+        boost: Number = 0.0,
+    ) -> Bool[Array, " events"]:
         """Whether events pass, (events,) bool.
 
         momenta (n_final, 4, events), masses (n_final,): GeV. boost: rapidity along z in the lab of
@@ -100,7 +106,12 @@ class Cuts:
                 result &= value <= bound.maximum
         return result
 
-    def excess(self, momenta: Array, masses: Array, boost: Number = 0.0) -> Array:
+    def excess(
+        self,
+        momenta: Float[Array, "n_final 4 events"],
+        masses: Masses,
+        boost: Number = 0.0,
+    ) -> Float[Array, " events"]:
         """By how much events miss the cuts, (events,): in units of each bound, added up; 0 where
         they pass. Arguments as in `passes`."""
         event = Event(momenta, masses, boost)
@@ -207,50 +218,55 @@ class Event:
     the beams they hold more digits than in the lab, where E - pz may be nothing beside E.
     """
 
-    def __init__(self, momenta: Array, masses: Array, boost: Number = 0.0):
+    def __init__(
+        self,
+        momenta: Float[Array, "n_final 4 events"],
+        masses: Masses,
+        boost: Number = 0.0,
+    ):
         self.momenta = momenta
         self.masses = masses
         self.boost = boost
 
     @functools.cached_property
-    def pt(self) -> Array:
+    def pt(self) -> Float[Array, "n_final events"]:
         """(n_final, events) GeV."""
         return transverse_momentum(self.momenta)
 
     @functools.cached_property
-    def light_cones(self) -> tuple[Array, Array]:
+    def light_cones(self) -> tuple[Float[Array, "n_final events"], Float[Array, "n_final events"]]:
         """E + pz and E - pz in the lab, (n_final, events) GeV."""
         energy, _, _, along = components(self.momenta)
         plus, minus = light_cone(energy, along, self.pt**2 + self.masses[:, None] ** 2)
         return plus * jnp.exp(self.boost), minus * jnp.exp(-self.boost)
 
     @functools.cached_property
-    def energy(self) -> Array:
+    def energy(self) -> Float[Array, "n_final events"]:
         """(n_final, events) GeV."""
         plus, minus = self.light_cones
         return 0.5 * (plus + minus)
 
     @functools.cached_property
-    def rapidity(self) -> Array:
+    def rapidity(self) -> Float[Array, "n_final events"]:
         """(n_final, events); +-inf for a massless particle along the beam."""
         plus, minus = self.light_cones
         return 0.5 * (jnp.log(plus) - jnp.log(minus))
 
-    def sum(self, legs: tuple[int, ...]) -> Array:
+    def sum(self, legs: tuple[int, ...]) -> Float[Array, "4 events"]:
         """Summed momentum of some legs, (4, events) GeV."""
         return functools.reduce(jnp.add, (self.momenta[leg] for leg in legs))
 
-    def leading(self, legs: tuple[int, ...]) -> Array:
+    def leading(self, legs: tuple[int, ...]) -> Float[Array, "legs events"]:
         """pT of some legs, the largest first, (len(legs), events) GeV."""
         return -jnp.sort(-jnp.stack([self.pt[leg] for leg in legs]), axis=0)
 
-    def delta_r(self, first: int, second: int) -> Array:
+    def delta_r(self, first: int, second: int) -> Float[Array, " events"]:
         """Distance of two legs, (events,)."""
         angle = delta_phi(self.momenta[first], self.momenta[second])
         return jnp.hypot(self.rapidity[first] - self.rapidity[second], angle)
 
 
-_QUANTITIES: dict[str, Callable[[Event, Bound], Array]] = {
+_QUANTITIES: dict[str, Callable[[Event, Bound], Float[Array, " events"]]] = {
     "pt": lambda e, b: e.pt[b.legs[0]],
     "energy": lambda e, b: e.energy[b.legs[0]],
     "rapidity": lambda e, b: jnp.abs(e.rapidity[b.legs[0]]),

@@ -11,7 +11,9 @@ import dataclasses
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
+from fabgen.arrays import Number, PerEvent
 from fabgen.numerics import safe_divide, safe_log, safe_sqrt
 
 from .invariants import Block, Flat, Limits
@@ -40,7 +42,9 @@ class DalitzMap:
     def spectator(self) -> int:
         return 6 - sum(self.pair)
 
-    def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def forward(
+        self, u: Float[Array, " 2 *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, " 3 *events"], Float[Array, "*events"]]:
         """u (2, events) -> sigma (3, events) in GeV^2 and log of d sigma d sigma'/du in GeV^4."""
         limits = self._limits(kinematics)
         x, ds_du = self.block.forward(u[1], limits, *self._resonance(kinematics))
@@ -52,7 +56,9 @@ class DalitzMap:
         sigma = jnp.stack([parts[1], parts[2], parts[3]])
         return sigma, safe_log(2.0 * extent * ds_du)
 
-    def inverse(self, sigma: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def inverse(
+        self, sigma: Float[Array, " 3 *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, " 2 *events"], Float[Array, "*events"]]:
         """sigma (3, events) -> u (2, events) and the forward map's log Jacobian."""
         limits = self._limits(kinematics)
         x = jnp.clip(sigma[self.spectator - 1] - limits.low, 0.0, limits.span)
@@ -66,7 +72,7 @@ class DalitzMap:
         low, high = i + j, kinematics.sqrt_s - k
         return Limits(low * low, (high - low) * (high + low))
 
-    def _heights(self, s: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def _heights(self, s: PerEvent, kinematics: Kinematics) -> tuple[PerEvent, PerEvent]:
         """The other invariant at cos theta = 0 and how far it moves to cos theta = 1, in GeV^2.
 
         (p_i + p_k)^2 = m_i^2 + m_k^2 + 2 E_i E_k - 2 p_i p_k cos theta in the pair's rest frame.
@@ -78,14 +84,16 @@ class DalitzMap:
         momenta = safe_divide(safe_sqrt(kallen(root, i, j)), 2.0 * s)
         return i * i + k * k + energies, momenta * safe_sqrt(kallen(total, root, k))
 
-    def _resonance(self, kinematics: Kinematics) -> tuple[Array | float, Array | float]:
+    def _resonance(self, kinematics: Kinematics) -> tuple[Number, Number]:
         """Mass and width that the block follows, if there are any."""
         if not len(kinematics.resonance_masses):
             return 0.0, 0.0
         return kinematics.resonance_masses[0], kinematics.resonance_widths[0]
 
 
-def decay_plane(sigma: Array, kinematics: Kinematics) -> Array:
+def decay_plane(
+    sigma: Float[Array, " 3 *events"], kinematics: Kinematics
+) -> Float[Array, "3 4 *events"]:
     """Momenta (3, 4, events) at rest in one orientation: p_1 along +z, p_2 in the x-z plane, x > 0.
 
     sigma (3, events) in GeV^2.
@@ -110,7 +118,9 @@ def decay_plane(sigma: Array, kinematics: Kinematics) -> Array:
     return jnp.stack(momenta)
 
 
-def turn(momenta: Array, u: Array) -> Array:
+def turn(
+    momenta: Float[Array, "n 4 events"], u: Float[Array, "3 events"]
+) -> Float[Array, "n 4 events"]:
     """Momenta (n, 4, events) after a rotation drawn with u (3, events): uniform for uniform u.
 
     About z, then z to an isotropic direction.
@@ -124,10 +134,12 @@ def turn(momenta: Array, u: Array) -> Array:
     return jnp.stack([energy, x, y, z], axis=1)
 
 
-def _rotated(x: Array, y: Array, angle: Array) -> tuple[Array, Array]:
+def _rotated(
+    x: Float[Array, "n events"], y: Float[Array, "n events"], angle: Float[Array, " events"]
+) -> tuple[Float[Array, "n events"], Float[Array, "n events"]]:
     cos, sin = jnp.cos(angle), jnp.sin(angle)
     return x * cos - y * sin, x * sin + y * cos
 
 
-def _sum_of_squares(kinematics: Kinematics) -> Array:
+def _sum_of_squares(kinematics: Kinematics) -> Number:
     return kinematics.sqrt_s**2 + (kinematics.masses**2).sum()

@@ -12,16 +12,17 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+
+from fabgen.arrays import Masses, Number, PerEvent
 
 from .fusion import computed_once, gradient_once
-from .kinematics import Number, Turn, light_cone, unit_angles
+from .kinematics import Turn, light_cone, unit_angles
 from .ranges import Ranges
 from .scattering import Pair, rotated
 from .tree import Branch, Leaf, Node
 
 #: E, x, y, z in GeV, in some cases followed by E + z and E - z.
-Momentum = tuple[Array, ...]
+Momentum = tuple[PerEvent, ...]
 
 
 def ends(node: Node, stops: Collection[Branch] = ()) -> list[Node]:
@@ -34,8 +35,8 @@ def ends(node: Node, stops: Collection[Branch] = ()) -> list[Node]:
 def decay(
     branch: Branch,
     ranges: Ranges,
-    size: Array,
-    u: Array,
+    size: PerEvent,
+    u: PerEvent,
     turn: Turn,
     momenta: dict[Node, Momentum],
     stops: Collection[Branch] = (),
@@ -63,13 +64,23 @@ def decay(
     return result
 
 
-def boost_of(sign: float, energy: Array, size: Array, mass: Number) -> tuple[Number, ...]:
+def boost_of(
+    sign: float, energy: PerEvent, size: PerEvent, mass: Number
+) -> tuple[float, Number, Number, Number, Number]:
     """The boost along sign x z of a frame of this energy, momentum and mass, for `boost_along`."""
     total = energy + size
     return sign, energy / mass, size / mass, 0.5 * total / mass, 0.5 * mass / total
 
 
-def boost_along(momentum, mass, sign, gamma, gamma_beta, stretch, shrink) -> Momentum:
+def boost_along(
+    momentum: Momentum,
+    mass: Number,
+    sign: float,
+    gamma: Number,
+    gamma_beta: Number,
+    stretch: Number,
+    shrink: Number,
+) -> Momentum:
     """(E, x, y, z) after a boost along sign x z; digits are kept where it slows down.
 
     mass: of the momentum, GeV. stretch and shrink: half of gamma (1 + beta), and of its inverse.
@@ -88,7 +99,9 @@ def boost_along(momentum, mass, sign, gamma, gamma_beta, stretch, shrink) -> Mom
     return e, x, y, z
 
 
-def tilted(momenta: dict[Node, Momentum], tilt: tuple[Array, Array] | None) -> dict[Node, Momentum]:
+def tilted(
+    momenta: dict[Node, Momentum], tilt: tuple[PerEvent, PerEvent] | None
+) -> dict[Node, Momentum]:
     """Momenta (E, x, y, z) after the rotation that takes z by an angle towards -x."""
     if tilt is None:
         return momenta
@@ -98,19 +111,19 @@ def tilted(momenta: dict[Node, Momentum], tilt: tuple[Array, Array] | None) -> d
 class Undone(NamedTuple):
     """What the momenta below a branch say about it."""
 
-    mass: Array  #: GeV
-    size: Array  #: momentum of the children in the rest frame of the branch, GeV
-    angles: tuple[Array, Array]  #: their direction, in [0, 1]
+    mass: PerEvent  #: GeV
+    size: PerEvent  #: momentum of the children in the rest frame of the branch, GeV
+    angles: tuple[PerEvent, PerEvent]  #: their direction, in [0, 1]
     #: of scatterings: what meets, (1 - cos theta)/2 to relative precision, the direction
-    scattered: tuple[Pair, Array, Turn] | None = None
+    scattered: tuple[Pair, PerEvent, Turn] | None = None
 
 
 def undo_decays(
     branch: Branch,
     sign: float,
     below: dict[int, Momentum],
-    masses: Array,
-    meet: Callable[[Array], Pair],
+    masses: Masses,
+    meet: Callable[[PerEvent], Pair],
     stops: Collection[Branch] = (),
 ) -> Iterator[tuple[Branch, Undone]]:
     """This branch and all below, parents first, without `stops` and what is below these.
@@ -143,7 +156,7 @@ def undo_decays(
 
 
 def along(
-    turn: Turn, vectors: Mapping[int, Momentum], masses: Array, sign: float = 1.0
+    turn: Turn, vectors: Mapping[int, Momentum], masses: Masses, sign: float = 1.0
 ) -> dict[int, Momentum]:
     """E + p, x, y, E - p with p = sign x z of momenta (E, x, y, z), z being what turns there."""
     result: dict[int, Momentum] = {}
@@ -155,8 +168,8 @@ def along(
 
 
 def to_rest_frame(
-    sign: float, below: dict[int, Momentum], masses: Array
-) -> tuple[Array, dict[int, Momentum]]:
+    sign: float, below: dict[int, Momentum], masses: Masses
+) -> tuple[PerEvent, dict[int, Momentum]]:
     """The mass of a system, and the momenta (E, x, y, z) of its legs in its rest frame, GeV.
 
     below: as in undo_decays. The boost is one on the light cone: with f the leg's share of the sum
@@ -182,7 +195,7 @@ def to_rest_frame(
     return mass, vectors
 
 
-def direction(branch: Branch, vectors: dict[int, Momentum]) -> tuple[Array, Array, Array]:
+def direction(branch: Branch, vectors: dict[int, Momentum]) -> tuple[PerEvent, PerEvent, PerEvent]:
     """The momentum of the first child from those of the legs in the rest frame of the branch."""
     # From the child of lower energy: if both are slow the sum over the heavier one's legs is worse.
     first, second = (
@@ -194,7 +207,9 @@ def direction(branch: Branch, vectors: dict[int, Momentum]) -> tuple[Array, Arra
     return x, y, z
 
 
-def _cones(branch: Branch, vectors: dict[int, Momentum], masses: Array) -> tuple[Array, Array]:
+def _cones(
+    branch: Branch, vectors: dict[int, Momentum], masses: Masses
+) -> tuple[PerEvent, PerEvent]:
     """E - z of the first child and E + z of the second, to relative precision."""
     first, second = (
         [

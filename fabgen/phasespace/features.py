@@ -6,6 +6,7 @@ import itertools
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from .kinematics import mass_squared
 
@@ -21,7 +22,9 @@ def n_event_features(n_initial: int, n_final: int) -> int:
     return pairs + (n_final if n_initial == 2 else 0)
 
 
-def event_features(momenta: Array, n_initial: int) -> Array:
+def event_features(
+    momenta: Float[Array, "n_external 4 events"], n_initial: int
+) -> Float[Array, "n_features events"]:
     """(n_features, events) of momenta (n_external, 4, events) in GeV, incoming first.
 
     Logarithms of the invariant masses of all pairs of final particles; with two beams also, of each
@@ -31,7 +34,7 @@ def event_features(momenta: Array, n_initial: int) -> Array:
     final = momenta[n_initial:]
     s = mass_squared(momenta[:n_initial].sum(axis=0))
 
-    def log_share(square: Array) -> Array:
+    def log_share(square: Float[Array, " events"]) -> Float[Array, " events"]:
         share = jnp.maximum(jnp.abs(square) / s, _SMALLEST)
         return 1.0 + _SCALE * jnp.log(share)
 

@@ -13,9 +13,12 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Float
+
+from fabgen.arrays import PerEvent
 
 
-def computed_once(values: tuple[Array, ...], like: Array) -> tuple[Array, ...]:
+def computed_once(values: tuple[PerEvent, ...], like: PerEvent) -> tuple[PerEvent, ...]:
     """The same numbers, and the gradients that come back, each computed once.
 
     values: (events,) each. like (events,): anything that comes of a division or a function, and so
@@ -26,7 +29,7 @@ def computed_once(values: tuple[Array, ...], like: Array) -> tuple[Array, ...]:
 
 
 @jax.custom_jvp
-def gradient_once(value: Array) -> Array:
+def gradient_once(value: PerEvent) -> PerEvent:
     """The same number, where only the gradients that come back need to be summed once.
 
     It costs nothing where nothing is differentiated. value (events,): of a root or a division, else
@@ -36,17 +39,19 @@ def gradient_once(value: Array) -> Array:
 
 
 @gradient_once.defjvp
-def _gradient_once_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _gradient_once_jvp(
+    primals: tuple[PerEvent], tangents: tuple[PerEvent]
+) -> tuple[PerEvent, PerEvent]:
     (value,), (tangent,) = primals, tangents
     return value, tangent / _one(value)
 
 
-def rows(array: Array) -> tuple[Array, ...]:
+def rows(array: Float[Array, " n *row"]) -> tuple[Float[Array, "*row"], ...]:
     """The rows array[i], whose gradients are put together by one concatenation."""
     parts = lax.split(array, (1,) * array.shape[0])
     return tuple(lax.squeeze(part, (0,)) for part in parts)
 
 
-def _one(like: Array) -> Array:
+def _one(like: PerEvent) -> PerEvent:
     """A one that XLA cannot know to be one: it would leave out a division by that."""
     return lax.stop_gradient(jnp.where(like > -jnp.inf, 1.0, 2.0))

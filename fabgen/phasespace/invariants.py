@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
 
-from .kinematics import Number
+from fabgen.arrays import Number, PerEvent
+
+#: c and arctan(c) of the tails of a BreitWignerTail, below and above.
+_Turns = tuple[tuple[PerEvent, PerEvent], tuple[PerEvent, PerEvent]]
 
 #: Smallest variable where the Jacobian of a block diverges at u = 0.
 _TINY = 1e-24
@@ -45,14 +47,14 @@ class Block(abc.ABC):
 
     @abc.abstractmethod
     def forward(
-        self, u: Array, limits: Limits, mass: Number = 0.0, width: Number = 0.0
-    ) -> tuple[Array, Array]:
+        self, u: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         """u -> x = s - s_min (GeV^2) and ds/du (GeV^2)."""
 
     @abc.abstractmethod
     def inverse(
-        self, x: Array, limits: Limits, mass: Number = 0.0, width: Number = 0.0
-    ) -> tuple[Array, Array]:
+        self, x: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         """x = s - s_min (GeV^2) -> u and ds/du (GeV^2)."""
 
 
@@ -66,14 +68,18 @@ class Flat(Block):
 
     bodies: int = 2
 
-    def forward(self, u, limits, mass=0.0, width=0.0):
+    def forward(
+        self, u: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         power = self.bodies - 1
         if power == 1:
             return u * limits.span, limits.span + 0.0 * u
         root = jnp.maximum(u, _TINY) ** (1.0 / power)
         return root * limits.span, limits.span / (power * root ** (power - 1))
 
-    def inverse(self, x, limits, mass=0.0, width=0.0):
+    def inverse(
+        self, x: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         power = self.bodies - 1
         root = x / limits.span
         if power > 1:
@@ -94,23 +100,27 @@ class Power(Block):
     nu: float = 1.4
     regulator: float = 1e-4
 
-    def forward(self, u, limits, mass=0.0, width=0.0):
+    def forward(
+        self, u: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         low = regulated(limits.low - mass * mass, limits.ends[1], self.regulator)
         return power_law(u, low, limits.span, self.nu)
 
-    def inverse(self, x, limits, mass=0.0, width=0.0):
+    def inverse(
+        self, x: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         low = regulated(limits.low - mass * mass, limits.ends[1], self.regulator)
         return undo_power_law(x, low, limits.span, self.nu)
 
 
-def regulated(low: Number, high: Number, regulator: float = 1e-4) -> Array:
+def regulated(low: Number, high: Number, regulator: float = 1e-4) -> PerEvent:
     """The lower end of a power law whose upper end is `high`, shifted where it vanishes."""
     low = jnp.maximum(low, 0.0)
     unbounded = jnp.maximum(1.0 - low / (1e-8 * high), 0.0)
     return low + unbounded * regulator * high
 
 
-def power_law(u: Array, low: Number, span: Number, nu: float) -> tuple[Array, Array]:
+def power_law(u: PerEvent, low: Number, span: Number, nu: float) -> tuple[PerEvent, PerEvent]:
     """x in [0, span] with density (low + x)^-nu, to relative precision, and dx/du."""
     log_range = jnp.log1p(span / low)
     power = 1.0 - nu
@@ -125,7 +135,7 @@ def power_law(u: Array, low: Number, span: Number, nu: float) -> tuple[Array, Ar
     return low * jnp.expm1(grown), jacobian
 
 
-def undo_power_law(x: Array, low: Number, span: Number, nu: float) -> tuple[Array, Array]:
+def undo_power_law(x: PerEvent, low: Number, span: Number, nu: float) -> tuple[PerEvent, PerEvent]:
     """u and dx/du of power_law."""
     log_range = jnp.log1p(span / low)
     power = 1.0 - nu
@@ -141,14 +151,18 @@ def undo_power_law(x: Array, low: Number, span: Number, nu: float) -> tuple[Arra
 class BreitWigner(Block):
     """Density proportional to 1/((s - M^2)^2 + M^2 Gamma^2): s = M^2 + M Gamma tan(theta)."""
 
-    def forward(self, u, limits, mass=0.0, width=0.0):
+    def forward(
+        self, u: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         scale = mass * width
         low, high = (jnp.arctan((s - mass * mass) / scale) for s in limits.ends)
         tan = jnp.tan(low + u * (high - low))
         x = mass * mass - limits.low + scale * tan
         return x, scale * (1.0 + tan * tan) * (high - low)
 
-    def inverse(self, x, limits, mass=0.0, width=0.0):
+    def inverse(
+        self, x: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         scale = mass * width
         low, high = (jnp.arctan((s - mass * mass) / scale) for s in limits.ends)
         y = (limits.low + x - mass * mass) / scale
@@ -180,7 +194,9 @@ class BreitWignerTail(Block):
     above: float = 0.08
     below: float = 0.01
 
-    def _ends(self, limits: Limits, mass: Number, width: Number):
+    def _ends(
+        self, limits: Limits, mass: Number, width: Number
+    ) -> tuple[_Turns, PerEvent, PerEvent]:
         """Where the tails set in (c and arctan c, below and above), and v at the limits."""
         y = [(s - mass * mass) / (mass * width) for s in limits.overall or limits.ends]
         angle = jnp.arctan2(y[1] - y[0], 1.0 + y[0] * y[1])
@@ -191,7 +207,9 @@ class BreitWignerTail(Block):
         )
         return turns, v_low, v_high
 
-    def forward(self, u, limits, mass=0.0, width=0.0):
+    def forward(
+        self, u: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         scale = mass * width
         turns, v_low, v_high = self._ends(limits, mass, width)
         v = v_low + u * (v_high - v_low)
@@ -204,14 +222,16 @@ class BreitWignerTail(Block):
         x = mass * mass - limits.low + scale * sign * y
         return x, scale * slope * (v_high - v_low)
 
-    def inverse(self, x, limits, mass=0.0, width=0.0):
+    def inverse(
+        self, x: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
         scale = mass * width
         turns, v_low, v_high = self._ends(limits, mass, width)
         v, slope = _compress((limits.low + x - mass * mass) / scale, turns)
         return (v - v_low) / (v_high - v_low), scale * slope * (v_high - v_low)
 
 
-def _turn(y_end: Number, share: Array) -> tuple[Array, Array]:
+def _turn(y_end: Number, share: PerEvent) -> tuple[PerEvent, PerEvent]:
     """c with a tail from c to |y_end| that is about `share` long in v, and arctan(c).
 
     With z = 2 c share the condition is z (exp(z) + 1) = 4 share |y_end| for c >> 1; an elementary
@@ -222,13 +242,13 @@ def _turn(y_end: Number, share: Array) -> tuple[Array, Array]:
     return c, jnp.arctan(c)
 
 
-def _on_side(y: Number, turns) -> tuple[Array, Array]:
+def _on_side(y: Number, turns: _Turns) -> tuple[PerEvent, PerEvent]:
     """c and arctan(c) of the tail on the side of y (or v)."""
     (c_low, arctan_low), (c_high, arctan_high) = turns
     return jnp.where(y < 0.0, c_low, c_high), jnp.where(y < 0.0, arctan_low, arctan_high)
 
 
-def _compress(y: Number, turns) -> tuple[Array, Array]:
+def _compress(y: Number, turns: _Turns) -> tuple[PerEvent, PerEvent]:
     """v(y) of BreitWignerTail and dy/dv."""
     c, arctan_c = _on_side(y, turns)
     size = jnp.abs(y)

@@ -12,14 +12,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
+from jaxtyping import Float
 
+from fabgen.arrays import Elementwise, PerEvent
+from fabgen.arrays import Number as Number
 from fabgen.numerics import safe_sqrt
 
 from .fusion import gradient_once
 
-#: A number or an array of them, one per event.
-Number = Array | float
+#: Momenta, and a number for each of them.
+Momenta = Float[Array, "*n 4 events"]
+OfEach = Float[Array, "*n events"]
 
 TWO_PI = 6.283185307179586
 #: Added to an energy that may be 0 (GeV): no other one notices, and its square is a number.
@@ -40,40 +45,47 @@ def kallen(mass: Number, mass_1: Number, mass_2: Number) -> Number:
     )
 
 
-def mass_squared(p: Array) -> Array:
+def mass_squared(p: Momenta) -> OfEach:
     """E^2 - |p|^2 in GeV^2, (events,) or (n, events); error of the order of 1e-16 E^2."""
     energy, px, py, pz = components(p)
     return (energy - pz) * (energy + pz) - px * px - py * py
 
 
-def invariant_mass(p: Array) -> Array:
+def invariant_mass(p: Momenta) -> OfEach:
     """sqrt(p^2) in GeV, 0 for space-like p."""
     return safe_sqrt(mass_squared(p))
 
 
-def components(p: Array) -> tuple[Array, Array, Array, Array]:
+def components(p: Momenta) -> tuple[OfEach, OfEach, OfEach, OfEach]:
     """E, px, py, pz."""
     return p[..., 0, :], p[..., 1, :], p[..., 2, :], p[..., 3, :]
 
 
-def transverse_momentum_squared(p: Array) -> Array:
+def transverse_momentum_squared(p: Momenta) -> OfEach:
     """px^2 + py^2 in GeV^2."""
     return p[..., 1, :] ** 2 + p[..., 2, :] ** 2
 
 
-def transverse_momentum(p: Array) -> Array:
+def transverse_momentum(p: Momenta) -> OfEach:
     """sqrt(px^2 + py^2) in GeV, with derivative 0 along the beam."""
     return safe_sqrt(transverse_momentum_squared(p))
 
 
-def delta_phi(p: Array, q: Array) -> Array:
+def delta_phi(p: Momenta, q: Momenta) -> OfEach:
     """Azimuthal angle between p and q, in [0, pi]."""
     dot = p[..., 1, :] * q[..., 1, :] + p[..., 2, :] * q[..., 2, :]
     cross = p[..., 1, :] * q[..., 2, :] - p[..., 2, :] * q[..., 1, :]
     return jnp.abs(jnp.arctan2(cross, dot))
 
 
-def isotropic_angles(u: Array) -> tuple[Array, Array, Array, Array]:
+def isotropic_angles(
+    u: Float[Array, " two_k *events"],
+) -> tuple[
+    Float[Array, " k *events"],
+    Float[Array, " k *events"],
+    Float[Array, " k *events"],
+    Float[Array, " k *events"],
+]:
     """cos and sin of the polar angle, then of the azimuth, each (k, events).
 
     u (2 k, events): (1 + cos theta)/2 and azimuth/(2 pi) in turn.
@@ -84,7 +96,7 @@ def isotropic_angles(u: Array) -> tuple[Array, Array, Array, Array]:
     return cos, sin, jnp.cos(phi), jnp.sin(phi)
 
 
-def unit_angles(x: Array, y: Array, z: Array) -> tuple[Array, Array]:
+def unit_angles(x: PerEvent, y: PerEvent, z: PerEvent) -> tuple[PerEvent, PerEvent]:
     """(1 + cos theta)/2 and azimuth/(2 pi) of a direction, both in [0, 1]."""
     size = jnp.sqrt(x * x + y * y + z * z)
     cos = jnp.where(size > 0.0, z / jnp.where(size > 0.0, size, 1.0), 1.0)
@@ -92,7 +104,9 @@ def unit_angles(x: Array, y: Array, z: Array) -> tuple[Array, Array]:
     return 0.5 * (1.0 + cos), jnp.where(azimuth < 0.0, azimuth + 1.0, azimuth)
 
 
-def light_cone(energy: Array, along: Array, rest: Array) -> tuple[Array, Array]:
+def light_cone(
+    energy: Elementwise, along: Elementwise, rest: Elementwise
+) -> tuple[Elementwise, Elementwise]:
     """E + p and E - p for the component p = `along`, both to relative precision.
 
     rest: E^2 - p^2 as a sum of positive terms, m^2 plus the square of the other components. The
@@ -105,7 +119,7 @@ def light_cone(energy: Array, along: Array, rest: Array) -> tuple[Array, Array]:
     return jnp.where(ahead, large, small), jnp.where(ahead, small, large)
 
 
-def unit_ratio(numerator: Array, size: Array, otherwise: float) -> Array:
+def unit_ratio(numerator: PerEvent, size: PerEvent, otherwise: float) -> PerEvent:
     """numerator / size, and a constant where size is 0."""
     positive = size > 0.0
     return jnp.where(positive, numerator / jnp.where(positive, size, 1.0), otherwise)
@@ -114,13 +128,13 @@ def unit_ratio(numerator: Array, size: Array, otherwise: float) -> Array:
 class Turn(NamedTuple):
     """The rotation that takes the z axis to a direction and leaves y in the plane across z."""
 
-    cos: Array  #: of the polar angle
-    sin: Array
-    cos_phi: Array  #: of the azimuth
-    sin_phi: Array
+    cos: PerEvent  #: of the polar angle
+    sin: PerEvent
+    cos_phi: PerEvent  #: of the azimuth
+    sin_phi: PerEvent
 
     @classmethod
-    def to(cls, x: Array, y: Array, z: Array) -> tuple[Turn, Array, Array]:
+    def to(cls, x: PerEvent, y: PerEvent, z: PerEvent) -> tuple[Turn, PerEvent, PerEvent]:
         """To the direction of a momentum, none if that is 0; its size, and that across z."""
         across = gradient_once(safe_sqrt(x * x + y * y))
         size = gradient_once(jnp.sqrt(across * across + z * z))
@@ -132,18 +146,23 @@ class Turn(NamedTuple):
         )
         return cls(*map(gradient_once, ratios)), size, across
 
-    def forward(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
+    def forward(self, x: PerEvent, y: PerEvent, z: PerEvent) -> tuple[PerEvent, PerEvent, PerEvent]:
         """A vector after the rotation."""
         x, z = self.cos * x + self.sin * z, self.cos * z - self.sin * x
         return self.cos_phi * x - self.sin_phi * y, self.sin_phi * x + self.cos_phi * y, z
 
-    def back(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
+    def back(self, x: PerEvent, y: PerEvent, z: PerEvent) -> tuple[PerEvent, PerEvent, PerEvent]:
         """The vector before it."""
         x, y = self.cos_phi * x + self.sin_phi * y, self.cos_phi * y - self.sin_phi * x
         return self.cos * x - self.sin * z, y, self.cos * z + self.sin * x
 
 
-def boost_from_rest(p: Array, frame: Array, mass: Number, square: Number) -> Array:
+def boost_from_rest(
+    p: Momenta,
+    frame: Float[Array, "4 events"],
+    mass: Number,
+    square: Float[Array, "*n #events"] | Number,
+) -> Momenta:
     """Momenta p, given in the rest frame of `frame`, in the system where `frame` is given.
 
     A pure boost, no rotation. frame (4, events), mass its mass (GeV, > 0), square: p^2 (GeV^2).
@@ -178,12 +197,16 @@ def boost_from_rest(p: Array, frame: Array, mass: Number, square: Number) -> Arr
     return plain + lax.stop_gradient(jnp.stack(precise, axis=-2) - plain)
 
 
-def _unit(vector: Array, size: Array) -> Array:
+def _unit(
+    vector: Float[Array, "3 events"], size: Float[Array, " events"]
+) -> Float[Array, "3 events"]:
     """vector / size, (3, events); along z where size is 0."""
     return jnp.where(size > 0.0, vector / jnp.where(size > 0.0, size, 1.0), jnp.eye(3)[2][:, None])
 
 
-def relative_momentum(p: Array, q: Array, mass_p: Number, mass_q: Number) -> Array:
+def relative_momentum(
+    p: Float[Array, "3 events"], q: Float[Array, "3 events"], mass_p: Number, mass_q: Number
+) -> Float[Array, "3 events"]:
     """The three-momentum of p in the rest frame of p + q after a pure boost: of |p| = |q| there.
 
     p, q: three-momenta (3, events) in GeV. With f the shares of E + p along p + q, the part across
@@ -214,7 +237,9 @@ def relative_momentum(p: Array, q: Array, mass_p: Number, mass_q: Number) -> Arr
     return across + along * axis
 
 
-def pair_products(momenta: Array, masses: Array) -> list[list[Array]]:
+def pair_products(
+    momenta: Float[Array, "n 4 *events"], masses: Float[Array | np.ndarray, " n"]
+) -> list[list[Float[Array, "*events"]]]:
     """Lorentz products p_i.p_j in GeV^2 as a symmetric n x n table of (events,) arrays.
 
     momenta (n, 4, events), masses (n,). On the diagonal m_i^2. For light, collinear particles the
@@ -243,7 +268,7 @@ def pair_products(momenta: Array, masses: Array) -> list[list[Array]]:
     return table
 
 
-def subset_mass_squared(products: Sequence[Sequence[Array]], legs: Sequence[int]) -> Array:
+def subset_mass_squared(products: Sequence[Sequence[PerEvent]], legs: Sequence[int]) -> PerEvent:
     """(sum of p_i, i in legs)^2 in GeV^2 from pair_products: a sum of positive terms."""
     terms = [products[i][i] for i in legs]
     terms += [2.0 * products[i][j] for i in legs for j in legs if j < i]

@@ -11,21 +11,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
-from .kinematics import Number
+from fabgen.arrays import Masses, Number
 
 
 class Kinematics(NamedTuple):
     """The numbers a map needs, in GeV; all may be traced, and maps are differentiable in them."""
 
     sqrt_s: Number  #: total energy in the rest frame of the total momentum
-    masses: Array  #: (n_final,) of the final particles
-    resonance_masses: Array  #: (k,) of the propagators that a tree refers to by index
-    resonance_widths: Array  #: (k,)
-    #: (m,) of the exchanged particles that the scatterings of a tree refer to by index
-    exchanged_masses: Array | np.ndarray = np.zeros(0)
+    masses: Float[Array, " n_final"]  #: of the final particles
+    resonance_masses: Float[Array, " k"]  #: of the propagators that a tree refers to by index
+    resonance_widths: Float[Array, " k"]
+    #: of the exchanged particles that the scatterings of a tree refer to by index
+    exchanged_masses: Float[Array | np.ndarray, " m"] = np.zeros(0)
     #: (2,) of the beams, which scatterings start from; (0,): massless
-    incoming_masses: Array | np.ndarray = np.zeros(0)
+    incoming_masses: Float[Array | np.ndarray, " n_initial"] = np.zeros(0)
     #: lowest and highest rapidity in the lab of the rest frame of the total momentum, for cuts in
     #: the lab; they differ where beams may be exchanged, which turns the frame around
     boosts: tuple[Number, Number] = (0.0, 0.0)
@@ -33,11 +34,11 @@ class Kinematics(NamedTuple):
 
 def kinematics(
     sqrt_s: Number,
-    masses: Array | Sequence[float],
-    resonance_masses: Array | Sequence[float] = (),
-    resonance_widths: Array | Sequence[float] = (),
-    exchanged_masses: Array | Sequence[float] = (),
-    incoming_masses: Array | Sequence[float] = (),
+    masses: Masses | Sequence[float],
+    resonance_masses: Float[Array | np.ndarray, " k"] | Sequence[float] = (),
+    resonance_widths: Float[Array | np.ndarray, " k"] | Sequence[float] = (),
+    exchanged_masses: Float[Array | np.ndarray, " m"] | Sequence[float] = (),
+    incoming_masses: Float[Array | np.ndarray, " n_initial"] | Sequence[float] = (),
     boost: Number = 0.0,
 ) -> Kinematics:
     """Kinematics from plain numbers or sequences, as float64 arrays."""
@@ -65,14 +66,18 @@ class Mapping(abc.ABC):
         return 3 * self.n_final - 4
 
     @abc.abstractmethod
-    def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def forward(
+        self, u: Float[Array, " {self.dim} *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, "{self.n_final} 4 *events"], Float[Array, "*events"]]:
         """u (dim, events) -> momenta (n_final, 4, events) in GeV and log(dPhi/du) (events,).
 
         Momenta are (E, px, py, pz) in the rest frame of the total momentum.
         """
 
     @abc.abstractmethod
-    def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def inverse(
+        self, momenta: Float[Array, "{self.n_final} 4 *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, " {self.dim} *events"], Float[Array, "*events"]]:
         """momenta (n_final, 4, events) -> u (dim, events) and the forward map's log(dPhi/du).
 
         The density of the map's points in phase space is exp(-log(dPhi/du)). Where windows and cuts
@@ -82,12 +87,16 @@ class Mapping(abc.ABC):
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def forward(mapping: Mapping, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+def forward(
+    mapping: Mapping, u: Float[Array, " dim *events"], kinematics: Kinematics
+) -> tuple[Float[Array, "n_final 4 *events"], Float[Array, "*events"]]:
     """mapping.forward(u, kinematics), traced once for all programs that hold the map."""
     return mapping.forward(u, kinematics)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def inverse(mapping: Mapping, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+def inverse(
+    mapping: Mapping, momenta: Float[Array, "n_final 4 *events"], kinematics: Kinematics
+) -> tuple[Float[Array, " dim *events"], Float[Array, "*events"]]:
     """mapping.inverse(momenta, kinematics), traced once for all programs that hold the map."""
     return mapping.inverse(momenta, kinematics)

@@ -15,8 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Bool, Float
 
-from fabgen.numerics import log_where_open
+from fabgen.arrays import Mask, Masses, PerEvent
+from fabgen.numerics import log_where_open, safe_sqrt
 
 from .kinematics import (
     TWO_PI,
@@ -24,7 +26,6 @@ from .kinematics import (
     isotropic_angles,
     pair_products,
     relative_momentum,
-    safe_sqrt,
     subset_mass_squared,
     unit_angles,
 )
@@ -50,7 +51,9 @@ class Rambo(Mapping):
         if self.n_final < 2:
             raise ValueError(f"a phase-space map needs at least 2 particles, not {self.n_final}")
 
-    def forward(self, u: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def forward(
+        self, u: Float[Array, " {self.dim} *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, "{self.n_final} 4 *events"], Float[Array, "*events"]]:
         n, masses = self.n_final, kinematics.masses
         excess, is_open = _total_excess(kinematics, u.shape[1:])
         steps = []
@@ -60,7 +63,7 @@ class Rambo(Mapping):
         systems = _systems(excess, steps, masses)
 
         cos, sin, cos_phi, sin_phi = isotropic_angles(u[n - 2 :])
-        momenta: list[Array] = []
+        momenta: list[Float[Array, " 4 *events"]] = []
         for i, system in enumerate(systems):
             size = system.momentum
             energy = jnp.sqrt(size * size + masses[i] ** 2)
@@ -81,7 +84,9 @@ class Rambo(Mapping):
         momenta.append(frame)
         return jnp.stack(momenta), _log_jacobian(n, excess, steps, systems, is_open)
 
-    def inverse(self, momenta: Array, kinematics: Kinematics) -> tuple[Array, Array]:
+    def inverse(
+        self, momenta: Float[Array, "{self.n_final} 4 *events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, " {self.dim} *events"], Float[Array, "*events"]]:
         n, masses = self.n_final, kinematics.masses
         excess, is_open = _total_excess(kinematics, momenta.shape[2:])
         products = pair_products(momenta, masses)
@@ -116,12 +121,14 @@ class Rambo(Mapping):
 class _System(NamedTuple):
     """Particle i and what is left of the system (i..n) when it is taken out."""
 
-    mass: Array  #: M_i of the system, GeV
-    momentum: Array  #: of particle i in its rest frame, GeV
-    volume: Array  #: sqrt(lambda(M_i, M_(i+1), m_i)) / M_i^2
+    mass: PerEvent  #: M_i of the system, GeV
+    momentum: PerEvent  #: of particle i in its rest frame, GeV
+    volume: PerEvent  #: sqrt(lambda(M_i, M_(i+1), m_i)) / M_i^2
 
 
-def _total_excess(kinematics: Kinematics, events: tuple[int, ...]) -> tuple[Array, Array]:
+def _total_excess(
+    kinematics: Kinematics, events: tuple[int, ...]
+) -> tuple[Float[Array, "*events"], Bool[Array, "*events"]]:
     """Energy above threshold in GeV (a stand-in where phase space is closed), and if it is open."""
     excess = kinematics.sqrt_s - jnp.sum(kinematics.masses)
     is_open = excess > 0.0
@@ -129,7 +136,9 @@ def _total_excess(kinematics: Kinematics, events: tuple[int, ...]) -> tuple[Arra
     return jnp.broadcast_to(excess, events), jnp.broadcast_to(is_open, events)
 
 
-def _systems(excess: Array, steps: list[tuple[Array, Array]], masses: Array) -> list[_System]:
+def _systems(
+    excess: PerEvent, steps: list[tuple[PerEvent, PerEvent]], masses: Masses
+) -> list[_System]:
     """Masses and momenta along the chain; K_i = M_i - sum of masses is what the map shrinks.
 
     With K_i and K_i - K_(i+1) = K_i (1 - r)/(1 + sqrt r) at hand the four factors of the Kallen
@@ -159,11 +168,11 @@ def _systems(excess: Array, steps: list[tuple[Array, Array]], masses: Array) -> 
 
 def _log_jacobian(
     n: int,
-    excess: Array,
-    steps: list[tuple[Array, Array]],
+    excess: PerEvent,
+    steps: list[tuple[PerEvent, PerEvent]],
     systems: list[_System],
-    is_open: Array,
-) -> Array:
+    is_open: Mask,
+) -> PerEvent:
     """log(dPhi/du): equations 5 and 11 of the paper, with the factor (2 pi)^(4 - 3 n)."""
     constant = (
         (n - 1) * math.log(math.pi / 2.0)
@@ -179,13 +188,13 @@ def _log_jacobian(
     return log_where_open(product, is_open) + (2 * n - 4) * jnp.log(excess) + constant
 
 
-def _simplex_cdf(ratio: Array, k: int) -> Array:
+def _simplex_cdf(ratio: PerEvent, k: int) -> PerEvent:
     """(k + 1) r^k - k r^(k+1): how r = (M_(i+1)/M_i)^2 is distributed for k + 2 massless."""
     return ratio**k * ((k + 1) - k * ratio)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def simplex_root(u: Array, k: int) -> tuple[Array, Array]:
+def simplex_root(u: PerEvent, k: int) -> tuple[PerEvent, PerEvent]:
     """The r in [0, 1] with (k + 1) r^k - k r^(k+1) = u, and 1 - r, both to relative precision.
 
     k >= 1 is static. The derivative is that of the implicit function; it is infinite at u = 1, and
@@ -195,14 +204,16 @@ def simplex_root(u: Array, k: int) -> tuple[Array, Array]:
 
 
 @simplex_root.defjvp
-def _simplex_root_jvp(k, primals, tangents):
+def _simplex_root_jvp(
+    k: int, primals: tuple[PerEvent], tangents: tuple[PerEvent]
+) -> tuple[tuple[PerEvent, PerEvent], tuple[PerEvent, PerEvent]]:
     (u,), (du,) = primals, tangents
     ratio, rest = simplex_root(u, k)
     d_ratio = du / (k * (k + 1) * ratio ** (k - 1) * rest)
     return (ratio, rest), (d_ratio, -d_ratio)
 
 
-def _solve(u: Array, k: int) -> tuple[Array, Array]:
+def _solve(u: PerEvent, k: int) -> tuple[PerEvent, PerEvent]:
     """Newton on the half of the cube that u is in, in the variable that vanishes there.
 
     Lower half: x = r, (k + 1) x^k - k x^(k+1) = u. Upper half: x = 1 - r, and 1 - u is the

@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import lax
 
+from fabgen.arrays import Mask, Number, PerEvent
 from fabgen.numerics import safe_divide, safe_sqrt
 
 from .invariants import Limits
-from .kinematics import Number
 from .mapping import Kinematics
 from .tree import Branch, Leaf, Node, Propagator
 
@@ -41,8 +41,8 @@ class Ranges:
         self.tree = tree
         self.kinematics = kinematics
         self.parent = {child: branch for branch in tree.branches() for child in branch.children}
-        self.masses: dict[Branch, Array] = {}
-        self.spare: dict[Branch, Array] = {}
+        self.masses: dict[Branch, PerEvent] = {}
+        self.spare: dict[Branch, Number] = {}
         self.pt = max((c.minimum_pt for c in tree.children if isinstance(c, Leaf)), default=0.0)
         self.is_open = kinematics.sqrt_s > self._low(tree)
         if self.pt > 0.0:
@@ -55,11 +55,11 @@ class Ranges:
         self.masses[tree] = jnp.asarray(kinematics.sqrt_s)
         self.overall = {b: self._limits(b).ends for b in tree.branches() if b is not tree}
 
-    def mass(self, node: Node) -> Array:
+    def mass(self, node: Node) -> Number:
         """Mass of a leaf or of a drawn branch, GeV."""
         return self.kinematics.masses[node.leg] if isinstance(node, Leaf) else self.masses[node]
 
-    def momentum(self, branch: Branch) -> Array:
+    def momentum(self, branch: Branch) -> PerEvent:
         """Momentum of the two children in the rest frame of the branch, GeV."""
         mass, first, second = (self.mass(b) for b in (branch, *branch.children))
         gap = jnp.maximum(self._left(branch), _SMALLEST * mass)
@@ -70,7 +70,7 @@ class Ranges:
         """Limits of s given what is drawn; exact, since bounds only ever add up along the tree."""
         return self._limits(branch)._replace(overall=self.overall[branch])
 
-    def draw(self, branch: Branch, x: Array, limits: Limits) -> None:
+    def draw(self, branch: Branch, x: PerEvent, limits: Limits) -> None:
         """Gives a branch s = x + the lower limit, within its limits and > 0."""
         smallest = (_SMALLEST * self.kinematics.sqrt_s) ** 2
         # Not jnp.clip: it compares x with its result to find the derivative, which is lost where
@@ -84,7 +84,7 @@ class Ranges:
         self.spare[branch] = gap + self._excess(branch)
         self.masses[branch] = mass
 
-    def undraw(self, branch: Branch) -> Array:
+    def undraw(self, branch: Branch) -> PerEvent:
         """Undoes draw, of the last branch first, and returns x."""
         mass = self.masses.pop(branch)
         gap = self.spare.pop(branch) - self._excess(branch)
@@ -92,18 +92,18 @@ class Ranges:
         self.spare[payer] = self.spare[payer] + price
         return gap * (mass + self._low(branch))
 
-    def fill(self, masses: dict[Branch, Array], sizes: dict[Branch, Array]) -> None:
+    def fill(self, masses: dict[Branch, PerEvent], sizes: dict[Branch, PerEvent]) -> None:
         """Takes all masses, and momenta of the children in the rest frames, as drawn."""
         self.masses |= masses
         for branch, size in sizes.items():
             first, second = (_kinetic(size, self.mass(child)) for child in branch.children)
             self.spare[branch] = first + second
 
-    def reaches(self, branch: Branch) -> Array | bool:
+    def reaches(self, branch: Branch) -> Mask | bool:
         """Whether windows and cuts let a branch have its mass, up to rounding."""
         propagator = branch.propagator
         s = self.masses[branch] ** 2
-        ok: Array | bool = True
+        ok: Mask | bool = True
         rounding = _ROUNDING * self.kinematics.sqrt_s**2
         floor = self._floor(branch)
         if floor is not None:
@@ -124,19 +124,19 @@ class Ranges:
             span = jnp.maximum(span, _RESOLUTION * total * total)
         return Limits(low * low, span)
 
-    def _left(self, branch: Branch) -> Array:
+    def _left(self, branch: Branch) -> Number:
         """What a drawn branch may spare; derivatives are left to the difference of masses."""
         plain = self.masses[branch] - self._least(branch)
         return plain + lax.stop_gradient(self.spare[branch] - plain)
 
-    def _low(self, node: Node) -> Array:
+    def _low(self, node: Node) -> Number:
         """Smallest mass that is still possible."""
         if isinstance(node, Leaf) or node in self.masses:
             return self.mass(node)
         least, floor = self._least(node), self._floor(node)
         return least if floor is None else jnp.maximum(least, floor)
 
-    def _least(self, branch: Branch) -> Array:
+    def _least(self, branch: Branch) -> Number:
         """Sum of the smallest masses of the children that are still possible."""
         first, second = branch.children
         return self._low(first) + self._low(second)
@@ -146,7 +146,7 @@ class Ranges:
         floor = self._floor(branch)
         return 0.0 if floor is None else jnp.maximum(floor - self._least(branch), 0.0)
 
-    def _room(self, branch: Branch) -> Array:
+    def _room(self, branch: Branch) -> PerEvent:
         """By how much a branch may be heavier than its smallest mass."""
         parent = self.parent[branch]
         if parent in self.masses:
@@ -155,7 +155,7 @@ class Ranges:
             left = self._room(parent) + self._excess(parent)
         return jnp.minimum(left, self._cap(branch) - self._low(branch))
 
-    def _price(self, branch: Branch, gap: Array) -> tuple[Branch, Array]:
+    def _price(self, branch: Branch, gap: Number) -> tuple[Branch, Number]:
         """The drawn branch that a gap above the smallest mass is taken from, and how much of it."""
         parent = self.parent[branch]
         if parent in self.masses:
@@ -196,7 +196,7 @@ def resonance(propagator: Propagator, kinematics: Kinematics) -> tuple[Number, N
     return kinematics.resonance_masses[index], kinematics.resonance_widths[index]
 
 
-def _kinetic(size: Array, mass: Array) -> Array:
+def _kinetic(size: PerEvent, mass: Number) -> PerEvent:
     """Kinetic energy for a momentum, to relative precision."""
     square = size * size
     return safe_divide(square, jnp.sqrt(square + mass * mass) + mass)

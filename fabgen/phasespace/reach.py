@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
+from fabgen.arrays import Number, PerEvent
 from fabgen.numerics import safe_sqrt
 
 from .fusion import rows
-from .kinematics import Number
 from .tree import Branch, Leaf, Node
 
 #: Smallest range of a squared cosine.
@@ -28,6 +29,10 @@ _SMALLEST = 1e-30
 _LEFT = 1e-12
 #: Rapidities beyond this are none of any particle in double precision.
 _FARTHEST = 100.0
+
+
+#: A number for each of two products, per event or for all events.
+Both = Float[Array, "2 #events"]
 
 
 class Reach(NamedTuple):
@@ -40,7 +45,7 @@ class Reach(NamedTuple):
 
 
 def reaches(
-    tree: Branch, mass: Callable[[Node], Number], sizes: Mapping[Branch, Array]
+    tree: Branch, mass: Callable[[Node], Number], sizes: Mapping[Branch, PerEvent]
 ) -> dict[Node, Reach]:
     """Bounds of all nodes. sizes: momenta of the products of each branch in its rest frame, GeV."""
     found: dict[Node, Reach] = {}
@@ -51,7 +56,7 @@ def reaches(
 
 
 def _reach(
-    node: Node, mass: Number, found: Mapping[Node, Reach], sizes: Mapping[Branch, Array]
+    node: Node, mass: Number, found: Mapping[Node, Reach], sizes: Mapping[Branch, PerEvent]
 ) -> Reach:
     if not node.is_cut:
         return Reach(mass, mass, 0.0, math.inf)
@@ -89,13 +94,13 @@ class Products:
         return cls((first, second), branch.is_cut, boosts)
 
     @functools.cached_property
-    def masses(self) -> Array:
+    def masses(self) -> Both:
         """(2, events or 1), GeV."""
         first, second = self.each
         return stacked(first.mass, second.mass)
 
     @functools.cached_property
-    def least(self) -> Array:
+    def least(self) -> Both:
         """Smallest transverse masses, (2, events or 1), GeV."""
         first, second = self.each
         return stacked(first.transverse_mass, second.transverse_mass)
@@ -106,33 +111,33 @@ class Products:
         return any(_shrink(reach.rapidity) > 0.0 for reach in self.each)
 
     @functools.cached_property
-    def front(self) -> Array:
+    def front(self) -> Both:
         """exp(-2 y) for the largest rapidities in the rest frame of the beams, 0 without a bound;
         (2, events or 1)."""
         return self._shrink * self.boosts[0]
 
     @functools.cached_property
-    def back(self) -> Array:
+    def back(self) -> Both:
         """exp(2 y) for the smallest rapidities, 0 without a bound; (2, events or 1)."""
         return self._shrink / self.boosts[1]
 
     @property
-    def _shrink(self) -> Array:
+    def _shrink(self) -> Float[Array, "2 1"]:
         return jnp.array([[_shrink(reach.rapidity)] for reach in self.each])
 
-    def energies(self, size: Array) -> Array:
+    def energies(self, size: PerEvent) -> Both:
         """For a momentum of this size, GeV."""
         return jnp.sqrt(size * size + self.masses * self.masses)
 
-    def slow(self, size: Array) -> Array:
+    def slow(self, size: PerEvent) -> Both:
         """Energies less momentum, to relative precision."""
         return self.masses * self.masses / (self.energies(size) + size)
 
-    def polar_range(self, size: Array) -> tuple[Array | float, Array | float]:
+    def polar_range(self, size: PerEvent) -> tuple[Number, Number]:
         """Smallest w = (1 - cos theta)/2 of the first and width of its range, for momenta of this
         size in the rest frame of the beams."""
-        low: Array | float = 0.0
-        width: Array | float = 1.0
+        low: Number = 0.0
+        width: Number = 1.0
         for reach in self.each:
             if not isinstance(reach.pt, float) or reach.pt > 0.0:
                 # sin(theta) > pT/|k|; where invariants leave just this pT the range is kept open
@@ -152,14 +157,14 @@ class Products:
             jnp.where(is_open, jnp.minimum(width, 1.0 - last - first), width),
         )
 
-    def _least_angles(self, shrink: Array, size: Array) -> Array:
+    def _least_angles(self, shrink: Both, size: PerEvent) -> Both:
         """(1 - cos)/2 at the largest rapidity y = -ln(shrink)/2: cos = (E/|k|) tanh(y)."""
         heavier = self.slow(size) / size
         angle = (shrink - 0.5 * heavier * (1.0 - shrink)) / (1.0 + shrink)
         return jnp.clip(angle, 0.0, 1.0)
 
 
-def stacked(first: Number, second: Number) -> Array:
+def stacked(first: Number, second: Number) -> Both:
     """Numbers or arrays (events,) as one with a new first axis, (2, events) or (2, 1)."""
     return jnp.stack(jnp.broadcast_arrays(*(jnp.atleast_1d(x) for x in (first, second))))
 

@@ -15,15 +15,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
 
+from fabgen.arrays import Mask, Number, PerEvent
 from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
 from .beam_view import BeamView
 from .fusion import computed_once, rows
 from .invariants import power_law, regulated, undo_power_law
-from .kinematics import Number, Turn, light_cone, unit_ratio
+from .kinematics import Turn, light_cone, unit_ratio
 from .reach import Products
 from .tree import Exchange
 
@@ -35,36 +35,36 @@ _ROUNDING = 1e-9
 _LEFT = 1e-9
 
 #: Cos and sin of an angle.
-Direction = tuple[Array, Array]
-Vector = tuple[Array, Array, Array]
+Direction = tuple[PerEvent, PerEvent]
+Vector = tuple[PerEvent, PerEvent, PerEvent]
 
 
 class Span(NamedTuple):
     """The range of t: t = -nearest - full x w, and w in [low, low + width]."""
 
-    nearest: Array  #: -t at w = 0, GeV^2
-    full: Array  #: 4 |q| |k|, GeV^2
-    low: Array | float  #: smallest w
-    width: Array | float  #: of the range of w
-    lowest: Array  #: M^2 - t at the smallest w, shifted where it vanishes, GeV^2
+    nearest: PerEvent  #: -t at w = 0, GeV^2
+    full: PerEvent  #: 4 |q| |k|, GeV^2
+    low: Number  #: smallest w
+    width: Number  #: of the range of w
+    lowest: PerEvent  #: M^2 - t at the smallest w, shifted where it vanishes, GeV^2
 
-    def forward(self, u: Array, nu: float) -> tuple[Array, Array]:
+    def forward(self, u: PerEvent, nu: float) -> tuple[PerEvent, PerEvent]:
         """u -> w and dw/du."""
         x, jacobian = power_law(u, self.lowest, self.full * self.width, nu)
         return jnp.minimum(self.low + x / self.full, 1.0), jacobian / self.full
 
-    def inverse(self, w: Array, nu: float) -> tuple[Array, Array]:
+    def inverse(self, w: PerEvent, nu: float) -> tuple[PerEvent, PerEvent]:
         """w -> u and dw/du; w is taken to lie in the range."""
         x = jnp.clip(w - self.low, 0.0, self.width) * self.full
         u, jacobian = undo_power_law(x, self.lowest, self.full * self.width, nu)
         return jnp.clip(u, 0.0, 1.0), jacobian / self.full
 
-    def contains(self, w: Array) -> Array:
+    def contains(self, w: PerEvent) -> Mask:
         """Whether w lies in the range, up to rounding."""
         above = w - self.low
         return (above >= -_ROUNDING) & (above <= self.width + _ROUNDING)
 
-    def t(self, w: Array) -> Array:
+    def t(self, w: PerEvent) -> PerEvent:
         """t in GeV^2."""
         return -self.nearest - self.full * w
 
@@ -72,33 +72,35 @@ class Span(NamedTuple):
 class Pair(NamedTuple):
     """A virtual particle q and the beam p that it meets, in the rest frame of both."""
 
-    mass: Array  #: sqrt((q + p)^2), GeV
-    square: Array | float  #: q^2, GeV^2
+    mass: Number  #: sqrt((q + p)^2), GeV
+    square: Number  #: q^2, GeV^2
     beam_mass: Number  #: GeV
-    energy: Array  #: of the beam, GeV
-    momentum: Array  #: |p| = |q|, GeV
+    energy: Number  #: of the beam, GeV
+    momentum: PerEvent  #: |p| = |q|, GeV
     #: the pair of the first scattering, the beams themselves; None: it is this one
     beams: Pair | None = None
     #: (1, 0, 0, 1) in the rest frame of the beams, the direction of the first, in the frame of this
     #: pair; None: not known to be that of a light-like beam
-    first: tuple[Array, Array, Array, Array] | None = None
+    first: tuple[PerEvent, PerEvent, PerEvent, PerEvent] | None = None
     #: cos and sin of the angle between q and the z axis, in the x-z plane towards -x; None: 1, 0
-    tilt: tuple[Array, Array] | None = None
+    tilt: tuple[PerEvent, PerEvent] | None = None
 
     @classmethod
-    def of_light_beams(cls, mass: Array) -> Pair:
+    def of_light_beams(cls, mass: PerEvent) -> Pair:
         """Two massless beams of this total energy."""
         one, zero = jnp.ones_like(mass), jnp.zeros_like(mass)
         return cls.of(mass, 0.0, 0.0)._replace(first=(one, zero, zero, one))
 
     @classmethod
-    def of(cls, mass: Array, square: Array | float, beam_mass: Number) -> Pair:
+    def of(cls, mass: Number, square: Number, beam_mass: Number) -> Pair:
         """The pair of total mass `mass`, with z along q."""
         energy = 0.5 * (mass + (beam_mass * beam_mass - square) / mass)
         momentum = safe_sqrt((energy - beam_mass) * (energy + beam_mass))
         return cls(mass, square, beam_mass, energy, momentum)
 
-    def span(self, exchange: Exchange, exchanged: Number, products: Products, size: Array) -> Span:
+    def span(
+        self, exchange: Exchange, exchanged: Number, products: Products, size: PerEvent
+    ) -> Span:
         """The range of t for products of momentum `size`, in GeV.
 
         exchanged: mass of the exchanged particle. -t_0 comes from the product and the sum of both
@@ -127,8 +129,8 @@ class Pair(NamedTuple):
         return Span(nearest, full, low, width, lowest)
 
     def _range(
-        self, products: Products, size: Array, nearest: Array, full: Array
-    ) -> tuple[Array | float, Array | float]:
+        self, products: Products, size: PerEvent, nearest: PerEvent, full: PerEvent
+    ) -> tuple[Number, Number]:
         """Smallest w and width of its range from what each product takes from the beam at least.
 
         2 p.k > p^- k^+ in the rest frame of the beams, where p is along -z. It grows with w for
@@ -153,16 +155,18 @@ class Pair(NamedTuple):
         return self if self.beams is None else self.beams
 
     @property
-    def carried(self) -> Array:
+    def carried(self) -> Number:
         """E - z of the beam p, along -z, GeV."""
         return self.energy + self.momentum
 
     @property
-    def total(self) -> Array:
+    def total(self) -> Number:
         """Total energy in the rest frame of the beams, GeV."""
         return self._of_beams.mass
 
-    def azimuths(self, w: Array, size: Array, products: Products) -> tuple[Arc, Direction] | None:
+    def azimuths(
+        self, w: PerEvent, size: PerEvent, products: Products
+    ) -> tuple[Arc, Direction] | None:
         """Azimuths of k_1 that cuts leave for a w, relative to cos and sin of one; None: all."""
         view = self._view(size, products)
         if view is None:
@@ -171,7 +175,7 @@ class Pair(NamedTuple):
         _, x, y, _ = self.first
         return view.azimuths(w), (unit_ratio(x, view.across, 1.0), unit_ratio(y, view.across, 0.0))
 
-    def _view(self, size: Array, products: Products) -> BeamView | None:
+    def _view(self, size: PerEvent, products: Products) -> BeamView | None:
         """How both beams are seen here, where that limits the angles of the products."""
         if self.first is None or self.beams is None or not products.is_cut:
             return None
@@ -181,7 +185,7 @@ class Pair(NamedTuple):
         plus = energy + z
         return BeamView(scale, plus, across * across / plus, across, size, products)
 
-    def momentum_transfer(self, behind: Array, ahead: Array, across: Array) -> Array:
+    def momentum_transfer(self, behind: PerEvent, ahead: PerEvent, across: PerEvent) -> PerEvent:
         """t from E - z of k_1, E + z of k_2 and their momentum across, with z along q, in GeV.
 
         With q + p = k_1 + k_2 a sum of positive terms, for beams without mass:
@@ -190,7 +194,7 @@ class Pair(NamedTuple):
         slow = self.beam_mass * self.beam_mass / (self.energy + self.momentum)
         return -((ahead - slow) * (behind - self.square / (self.mass - slow)) + across * across)
 
-    def next(self, w: Array, t: Array, size: Array, mass: Array, turn: Turn) -> Pair:
+    def next(self, w: PerEvent, t: PerEvent, size: PerEvent, mass: Number, turn: Turn) -> Pair:
         """q - k_1, of square t, with the same beam, in the rest frame of k_2.
 
         mass: of k_2; turn: to k_1. The z axis of the frame of k_2 is against its
@@ -221,6 +225,6 @@ class Pair(NamedTuple):
         )
 
 
-def rotated(x: Array, y: Array, z: Array, cos: Array, sin: Array) -> Vector:
+def rotated(x: PerEvent, y: PerEvent, z: PerEvent, cos: PerEvent, sin: PerEvent) -> Vector:
     """After the rotation that takes z by an angle towards -x."""
     return cos * x - sin * z, y, cos * z + sin * x

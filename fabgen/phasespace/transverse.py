@@ -18,15 +18,15 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from fabgen.arrays import Mask, Masses, PerEvent
 from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
 from .decays import Momentum, Undone, direction, to_rest_frame
 from .fusion import gradient_once, rows
 from .kinematics import TWO_PI, light_cone, unit_angles
-from .reach import Products, stacked
+from .reach import Both, Products, stacked
 from .tree import Branch, Node
 
 #: Smallest momentum, GeV: what is divided by it stays finite.
@@ -44,13 +44,15 @@ _SIGNS = np.array([[1.0], [-1.0]])
 class LightCone(NamedTuple):
     """A momentum in the rest frame of the beams, GeV."""
 
-    plus: Array  #: E + z
-    minus: Array  #: E - z
-    x: Array
-    y: Array
+    plus: PerEvent  #: E + z
+    minus: PerEvent  #: E - z
+    x: PerEvent
+    y: PerEvent
 
     @classmethod
-    def of(cls, energy: Array, x: Array, y: Array, z: Array, mass: Array) -> LightCone:
+    def of(
+        cls, energy: PerEvent, x: PerEvent, y: PerEvent, z: PerEvent, mass: PerEvent
+    ) -> LightCone:
         """Of given components, E +- z to relative precision."""
         return cls(*light_cone(energy, z, x * x + y * y + mass * mass), x, y)
 
@@ -63,19 +65,19 @@ class LightCone(NamedTuple):
         return LightCone(*map(gradient_once, self))
 
     @property
-    def components(self) -> tuple[Array, Array, Array, Array]:
+    def components(self) -> tuple[PerEvent, PerEvent, PerEvent, PerEvent]:
         """E, x, y, z."""
         return 0.5 * (self.plus + self.minus), self.x, self.y, 0.5 * (self.plus - self.minus)
 
     @property
-    def across(self) -> tuple[Array, tuple[Array, Array]]:
+    def across(self) -> tuple[PerEvent, tuple[PerEvent, PerEvent]]:
         """pT, and cos and sin of its azimuth: one that is too small to tell points along x."""
         x = self.x + _LEAST
         pt = jnp.sqrt(x * x + self.y * self.y)
         return pt, (x / pt, self.y / pt)
 
 
-def undo_flight(branch: Branch, legs: dict[int, LightCone], masses: Array) -> Undone:
+def undo_flight(branch: Branch, legs: dict[int, LightCone], masses: Masses) -> Undone:
     """What the momenta of the legs say about a branch: its angles are those of its Flight."""
     total = summed(branch, legs)
     _, (cos, sin) = total.across
@@ -103,7 +105,7 @@ def summed(node: Node, legs: dict[int, LightCone]) -> LightCone:
 class Flight:
     """A system that decays: its momentum, its mass, and the momentum of its products, GeV."""
 
-    def __init__(self, momentum: LightCone, mass: Array, size: Array, products: Products):
+    def __init__(self, momentum: LightCone, mass: PerEvent, size: PerEvent, products: Products):
         self.momentum = momentum
         self.size = size
         self.products = products
@@ -113,7 +115,9 @@ class Flight:
         self.slow = products.slow(size)
         self.slope = 2.0 * pt / mass * size  # of the first product's E' in (1 + cos theta)/2
 
-    def forward(self, u: Array, u_azimuth: Array) -> tuple[tuple[LightCone, LightCone], Array]:
+    def forward(
+        self, u: PerEvent, u_azimuth: PerEvent
+    ) -> tuple[tuple[LightCone, LightCone], PerEvent]:
         """Momenta of the products, and d(cos theta)/2 d(phi)/(2 pi) for these variables."""
         low, width = self._polar()
         ahead = low + width * u
@@ -135,7 +139,9 @@ class Flight:
         first, second = map(LightCone._make, zip(*map(rows, both), strict=True))
         return (first, second), width * arc.fraction
 
-    def inverse(self, ahead: Array, azimuth: Array) -> tuple[Array, Array, Array, Array]:
+    def inverse(
+        self, ahead: PerEvent, azimuth: PerEvent
+    ) -> tuple[PerEvent, PerEvent, PerEvent, Mask]:
         """Both variables, d(cos theta)/2 d(phi)/(2 pi) for them, and whether they are reached.
 
         ahead: (1 + cos theta)/2 of the first product; azimuth: in turns.
@@ -148,14 +154,14 @@ class Flight:
         reached = (u >= -_ROUNDING) & (u <= 1.0 + _ROUNDING) & arc.contains(azimuth)
         return jnp.clip(u, 0.0, 1.0), arc.inverse(azimuth), width * arc.fraction, reached
 
-    def _products(self, ahead: Array) -> tuple[Array, Array]:
+    def _products(self, ahead: PerEvent) -> tuple[Both, Both]:
         """E' and momentum along the flight, for (1 + cos theta)/2 of the first product."""
         share = stacked(ahead, 1.0 - ahead)
         plus = (self.slow + 2.0 * self.size * share) * self.stretch
         minus = (self.slow + 2.0 * self.size * (1.0 - share)) / self.stretch
         return 0.5 * (plus + minus), 0.5 * (plus - minus)
 
-    def _polar(self) -> tuple[Array, Array]:
+    def _polar(self) -> tuple[PerEvent, PerEvent]:
         """Smallest (1 + cos theta)/2 of the first product, and width of its range."""
         backward = self.slow * self.stretch + (self.slow + 2.0 * self.size) / self.stretch
         least = (self.products.least - 0.5 * backward) / jnp.maximum(self.slope, _TINY)
@@ -164,7 +170,7 @@ class Flight:
         is_open = high - low > _SMALLEST
         return jnp.where(is_open, low, 0.0), jnp.where(is_open, high - low, 1.0)
 
-    def _arc(self, energy: Array, across: Array) -> Arc:
+    def _arc(self, energy: Both, across: PerEvent) -> Arc:
         """The azimuths that bounds leave, given E' of the products and |k| sin theta."""
         least = self.products.least
         front = back = safe_sqrt((energy - least) * (energy + least))

@@ -83,7 +83,8 @@ class Decay:
 class ProcessLine:
     """One process as written. `number` is MadGraph's `@1`: what event files call the process.
 
-    orders: bounds on the orders of all links of a chain together (behind its number).
+    orders: bounds on the orders of all links of a chain together (behind its number). Its text is
+    canonical, with nested decays in parentheses: parse_process(str(line)) == line.
     """
 
     core: Core
@@ -120,10 +121,6 @@ class DecayTree:
         for name, decay in zip(self.core.final, self.decays, strict=True):
             names += [name] if decay is None else decay.final
         return tuple(names)
-
-    @property
-    def is_chain(self) -> bool:
-        return any(decay is not None for decay in self.decays)
 
     def slots(self) -> tuple[tuple[str, tuple], ...]:
         """(particle, key of its decay) of every final particle; () stands for no decay."""
@@ -167,8 +164,3 @@ def process_numbers(lines: Sequence[ProcessLine]) -> tuple[int, ...]:
             taken.add(number)
         numbers.append(number)
     return tuple(numbers)
-
-
-def format_process(process: ProcessLine | DecayTree) -> str:
-    """Canonical text: parse_process(format_process(line)) == line, nested decays in parentheses."""
-    return str(process)

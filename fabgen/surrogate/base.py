@@ -6,7 +6,8 @@ import abc
 from dataclasses import dataclass
 from typing import Any
 
-import jax
+from jax import Array
+from jaxtyping import Float, Float64, PRNGKeyArray
 
 Params = Any
 """A pytree of arrays."""
@@ -24,22 +25,22 @@ class Surrogate(abc.ABC):
     dim: int
 
     @abc.abstractmethod
-    def init(self, key: jax.Array) -> Params:
+    def init(self, key: PRNGKeyArray) -> Params:
         """Parameters to start from."""
 
     @abc.abstractmethod
     def sample_and_log_prob(
-        self, params: Params, key: jax.Array, n: int
-    ) -> tuple[jax.Array, jax.Array]:
+        self, params: Params, key: PRNGKeyArray, n: int
+    ) -> tuple[Float64[Array, "{n} {self.dim}"], Float64[Array, " {n}"]]:
         """n independent points u (n, dim) from q and their log q (n,), natural logarithm."""
 
     @abc.abstractmethod
-    def log_prob(self, params: Params, u: jax.Array) -> jax.Array:
+    def log_prob(self, params: Params, u: Float[Array, "n {self.dim}"]) -> Float64[Array, " n"]:
         """log q(u), natural logarithm: u (n, dim) -> (n,).
 
         -inf outside the support; value and gradient are free of NaN on the faces of the cube.
         """
 
-    def sample(self, params: Params, key: jax.Array, n: int) -> jax.Array:
+    def sample(self, params: Params, key: PRNGKeyArray, n: int) -> Float64[Array, "{n} {self.dim}"]:
         """n independent points u (n, dim) from q."""
         return self.sample_and_log_prob(params, key, n)[0]

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
+from jaxtyping import Float64
 
 LEAST = 1e-3
 """The smallest factor, where the largest is 1: a channel may be the only one that reaches some
@@ -19,8 +17,11 @@ corner of phase space."""
 
 
 def improved(
-    factors: Floats, moments: Floats, points: Floats, representative_channel: Sequence[int]
-) -> Floats:
+    factors: Float64[np.ndarray, " n_channels"],
+    moments: Float64[np.ndarray, "n_channels n_channels"],
+    points: Float64[np.ndarray, " n_channels"],
+    representative_channel: Sequence[int],
+) -> Float64[np.ndarray, " n_channels"]:
     """One step towards the factors (n_channels,) with the largest sampling efficiency.
 
     moments (n_channels, n_channels): sum over the points of channel i of w_i^2 alpha_j with the old
@@ -41,4 +42,5 @@ def improved(
     wanted = np.bincount(group, demand, len(group))
     ratio = np.where(known, wanted / np.where(known, alike * size, 1.0), 1.0)[group]
     found = factors * ratio
-    return np.maximum(found / found.max(), LEAST)
+    result: Float64[np.ndarray, " n_channels"] = np.maximum(found / found.max(), LEAST)
+    return result

@@ -8,10 +8,12 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Float64, Int, PRNGKeyArray
 
+from fabgen.arrays import ChannelNumbers
 from fabgen.numerics import log_weights
 from fabgen.surrogate.base import Params
 from fabgen.surrogate.flow.conditioner import apply_perceptron, init_perceptron
@@ -27,14 +29,17 @@ class ChannelWeights:
     hidden: tuple[int, ...] = (16, 16)
     precision: str = "float32"
 
-    def init(self, key: jax.Array) -> Params:
+    def init(self, key: PRNGKeyArray) -> Params:
         dtype = PRECISIONS[self.precision]
         return init_perceptron(key, self.n_features, self.n_channels, self.hidden, dtype)
 
-    def correction(self, params: Params, features: jax.Array) -> jax.Array:
+    def correction(
+        self, params: Params, features: Float[Array, "{self.n_features} n"]
+    ) -> Float64[Array, " {self.n_channels} #n"]:
         """(n_channels, n) of features (n_features, n), which should be of order one."""
         if self.n_features == 0:
-            return params[-1].bias.astype(jnp.float64)
+            bias: Float[Array, "n_channels 1"] = params[-1].bias
+            return bias.astype(jnp.float64)
         h = features.astype(PRECISIONS[self.precision])
         return apply_perceptron(params, h).astype(jnp.float64)
 
@@ -69,11 +74,11 @@ class ChannelLayout:
 
     def log_alpha(
         self,
-        log_prior: jax.Array,
-        factors: jax.Array,
-        channel: jax.Array | int,
-        correction: jax.Array | None = None,
-    ) -> jax.Array:
+        log_prior: Float[Array, "{self.width} n"],
+        factors: Float[Array, " {self.n_channels}"],
+        channel: ChannelNumbers,
+        correction: Float[Array, " {self.n_channels} #n"] | None = None,
+    ) -> Float[Array, "{self.width} n"]:
         """log of the channel weights (width, n); they add up to 1 at every point.
 
         log_prior (width, n), where -inf stays -inf; factors (n_channels,): of the prior weights, 0
@@ -93,13 +98,17 @@ class ChannelLayout:
         more = 0.0 if correction is None else correction
         return log_weights(log_prior + log_factors + more, alive)
 
-    def select(self, rows: jax.Array, channel: jax.Array | int) -> jax.Array:
+    def select(
+        self, rows: Float[Array, "{self.width} n"], channel: ChannelNumbers
+    ) -> Float[Array, " n"]:
         """Those (n,) of the own channel out of rows (width, n)."""
         channel = jnp.asarray(channel)
         number = jnp.broadcast_to(channel - jnp.asarray(self.first)[channel], rows.shape[1:])
         return jnp.take_along_axis(rows, number[None], axis=0)[0]
 
-    def spread(self, rows: jax.Array) -> jax.Array:
+    def spread(
+        self, rows: Float[Array, "{self.n_channels} {self.width}"]
+    ) -> Float[Array, "{self.n_channels} {self.n_channels}"]:
         """Of each channel a number for those of its component (n_channels, width), as one for every
         channel (n_channels, n_channels), zero for other components."""
         number = jnp.arange(self.n_channels)
@@ -107,7 +116,9 @@ class ChannelLayout:
         zero = jnp.zeros((self.n_channels, self.n_channels), rows.dtype)
         return zero.at[number, places].add(jnp.where(exists, rows.T, 0.0))
 
-    def _places(self, channel: jax.Array | int, n: int) -> tuple[jax.Array, jax.Array]:
+    def _places(
+        self, channel: ChannelNumbers, n: int
+    ) -> tuple[Int[Array, "{self.width} n"], Bool[Array, "{self.width} n"]]:
         """Channels of the rows (width, n), and whether the component has that many."""
         channel = jnp.broadcast_to(jnp.asarray(channel), (n,))
         rows = jnp.arange(self.width)[:, None]

@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Float64, Int, PRNGKeyArray
 
+from fabgen.arrays import ChannelNumbers
 from fabgen.dispatch import dispatch
 from fabgen.integrand.point import Point
 from fabgen.surrogate.base import Params, Surrogate
@@ -37,8 +40,8 @@ class MultiChannelParams(NamedTuple):
 
     density: Params
     weights: Params
-    grid: Any
-    factors: jax.Array
+    grid: Float[Array, "n_channels dim borders"] | tuple[()]
+    factors: Float[Array, " n_channels"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class MultiChannel:
         """Whether q_i is 1 in every channel."""
         return isinstance(self.density, Uniform) and not self.grid_bins
 
-    def init(self, key: jax.Array) -> MultiChannelParams:
+    def init(self, key: PRNGKeyArray) -> MultiChannelParams:
         density_key, weights_key = jax.random.split(key)
         n = self.n_channels
         if self.conditioned:
@@ -81,7 +84,7 @@ class MultiChannel:
         else:
             keys = jax.random.split(density_key, max(self.flow_of) + 1)
             density = jax.vmap(self.density.init)(keys)
-        grid: Any = ()
+        grid: Float[Array, "n_channels dim borders"] | tuple[()] = ()
         if self.grid_bins:
             borders = uniform_grid(self.dim, self.grid_bins)
             grid = jnp.broadcast_to(borders, (n, *borders.shape))
@@ -93,8 +96,8 @@ class MultiChannel:
         )
 
     def sample_and_log_prob(
-        self, params: MultiChannelParams, key: jax.Array, channel: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
+        self, params: MultiChannelParams, key: PRNGKeyArray, channel: Int[Array, " n"]
+    ) -> tuple[Float64[Array, "n {self.dim}"], Float64[Array, " n"]]:
         """u (n, dim) ~ q_i and log q_i(u) (n,), i = channel (n,)."""
         n = channel.shape[0]
         if self.conditioned:
@@ -104,7 +107,9 @@ class MultiChannel:
         elif isinstance(self.density, Flow):
             flow = self.density
 
-            def one(i: jax.Array | int, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+            def one(
+                i: ChannelNumbers, z: Float[Array, "n dim"]
+            ) -> tuple[Float[Array, "n dim"], Float[Array, " n"]]:
                 u, log_det = flow.from_base(self._of(params.density, i), z)
                 return u, -log_det
 
@@ -119,8 +124,14 @@ class MultiChannel:
         )
         return u, log_q - log_slope
 
-    def log_prob(self, params: MultiChannelParams, u: jax.Array, channel: Any) -> jax.Array:
-        """log q_i(u) (n,) at u (n, dim), i = channel (n,)."""
+    def log_prob(
+        self,
+        params: MultiChannelParams,
+        u: Float[Array, "n {self.dim}"],
+        channel: ChannelNumbers,
+    ) -> Float64[Array, " n"]:
+        """log q_i(u) (n,) at u (n, dim), i = channel (n,) or of all."""
+        channel = jnp.broadcast_to(jnp.asarray(channel), u.shape[:1])
         inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
         v, log_slope = jnp.where(inside[:, None], u, 0.5), jnp.zeros(u.shape[0])
         if self.grid_bins:
@@ -132,7 +143,7 @@ class MultiChannel:
             log_q = self.density.log_prob(params.density, v, self._context(channel))
         elif isinstance(self.density, Flow):
 
-            def one(i: jax.Array | int, v: jax.Array) -> jax.Array:
+            def one(i: ChannelNumbers, v: Float[Array, "n dim"]) -> Float[Array, " n"]:
                 return self.density.log_prob(self._of(params.density, i), v)
 
             log_q = _dispatch(one, channel, self.n_channels, v)
@@ -143,10 +154,10 @@ class MultiChannel:
     def log_alpha(
         self,
         params: MultiChannelParams,
-        log_prior: jax.Array,
-        features: jax.Array,
-        channel: jax.Array | int,
-    ) -> jax.Array:
+        log_prior: Float[Array, "{self.layout.width} n"],
+        features: Float[Array, "n_features n"],
+        channel: ChannelNumbers,
+    ) -> Float[Array, " n"]:
         """log alpha (n,) of the own channel of points with a Point's log_prior and features."""
         rows = self.log_alphas(params, log_prior, features, channel)
         return self.layout.select(rows, channel)
@@ -154,10 +165,10 @@ class MultiChannel:
     def log_alphas(
         self,
         params: MultiChannelParams,
-        log_prior: jax.Array,
-        features: jax.Array,
-        channel: jax.Array | int,
-    ) -> jax.Array:
+        log_prior: Float[Array, "{self.layout.width} n"],
+        features: Float[Array, "n_features n"],
+        channel: ChannelNumbers,
+    ) -> Float[Array, "{self.layout.width} n"]:
         """The same of all channels of the component of each point, (layout.width, n)."""
         correction = None
         if self.weights is not None:
@@ -165,12 +176,12 @@ class MultiChannel:
         factors = jax.lax.stop_gradient(params.factors)
         return self.layout.log_alpha(log_prior, factors, channel, correction)
 
-    def _of(self, stacked: Params, channel: jax.Array | int) -> Params:
+    def _of(self, stacked: Params, channel: ChannelNumbers) -> Params:
         """The parameters of the flow of one channel."""
         number = jnp.asarray(self.flow_of)[channel]
         return jax.tree.map(lambda leaf: leaf[number], stacked)
 
-    def _context(self, channel: jax.Array) -> jax.Array:
+    def _context(self, channel: Int[Array, " n"]) -> Float64[Array, "{self.n_channels} n"]:
         """(n_channels, n), ones and zeros."""
         return jax.nn.one_hot(channel, self.n_channels, axis=0, dtype=jnp.float64)
 
@@ -186,27 +197,36 @@ class OneChannel:
 
     @property
     def dim(self) -> int:
-        return self.density.dim
+        dim: int = self.density.dim
+        return dim
 
     @property
     def is_flat(self) -> bool:
         return isinstance(self.density, Uniform)
 
-    def init(self, key: jax.Array) -> Params:
+    def init(self, key: PRNGKeyArray) -> Params:
         return self.density.init(key)
 
     def sample_and_log_prob(
-        self, params: Params, key: jax.Array, channel: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        return self.density.sample_and_log_prob(params, key, channel.shape[0])
+        self, params: Params, key: PRNGKeyArray, channel: Int[Array, " n"]
+    ) -> tuple[Float64[Array, "n {self.dim}"], Float64[Array, " n"]]:
+        u, log_q = self.density.sample_and_log_prob(params, key, channel.shape[0])
+        return u, log_q
 
-    def log_prob(self, params: Params, u: jax.Array, channel: Any) -> jax.Array:
+    def log_prob(
+        self, params: Params, u: Float[Array, "n {self.dim}"], channel: Any
+    ) -> Float64[Array, " n"]:
         del channel
-        return self.density.log_prob(params, u)
+        log_q: Float64[Array, " n"] = self.density.log_prob(params, u)
+        return log_q
 
     def log_alpha(
-        self, params: Params, log_prior: jax.Array, features: jax.Array, channel: Any
-    ) -> jax.Array:
+        self,
+        params: Params,
+        log_prior: Float[Array, "1 n"],
+        features: Float[Array, "n_features n"],
+        channel: Any,
+    ) -> Float[Array, " n"]:
         del params, features, channel
         return jnp.zeros(log_prior.shape[1:])
 
@@ -227,10 +247,10 @@ class ChannelValues(NamedTuple):
     or -1; log_prior (channels of the widest component, n); features (n_features, n).
     """
 
-    log_f: jax.Array
-    sign: jax.Array
-    log_prior: jax.Array
-    features: jax.Array
+    log_f: Float[Array, " n"]
+    sign: Int[Array, " n"]
+    log_prior: Float[Array, "width n"]
+    features: Float[Array, "n_features n"]
 
 
 def unique_channels(

@@ -11,14 +11,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from fabgen.surrogate.base import Params
 from fabgen.surrogate.channels import AnyChannels
 
 
 def sample_above_floor(
-    surrogate: AnyChannels, floor: float, params: Params, key: jax.Array, channel: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+    surrogate: AnyChannels,
+    floor: float,
+    params: Params,
+    key: PRNGKeyArray,
+    channel: Int[Array, " n"],
+) -> tuple[Float[Array, "n dim"], Float[Array, " n"]]:
     """u (n, dim) of the mixture in the channels (n,), and the log of its density (n,).
 
     The nearest whole number of the n points is uniform, at places drawn evenly: any number of the
@@ -35,7 +41,7 @@ def sample_above_floor(
     return u, log_above_floor(log_q, floor)
 
 
-def log_above_floor(log_q: jax.Array, floor: float) -> jax.Array:
+def log_above_floor(log_q: Float[Array, " n"], floor: float) -> Float[Array, " n"]:
     """log of the density of the mixture at points (n,) with log q, as n of them are drawn."""
     n = log_q.shape[0]
     share: Any = _flat_points(floor, n) / n

@@ -16,8 +16,8 @@ from fabgen.amplitude.dalitz import (
     read_amplitude_model,
 )
 from fabgen.amplitude.dalitz.angles import DecayPlane, pair_of
-from fabgen.amplitude.dalitz.lineshapes import barrier
-from fabgen.amplitude.dalitz.model import Coupling
+from fabgen.amplitude.dalitz.lineshapes import LINE_SHAPES, Decay, barrier
+from fabgen.amplitude.dalitz.model import RADIUS_DECAY, RADIUS_PRODUCTION, Coupling
 
 LC2PKPI = load_amplitude_model("lc2pkpi")
 #: Candidates for points inside the Dalitz plot: always as many, so that nothing is compiled again.
@@ -78,13 +78,42 @@ def check_amplitudes(found, published, tolerance=1e-12):
         assert abs(amplitude - complex(*value)) < tolerance * size
 
 
-def test_line_shapes(reference, invariants):
-    amplitude = DalitzAmplitude(LC2PKPI)
-    shapes = evaluated(LC2PKPI, invariants, "line_shapes")[:, 0]
-    names = [LC2PKPI.resonances[line.resonance].name for line in amplitude.lines]
+def line_shape(model, resonance, orbital, sigma):
+    """X of one resonance with one angular momentum of its production, at one point sigma (3,)."""
+
+    def value(name):
+        return jnp.full((1, 1), model.external[name])
+
+    mass = [value(particle.mass) for particle in model.particles]
+    i, j = pair_of(resonance.spectator)
+    decay = Decay(
+        s=jnp.full((1, 1), sigma[resonance.spectator - 1]),
+        parent=mass[0],
+        spectator=mass[resonance.spectator],
+        pair=(mass[i], mass[j]),
+        orbital_production=np.array([[orbital]]),
+        orbital_decay=np.array([[resonance.orbital_decay]]),
+        radius_production=value(RADIUS_PRODUCTION),
+        radius_decay=value(RADIUS_DECAY),
+        coupled=resonance.coupled and tuple(map(value, resonance.coupled)),
+    )
+    shape = LINE_SHAPES[resonance.line_shape]
+    real, imaginary = shape.value(
+        decay, {key: value(resonance.parameters[key]) for key in shape.parameters}
+    )
+    return complex(real[0, 0], imaginary[0, 0])
+
+
+def test_line_shapes(reference):
+    lines = DalitzAmplitude(LC2PKPI).lines
+    names = [LC2PKPI.resonances[line.resonance].name for line in lines]
     assert sorted(names) == sorted(resonance.name for resonance in LC2PKPI.resonances)
+    assert reference["line_shapes"]
     for name, value in reference["line_shapes"].items():
-        assert complex(shapes[names.index(name)]) == pytest.approx(complex(*value), rel=1e-12)
+        line = lines[names.index(name)]
+        resonance = LC2PKPI.resonances[line.resonance]
+        found = line_shape(LC2PKPI, resonance, line.orbital, reference["invariants"])
+        assert found == pytest.approx(complex(*value), rel=1e-12)
 
 
 def test_chains(reference, invariants):

@@ -27,7 +27,7 @@ def _evaluated(function, x, point):
 
     The numbers of the kinematics are NumPy's: what is done with numbers alone compiles nothing.
     """
-    point = jax.tree.map(np.asarray, point)
+    point = jax.tree.map(lambda number: np.asarray(number)[()], point)
     pieces = []
     for piece in _pieces(x):
         pieces.append([np.asarray(part) for part in function(jnp.asarray(piece), point)])
@@ -253,7 +253,7 @@ def log_jacobian_by_derivatives():
     """log_jacobian_by_derivatives(tree, mapping, u, kinematics): log(dPhi/du) from dp/du."""
 
     def log_jacobian(tree, mapping, u, point):
-        point = jax.tree.map(np.asarray, point)
+        point = jax.tree.map(lambda number: np.asarray(number)[()], point)
 
         def square_map(u):
             return _coordinates(tree, mapping.forward(u, point)[0])

@@ -128,6 +128,7 @@ def test_against_loops(key, cut_decays, momenta, passing):
 
 
 def test_together(momenta):
+    momenta = jnp.array(momenta)
     card = {"ptj": 10.0, "etaj": 2.5, "drjj": 0.4, "ptl": 5.0}
     together = Cuts.from_card(card, LEGS).passes(momenta, MASSES)
     alone = [Cuts.from_card({k: v}, LEGS).passes(momenta, MASSES) for k, v in card.items()]
@@ -145,24 +146,25 @@ def test_energies_and_rapidities_of_the_lab(momenta):
         cosh * momenta[:, 0] + sinh * momenta[:, 3],
         cosh * momenta[:, 3] + sinh * momenta[:, 0],
     )
-    here, there = Event(lab, MASSES), Event(momenta, MASSES, 1.3)
+    here, there = Event(jnp.array(lab), MASSES), Event(jnp.array(momenta), MASSES, 1.3)
     np.testing.assert_allclose(there.energy, lab[:, 0], rtol=1e-12)
     np.testing.assert_allclose(there.rapidity, np.arctanh(lab[:, 3] / lab[:, 0]), rtol=1e-9)
     np.testing.assert_allclose(there.rapidity, here.rapidity, rtol=1e-9)
     np.testing.assert_allclose(here.delta_r(0, 3), there.delta_r(0, 3), rtol=1e-9)
     # E - pz = 2e-16 E at 45 degrees
-    sideways = np.array([[[math.sqrt(2.0)], [1.0], [0.0], [1.0]]])
+    sideways = jnp.array([[[math.sqrt(2.0)], [1.0], [0.0], [1.0]]])
     (boosted,) = Event(sideways, np.zeros(1), 18.0).rapidity
     assert float(boosted[0]) == pytest.approx(18.0 + math.asinh(1.0), rel=1e-15)
 
 
 def test_rapidity_along_the_beam():
-    p = np.array([[[5.0, 5.0, 5.0], [0.0] * 3, [0.0] * 3, [5.0, -5.0, 0.0]]])
+    p = jnp.array([[[5.0, 5.0, 5.0], [0.0] * 3, [0.0] * 3, [5.0, -5.0, 0.0]]])
     np.testing.assert_array_equal(Event(p, np.zeros(1)).rapidity[0, :2], [np.inf, -np.inf])
     np.testing.assert_array_equal(Event(p[..., 2:], np.full(1, 5.0)).rapidity, [[0.0]])
 
 
 def test_too_few_legs_for_a_cut(momenta):
+    momenta = jnp.array(momenta)
     cuts = Cuts.from_card({"ptj2min": 1e6, "ht2min": 1e6, "mmnl": 1e6}, [LEGS[0], LEGS[1]])
     assert np.all(cuts.passes(momenta[:2], MASSES[:2]))
 
@@ -208,7 +210,11 @@ BOUNDED = {
     "massive": ({"ptb": 20.0, "drbb": 0.4}, (CutLeg("b", 5), CutLeg("b", -5)), [4.7, 4.7]),
     "mass": ({"mmll": 10.0, "pta": 10.0}, LEPTONS[:3], [0.0, 0.0, 0.0]),
     "mmnl": ({"mmnl": 50.0, "ptl": 3.0, "misset": 5.0}, LEPTONS, [1.777, 1.777, 0.0, 0.0]),
-    "energy": ({"ea": 30.0, "etaa": 2.0, "etalmin": 1.0, "ptl": 10.0}, LEPTONS[:3], [0.1, 0.1, 0]),
+    "energy": (
+        {"ea": 30.0, "etaa": 2.0, "etalmin": 1.0, "ptl": 10.0},
+        LEPTONS[:3],
+        [0.1, 0.1, 0.0],
+    ),
     "ranks": ({"ptj1min": 50.0, "ptj2min": 30.0, "htjmin": 100.0}, JETS[:2], [0.0, 0.0]),
 }
 

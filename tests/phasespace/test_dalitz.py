@@ -108,10 +108,11 @@ def test_momenta(known, evaluated):
     for n in range(3):
         energy = momenta[n, 0]
         np.testing.assert_array_less(
-            np.abs(mass_squared(momenta[n]) - known.masses[n] ** 2), 1e-14 * energy**2 + 1e-300
+            np.abs(mass_squared(jnp.asarray(momenta[n])) - known.masses[n] ** 2),
+            1e-14 * energy**2 + 1e-300,
         )
         pair = momenta.sum(axis=0) - momenta[n]
-        np.testing.assert_allclose(mass_squared(pair), sigma[n], atol=1e-13 * scale**2)
+        np.testing.assert_allclose(mass_squared(jnp.asarray(pair)), sigma[n], atol=1e-13 * scale**2)
 
 
 def test_rotations_are_isotropic():
@@ -119,7 +120,7 @@ def test_rotations_are_isotropic():
     rng = np.random.default_rng(3)
     vectors = np.zeros((2, 4, n))
     vectors[0, 3] = vectors[1, 1] = 1.0
-    first, second = np.array(turn(jnp.array(vectors), rng.uniform(0, 1, (3, n))))[:, 1:]
+    first, second = np.array(turn(jnp.array(vectors), jnp.array(rng.uniform(0, 1, (3, n)))))[:, 1:]
     np.testing.assert_allclose((first * second).sum(axis=0), 0.0, atol=1e-14)
     for vector in (first, second, np.cross(first.T, second.T).T):
         np.testing.assert_allclose(vector.mean(axis=1), 0.0, atol=0.02)

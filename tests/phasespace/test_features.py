@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from fabgen.beams.frames import boost_z
+
 from fabgen.phasespace.features import event_features, n_event_features
 
 
@@ -15,7 +16,7 @@ def momenta(n_final, n=50, seed=0):
     final = np.concatenate([np.linalg.norm(p, axis=1, keepdims=True), p], axis=1)
     beam = np.zeros((2, 4, n))
     beam[:, 0], beam[0, 3], beam[1, 3] = 250.0, 250.0, -250.0
-    return np.concatenate([beam, final])
+    return jnp.asarray(np.concatenate([beam, final]))
 
 
 @pytest.mark.parametrize("n_final", [2, 4])

@@ -31,7 +31,7 @@ from fabgen.phasespace.kinematics import (
 def particles(masses, vectors):
     """(n, 4, events) from masses and (n, 3, events)."""
     square = np.sum(np.square(vectors), axis=1) + np.square(masses)[:, None]
-    return np.concatenate([np.sqrt(square)[:, None], vectors], axis=1)
+    return jnp.asarray(np.concatenate([np.sqrt(square)[:, None], vectors], axis=1))
 
 
 @given(st.floats(0.0, 500.0), st.floats(0.0, 500.0), st.floats(1e-6, 100.0))
@@ -69,7 +69,7 @@ def test_boosts(speed):
     masses = [3.0, 0.0]
     rest = particles(masses, np.stack([v := rng.normal(size=(3, 100)), -v]))
     mass = jnp.sum(rest[:, 0], axis=0)
-    direction = rng.normal(size=(3, 100)) * speed
+    direction = jnp.asarray(rng.normal(size=(3, 100)) * speed)
     frame = jnp.concatenate([jnp.sqrt(mass**2 + jnp.sum(direction**2, 0))[None], direction]) * 1.0
     squares = jnp.array(masses)[:, None] ** 2
     lab = boost_from_rest(rest, frame, mass, squares)

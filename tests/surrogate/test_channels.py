@@ -27,7 +27,7 @@ def moved(params, seed=0, size=0.3):
 def test_weights_start_from_the_prior_and_add_up_to_one():
     weights = ChannelWeights(3, 2, (5,))
     params = jax.tree.map(np.asarray, jax.jit(weights.init)(jax.random.key(0)))
-    features = np.random.default_rng(0).normal(size=(2, 7))
+    features = jnp.asarray(np.random.default_rng(0).normal(size=(2, 7)))
     alpha = np.asarray([0.5, 0.0, 0.5])[:, None] * np.ones(7)
 
     @jax.jit
@@ -151,3 +151,11 @@ def test_what_the_card_asks_for():
         grids=False,
     )
     assert mirrored.flow_of == (0, 1, 0, 1)
+
+
+def test_one_channel_number_for_all_points():
+    """Of a flow that gets the channel as a context, too."""
+    surrogate = MultiChannel(Flow(2, 1, 4, (4,), n_context=3), 3, (0, 0, 0), conditioned=True)
+    params, u = surrogate.init(jax.random.key(0)), jnp.full((5, 2), 0.3)
+    alike = surrogate.log_prob(params, u, jnp.ones(5, int))
+    np.testing.assert_array_equal(surrogate.log_prob(params, u, 1), alike)

@@ -40,7 +40,7 @@ def test_density(channels, sample):
     u, density = sample
     surrogate, params = channels
     share = round(FLOOR * N) / N
-    q = np.exp(surrogate.log_prob(params, u[:1].T, jnp.asarray(CHANNEL)))
+    q = np.exp(surrogate.log_prob(params, jnp.asarray(u[:1].T), jnp.asarray(CHANNEL)))
     np.testing.assert_allclose(density[0], (1 - share) * q + share, rtol=1e-12)
     assert density.min() >= share
 

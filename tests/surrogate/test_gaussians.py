@@ -43,7 +43,9 @@ def test_it_starts_uniform_and_has_channels_of_its_own():
     np.testing.assert_allclose(log_q, 0.0, atol=1e-12)
     assert abs(float(u.mean()) - 0.5) < 0.05
     assert as_multichannel(surrogate) is surrogate
-    np.testing.assert_allclose(surrogate.log_alpha(params, jnp.zeros((1, 4)), (), 0), 0.0)
+    np.testing.assert_allclose(
+        surrogate.log_alpha(params, jnp.zeros((1, 4)), jnp.zeros((0, 4)), 0), 0.0
+    )
 
 
 def test_faces_have_a_finite_density_and_the_outside_none():

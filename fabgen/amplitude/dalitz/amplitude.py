@@ -45,7 +45,7 @@ class DalitzAmplitude:
 
     def __init__(self, model: AmplitudeModel):
         self.model = model
-        #: Resonances with their production L, in the order of `line_shapes`.
+        #: Resonances with their production L, in the order of the line shapes.
         self.lines = model_lines(model)
         self._chains = chain_tables(model, self.lines)
         self._couplings = [c for resonance in model.resonances for c in resonance.production]
@@ -83,11 +83,6 @@ class DalitzAmplitude:
             own = self._chain(chain, plane, shapes, couplings)
             total = total + self._aligned(chain, own, plane)
         return total
-
-    def line_shapes(self, sigma: Array, values: Values) -> Array:
-        """X (lines, events), complex: see `lines`."""
-        shapes = self._line_shapes(self._plane(sigma, values), values)
-        return shapes[0] + 1j * shapes[1]
 
     def _parts(self, sigma: Array, values: Values) -> tuple[DecayPlane, Array, Array]:
         """Angles, line shapes (2, lines, events) and couplings (2, couplings, 1 or events)."""

@@ -27,11 +27,6 @@ class HalfAngle(NamedTuple):
     def __neg__(self) -> HalfAngle:
         return HalfAngle(self.cos, -self.sin)
 
-    @property
-    def cos_angle(self) -> Array:
-        """Cosine of the whole angle."""
-        return (self.cos - self.sin) * (self.cos + self.sin)
-
 
 def half_angle(along: Array, across: Array) -> HalfAngle:
     """Half the angle in [0, pi] of a vector with components `along` and `across` >= 0 to an axis.

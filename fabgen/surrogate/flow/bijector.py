@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import distrax
-import jax
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
 
 from fabgen.surrogate.flow.spline import spline_forward, spline_inverse
 
-Transform = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+Transform = Callable[[Float[Array, "n dim"]], tuple[Float[Array, "n dim"], Float[Array, " n"]]]
 """Points (n, dim) -> their images (n, dim) and log|d image/d point| (n,)."""
 
 
@@ -20,19 +21,27 @@ class RationalQuadraticSpline(distrax.Bijector):
     params (..., 3 bins + 1): unconstrained, in distrax's order; broadcast against x (...).
     """
 
-    def __init__(self, params: jax.Array):
+    def __init__(self, params: Float[Array, "*splines raw"]):
         super().__init__(event_ndims_in=0)
         self._params = params
 
-    def forward_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def forward_and_log_det(
+        self, x: Float[Array, "*points"]
+    ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
         """y = g(x) and log dy/dx, each of the shape of x broadcast against the splines."""
         return self._apply(spline_forward, x)
 
-    def inverse_and_log_det(self, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def inverse_and_log_det(
+        self, y: Float[Array, "*points"]
+    ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
         """x = g^-1(y) and log dx/dy."""
         return self._apply(spline_inverse, y)
 
-    def _apply(self, spline, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def _apply(
+        self,
+        spline: Callable[..., tuple[Array, Array]],
+        x: Float[Array, "*points"],
+    ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
         shape = jnp.broadcast_shapes(x.shape, self._params.shape[:-1])
         n = self._params.shape[-1]
         raw = jnp.broadcast_to(self._params, (*shape, n)).reshape(-1, n).T[:, None, :]
@@ -48,16 +57,22 @@ class CubeBijector(distrax.Bijector):
         self._forward = forward
         self._inverse = inverse
 
-    def forward_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def forward_and_log_det(
+        self, x: Float[Array, "*n dim"]
+    ) -> tuple[Float[Array, "*n dim"], Float[Array, "*n"]]:
         """u = T(z) and log|du/dz|."""
         return _of_any_shape(self._forward, x)
 
-    def inverse_and_log_det(self, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def inverse_and_log_det(
+        self, y: Float[Array, "*n dim"]
+    ) -> tuple[Float[Array, "*n dim"], Float[Array, "*n"]]:
         """z = T^-1(u) and log|dz/du|."""
         return _of_any_shape(self._inverse, y)
 
 
-def _of_any_shape(transform: Transform, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _of_any_shape(
+    transform: Transform, x: Float[Array, "*n dim"]
+) -> tuple[Float[Array, "*n dim"], Float[Array, "*n"]]:
     image, log_det = transform(x.reshape(-1, x.shape[-1]))
     return image.reshape(x.shape), log_det.reshape(x.shape[:-1])
 

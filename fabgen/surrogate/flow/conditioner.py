@@ -13,6 +13,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jax.typing import DTypeLike
+from jaxtyping import Float, PRNGKeyArray
 
 _UNIFORM_STD = 1.0 / math.sqrt(12.0)
 _FEATURES = 3
@@ -21,16 +24,16 @@ _FEATURES = 3
 class Linear(NamedTuple):
     """weight (n_out, n_in), bias (n_out, 1)."""
 
-    weight: jax.Array
-    bias: jax.Array
+    weight: Float[Array, "n_out n_in"]
+    bias: Float[Array, "n_out 1"]
 
 
 def init_conditioner(
-    key: jax.Array,
+    key: PRNGKeyArray,
     n_in: int,
-    start: np.ndarray,
+    start: Float[np.ndarray, " n_out"],
     hidden: tuple[int, ...],
-    dtype: jnp.dtype,
+    dtype: DTypeLike,
     n_context: int = 0,
 ) -> tuple[Linear, ...]:
     """The network of n_in coordinates and n_context further inputs; its output at the start."""
@@ -40,7 +43,7 @@ def init_conditioner(
 
 
 def init_perceptron(
-    key: jax.Array, n_in: int, n_out: int, hidden: tuple[int, ...], dtype: jnp.dtype
+    key: PRNGKeyArray, n_in: int, n_out: int, hidden: tuple[int, ...], dtype: DTypeLike
 ) -> tuple[Linear, ...]:
     """A multilayer perceptron whose last layer is zero, so that its output is zero at the start.
 
@@ -58,8 +61,10 @@ def init_perceptron(
 
 
 def apply_conditioner(
-    layers: tuple[Linear, ...], x: jax.Array, context: jax.Array | None = None
-) -> jax.Array:
+    layers: tuple[Linear, ...],
+    x: Float[Array, "n_in n"],
+    context: Float[Array, "n_context n"] | None = None,
+) -> Float[Array, "n_out n"]:
     """x (n_in, events) in [0, 1] -> (n_out, events), in the dtype of the layers.
 
     context (n_context, events): inputs of order one that go in as they are.
@@ -83,7 +88,9 @@ def apply_conditioner(
     )
 
 
-def apply_perceptron(layers: tuple[Linear, ...], h: jax.Array) -> jax.Array:
+def apply_perceptron(
+    layers: tuple[Linear, ...], h: Float[Array, "n_in n"]
+) -> Float[Array, "n_out n"]:
     """h (n_in, events), of order one and in the dtype of the layers -> (n_out, events)."""
     for layer in layers[:-1]:
         h = jax.nn.gelu(layer.weight @ h + layer.bias)

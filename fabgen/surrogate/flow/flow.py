@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jaxtyping import Float, Float64, Int, PRNGKeyArray
 
 from fabgen.errors import InputError
 from fabgen.surrogate.base import Params, Surrogate
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
     import distrax
 
 PRECISIONS = {"float32": jnp.float32, "float64": jnp.float64}
-_Coupling = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+_Coupling = Callable[
+    [Float[Array, "raw axes n"], Float[Array, "axes n"]],
+    tuple[Float[Array, "axes n"], Float[Array, "axes n"]],
+]
+_Rows = Float[Array, "dim n"]
+_Order = Int[Array | np.ndarray, " dim"]
 _COUPLINGS: dict[str, tuple[_Coupling, _Coupling]] = {
     "spline": (spline_forward, spline_inverse),
     "affine": (affine_forward, affine_inverse),
@@ -89,11 +96,11 @@ class Flow(Surrogate):
         return coupling_splits(self.permutation, self.dim, self.layers)
 
     @property
-    def _identity(self) -> np.ndarray:
+    def _identity(self) -> Float64[np.ndarray, " n_raw"]:
         """What makes a coupling the identity: numbers for each coordinate, (n_raw,)."""
         return identity_with_fine_ends(self.bins) if self.coupling == "spline" else np.zeros(2)
 
-    def init(self, key: jax.Array) -> Params:
+    def init(self, key: PRNGKeyArray) -> Params:
         dtype = PRECISIONS[self.precision]
         keys = jax.random.split(key, len(self.splits))
         networks = tuple(
@@ -112,13 +119,22 @@ class Flow(Surrogate):
         return networks
 
     def sample_and_log_prob(
-        self, params: Params, key: jax.Array, n: int, context: jax.Array | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+        self,
+        params: Params,
+        key: PRNGKeyArray,
+        n: int,
+        context: Float[Array, "{self.n_context} n"] | None = None,
+    ) -> tuple[Float64[Array, "{n} {self.dim}"], Float64[Array, " {n}"]]:
         z = jax.random.uniform(key, (n, self.dim), jnp.float64)
         u, log_det = self.from_base(params, z, context)
         return u, -log_det
 
-    def log_prob(self, params: Params, u: jax.Array, context: jax.Array | None = None) -> jax.Array:
+    def log_prob(
+        self,
+        params: Params,
+        u: Float[Array, "n {self.dim}"],
+        context: Float[Array, "{self.n_context} n"] | None = None,
+    ) -> Float64[Array, " n"]:
         u = u.astype(jnp.float64)
         inside = jnp.all((u >= self.boundary) & (u <= 1.0 - self.boundary), axis=-1)
         # points outside are replaced, not clipped: a clip would halve gradients on the faces
@@ -126,8 +142,11 @@ class Flow(Surrogate):
         return jnp.where(inside, log_det, -jnp.inf)
 
     def to_base(
-        self, params: Params, u: jax.Array, context: jax.Array | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+        self,
+        params: Params,
+        u: Float[Array, "n {self.dim}"],
+        context: Float[Array, "{self.n_context} n"] | None = None,
+    ) -> tuple[Float[Array, "n {self.dim}"], Float[Array, " n"]]:
         """z = T^-1(u) (n, dim) and log|dz/du| = log q(u) (n,), for u inside the support."""
         scale = 1.0 - 2.0 * self.boundary
         x = (u - self.boundary) / scale
@@ -135,8 +154,11 @@ class Flow(Surrogate):
         return z.T, log_det - self.dim * math.log(scale)
 
     def from_base(
-        self, params: Params, z: jax.Array, context: jax.Array | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+        self,
+        params: Params,
+        z: Float[Array, "n {self.dim}"],
+        context: Float[Array, "{self.n_context} n"] | None = None,
+    ) -> tuple[Float[Array, "n {self.dim}"], Float[Array, " n"]]:
         """u = T(z) (n, dim) and log|du/dz| = -log q(u) (n,), for z in [0, 1]^dim."""
         scale = 1.0 - 2.0 * self.boundary
         x, log_det = self._run(params, z.T, context, inverse=True)
@@ -152,8 +174,13 @@ class Flow(Surrogate):
         return cube_distribution(self.dim, *transforms)
 
     def _run(
-        self, params: Params, x: jax.Array, context: jax.Array | None, *, inverse: bool
-    ) -> tuple[jax.Array, jax.Array]:
+        self,
+        params: Params,
+        x: Float[Array, "{self.dim} n"],
+        context: Float[Array, "{self.n_context} n"] | None,
+        *,
+        inverse: bool,
+    ) -> tuple[Float[Array, "{self.dim} n"], Float[Array, " n"]]:
         """The chain on x (dim, n), with the sum of the log slopes (n,).
 
         Splines act on the cube. Affine couplings act on logits, which are taken once: between the
@@ -167,8 +194,13 @@ class Flow(Surrogate):
         return v, log_dx.sum(axis=0) + log_dy + log_dv.sum(axis=0)
 
     def _layers(
-        self, params: Params, x: jax.Array, context: jax.Array | None, *, inverse: bool
-    ) -> tuple[jax.Array, jax.Array]:
+        self,
+        params: Params,
+        x: Float[Array, "{self.dim} n"],
+        context: Float[Array, "{self.n_context} n"] | None,
+        *,
+        inverse: bool,
+    ) -> tuple[Float[Array, "{self.dim} n"], Float[Array, " n"]]:
         """All layers, of logits if the couplings are affine."""
         couple = _COUPLINGS[self.coupling][inverse]
         in_cube = self.coupling == "spline"
@@ -177,7 +209,9 @@ class Flow(Surrogate):
         log_det = jnp.zeros(x.shape[1], x.dtype)
         order = axes
 
-        def turned(angles: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array | float]:
+        def turned(
+            angles: Float[Array, " n_angles"], x: Float[Array, "dim n"]
+        ) -> tuple[Float[Array, "dim n"], Float[Array, " n"] | float]:
             x = _reorder(x, order, axes)
             if in_cube:
                 return rotate_in_cube(angles, x, inverse=inverse)
@@ -202,7 +236,9 @@ class Flow(Surrogate):
         return _reorder(x, order, axes), log_det
 
 
-def _reorder(x: jax.Array, old: tuple[int, ...], *new: tuple[int, ...]) -> jax.Array:
+def _reorder(
+    x: Float[Array, "dim n"], old: tuple[int, ...], *new: tuple[int, ...]
+) -> Float[Array, "dim n"]:
     """Rows of x (dim, n), now in the order `old`, in the order of `new`."""
     permutation = np.array([old.index(axis) for part in new for axis in part])
     if np.all(np.diff(permutation) == 1):
@@ -211,18 +247,20 @@ def _reorder(x: jax.Array, old: tuple[int, ...], *new: tuple[int, ...]) -> jax.A
 
 
 @jax.custom_vjp
-def _take_rows(x: jax.Array, permutation: np.ndarray, inverse: np.ndarray) -> jax.Array:
+def _take_rows(x: _Rows, permutation: _Order, inverse: _Order) -> _Rows:
     """x[permutation]. The derivative is a gather too; JAX, which cannot know that rows are not
     taken twice, would scatter, which takes longer to compile.
     """
     return x.at[permutation].get(mode="promise_in_bounds", unique_indices=True)
 
 
-def _take_rows_forward(x, permutation, inverse):
+def _take_rows_forward(
+    x: _Rows, permutation: _Order, inverse: _Order
+) -> tuple[_Rows, tuple[_Order, _Order]]:
     return _take_rows(x, permutation, inverse), (permutation, inverse)
 
 
-def _take_rows_transposed(residuals, bar):
+def _take_rows_transposed(residuals: tuple[_Order, _Order], bar: _Rows) -> tuple[_Rows, None, None]:
     permutation, inverse = residuals
     return _take_rows(bar, inverse, permutation), None, None
 

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jaxtyping import Float, Int32
 
 MIN_SLOPE = 1e-3
 """Smallest slope at a knot."""
@@ -33,37 +35,44 @@ _SLOPE_OFFSET = math.log(math.expm1(1.0 - MIN_SLOPE))  # raw slope 0 -> slope 1
 _ENDS = 5.0
 
 
+_Raw = Float[Array, "raw splines n"]
+_Each = Float[Array, "splines n"]
+#: Rules of derivatives get constants as arrays of a kind of JAX's own.
+_RawOrConstant = Float[Any, "raw splines n"]
+_EachOrConstant = Float[Any, "splines n"]
+
+
 class _Knots(NamedTuple):
     """The two knots around a point, each (splines, events): positions and raw slopes."""
 
-    x_left: jax.Array
-    x_right: jax.Array
-    y_left: jax.Array
-    y_right: jax.Array
-    slope_left: jax.Array
-    slope_right: jax.Array
+    x_left: _Each
+    x_right: _Each
+    y_left: _Each
+    y_right: _Each
+    slope_left: _Each
+    slope_right: _Each
 
 
 class _Bins(NamedTuple):
     """Softmax of the logits (2, bins, splines, events), widths first, and the point's bin."""
 
-    softmax: jax.Array
-    bin: jax.Array
+    softmax: Float[Array, "2 bins splines n"]
+    bin: Int32[Array, "splines n"]
 
 
 @jax.custom_vjp
-def spline_forward(raw: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def spline_forward(raw: _Raw, x: _Each) -> tuple[_Each, _Each]:
     """y = g(x) and log dy/dx, each (splines, events), for x (splines, events) in [0, 1]."""
     return _forward(raw, x)[0]
 
 
 @jax.custom_vjp
-def spline_inverse(raw: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+def spline_inverse(raw: _Raw, y: _Each) -> tuple[_Each, _Each]:
     """x = g^-1(y) and log dx/dy, each (splines, events), for y (splines, events) in [0, 1]."""
     return _inverse(raw, y)[0]
 
 
-def identity_with_fine_ends(bins: int) -> np.ndarray:
+def identity_with_fine_ends(bins: int) -> Float[np.ndarray, " 3*{bins}+1"]:
     """Raw parameters (3 bins + 1,) of the identity whose knots get closer toward 0 and 1.
 
     The knots are evenly spaced in their logit, from -5 to 5. Integrands change fast close to the
@@ -81,7 +90,7 @@ def min_bin(bins: int) -> float:
     return min(1e-3, 0.1 / bins)
 
 
-def _locate(raw: jax.Array, point: jax.Array, *, along_x: bool) -> tuple[_Bins, _Knots]:
+def _locate(raw: _Raw, point: _Each, *, along_x: bool) -> tuple[_Bins, _Knots]:
     """Find the bin that holds the point and gather its knots.
 
     Only the inner knots are compared with, so points on the faces, or beyond them by rounding, fall
@@ -110,7 +119,7 @@ def _normalize(knots: _Knots, dtype: jnp.dtype) -> _Knots:
     return _Knots(*(k.astype(dtype) for k in knots))
 
 
-def _rational_quadratic(knots: _Knots, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _rational_quadratic(knots: _Knots, x: _Each) -> tuple[_Each, _Each]:
     """Equations (4) and (5): y and log dy/dx inside one bin; `knots` with raw slopes.
 
     The denominator is at least s / 2 and the terms of the numerator of the slope are positive, so
@@ -131,8 +140,8 @@ def _rational_quadratic(knots: _Knots, x: jax.Array) -> tuple[jax.Array, jax.Arr
 
 
 def _rational_quadratic_transposed(
-    knots: _Knots, x: jax.Array, y_bar: jax.Array, log_bar: jax.Array
-) -> tuple[_Knots, jax.Array]:
+    knots: _Knots, x: _Each, y_bar: _Each, log_bar: _Each
+) -> tuple[_Knots, _Each]:
     """Cotangents of `knots` and x from those of y and log dy/dx: the chain rule through
     y = y_left + h a / D and log dy/dx = 2 log s + log N - 2 log D, with the variables t, s, h and
     the two slopes; with few divisions, which autodiff would not find.
@@ -173,7 +182,7 @@ def _rational_quadratic_transposed(
     return _Knots(x0, x1, y0, y1, left, right), x_bar
 
 
-def _solve(knots: _Knots, y: jax.Array) -> jax.Array:
+def _solve(knots: _Knots, y: _Each) -> _Each:
     """Equations (6) to (8): the x of a bin at which the spline takes the value y.
 
     Of the two forms of the root the one without cancellation is taken, as in distrax.
@@ -192,31 +201,41 @@ def _solve(knots: _Knots, y: jax.Array) -> jax.Array:
     return x_left + width * numerator / denominator
 
 
-def _clip(x: jax.Array) -> jax.Array:
+def _clip(x: _Each) -> _Each:
     """Take back what rounding carried beyond [0, 1]; the derivatives ignore it."""
     return jnp.clip(x, 0.0, 1.0)
 
 
-def _forward(raw: jax.Array, x: jax.Array):
+def _forward(
+    raw: _RawOrConstant, x: _EachOrConstant
+) -> tuple[tuple[_Each, _Each], tuple[_Bins, _Knots, _Each]]:
+    raw, x = jnp.asarray(raw), jnp.asarray(x)
     bins, knots = _locate(raw, x, along_x=True)
     y, log_slope = _rational_quadratic(knots, x)
     return (_clip(y), log_slope), (bins, knots, x)
 
 
-def _forward_transposed(residuals, cotangents):
+def _forward_transposed(
+    residuals: tuple[_Bins, _Knots, _Each], cotangents: tuple[_Each, _Each]
+) -> tuple[_Raw, _Each]:
     bins, knots, x = residuals
     knots_bar, x_bar = _rational_quadratic_transposed(knots, x, *cotangents)
     return _raw_cotangent(bins, knots, knots_bar), x_bar
 
 
-def _inverse(raw: jax.Array, y: jax.Array):
+def _inverse(
+    raw: _RawOrConstant, y: _EachOrConstant
+) -> tuple[tuple[_Each, _Each], tuple[_Bins, _Knots, _Each, _Each]]:
+    raw, y = jnp.asarray(raw), jnp.asarray(y)
     bins, knots = _locate(raw, y, along_x=False)
     x = _clip(_solve(knots, y))
     _, log_slope = _rational_quadratic(knots, x)
     return (x, -log_slope), (bins, knots, x, log_slope)
 
 
-def _inverse_transposed(residuals, cotangents):
+def _inverse_transposed(
+    residuals: tuple[_Bins, _Knots, _Each, _Each], cotangents: tuple[_Each, _Each]
+) -> tuple[_Raw, _Each]:
     """Implicit function theorem: g(x; knots) = y at fixed y."""
     bins, knots, x, log_slope = residuals
     x_bar, log_bar = cotangents
@@ -226,7 +245,7 @@ def _inverse_transposed(residuals, cotangents):
     return _raw_cotangent(bins, knots, knots_bar), y_bar
 
 
-def _raw_cotangent(bins: _Bins, knots: _Knots, bar: _Knots) -> jax.Array:
+def _raw_cotangent(bins: _Bins, knots: _Knots, bar: _Knots) -> _Raw:
     """Cotangent of `raw` from the cotangents of the two selected knots (raw slopes).
 
     With m = min_bin and p = softmax(logits) a knot is c_k = k m + (1 - n m) sum_(j<k) p_j, so
@@ -239,7 +258,13 @@ def _raw_cotangent(bins: _Bins, knots: _Knots, bar: _Knots) -> jax.Array:
     below_left, below_right = j[:n] < bins.bin, j[:n] <= bins.bin
     k = bins.bin.astype(bins.softmax.dtype)
 
-    def logits(p, left, right, left_bar, right_bar):
+    def logits(
+        p: Float[Array, "bins splines n"],
+        left: _Each,
+        right: _Each,
+        left_bar: _Each,
+        right_bar: _Each,
+    ) -> Float[Array, "bins splines n"]:
         mean = left_bar * (left - k * m) + right_bar * (right - (k + 1.0) * m)
         terms = jnp.where(below_left, left_bar, 0.0) + jnp.where(below_right, right_bar, 0.0)
         return p * ((1.0 - n * m) * terms - mean)

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import vegas
+from jax import Array
+from jaxtyping import Float, Float64
 
 from fabgen.card import VegasOptions
 from fabgen.errors import FabgenError
@@ -18,7 +20,7 @@ from fabgen.surrogate.vegas.axes import MOST_ROUNDS, adapt_axes, even_borders
 from fabgen.surrogate.vegas.edges import grade_map
 from fabgen.surrogate.vegas.grid import VegasGrid, VegasGridParams
 
-LogDensity = Callable[[jax.Array], jax.Array]
+LogDensity = Callable[[Float[Array, "n dim"]], Float[Array, " n"]]
 """log f: u (n, dim) -> (n,), natural logarithm, -inf where f = 0."""
 
 BLOCK = 2048
@@ -92,7 +94,7 @@ class _Batch(vegas.LBatchIntegrand):
     first iteration at which f is not 0; nan before.
     """
 
-    density: Callable[[np.ndarray], jax.Array]
+    density: Callable[[Float64[np.ndarray, "n dim"]], Float[Array, " n"]]
     evaluations: int = 0
     zeros: int = 0
     nonfinite: int = 0
@@ -103,7 +105,7 @@ class _Batch(vegas.LBatchIntegrand):
     def cut(self) -> bool:
         return self.inside < 1.0
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    def __call__(self, x: Float64[np.ndarray, "n dim"]) -> Float64[np.ndarray, " n"]:
         if not self.shape_known:
             # before it starts the package asks for the shape of the answer, at a point drawn from
             # a global generator whose value it ignores: not an evaluation
@@ -111,7 +113,7 @@ class _Batch(vegas.LBatchIntegrand):
             return np.zeros(len(x))
         return self.values(x)
 
-    def values(self, x: np.ndarray) -> np.ndarray:
+    def values(self, x: Float64[np.ndarray, "n dim"]) -> Float64[np.ndarray, " n"]:
         """f (n,) at x (n, dim); 0 where it is not finite."""
         f = np.empty(len(x))
         for start in range(0, len(x), BLOCK):
@@ -143,7 +145,7 @@ class _Analyzer:
         if itn > 0 and self.batch.cut:  # the package has adapted its map behind the last one
             grade_map(integrator.map)
 
-    def end(self, itn_ans, ans) -> None:
+    def end(self, itn_ans: Any, ans: Any) -> None:
         if math.isnan(self.batch.inside):
             self.batch.inside = 1.0 - self.batch.zeros / self.batch.evaluations
             if self.batch.inside < _LITTLE:
@@ -205,7 +207,9 @@ def _iterate(
     return _run(integrator, batch, report)
 
 
-def axis_borders(grid: VegasGrid, params: VegasGridParams, bins: int) -> np.ndarray:
+def axis_borders(
+    grid: VegasGrid, params: VegasGridParams, bins: int
+) -> Float64[np.ndarray, "{grid.dim} {bins}+1"]:
     """The map of the axes alone, without strata: borders (dim, bins + 1)."""
     return even_borders(grid.bins, params.grid, bins)
 
@@ -218,12 +222,17 @@ def _warm_up(integrator: vegas.Integrator, batch: _Batch, iterations: int, point
         integrator.set(old)
 
 
-def _compiled(log_density: LogDensity) -> Callable[[np.ndarray], jax.Array]:
+def _compiled(
+    log_density: LogDensity,
+) -> Callable[[Float64[np.ndarray, "n dim"]], Float[Array, " n"]]:
     return jax.jit(lambda u: jnp.exp(log_density(u)))
 
 
 def _integrator(
-    dim: int, options: VegasOptions, seed: int, borders: np.ndarray | None = None
+    dim: int,
+    options: VegasOptions,
+    seed: int,
+    borders: Float64[np.ndarray, "{dim} borders"] | None = None,
 ) -> vegas.Integrator:
     """The generator is private: the package's default is a global one.
 
@@ -288,11 +297,12 @@ def _params(integrator: vegas.Integrator) -> VegasGridParams:
     return VegasGridParams(jnp.asarray(grid), jnp.asarray(_points_per_hypercube(integrator)))
 
 
-def _points_per_hypercube(integrator: vegas.Integrator) -> np.ndarray:
+def _points_per_hypercube(integrator: vegas.Integrator) -> Float64[np.ndarray, " hypercubes"]:
     """What the next iteration would use, by the formula of Integrator._random_batch."""
     sigf = np.asarray(integrator.sigf, float)
     if integrator.nhcube == 1 or integrator.beta <= 0.0:
         return np.ones(integrator.nhcube)
     scale = integrator.neval_frac * integrator.neval / integrator.sum_sigf
     points = np.floor(sigf * scale) + integrator.min_neval_hcube
-    return np.minimum(points, max(integrator.max_neval_hcube, integrator.min_neval_hcube))
+    most = max(integrator.max_neval_hcube, integrator.min_neval_hcube)
+    return np.asarray(np.minimum(points, most), float)

@@ -13,13 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import vegas
-from numpy.typing import ArrayLike, NDArray
+from jax import Array
+from jaxtyping import Float, Float64, Int, Int32
 
 from fabgen.card import VegasOptions
-from fabgen.surrogate.vegas.edges import Floats, grade_map
+from fabgen.surrogate.vegas.edges import grade_map
 
-Channels = NDArray[np.int32]
-Density = Callable[[Floats, Channels, Floats], Floats]
+#: Points, channels, and a number for each of them.
+Floats = Float64[np.ndarray, "..."]
+Channels = Int32[np.ndarray, " n"]
+Density = Callable[
+    [Float64[np.ndarray, "n dim"], Channels, Float64[np.ndarray, " n"]],
+    Float64[np.ndarray, " n"],
+]
 """f_i: u (n, dim), channels (n,) and Jacobians of the maps so far (n,) -> (n,); asked once in an
 iteration."""
 
@@ -60,7 +66,7 @@ class Axes:
     finite (which counts as zero for the maps). wanted: points of one density that a further
     iteration would take, 0 for as many as planned."""
 
-    borders: Floats
+    borders: Float64[np.ndarray, "densities dim borders"]
     wanted: int
     evaluations: int
     zeros: int
@@ -142,17 +148,17 @@ class _Adaptation:
             self._set_bins()  # of maps that are even yet: the points keep their places
         self.wanted = self._wanted(weights)
         self._learn(y, weights)
-        return float(np.mean(self.inside)) / weights.shape[1]
+        return float(np.mean(self.inside) / weights.shape[1])
 
-    def _wanted(self, weights: Floats) -> int:
+    def _wanted(self, weights: Float64[np.ndarray, "maps n"]) -> int:
         """Points of each map that have enough equal weights, by those of some (maps, n); 0 where
         as many as planned are enough."""
         of_maps, squares = weights.sum(axis=1), np.sum(weights**2)
         efficiency = of_maps.sum() ** 2 / squares / weights.size if squares > 0.0 else 1.0
         if efficiency > _LOW:
             return 0
-        that_matter = of_maps.sum() ** 2 / np.sum(of_maps**2)
-        needed = that_matter * _EQUAL_PER_BIN * self.maps[0].dim * self.options.bins
+        that_matter = float(of_maps.sum() ** 2 / np.sum(of_maps**2))
+        needed: float = that_matter * _EQUAL_PER_BIN * self.maps[0].dim * self.options.bins
         return math.ceil(needed / efficiency / len(self.maps))
 
     def _set_bins(self) -> None:
@@ -161,7 +167,9 @@ class _Adaptation:
                 bins = max(inside // _POINTS_PER_BIN, _FEWEST_BINS)
                 axes.adapt(ninc=int(min(bins, self.options.bins)))
 
-    def _ask(self, n: int) -> tuple[Floats, Floats]:
+    def _ask(
+        self, n: int
+    ) -> tuple[Float64[np.ndarray, "maps {n} dim"], Float64[np.ndarray, "maps {n}"]]:
         """n points of each map, in its own variable y (maps, n, dim), and f du/dy there (maps, n),
         0 for what is not finite."""
         dim = self.maps[0].dim
@@ -178,7 +186,9 @@ class _Adaptation:
         self.nonfinite += int(np.sum(~finite))
         return y, np.where(finite, f, 0.0).reshape(len(self.maps), n) * jacobian
 
-    def _learn(self, y: Floats, weights: Floats) -> None:
+    def _learn(
+        self, y: Float64[np.ndarray, "maps n dim"], weights: Float64[np.ndarray, "maps n"]
+    ) -> None:
         for axes, points, weight, cut in zip(self.maps, y, weights, self.cut, strict=True):
             largest = weight.max()
             if largest > 0.0:
@@ -189,7 +199,8 @@ class _Adaptation:
 
     def axes(self) -> Axes:
         bins = self.options.bins
-        borders = np.stack([even_borders(axes.ninc, axes.grid, bins) for axes in self.maps])
+        maps = [(np.asarray(axes.ninc), np.asarray(axes.grid)) for axes in self.maps]
+        borders = np.stack([even_borders(*axes, bins) for axes in maps])
         return Axes(borders, self.wanted, self.evaluations, int(self.zeros.sum()), self.nonfinite)
 
 
@@ -211,13 +222,19 @@ def _points(options: VegasOptions, n_densities: int) -> list[int]:
     return [min(max(total // n_densities, FEWEST_EVALUATIONS), total) for total in totals]
 
 
-def _even_points(random: np.random.Generator, n_maps: int, n: int, dim: int) -> Floats:
+def _even_points(
+    random: np.random.Generator, n_maps: int, n: int, dim: int
+) -> Float64[np.ndarray, "{n_maps} {n} {dim}"]:
     """Latin hypercubes (n_maps, n, dim): along each axis one point in each of n even steps."""
     steps = np.tile(np.arange(n, dtype=float)[None, :, None], (n_maps, 1, dim))
     return (random.permuted(steps, axis=1) + random.random((n_maps, n, dim))) / n
 
 
-def even_borders(n_bins: Sequence[int], grid: ArrayLike, bins: int) -> Floats:
+def even_borders(
+    n_bins: Sequence[int] | Int[np.ndarray, " dim"],
+    grid: Float[np.ndarray | Array, "dim borders"],
+    bins: int,
+) -> Float64[np.ndarray, "dim {bins}+1"]:
     """Borders (dim, bins + 1) of the package's maps of the axes, whose own bins may be fewer.
 
     n_bins (dim,): theirs; grid (dim, largest of them + 1): their borders. They are divided evenly

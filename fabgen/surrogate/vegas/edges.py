@@ -15,9 +15,9 @@ import math
 
 import numpy as np
 import vegas
-from numpy.typing import NDArray
+from jaxtyping import Float64
 
-Floats = NDArray[np.float64]
+Borders = Float64[np.ndarray, " borders"]
 
 #: The smallest factor between neighbours, and the largest part of the bins that pieces take up, of
 #: one axis and of all together; where it is not enough, the factor is doubled.
@@ -33,7 +33,7 @@ WIDE_BINS = 256
 _ALIKE = 4
 
 
-def graded(borders: Floats, ratio: float, part: float) -> Floats:
+def graded(borders: Borders, ratio: float, part: float) -> Borders:
     """Borders (bins + 1,) with no bin wider than `ratio` times its neighbours, or twice that and
     so on until pieces of divided bins are at most a part of all; the others get fewer instead.
     Borders that double precision cannot tell apart stay as they are."""
@@ -70,7 +70,7 @@ def grade_map(axes: vegas.AdaptiveMap) -> None:
         widths[d, :n] = np.diff(grid[d, : n + 1])
 
 
-def wide_map(u: Floats) -> Floats:
+def wide_map(u: Float64[np.ndarray, "n dim"]) -> Float64[np.ndarray, "dim borders"]:
     """Borders (dim, WIDE_BINS + 1) around points u (n, dim), which end nowhere at once: half of the
     probability is beyond them. The identity without points."""
     n, dim = u.shape
@@ -86,7 +86,7 @@ def wide_map(u: Floats) -> Floats:
     return np.stack([graded(row, _WIDE_RATIO, _WIDE_PART) for row in borders])
 
 
-def _pieces(borders: Floats, i: int, ratio: float) -> Floats:
+def _pieces(borders: Borders, i: int, ratio: float) -> Float64[np.ndarray, " inner"]:
     """Borders inside of bin i: steps from its ends that grow from its neighbours' widths."""
     low, high = borders[i], borders[i + 1]
     up = borders[i] - borders[i - 1] if i > 0 else math.inf

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jaxtyping import Float, Float64, PRNGKeyArray
 
 from fabgen.surrogate.base import Surrogate
 
@@ -23,8 +25,8 @@ class VegasGridParams(NamedTuple):
     points (prod(strata),): points allotted to each hypercube, the first axis runs fastest.
     """
 
-    grid: jax.Array
-    points: jax.Array
+    grid: Float64[Array, "dim borders"]
+    points: Float64[Array, " hypercubes"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class VegasGrid(Surrogate):
         if any(b % s and s % b for b, s in zip(self.bins, self.strata, strict=True)):
             raise ValueError(f"bins {self.bins} and strata {self.strata} do not match")
 
-    def init(self, key: jax.Array) -> VegasGridParams:
+    def init(self, key: PRNGKeyArray) -> VegasGridParams:
         """The uniform density."""
         del key
         width = max(self.bins) + 1
@@ -57,8 +59,8 @@ class VegasGrid(Surrogate):
         return VegasGridParams(grid, jnp.ones(math.prod(self.strata), jnp.float64))
 
     def sample_and_log_prob(
-        self, params: VegasGridParams, key: jax.Array, n: int
-    ) -> tuple[jax.Array, jax.Array]:
+        self, params: VegasGridParams, key: PRNGKeyArray, n: int
+    ) -> tuple[Float64[Array, "{n} {self.dim}"], Float64[Array, " {n}"]]:
         cube_key, key = jax.random.split(key)
         total = jnp.cumsum(params.points)
         draw = jax.random.uniform(cube_key, (n,), jnp.float64) * total[-1]
@@ -77,7 +79,9 @@ class VegasGrid(Surrogate):
         # evaluated, not carried along: a point that rounding put on a border has one density
         return u, self.log_prob(params, u)
 
-    def log_prob(self, params: VegasGridParams, u: jax.Array) -> jax.Array:
+    def log_prob(
+        self, params: VegasGridParams, u: Float[Array, "n {self.dim}"]
+    ) -> Float64[Array, " n"]:
         inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=-1)
         x = jnp.where(inside[:, None], u, 0.5)
         cube = jnp.zeros(u.shape[0], jnp.int64)

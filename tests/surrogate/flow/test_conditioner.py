@@ -43,6 +43,6 @@ def test_both_ends_of_a_period_differ_in_one_feature_only():
 
 def test_without_inputs_the_bias_is_the_output():
     (layer,) = init_conditioner(jax.random.key(0), 0, np.zeros(5), (16, 16), jnp.float32)
-    layer = layer._replace(bias=np.arange(5.0, dtype=np.float32)[:, None])
-    out = apply_conditioner((layer,), np.zeros((0, 3)))
+    layer = layer._replace(bias=jnp.arange(5.0, dtype=jnp.float32)[:, None])
+    out = apply_conditioner((layer,), jnp.zeros((0, 3)))
     np.testing.assert_array_equal(out, np.repeat(np.arange(5.0)[:, None], 3, axis=1))

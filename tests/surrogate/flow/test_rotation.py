@@ -47,7 +47,7 @@ def test_last_axis_follows_the_spherical_coordinates_of_the_paper():
 
 def test_rotating_and_back_and_its_jacobian():
     u = np.random.default_rng(1).uniform(0.01, 0.99, (3, 20))
-    angles = angles_of(3)
+    angles = jnp.asarray(angles_of(3))
 
     @jax.jit
     def there_and_back(u):
@@ -119,7 +119,7 @@ def test_flows_are_normalized_and_invert(coupling, permutation):
 
 def test_angles_are_trained(anywhere):
     flow = Flow(2, 1, 5, (4,), "rotation")
-    u = np.random.default_rng(1).uniform(size=(50, 2)) ** 2
+    u = jnp.asarray(np.random.default_rng(1).uniform(size=(50, 2)) ** 2)
     start = jax.tree.map(np.zeros_like, anywhere(flow))
     slope = jax.jit(jax.grad(lambda p: flow.log_prob(p, u).mean()))(start)
     assert all(np.abs(layer.angles).max() > 1e-3 for layer in slope[:1])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import types
-
 import numpy as np
 import pytest
 
+from fabgen.card.schema import VegasOptions
 from fabgen.surrogate.vegas.axes import FEWEST_EVALUATIONS, adapt_axes, n_iterations
 
 
 def options(evaluations=12_000, warmup_iterations=0, warmup_evaluations=0, iterations=8):
-    return types.SimpleNamespace(
+    return VegasOptions(
         iterations=iterations,
         evaluations=evaluations,
         bins=32,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import types
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from fabgen.card.schema import VegasOptions
 from fabgen.surrogate.vegas.adapt import train_vegas, vegas_grid
 from fabgen.surrogate.vegas.axes import adapt_axes
 from fabgen.surrogate.vegas.edges import WIDE_BINS, graded, wide_map
@@ -93,7 +92,7 @@ def test_a_wide_map_has_points_beside_all_others(seed, dim):
     np.testing.assert_array_equal(wide_map(u[:0])[0], np.linspace(0.0, 1.0, WIDE_BINS + 1))
 
 
-OPTIONS = types.SimpleNamespace(
+OPTIONS = VegasOptions(
     iterations=10,
     evaluations=10_000,
     bins=64,
