@@ -78,7 +78,7 @@ def sha256(path: Path) -> str:
 
 
 def kind(path: Path) -> str | None:
-    """What stands at a path, links not followed: "file", "folder", other words; None for nothing.
+    """The kind of a path, links not followed: "file", "folder", other words; None for nothing.
 
     Raises OSError where the system does not tell.
     """

@@ -102,7 +102,7 @@ def _watch(arrivals: int) -> None:
 
 
 def last_words() -> str:
-    """What an ended command says."""
+    """The message of an ended command."""
     return "the results are stored" if _state.stored else _state.message
 
 

@@ -34,7 +34,7 @@ ABOVE_QUANTILE = 0.001
 
 @dataclass(frozen=True)
 class Metrics:
-    """What N weights say, every field defined.
+    """Figures of N weights, every field defined.
 
     n                       number of weights, zero and non-finite ones included
     integral                mean of the weights, in the unit of the integrand

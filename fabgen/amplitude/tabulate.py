@@ -138,7 +138,7 @@ class _Compiler:
         return found
 
     def _signs(self, sums: Sequence[Sequence[tuple[int, int]]]) -> np.ndarray:
-        """What the momenta of the legs enter sums with, (sums, legs): ((bit mask, factor), ...)."""
+        """Factors (sums, legs) of the momenta of the legs in sums of ((bit mask, factor), ...)."""
         signs = np.zeros((len(sums), len(self.graph.external)))
         for row, terms in zip(signs, sums, strict=True):
             for mask, factor in terms:
@@ -220,7 +220,7 @@ class _Compiler:
         return PropagatorRows(kernel, *_columns(entries))
 
     def _terms(self, current: Current, dots: dict[tuple[int, int], int]) -> list[_Terms]:
-        """What is added up for each row of a current; numbers the dot products that it needs."""
+        """The terms of each row of a current; numbers the dot products that they need."""
         selected = self.alive[current.number]
         rows = [_Terms() for _ in range(int(selected.sum()))]
         for coefficient, branching in current.terms:
@@ -308,7 +308,7 @@ _Entry = tuple[tuple[int, ...], tuple[int, ...], float]
 
 
 class _Terms:
-    """What one row adds up: vertices by kernel, products by (number of x.y, row of z, coupling)."""
+    """The terms of one row: vertices by kernel, products by (number of x.y, row of z, coupling)."""
 
     def __init__(self) -> None:
         self.vertices: dict[str, list[_Entry]] = defaultdict(list)

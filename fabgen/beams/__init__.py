@@ -1,4 +1,4 @@
-"""What comes in: two beams or one decaying particle, and the scales of an event."""
+"""Beams or a decaying particle, collisions event by event, and the scales of an event."""
 
 from fabgen.beams.collision import (
     AtRest,

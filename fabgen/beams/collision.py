@@ -1,4 +1,4 @@
-"""What comes in, event by event: incoming momenta, energy, boost, flux; and the way to the lab.
+"""Collisions event by event: incoming momenta, energy, boost, flux; and the way to the lab.
 
 Two frames: the rest frame of what collides, in which maps and matrix elements work, and the lab,
 in which the first beam runs along +z. The lab sees the rest frame with a rapidity along z.
@@ -20,7 +20,7 @@ from fabgen.units import PB_GEV2
 
 
 class Collision(NamedTuple):
-    """What comes in. All values may be traced; one value for all events, or one for each.
+    """Incoming particles. All values may be traced; one value for all events, or one for each.
 
     incoming, lab (n_initial, 4, 1 or events): momenta in the rest frame of the total momentum and
     in the lab, first beam along +z, GeV. sqrt_s (1 or events,): total energy in the rest frame,
@@ -41,14 +41,14 @@ class Collision(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What beams of variable energy need to know of a channel: the least sqrt(s) in GeV at which f
+    """Limits on beams of variable energy: the least sqrt(s) in GeV at which the f of a component
     is not zero."""
 
     sqrt_s: Number = 0.0
 
 
 class Beams(abc.ABC):
-    """What collides, with `dim` variables of the unit hypercube in front of those of phase space.
+    """Colliding beams, with `dim` variables of the unit hypercube in front of those of phase space.
 
     energies: GeV per beam, () for a decay. particles: PDG ids of the beams where they are not the
     incoming particles of the process. Static; all methods are pure JAX.

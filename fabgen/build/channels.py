@@ -78,7 +78,7 @@ def map_context(
     group: Group,
     options: PhaseSpace,
 ) -> MapContext:
-    """What the maps of a component depend on. values: masses and widths by name; sqrt_s: GeV."""
+    """The data of the maps of a component. values: masses and widths by name; sqrt_s: GeV."""
     cuts, n_initial = group.cuts, len(group.tree.initial)
     final = [values[model.particle(name).mass] for name in group.tree.final]
     trees = [sub.tree for sub in group.subprocesses]

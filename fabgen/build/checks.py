@@ -1,4 +1,4 @@
-"""What a process must fulfil before its integrand is built: energies, masses, parameters, cuts."""
+"""Checks of a process before its integrand is built: energies, masses, parameters, cuts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes in, where it is not one pair of particles: what is refused, and what reports say."""
+"""Several initial states: those that are refused, and notes for reports."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def initial_states(topologies: Iterable[EventTopology]) -> tuple[tuple[int, ...]
 
 
 def notes(model: Model, topologies: Sequence[EventTopology]) -> tuple[str, ...]:
-    """What a report says of a sum over initial states; nothing for one."""
+    """Notes for a report on a sum over initial states; none for one."""
     states = initial_states(topologies)
     if len(states) == 1:
         return ()

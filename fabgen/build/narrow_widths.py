@@ -60,7 +60,7 @@ def refuse_narrow(
 
 
 def _scale(pole: Pole, cutoff: float) -> float:
-    """What has to be resolved, in widths: of a window also its edges, to 3e-4."""
+    """The scale to be resolved, in widths: of a window also its edges, to 3e-4."""
     if pole.vetoed:
         return cutoff / 5.0
     return min(1.0, cutoff / 5.0) if pole.decayed else 1.0

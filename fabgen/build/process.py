@@ -264,13 +264,13 @@ class _Builder:
 
     @property
     def _use(self) -> str:
-        """What "auto" means, which is all in a run only (fabgen.card.with_channels)."""
+        """The channels of the card; "auto" means all in a run only (fabgen.card.with_channels)."""
         if self.card.phase_space.mapping == "rambo":
             return "rambo"
         return "all" if self.card.channels.use == "all" else "one"
 
     def context(self, group: Group) -> MapContext:
-        """What the maps of a component depend on."""
+        """The data that the maps of a component depend on."""
         sqrt_s = self._sqrt_s(group.subprocesses[0])
         return map_context(self.model, self.values, sqrt_s, group, self.card.phase_space)
 

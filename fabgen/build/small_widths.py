@@ -36,7 +36,7 @@ def small_widths(
     values: Mapping[str, float],
     sqrt_s: float,
 ) -> SmallWidths:
-    """The widths for subprocesses that share maps, from the poles of each of them.
+    """The widths for the subprocesses of a component, from the poles of each of them.
 
     values: masses by name, GeV. sqrt_s: in the rest frame, GeV. A width may stand for a smaller one
     if the mass of the particle, wherever it is decayed, is well inside of phase space, its other
@@ -62,7 +62,7 @@ def small_widths(
 def width_notes(
     model: Model, found: Iterable[SmallWidths], values: Mapping[str, float]
 ) -> list[str]:
-    """What a reader of the cross section has to know of the widths of the components.
+    """Sentences for readers of the cross section on the widths of the components.
 
     Raises InputError where the cross section would be no number.
     """

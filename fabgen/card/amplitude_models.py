@@ -1,4 +1,4 @@
-"""What the card of an amplitude model may say: such a model is one decay, without diagrams."""
+"""Keys of the card of an amplitude model: such a model is one decay, without diagrams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `training.method = "auto"` makes of the other keys, and what it cannot live with.
+"""Effects of `training.method = "auto"` on other keys, and keys that contradict it.
 
 It is the default. With `surrogate.kind = "auto"`, the default beside it, the run chooses among the
 untrained map, VEGAS grids, a small flow and one of the size that the card says; with "flow" the

@@ -1,4 +1,4 @@
-"""What the keys of [channels] and [training.madnis] allow each other to be."""
+"""Defaults of [channels] and of the filter of gradients, and keys that contradict each other."""
 
 from __future__ import annotations
 

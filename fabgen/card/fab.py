@@ -1,4 +1,4 @@
-"""What the keys of FAB are by default, and what [training.anneal] allows the method to be."""
+"""Defaults of the keys of FAB, and the methods that [training.anneal] allows."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def check_keys(table: Mapping[str, Any], path: str, known: Sequence[str]) -> Non
 
 
 def _hint(name: str, value: object, known: Sequence[str], prefix: str) -> str | None:
-    """What was meant: a key by another name, one of another table, or a similar one."""
+    """A hint at the key meant: one by another name, one of another table, or a similar one."""
     if hint := meant(name):
         return hint
     elsewhere = [key for key in _all_keys() if key.rsplit(".", 1)[-1] == name.lower()]

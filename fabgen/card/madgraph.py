@@ -58,7 +58,7 @@ _CARDS = {"process": "process card", "run": "run card", "parameters": "parameter
 
 @dataclasses.dataclass
 class Foreign:
-    """What a text that is no card of fabgen was read as, filled line by line.
+    """The reading of a text that is no card of fabgen, filled line by line.
 
     first: the line that gave it away. tables: keys by table, "" for those above all tables.
     left_out: lines and names without a counterpart. energies: of the beams in GeV, by name.
@@ -97,7 +97,7 @@ class Foreign:
 
 
 def recognise(text: str) -> Foreign | None:
-    """What a text is, if it is a card of MadGraph."""
+    """The reading of a text if it is a card of MadGraph, else None."""
     found = Foreign()
     block = ""
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
@@ -175,14 +175,14 @@ def refuse_card(text: str, file: str | os.PathLike[str] | None) -> None:
 
 
 def _instead(found: Foreign) -> str:
-    """What takes the place of the commands that were left out."""
+    """Keys and options in the place of the commands that were left out."""
     commands = (_COMMAND.match(line) for line in found.left_out)
     names = dict.fromkeys(" ".join(c[1].lower().split()) for c in commands if c)
     return "; ".join(_INSTEAD[name] for name in names if name in _INSTEAD)
 
 
 def _protons(found: Foreign) -> str:
-    """What to do about a definition of p or j: what collides under these names is a proton."""
+    """Advice on a definition of p or j: what collides under these names is a proton."""
     own = [name for name in found.tables.get("multiparticles", {}) if name.lower() in ("p", "j")]
     if not own:
         return ""

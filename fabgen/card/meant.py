@@ -1,4 +1,4 @@
-"""What a key that no card has was meant to be: names of MadGraph's cards, and common slips."""
+"""Meanings of keys that no card has: names of MadGraph's cards, and common slips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the errors of a card have in common."""
+"""Sources and names of keys in the errors of a card."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _KEY = "option"
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What a value of one key may be.
+    """The values that one key may have.
 
     `doc` is one phrase, `unit` its unit ("" for none). Bounds apply to numbers, and to each entry
     of a list; `infinite` allows inf (nan never is). `choices` lists the strings allowed; those in

@@ -179,7 +179,7 @@ def _cuts(table: Mapping[str, Any]) -> dict[str, float | bool]:
 
 
 def _check_together(card: Card) -> None:
-    """What one key allows another to be."""
+    """Raises InputError for keys that contradict each other."""
     check_toy(card)
     check_amplitude_model(card)
     check_channels(card)

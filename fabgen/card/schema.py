@@ -33,7 +33,7 @@ def _empty() -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Beams:
-    """What collides, at which energy. Not for decays: one incoming particle, at rest."""
+    """Colliding particles and their energies. Not for decays: one incoming particle, at rest."""
 
     kind: str = option(
         "fixed",

@@ -1,4 +1,4 @@
-"""What the card of a toy may say: `process = "toy:NAME"`, an integrand in closed form."""
+"""Keys of the card of a toy: `process = "toy:NAME"`, an integrand in closed form."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class MadnisOptions:
 
 @dataclasses.dataclass(frozen=True)
 class AutoOptions:
-    """What training.method = "auto" is after, besides the least time."""
+    """Goals of training.method = "auto" besides the least time."""
 
     efficiency: float = option(
         0.0,

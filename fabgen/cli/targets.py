@@ -1,4 +1,4 @@
-"""What the argument CARD, RUN or PROCESS of a command means: a card, and a run directory.
+"""From the argument CARD, RUN or PROCESS of a command to a card and a run directory.
 
 Heavy packages are imported by the functions that need them.
 """

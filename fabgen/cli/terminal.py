@@ -1,4 +1,4 @@
-"""What the command line shows: progress on stderr, tables of results on stdout.
+"""Output of the command line: progress on stderr, tables of results on stdout.
 
 On a terminal progress is a rich bar; elsewhere (a log file, a pipe) it is a line every few seconds,
 without control codes.
@@ -305,7 +305,7 @@ _METHODS = {None: "flat sampling", "vegas": "VEGAS+", "vegas-grid": "VEGAS grid"
 
 
 def training_results(figures: Mapping[str, Any]) -> Table:
-    """What `fabgen train` ends with."""
+    """The table that `fabgen train` ends with."""
     rows = {
         "method": figures.get("method", "none: flat sampling"),
         "steps": f"{figures.get('steps', 0):,}",

@@ -40,7 +40,7 @@ _SEVERAL = (
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What stands above the events.
+    """The contents of the file above the events.
 
     beams, energies: PDG ids and energies in GeV of the two beams, see `decay_beams` for a decay.
     cross_section, error: of the evaluation, in `unit` ("pb", "GeV" for decays, "none").

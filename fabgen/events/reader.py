@@ -31,7 +31,7 @@ _ALLOWED = "a complete LHE file, gzipped or not (paths start at the working dire
 
 @dataclass(frozen=True)
 class Structure:
-    """What the particles of an event are: PDG ids of the external legs, the n_initial incoming ones
+    """The particles of an event: PDG ids of the external legs, the n_initial incoming ones
     first, and the intermediate particles (status 2) with two or more final legs below them."""
 
     pdg: tuple[int, ...]
@@ -162,7 +162,7 @@ def _read(stream: BinaryIO) -> tuple[_Init, _Events]:
 
 @dataclass
 class _Events:
-    """What stays of the events read so far, as flat numbers: files may hold millions of them."""
+    """The events read so far, as flat numbers: files may hold millions of them."""
 
     read: int = 0
     zero_weight: int = 0

@@ -1,4 +1,4 @@
-"""What every integrand offers, whatever it is made of.
+"""Interface of every integrand, whatever it is made of.
 
 Training, sampling, events and runs rely on this and on nothing else. A point goes through three
 steps, each a pure function of JAX: `map` places points of the unit cube in phase space, `evaluate`
@@ -22,8 +22,8 @@ from fabgen.process.event_topology import EventTopology
 class Integrand(abc.ABC):
     """f(u) on the unit hypercube: zero, log f = -inf, outside of it and outside of the cuts.
 
-    Every channel has a cube and an f of its own; a point of a channel belongs to the component
-    that the channel is one of, and f is the sum over components of the integrals of alpha_i f_i.
+    Every channel has a cube and an f of its own; its points belong to the component of the
+    channel. The integral of f is the sum over all channels of those of alpha_i f_i.
     """
 
     @property

@@ -1,5 +1,4 @@
-"""What an event still needs when its momenta are known: which of the subprocesses that its |M|^2
-serves it is an event of, its colour flow and its helicities."""
+"""Subprocess, colour flow and helicities of events whose momenta are known, drawn."""
 
 from __future__ import annotations
 

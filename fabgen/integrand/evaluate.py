@@ -37,7 +37,7 @@ class InFrame(NamedTuple):
 
 
 class ComponentValues(NamedTuple):
-    """What a component says about points of its own; events are the last axis. See `Point`."""
+    """f and what belongs to it at points of a component; events are the last axis. See `Point`."""
 
     value: Array
     log_prior: Array

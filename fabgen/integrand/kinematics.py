@@ -92,7 +92,7 @@ class ComponentNumbers(NamedTuple):
 def own_kinematics(
     component: Component, collision: Collision, derived: Mapping[str, Any]
 ) -> Kinematics:
-    """What the maps of one component need. collision: in the order of the beams."""
+    """The Kinematics of the maps of one component. collision: in the order of the beams."""
     numbers = ComponentNumbers.of([component], derived).row(0)
     return numbers.kinematics(collision, has_massive_beams(component))
 

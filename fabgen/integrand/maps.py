@@ -81,7 +81,7 @@ def undo(
 
 
 class MapClass(NamedTuple):
-    """What a compiled map is made of: the class of the map, and whether beams have masses."""
+    """The key of a compiled map: the class of the map, and whether beams have masses."""
 
     mapping: PhaseSpaceMap
     massive_beams: bool

@@ -1,4 +1,4 @@
-"""What an integrand says about points of phase space: all that training and sampling see of it."""
+"""Points of phase space, f there, and their events: data between the steps of an integrand."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Point(NamedTuple):
 
 
 class EventFields(NamedTuple):
-    """What an event file wants to know of points; events are the last axis.
+    """Points as an event file has them; events are the last axis.
 
     momenta (n_external, 4, events): lab frame, GeV, in the order of the subprocess. subprocess,
     flow (events,): numbers of the subprocess and of its colour flow. helicity (n_external, events):

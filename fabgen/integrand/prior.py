@@ -1,4 +1,5 @@
-"""Channel weights before training, alpha_i(x) >= 0 with sum 1, for the channels of one map.
+"""Channel weights before training, alpha_i(x) >= 0 with sum 1, for the channels of one
+component.
 
 flat         all alike
 densities    g_i / sum_j g_j, g_i the density of the points of channel i in phase space

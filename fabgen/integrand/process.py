@@ -183,7 +183,7 @@ class ProcessIntegrand(Integrand):
         return over_components(draw_component, points.channel, self._bound(parameters), given)
 
     def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
-        """Momenta that windows, cuts or the other component keep from a channel have u = NaN."""
+        """u is NaN for momenta that windows or cuts keep the map of the channel from."""
         channel = 0 if self.n_channels == 1 else channel
         self._check_channel(channel)
         bound = self._bound(None)

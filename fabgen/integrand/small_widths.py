@@ -29,7 +29,7 @@ class SmallWidths:
         return {**derived, **widths}
 
     def factor(self, derived: Mapping[str, Any]) -> Any:
-        """What the cross section with these widths is multiplied by: 1 where none is replaced."""
+        """The factor on the cross section with these widths: 1 where none is replaced."""
         used = self.used(derived)
         return math.prod(used[width] / derived[width] for _, width in self.decayed)
 

@@ -1,4 +1,4 @@
-"""What a model is: particles, external parameters, derived quantities and vertices.
+"""Models: particles, external parameters, derived quantities and vertices.
 
 The vocabulary is that of UFO (C. Degrande et al., arXiv:1108.2040). A model holds no numbers but
 the defaults of its external parameters: masses, widths and couplings are names, and `Model.derive`

@@ -113,7 +113,7 @@ def pieces(
 
 
 def shares(parts: Sequence[tuple[float, float]]) -> Floats:
-    """What each interval takes of the width of a picture: by its length, but not too little."""
+    """The share of each interval in the width of a picture: by its length, but not too little."""
     lengths = np.array([high - low for low, high in parts])
     lengths = np.maximum(lengths, 0.2 * np.max(lengths))
     return lengths / np.sum(lengths)

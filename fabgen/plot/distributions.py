@@ -87,7 +87,7 @@ def spectra(samples: Samples, values: Sequence[Floats], edges: Floats) -> Spectr
 
 
 def differential(unit: str) -> str:
-    """What is distributed, in LaTeX: a cross section, a width, or the integral of an intensity."""
+    """The quantity in LaTeX: a cross section, a width, or the integral of an intensity."""
     return {"pb": r"\sigma", "GeV": r"\Gamma"}.get(unit, "I")
 
 

@@ -1,4 +1,4 @@
-"""What particles are called in pictures (LaTeX) and in their file names."""
+"""Names of particles in pictures (LaTeX) and in their file names."""
 
 from __future__ import annotations
 

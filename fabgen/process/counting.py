@@ -118,7 +118,7 @@ class DiagramCounter:
         whole: _Legs,
         restrictions: Restrictions,
     ) -> tuple[dict[_Legs, dict[_Kind, int]], dict[_Legs, dict[_Kind, int]]]:
-        """What flows out of sets of `size` legs, and the pairs of currents that they hold.
+        """The currents out of sets of `size` legs, and the pairs of currents that they hold.
 
         Numbers are collected six times too large: that of unordered pairs comes from ordered ones
         (twice), that of three currents from every choice of the third (three times).

@@ -21,7 +21,7 @@ def bits(mask: int) -> list[int]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Current:
-    """What flows out of a set of external legs.
+    """A current out of a set of external legs.
 
     legs: bit mask of external legs. leg: its number for an external leg itself, else None. terms:
     (coefficient, branching), added up before the propagator. propagator: False for an external leg

@@ -45,7 +45,7 @@ def unheard(text: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """What a process may cost. note: is told of work that takes longer than ten seconds."""
+    """Limits on work for a process. note: is told of work that takes longer than ten seconds."""
 
     minutes: float = Limits().setup_minutes
     key: str = KEY

@@ -1,4 +1,4 @@
-"""What the events of a subprocess look like: particles, resonances, colour flows.
+"""The topology of the events of a subprocess: particles, resonances, colour flows.
 
 Conventions are those of the Les Houches accord (hep-ph/0109068): incoming legs first, colour lines
 as (colour, anticolour) tags.

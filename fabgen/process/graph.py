@@ -179,7 +179,7 @@ def build_graph(
 
 @dataclasses.dataclass(frozen=True)
 class _Drawing:
-    """What all links of one subprocess share while their currents are made."""
+    """Data that all links of one subprocess share while their currents are made."""
 
     model: Model
     external: _External

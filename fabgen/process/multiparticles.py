@@ -16,7 +16,7 @@ _MAX_DEPTH = 50
 
 
 class ParticleNames(Protocol):
-    """What process syntax needs to know of a model."""
+    """The names of a model that process syntax needs."""
 
     @property
     def known_names(self) -> Sequence[str]:

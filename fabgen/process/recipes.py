@@ -55,7 +55,7 @@ class Leg:
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What flows out of given legs: particle, coupling orders, required propagators met (bits)."""
+    """Kinds of currents out of legs: particle, coupling orders, required propagators met (bits)."""
 
     particle: str
     orders: Orders

@@ -1,4 +1,4 @@
-"""What phase-space maps, event records and vetoes want to know of diagrams: their propagators."""
+"""Propagators of diagrams, for phase-space maps, event records and vetoes."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _exchanged(model: Model, graph: Graph, current: Current) -> Propagator:
 
 
 def on_shell_vetoes(model: Model, graph: Graph, tree: DecayTree) -> tuple[Propagator, ...]:
-    """What `$ x` vetoes near its mass shell: the s-channel propagators of the named particles."""
+    """The s-channel propagators of the particles that `$ x` vetoes near their mass shell."""
     vetoed: dict[Propagator, None] = {}
     for link, legs in _links_with_legs(tree, len(tree.initial)):
         names = set(link.core.veto_on_shell)

@@ -31,7 +31,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Core:
-    """What goes in and comes out at one link of a chain, and which diagrams are wanted there.
+    """Incoming and outgoing particles of one link of a chain, and the diagrams wanted there.
 
     required_s_channel: alternatives, of which one must appear in the s-channel with all its names:
     `a b > z | w+ w- > c d` gives (("z",), ("w+", "w-")); () asks for nothing.

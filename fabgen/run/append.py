@@ -1,4 +1,4 @@
-"""What a report keeps of its events, so that more of them can be appended to the file.
+"""The record of events in a report, so that more of them can be appended to the file.
 
 Appended events are drawn with the reference weight, the shares of the channels and the cross
 section of the first ones: all events of a file are one sample, and the mean of XWGTUP stays XSECUP.

@@ -1,4 +1,4 @@
-"""The rules for entering a run directory and for using it again (its files: `run_files`).
+"""The rules for entering a run directory and for using it again (its files: `files`).
 
 A directory is a run's if its card.toml begins as fabgen writes it. Files of other origin are never
 overwritten or removed.

@@ -275,8 +275,8 @@ class RunDirectory:
 
 
 def identity(path: Path) -> tuple[int, ...]:
-    """What tells a run directory from any other: itself and its lock; () if it has lost them or
-    its card."""
+    """The identity of a run directory: numbers of itself and of its lock; () if it has lost them
+    or its card."""
     try:
         folder, lock = path.stat(), (path / LOCK).lstat()
         (path / CARD).lstat()

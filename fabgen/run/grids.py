@@ -43,7 +43,7 @@ def adapted_grids(session: Session) -> Pretrained:
 
 
 def _figures(made: Pretrained, session: Session) -> dict[str, int]:
-    """What a report tells of the grids of several channels."""
+    """The figures of the grids of several channels for a report."""
     return {
         "steps": session.card.surrogate.vegas.iterations,
         "zero_values": int(made.zero_values),
@@ -126,7 +126,7 @@ def _store_grid(session: Session, params: Any, evaluations: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Grids:
-    """What one adaptation gives: surrogates with their parameters, by name.
+    """The results of one adaptation: surrogates with their parameters, by name.
 
     One channel: the map of the axes alone (GRID), and with the strata of VEGAS+ (VEGAS), which take
     up more of what the axes do not factorize, and in many dimensions more of the noise. Several

@@ -45,7 +45,7 @@ class Monitor:
 
     @contextlib.contextmanager
     def pause(self) -> Iterator[None]:
-        """What happens meanwhile takes no time of the training."""
+        """A block that takes no time of the training."""
         start = self.session.watch.clock()
         try:
             yield

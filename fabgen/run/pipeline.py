@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """What the caller decides and the card does not: nothing here changes a result.
+    """Options of the caller that the card does not have: nothing here changes a result.
 
     restart: remove the results of an earlier run first. compilation_cache: a folder in which JAX
     keeps compiled programs between runs. clock: tells seconds; training.auto.costs = "measured"

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it: live figures of its stages, and nothing about terminals."""
+"""Live figures of the stages of a run for whoever watches it, and nothing about terminals."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def report_of(
 
 
 def training_figures(parts: Sequence[Session], trained: Sequence[Trained]) -> dict[str, Any]:
-    """What a training ends with; of several numbers of final particles a row for each."""
+    """Figures at the end of a training; of several numbers of final particles a row for each."""
     rows = [
         {
             **one.figures,

@@ -48,9 +48,9 @@ def key_of_part(key: jax.Array, part: int) -> jax.Array:
 
 
 def key_of_events(seed: int, stream: int, number: int, part: int) -> jax.Array:
-    """The random key of one stream for one part of the number-th event file, both from 1.
+    """The random key of one stream for one piece (`part`) of the number-th event file, both from 1.
 
-    Those of further files and parts have a seed of their own instead of that of the generation.
+    Those of further files and pieces have a seed of their own instead of that of the generation.
     """
     import jax
 

@@ -82,7 +82,7 @@ def pretrains(card: Card, n_channels: int) -> bool:
 
 
 def describe_training(card: Card) -> dict[str, str]:
-    """What a checkpoint belongs to: a hash of all that the training depends on."""
+    """The mark of a checkpoint: a hash of all that the training depends on."""
     values = tomllib.loads(dump_card(card))  # without the comments, which are for readers
     free = ("evaluation", "generation", "limits")
     used = {key: values[key] for key in values if key not in free}

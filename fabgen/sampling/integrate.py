@@ -38,7 +38,7 @@ class ChannelSurvey:
 
 @dataclass(frozen=True)
 class Survey:
-    """What an evaluation sample says about the integral and how to unweight.
+    """The results of an evaluation sample: the integral, and how to unweight.
 
     metrics            integral, error and efficiencies of the sample
     log_w_max          natural log of the reference weight w_max of the unweighting
@@ -218,7 +218,7 @@ def _joined(
 
 
 def joined(surveys: Sequence[Survey]) -> Survey:
-    """What the samples of several integrands say about their sum; the survey itself of one.
+    """The survey of a sum of integrands from the surveys of each; the survey itself of one.
 
     Efficiencies are those of points shared by the parts in the best way, for the integral in
     proportion to sqrt(<w^2>), for events to w_max. The divergence is the mean of the parts'.

@@ -112,9 +112,9 @@ def weighted_sampler(
 ) -> WeightedSampler:
     """The sampler of the weights of a surrogate with parameters `params`.
 
-    values: f at blocks of this size, compiled (`compiled_values`). shares: of the channels. draw:
-    (params, key, channel (block,)) -> u (block, dim) and log q (block,) of the surrogate, compiled;
-    by default it is now. Use the same sampler to integrate and to unweight.
+    values: f at blocks of this size, compiled (`CompiledIntegrand.values`). shares: of the
+    channels. draw: (params, key, channel (block,)) -> u (block, dim) and log q (block,) of the
+    surrogate, compiled; by default it is now. Use the same sampler to integrate and to unweight.
     """
     view = as_multichannel(surrogate)
     drawn = draw or jax.jit(view.sample_and_log_prob)

@@ -1,1 +1,1 @@
-"""What `fabgen show` prints of a process or a card."""
+"""The text that `fabgen show` prints of a process or a card."""

@@ -1,4 +1,4 @@
-"""What an amplitude model is made of, as text: `fabgen show`."""
+"""The parts of an amplitude model, as text: `fabgen show`."""
 
 from __future__ import annotations
 

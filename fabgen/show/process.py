@@ -1,4 +1,4 @@
-"""What a process is made of, as text: `fabgen show`."""
+"""Subprocesses, diagrams and channels of a process, as text: `fabgen show`."""
 
 from __future__ import annotations
 

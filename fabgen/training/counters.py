@@ -14,8 +14,8 @@ from fabgen.training.target import InvalidCounts
 class Counters(NamedTuple):
     """Exact totals since the start of the run (int64 scalars).
 
-    Every call of f counts (DESIGN section 1): also those outside the cuts, in HMC and while the
-    buffer fills. `gradient_evaluations` are the calls among them that carry a gradient.
+    Every call of f counts: also those outside the cuts, in HMC and while the buffer fills.
+    `gradient_evaluations` are the calls among them that carry a gradient.
     """
 
     target_evaluations: Array

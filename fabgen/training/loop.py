@@ -75,7 +75,7 @@ class TrainResult:
 
 
 class CheckpointStore(Protocol):
-    """What the loop asks of `checkpoint.Checkpointer`."""
+    """The methods of `checkpoint.Checkpointer` that the loop calls."""
 
     def restore(self, template: Any) -> Any: ...
 

@@ -80,7 +80,7 @@ class OptimizerState(NamedTuple):
 
 
 class StepReport(NamedTuple):
-    """What the filter did with one gradient: counts of 0 or 1 (int64), and its norm."""
+    """The verdict of the filter on one gradient: counts of 0 or 1 (int64), and its norm."""
 
     norm: Array
     skipped: Array

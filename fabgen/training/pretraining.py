@@ -1,4 +1,4 @@
-"""What the channels start from: a VEGAS grid for each, and factors of their weights.
+"""Start of the channels: a VEGAS grid for each, and factors of their weights.
 
 A surrogate by themselves, and the start of flows. T. Heimel et al., The MadNIS reloaded, SciPost
 Phys. 17 (2024) 023: VEGAS is quick to learn what factorizes, and flows need to learn the rest only.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Pretrained(NamedTuple):
-    """What a training starts from, and what that took.
+    """The start of a training, and the calls of f that it took.
 
     VEGAS grids (n_channels, dim, bins + 1), and factors (n_channels,) of the prior weights.
     """

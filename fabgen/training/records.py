@@ -1,4 +1,4 @@
-"""What a training tells along its way: log lines, progress, snapshots."""
+"""Records of a training along its way: log lines, progress, snapshots."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LogRecord:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a progress bar needs: `done` of `total` steps (warm-up included), the last figures."""
+    """Figures for a progress bar: `done` of `total` steps (warm-up included), the last figures."""
 
     done: int
     total: int

@@ -39,7 +39,7 @@ class SampledPoints:
 
 @dataclass(frozen=True)
 class FilePoints:
-    """What an event file gives before f is asked: points inside the maps of their channels.
+    """Points of an event file before f is asked: those inside the maps of their channels.
 
     read: events of the file; zero_weight, outside_map: those left out. sha256: of the file.
     """

@@ -1,4 +1,4 @@
-"""What training sees of the integrand and of the surrogate, and f with its gradient.
+"""The integrand and the surrogate as training sees them, and f with its gradient.
 
 With several channels the surrogate is a `MultiChannel`. One vector-Jacobian product gives the
 gradients of a whole batch, because row i of the result depends on row i of u alone.
@@ -63,7 +63,7 @@ class Parts(NamedTuple):
 
 
 class InvalidCounts(NamedTuple):
-    """What was set aside in one call of f: counts (int64) of single points."""
+    """Counts (int64) of the points that were set aside in one call of f."""
 
     zero_values: Array
     nonfinite_values: Array

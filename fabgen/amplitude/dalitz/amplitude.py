@@ -55,7 +55,7 @@ class DalitzAmplitude:
         return _square(self._amplitudes(sigma, values))
 
     def resonance_intensities(self, sigma: Array, values: Values) -> Array:
-        """What each resonance would give alone, (resonances, events).
+        """The intensity of each resonance alone, (resonances, events).
 
         Turning the spins of a single chain does not change the sum over helicities.
         """

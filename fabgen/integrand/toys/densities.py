@@ -1,4 +1,4 @@
-"""What a density in closed form offers, and those of the MadNIS paper: integral 1, all of them.
+"""Densities in closed form, and those of the MadNIS paper: integral 1, all of them.
 
 T. Heimel et al., SciPost Phys. 15 (2023) 141, section 4. Field names are the parameters of a card's
 [parameters]; all but whole numbers may be traced. `maps` are the channels that a density knows, by

@@ -29,6 +29,6 @@ def draw_truncated(v: Array, centre: Number, width: Number) -> Array:
 
 
 def _borders(centre: Number, width: Number) -> tuple[Array, Array]:
-    """What lies below 0 and below 1 of the distribution that is not cut off."""
+    """The parts below 0 and below 1 of the distribution that is not cut off."""
     low, high = -jnp.asarray(centre) / width, (1.0 - jnp.asarray(centre)) / width
     return ndtr(low), ndtr(high)

@@ -61,7 +61,7 @@ def read_choice(run: RunDirectory) -> Choice | None:
 
 
 def goals_of(parts: Sequence[Session], *, events: bool) -> list[Goal]:
-    """What each part of a run is for: several share the events by their cross sections, as a few
+    """The goal of each part of a run: several share the events by their cross sections, as a few
     points of the untrained maps see them."""
     card = parts[0].card
     if len(parts) == 1 or not events or all(has_chosen(part.run) for part in parts):
@@ -190,7 +190,7 @@ class _Automatic:
         return self._plan(choice)
 
     def _plan(self, choice: Choice) -> Choice:
-        """What the survey's figures mean: a grid, or a flow of some size."""
+        """The choice that follows from the survey: a grid, or a flow of some size."""
         session, goal, candidates = self.session, self.goal, choice.candidates
         simple = rule.best(goal, candidates)
         reached = goal.reached(candidates[simple])

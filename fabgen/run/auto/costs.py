@@ -1,4 +1,4 @@
-"""What a program costs, counted from what it is written in: the same number on every machine.
+"""The cost of a program, counted from what it is written in: the same number on every machine.
 
 Nothing is compiled and nothing runs. What no result depends on does not count, as a compiler would
 leave it out, too.

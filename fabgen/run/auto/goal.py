@@ -1,4 +1,4 @@
-"""What a run is for, what a surrogate was measured to be, and the seconds that follow from both."""
+"""The goal of a run, the measured efficiencies of a surrogate, and the seconds that follow."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Goal:
         return cls(card.evaluation.samples, n, card.training.auto.efficiency)
 
     def rate(self, measured: Measured) -> float:
-        """What the number of points goes by: acceptance, or for an integral the sampling
-        efficiency, since 1/eps points have the error of one of constant weight."""
+        """The efficiency that sets the number of points: acceptance, or for an integral that
+        of sampling, since 1/eps points have the error of one of constant weight."""
         return measured.acceptance if self.events else measured.sampling_efficiency
 
     def points(self, rate: float) -> float:

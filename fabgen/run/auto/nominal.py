@@ -46,7 +46,7 @@ def of_drawing(surrogate: Any, params: Any) -> Program:
 
 
 def of_weights(integrand: Integrand, surrogate: Any, params: Any) -> Program:
-    """What several channels take besides: a channel for each point of a block, and its weight."""
+    """The extra work of several channels: a channel for each point of a block, and its weight."""
     import jax
 
     from fabgen.integrand.base import prior_width

@@ -126,7 +126,7 @@ def takes_larger(
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the next round of a training would save and cost, in seconds."""
+    """Seconds that the next round of a training would save, and those that it costs."""
 
     saved: float
     cost: float

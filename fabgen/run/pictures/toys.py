@@ -1,4 +1,4 @@
-"""What the pictures of a toy are drawn from."""
+"""The data of the pictures of a toy."""
 
 from __future__ import annotations
 

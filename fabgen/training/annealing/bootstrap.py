@@ -1,4 +1,4 @@
-"""What both forms of FAB share: fresh samples of q, annealed towards p^2/q."""
+"""Common part of both forms of FAB: fresh samples of q, annealed towards p^2/q."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a training minimizes: one file a loss, by the names of `training.method`."""
+"""Losses of a training: one file each, by the names of `training.method`."""

@@ -1,4 +1,4 @@
-"""What every training objective offers to the loop.
+"""Interface of a training objective to the loop.
 
 A training step is `observe` once (the place for annealing and for filling a buffer) and `revise`
 (for what no gradient trains), then `updates` times: take a `batch`, follow the gradient of `loss`,
@@ -33,7 +33,7 @@ class Objective(abc.ABC):
     the compiled program, so that a large one is not compiled into it.
     """
 
-    #: What a batch holds of each channel, at least.
+    #: Points of each channel in a batch, at least.
     points_per_channel: ClassVar[int] = 1
 
     target: Integrand
@@ -77,13 +77,13 @@ class Objective(abc.ABC):
         return memory, tally
 
     def revise(self, params: Params, memory: Memory) -> Params:
-        """What the fresh samples change in the parameters that no gradient trains."""
+        """The parameters, with those that no gradient trains changed by the fresh samples."""
         del memory
         return params
 
     @abc.abstractmethod
     def batch(self, memory: Memory, key: Array) -> Batch:
-        """What one gradient step is taken on."""
+        """The data of one gradient step, from the memory."""
 
     @abc.abstractmethod
     def loss(
@@ -106,6 +106,6 @@ class Objective(abc.ABC):
         return None
 
     def figures(self, memory: Memory) -> dict[str, float]:
-        """What else the report tells of the training, by name."""
+        """Further figures of the training for the report, by name."""
         del memory
         return {}

@@ -1,4 +1,4 @@
-"""What the losses of MadNIS share: stratified fresh points of all channels, used more than once.
+"""Common part of MadNIS losses: stratified fresh points of all channels, used more than once.
 
 T. Heimel et al., SciPost Phys. 15 (2023) 141, section 3.3; Differentiable MadNIS-Lite,
 arXiv:2408.01486, section 2. A step draws one batch of fresh points and takes R gradient steps: one
@@ -78,7 +78,7 @@ class MadnisBatch(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What a loss is made of, point by point (n,): gradients flow through log_p and log_q.
+    """Terms of a loss, point by point (n,): gradients flow through log_p and log_q.
 
     log_p: log of alpha_i f_i; log_q: of the present density; log_q_old: of the one that drew it.
     known: where the densities are finite; usable: where log_p is finite, too. What is not finite is
@@ -147,8 +147,8 @@ class Madnis(FromGrids):
         return MadnisMemory(empty, ring, next(zero), next(zero))
 
     def buffer_bytes(self) -> int:
-        """Bytes that the buffer takes on the device: places x batch x (dim + n_channels +
-        n_features + 3) numbers of 8 bytes."""
+        """Bytes that the buffer takes on the device: batches held x batch x (dim + channels of
+        the widest component + n_features + 3) numbers of 8 bytes."""
         points = jax.eval_shape(self.init).ring.points
         return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(points))
 

@@ -1,4 +1,4 @@
-"""Names of the training methods. A new one is one file and one line here."""
+"""Names of the training methods. A new one is a file, a line here, a choice in card/schema.py."""
 
 from __future__ import annotations
 
