@@ -21,7 +21,8 @@ from fabgen.errors import InputError
 from fabgen.files import sha256
 from fabgen.inputs import read_input
 from fabgen.run.commit import staged, store
-from fabgen.run.directory import FREE_TABLES, stored_card
+from fabgen.run.conditions import settings_of
+from fabgen.run.directory import stored_card
 from fabgen.run.events import Place, Source, write_events
 from fabgen.run.files import RunDirectory, number_of
 from fabgen.run.samplers import samplers
@@ -37,15 +38,6 @@ if TYPE_CHECKING:
 #: Of a report: thousands of parts.
 _MAX_BYTES = 1 << 24
 _OWN_FILE = "without --append, new events go to a file of their own"
-
-
-def settings_of(card: Card) -> dict[str, dict[str, Any]]:
-    """The entry of a report on the tables of the card that may differ between reports of a run."""
-    tables = {name: dataclasses.asdict(getattr(card, name)) for name in FREE_TABLES}
-    del tables["limits"]  # they change no result
-    del tables["generation"]["events"]  # they may come in parts: the report counts them
-    tables["generation"]["seed"] = card.generation_seed
-    return tables
 
 
 def record(

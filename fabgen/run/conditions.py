@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card
+from fabgen.run.directory import FREE_TABLES
 
 if TYPE_CHECKING:
     from fabgen.integrand.base import Integrand
@@ -24,6 +26,15 @@ def conditions(card: Card, integrand: Integrand) -> dict[str, Any]:
         "cuts": dict(card.cuts),
         "bw_cutoff": card.phase_space.bw_cutoff if chains else None,
     }
+
+
+def settings_of(card: Card) -> dict[str, dict[str, Any]]:
+    """The entry of a report on the tables of the card that may differ between reports of a run."""
+    tables = {name: dataclasses.asdict(getattr(card, name)) for name in FREE_TABLES}
+    del tables["limits"]  # they change no result
+    del tables["generation"]["events"]  # they may come in parts: the report counts them
+    tables["generation"]["seed"] = card.generation_seed
+    return tables
 
 
 def _beams(integrand: Integrand) -> dict[str, Any] | None:

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
-from fabgen.run import append
-from fabgen.run.conditions import conditions
+from fabgen.run.conditions import conditions, settings_of
 from fabgen.run.session import Session, Trained
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def report_of(
         untrained=_untrained(untrained, exact_untrained) if untrained else None,
         matrix_elements=sum(part.integrand.n_matrix_elements for part in parts),
         notes=list(dict.fromkeys(note for part in parts for note in part.integrand.notes)),
-        settings=append.settings_of(card),
+        settings=settings_of(card),
         **({"multiplicities": _rows(parts, trained, evaluated)} if several else {}),
         **conditions(card, session.integrand),
     )
