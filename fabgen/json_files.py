@@ -156,3 +156,21 @@ def _integer(text: str) -> int:
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
     return "null" if value is None else names.get(type(value), "a number")
+
+
+def dump_report(report: Mapping[str, Any]) -> str:
+    """The report as strict JSON (RFC 8259: no NaN, no infinity), floats as they round-trip."""
+    return json.dumps(finite(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """Plain Python values, null for numbers that JSON does not know."""
+    if isinstance(value, Mapping):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    if hasattr(value, "item"):  # numpy and JAX scalars
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

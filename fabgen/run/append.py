@@ -23,9 +23,10 @@ from fabgen.inputs import read_input
 from fabgen.run.commit import staged, store
 from fabgen.run.conditions import settings_of
 from fabgen.run.directory import stored_card
-from fabgen.run.events import Place, Source, write_events
+from fabgen.run.events import write_events
 from fabgen.run.files import RunDirectory, number_of
 from fabgen.run.samplers import samplers
+from fabgen.run.sources import Place, Source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ def _stored_survey(survey: Survey) -> dict[str, Any]:
 
 def sealed(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report as it is stored, with a hash of itself at its end."""
-    from fabgen.run.report import dump_report
+    from fabgen.json_files import dump_report
 
     rest = {key: value for key, value in json.loads(dump_report(report)).items() if key != "sha256"}
     digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -47,7 +47,7 @@ def store(
     `old` files of the run go, but for those that were replaced. All or nothing: raises FabgenError
     where the system refuses.
     """
-    from fabgen.run.report import dump_report
+    from fabgen.json_files import dump_report
 
     name = report_name(report.get("number", 1))
     with interrupts.held():

@@ -5,7 +5,6 @@ Heavy packages are imported by the functions that need them; the time this takes
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,33 +12,13 @@ from typing import TYPE_CHECKING, Any
 from fabgen import __version__
 from fabgen.card import Card, dump_card
 from fabgen.run.session import Session
+from fabgen.run.sources import Place, Source
 
 if TYPE_CHECKING:
     from fabgen.events.lhe import Earlier, FileInfo
     from fabgen.events.processes import Sums
     from fabgen.sampling.integrate import Survey
-    from fabgen.sampling.sampler import WeightedSampler
     from fabgen.sampling.unweight import Totals
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Which events: the number of their file and of their piece of it, both from 1, and the card
-    that stands in the head of the file."""
-
-    number: int
-    piece: int
-    card: Card
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Where the events of one part of a run come from: its session, the sampler of its surrogate
-    and the survey that says how to unweight."""
-
-    session: Session
-    sampler: WeightedSampler
-    survey: Survey
 
 
 def write_events(

@@ -21,7 +21,7 @@ from fabgen.run.streams import EVENTS, GENERATION, PART_OF_EVENT
 from fabgen.sampling import unweight
 
 if TYPE_CHECKING:
-    from fabgen.run.events import Place, Source
+    from fabgen.run.sources import Place, Source
 
 #: Events that are mixed with each other.
 _MIXED = 8192

@@ -23,13 +23,14 @@ from fabgen.run.auto import automatic_surrogate, goals_of, has_chosen
 from fabgen.run.commit import staged, store
 from fabgen.run.directory import check_run, open_run, stored_card
 from fabgen.run.evaluate import Evaluated, evaluate
-from fabgen.run.events import Place, Source, write_events
+from fabgen.run.events import write_events
 from fabgen.run.files import RunDirectory, events_name, names_in, number_of
 from fabgen.run.pictures.draw import draw_channels, pictures, refuse_without_course
 from fabgen.run.pictures.samples import draw_samples
 from fabgen.run.progress import Reporter, Silent, Stopwatch, Watched
 from fabgen.run.report import report_of, training_figures
 from fabgen.run.session import Session, Trained
+from fabgen.run.sources import Place, Source
 from fabgen.run.surrogate import check_training
 from fabgen.run.training import has_finished_surrogate, trained_surrogate
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fabgen import __version__
+from fabgen.json_files import finite
 from fabgen.run.conditions import conditions, settings_of
 from fabgen.run.session import Session, Trained
 
@@ -237,12 +237,7 @@ def build_report(
         "warnings": list(warnings),
         **more,
     }
-    return _finite(report)
-
-
-def dump_report(report: Mapping[str, Any]) -> str:
-    """The report as strict JSON (RFC 8259: no NaN, no infinity), floats as they round-trip."""
-    return json.dumps(_finite(report), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return finite(report)
 
 
 def _channel(channel: ChannelSurvey) -> dict[str, Any]:
@@ -264,16 +259,3 @@ def _by_name(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any
     if unknown:
         raise ValueError(f"unknown: {sorted(unknown)}; known: {names}")
     return {name: values.get(name, 0) for name in names}
-
-
-def _finite(value: Any) -> Any:
-    """Plain Python values, null for numbers that JSON does not know."""
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if hasattr(value, "item"):  # numpy and JAX scalars
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

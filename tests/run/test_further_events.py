@@ -230,7 +230,7 @@ def test_what_unweighting_needs_comes_back_from_the_report_as_it_was(tmp_path):
     made = dataclasses.replace(survey(total, total.largest, 0.01, 7), channels=channels)
     (tmp_path / "events.lhe").write_text("x")
     entry = record(Trained(None, ()), made, Totals(), (), tmp_path / "events.lhe")
-    from fabgen.run.report import dump_report
+    from fabgen.json_files import dump_report
 
     stored = json.loads(dump_report({"append": entry}))
     found = Existing(tmp_path, stored, card()).survey
