@@ -87,9 +87,7 @@ def test_mirrored_channels_of_identical_particles():
 
 def test_points_of_a_channel_have_the_masses_of_its_component():
     process = ["e+ e- > mu+ mu-", "e+ e- > ta+ ta-"]
-    integrand = build_integrand(
-        card_from_table({"process": process, "channels": {"use": "all"}})
-    )
+    integrand = build_integrand(card_from_table({"process": process, "channels": {"use": "all"}}))
     assert integrand.n_channels == 2
     separate = [build_integrand(card_of_process(p, [])) for p in process]
     channel, u = np.array([0, 1, 1, 0, 1]), points(5, seed=0)
@@ -159,9 +157,7 @@ def test_components_of_several_channels():
 def test_couplings_event_by_event_in_several_components():
     """Events are sorted by component inside: each keeps its own coupling."""
     integrand = build_integrand(
-        card_from_table(
-            {"process": ["u u~ > t t~", "u u~ > b b~"], "channels": {"use": "all"}}
-        )
+        card_from_table({"process": ["u u~ > t t~", "u u~ > b b~"], "channels": {"use": "all"}})
     )
     u, channel = points(12, seed=6), np.arange(12) % integrand.n_channels
     assert len(set(integrand.component_of_channel)) == 2

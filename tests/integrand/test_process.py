@@ -446,9 +446,7 @@ def test_swapped_beams():
     # With the matrix element of the other order at the momenta of the events f is the same.
     other = integrand("u~ u > mu+ mu-").components[0].element
     values = component.element(found), other(found)
-    np.testing.assert_allclose(
-        np.where(straight, *values), component.element(expected), rtol=1e-10
-    )
+    np.testing.assert_allclose(np.where(straight, *values), component.element(expected), rtol=1e-10)
     assert not np.allclose(*values, rtol=1e-2)
     for number, own in enumerate((straight, ~straight)):
         back = compiled(both, "unit_cube", subprocess=number)(found)
