@@ -302,6 +302,40 @@ def test_a_grid_draws_the_events_where_it_is_worth_its_evaluations(tmp_path, mon
     np.testing.assert_allclose(mean, [3 / 4, 5 / 9], atol=0.012)
 
 
+class Peaked(ToyIntegrand):
+    """f(u) = 1 + 30 exp(-u1/0.02) pb: 3/8 of its integral lies where few flat points do."""
+
+    def log_density(self, u, parameters=None):
+        return jnp.log1p(30.0 * jnp.exp(-u[..., 0] / 0.02))
+
+
+def test_overweight_events_of_an_own_sample_count_with_their_weights(how, tmp_path, monkeypatch):
+    """A survey of few points does not see the peak: its events are few and heavy. Density and
+    choice of parameters follow f, not the number of events."""
+    monkeypatch.setattr("fabgen.run.sample.from_surrogate.SURVEY_POINTS", 20)
+    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: Peaked())
+    settings = (
+        *("training.fkld.events=6000", "training.fkld.epochs=4", "training.batch_size=100"),
+        *("training.learning_rate=0.02", "surrogate.bins=10", "generation.events=10"),
+        *("surrogate.layers=2", "surrogate.vegas={iterations = 30, evaluations = 10000}"),
+    )
+    report = pipeline.generate(card(*FKLD, *settings), tmp_path, how)
+    told, sample = report["training"]["sample"], sample_of(tmp_path)
+    assert told["source"] == "the untrained map"
+    assert told["overweight_events"] > 50
+    weight, near = sample["weight"], sample["u"][:, 0] < 0.05
+    assert weight.max() > 5.0 * weight.min()
+    share = (0.05 + 0.6 * (1.0 - np.exp(-2.5))) / 1.6
+    error = np.sqrt(np.sum((weight * (near - share)) ** 2)) / np.sum(weight)
+    assert abs(np.average(near, weights=weight) - share) < 4.0 * error
+    assert np.mean(near) < 0.5 * share
+    assert report["untrained"]["sampling_efficiency"] < 0.4
+    assert report["sampling_efficiency"] > 0.75
+    assert abs(report["integral"] - 1.6) < 5.0 * report["integral_error"]
+    # the loss of validation is that of all of f: 0.57 nats below that of a flat density
+    assert report["training"]["validation_loss"] < -0.3
+
+
 def test_a_file_of_events_gives_the_points_they_were_made_of(how, tmp_path, monkeypatch):
     drawn = []
     original = ToyIntegrand.draw
