@@ -182,7 +182,7 @@ class _Builder:
         found: dict[Hashable, list[int]] = defaultdict(list)
         for number, sub in enumerate(self.subprocesses):
             # Cuts that differ by flavours that they do not look at are the same. Beams of unequal
-            # masses and energies collide at other energies when they change places.
+            # masses have other momenta, if not another energy, when they change places.
             order = None if self._may_be_exchanged(sub) else sub.legs[:2]
             found[sub.diagrams, self._cuts(sub).bounds, order].append(number)
         return tuple(
@@ -197,11 +197,11 @@ class _Builder:
         )
 
     def _may_be_exchanged(self, sub: Subprocess) -> bool:
-        """Whether the same beams collide at the same energy with their particles exchanged."""
+        """Whether collisions are the same with the incoming particles exchanged."""
         if self.n_initial == 1:
             return True
         first, second = (self.model.particle(name).mass for name in sub.tree.initial)
-        return first == second or len(set(self.card.beams.energy)) == 1
+        return first == second
 
     def _component(self, group: Group) -> Component:
         options = self.card.channels

@@ -216,10 +216,11 @@ def _channels_of(
 
 
 def _external(integrand: ProcessIntegrand, component: Component) -> list[str]:
-    """Names of the external particles, those of the first subprocess of several."""
-    topology = integrand.topologies[component.subprocesses[0].number]
+    """Names of the external particles in the order of |M|^2, of the first of its subprocesses."""
+    first = component.subprocesses[0]
     names = {p.pdg: p.name for p in integrand.model.particles.values()}
-    return [names[pdg] for pdg in topology.pdg]
+    found = [names[pdg] for pdg in integrand.topologies[first.number].pdg]
+    return [found[1], found[0], *found[2:]] if first.exchanged else found
 
 
 def _propagators(channel: Channel, final: list[str]) -> str:

@@ -26,9 +26,9 @@ def check(process, cuts=None, sqrt_s=1000.0, **parameters) -> None:
     for sub in subprocesses:
         if len(sub.tree.initial) == 1:
             sqrt_s = values[MODEL.particle(sub.tree.initial[0]).mass]
-        graph = distinct[sub.diagrams].graph
+        drawn = distinct[sub.diagrams]
         applied = Cuts.from_card(cuts or {}, cut_legs(MODEL, sub.tree))
-        refuse_divergences(MODEL, graph, sub, applied, values, sqrt_s)
+        refuse_divergences(MODEL, drawn.graph, drawn.tree, applied, values, sqrt_s)
 
 
 FINITE = [

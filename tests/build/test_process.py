@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from fabgen.beams import FixedScales
 from fabgen.build import build_integrand
 from fabgen.build.checks import cut_class, cut_legs, numeric_parameters
 from fabgen.card import card_of_process, load_card
@@ -47,10 +48,9 @@ def test_the_demo(cards):
     integrand = build_integrand(load_card(cards / "ee_ttbar.toml"))
     assert integrand.dim == 8
     (component,) = integrand.components
-    assert isinstance(component.mapping, Cascade)
+    assert isinstance(component.channels[0].mapping, Cascade)
     assert component.resonances == (("MT", "WT"),)
-    (term,) = component.terms
-    assert term.windows == (
+    assert component.windows == (
         ResonanceWindow((2, 3), "MT", "WT", 15.0, True),
         ResonanceWindow((4, 5), "MT", "WT", 15.0, True),
     )
@@ -59,32 +59,32 @@ def test_the_demo(cards):
     assert topology.resonances == (Resonance(6, (2, 3)), Resonance(-6, (4, 5)))
     assert topology.flows == (((0, 0), (0, 0), (0, 0), (1, 0), (0, 0), (0, 1)),)
     assert topology.masses == pytest.approx((0, 0, 80.419002, 4.7, 80.419002, 4.7), rel=1e-7)
-    assert (integrand.renormalization_scale, integrand.factorization_scale) == (91.188, 91.188)
+    assert integrand.scales == FixedScales(91.188, 91.188)
 
 
 def test_flat_mapping():
     (component,) = build(CHAIN, phase_space={"mapping": "rambo"}).components
-    assert component.mapping == Rambo(4)
+    assert component.channels[0].mapping == Rambo(4)
     assert component.resonances == ()
-    assert len(component.terms[0].windows) == 2  # part of f for every map
+    assert len(component.windows) == 2  # part of f for every map
 
 
 def test_no_windows():
     (component,) = build(CHAIN, phase_space={"bw_cutoff": math.inf}).components
-    assert component.terms[0].windows == ()
+    assert component.windows == ()
 
 
 def test_nested_chain():
     (component,) = build("t > w+ b, w+ > e+ ve").components
-    assert component.terms[0].windows == (ResonanceWindow((1, 2), "MW", "WW", 15.0, True),)
+    assert component.windows == (ResonanceWindow((1, 2), "MW", "WW", 15.0, True),)
     assert component.resonances == (("MW", "WW"),)
 
 
 def test_vetoes():
     (component,) = build("e+ e- > mu+ vm w- $ w+", phase_space={"bw_cutoff": 7.0}).components
-    assert component.terms[0].windows == (ResonanceWindow((2, 3), "MW", "WW", 7.0, False),)
+    assert component.windows == (ResonanceWindow((2, 3), "MW", "WW", 7.0, False),)
     (component,) = build("e+ e- > mu+ mu- $ a").components
-    assert component.terms[0].windows == ()  # a particle without width has no mass shell to avoid
+    assert component.windows == ()  # a particle without width has no mass shell to avoid
 
 
 def test_masses_and_scales():
@@ -95,7 +95,7 @@ def test_masses_and_scales():
         energy=[300.0, 200.0],
     )
     assert integrand.topologies[0].masses == (0.0, 0.0, 91.188, 120.0)
-    assert integrand.renormalization_scale == 50.0
+    assert integrand.scales == FixedScales(50.0, 91.188)
     assert integrand.beam_energies == (300.0, 200.0)
     assert integrand.beam_particles == (-11, 11)
 
@@ -110,36 +110,56 @@ def test_decays_have_no_beams():
 def test_subprocesses_of_equal_value_are_evaluated_once():
     light = ["u", "c", "d", "s", "u~", "c~", "d~", "s~"]
     integrand = build("q q > mu+ mu-", multiparticles={"q": light})
-    (component,) = integrand.components
-    assert [(t.subprocesses, t.legs) for t in component.terms] == [
-        ((0, 1), (0, 1, 2, 3)),
-        ((2, 3), (0, 1, 2, 3)),
-        ((4, 5), (1, 0, 2, 3)),
-        ((6, 7), (1, 0, 2, 3)),
+    assert [served(c) for c in integrand.components] == [
+        [(0, False), (1, False), (4, True), (5, True)],
+        [(2, False), (3, False), (6, True), (7, True)],
     ]
-    assert len({id(t.element) for t in component.terms}) == 2
+    assert [sub.flavours for sub in integrand.components[1].subprocesses] == [
+        (1, -1),
+        (3, -3),
+        (-1, 1),
+        (-3, 3),
+    ]
+    assert len({id(c.element) for c in integrand.components}) == 2
     assert len(integrand.topologies) == 8
+
+
+def served(component):
+    """Numbers of the subprocesses, and whether their beams are exchanged."""
+    return [(sub.number, sub.exchanged) for sub in component.subprocesses]
+
+
+def test_exchanged_beams_of_different_masses_are_a_component_of_their_own():
+    integrand = build("b u > b u", "u b > b u", cuts={"ptj": 2.0})
+    assert [served(c) for c in integrand.components] == [[(0, False)], [(1, True)]]
+    first, second = integrand.components
+    assert first.element is second.element
+
+
+def test_different_cuts_are_different_components():
+    """A pair of one flavour, and none: the same |M|^2."""
+    processes = ("u u~ > z z, z > e+ e-, z > mu+ mu-", "u u~ > z z, z > mu+ mu-, z > ve ve~")
+    integrand = build(*processes, energy=250.0, cuts={"ptl": 5.0})
+    assert [served(c) for c in integrand.components] == [[(0, False)], [(1, False)]]
 
 
 def test_flavours_of_leptons_share_a_value():
     """Cuts see flavours only where they pair them."""
     (component,) = build("u u~ > e+ e-", "u u~ > mu+ mu-", cuts={"mmll": 20.0}).components
-    assert [t.subprocesses for t in component.terms] == [(0, 1)]
+    assert served(component) == [(0, False), (1, False)]
 
 
-def test_components_by_masses():
+def test_components_by_matrix_elements():
+    """In the order of the card, one channel for each; masses are theirs."""
     integrand = build("e+ e- > mu+ mu-", "e+ e- > t t~", "e+ e- > u u~", "e+ e- > ta+ ta-")
     assert [c.masses[2:] for c in integrand.components] == [
         (ZERO, ZERO),
         ("MT", "MT"),
+        (ZERO, ZERO),
         ("MTA", "MTA"),
     ]
-    assert [t.subprocesses for c in integrand.components for t in c.terms] == [
-        (0,),
-        (2,),
-        (1,),
-        (3,),
-    ]
+    assert [served(c) for c in integrand.components] == [[(n, False)] for n in range(4)]
+    assert integrand.component_of_channel == (0, 1, 2, 3)
 
 
 def test_numbers_of_processes():

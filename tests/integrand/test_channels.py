@@ -14,10 +14,10 @@ import pytest
 import fabgen
 from fabgen import run as pipeline
 from fabgen.build import build_integrand
-from fabgen.card import card_of_process
+from fabgen.card import card_from_table, card_of_process
 from fabgen.errors import InputError
 from fabgen.events.reader import read_lhe
-from fabgen.surrogate.channels import select_channel
+from fabgen.surrogate.channel_weights import ChannelLayout
 
 WW = "e+ e- > w+ w-"
 PHOTONS = ("cuts.pta=20.0", "cuts.etaa=2.5")
@@ -28,6 +28,11 @@ PRIORS = ("flat", "densities", "propagators", "diagrams")
 @functools.cache
 def integrand_of(process, *settings):
     return build_integrand(card_of_process(process, [*ALL, *settings]))
+
+
+def of_channel(integrand, rows, channel):
+    """Rows (channels of the widest component, events) -> that of each event's channel (events,)."""
+    return ChannelLayout(integrand.component_of_channel).select(rows, channel)
 
 
 def points(n, seed, margin=0.0):
@@ -42,13 +47,13 @@ def estimates(*integrands, n=30_000):
 
     @jax.jit
     def log_weights(u, channel):
-        made = [integrand.point(u, channel) for integrand in integrands]
+        made = [(integrand, integrand.point(u, channel)) for integrand in integrands]
         return [
             (
-                p.log_f + p.log_jacobian + select_channel(p.log_prior, channel),
+                p.log_f + p.log_jacobian + of_channel(integrand, p.log_prior, channel),
                 jnp.exp(p.log_prior).sum(axis=0),
             )
-            for p in made
+            for integrand, p in made
         ]
 
     k = integrands[0].n_channels
@@ -82,9 +87,7 @@ def test_mirrored_channels_of_identical_particles():
 
 def test_points_of_a_channel_have_the_masses_of_its_component():
     process = ["e+ e- > mu+ mu-", "e+ e- > ta+ ta-"]
-    integrand = build_integrand(
-        fabgen.card.card_from_table({"process": process, "channels": {"use": "all"}})
-    )
+    integrand = build_integrand(card_from_table({"process": process, "channels": {"use": "all"}}))
     assert integrand.n_channels == 2
     separate = [build_integrand(card_of_process(p, [])) for p in process]
     channel, u = np.array([0, 1, 1, 0, 1]), points(5, seed=0)
@@ -92,29 +95,69 @@ def test_points_of_a_channel_have_the_masses_of_its_component():
     @jax.jit
     def evaluated(u, channel, key):
         others = [other.log_density(u) for other in separate]
-        return integrand.point(u, channel), integrand.draw_events(u, key, channel), others
+        drawn = integrand.draw(integrand.map(u, channel), key)
+        return integrand.point(u, channel), drawn, others
 
     results = evaluated(u, channel, jax.random.key(3))
     point, drawn, others = jax.tree.map(np.asarray, results)
     mass = np.sqrt(np.maximum(point.momenta[2, 0] ** 2 - (point.momenta[2, 1:] ** 2).sum(0), 0.0))
     np.testing.assert_allclose(mass, 1.777 * channel, atol=1e-4)
-    np.testing.assert_allclose(np.exp(point.log_prior[channel, np.arange(5)]), 1.0)
-    assert np.all(np.isneginf(point.log_prior[1 - channel, np.arange(5)]))
-    shares = np.exp(point.subprocess)
-    np.testing.assert_allclose(shares, [channel == 0, channel == 1], atol=1e-12)
+    np.testing.assert_array_equal(point.log_prior, np.zeros((1, 5)))
+    np.testing.assert_array_equal(point.subprocess, channel)
     for k, other in enumerate(others):
         log_f = (point.log_f + point.log_jacobian)[channel == k]
         np.testing.assert_allclose(log_f, other[channel == k], rtol=1e-12)
-    np.testing.assert_array_equal(drawn["topology"], channel)
-    np.testing.assert_allclose(np.moveaxis(drawn["momenta"], 0, -1), point.momenta, rtol=1e-12)
+    np.testing.assert_array_equal(drawn.subprocess, channel)
+    np.testing.assert_allclose(drawn.momenta, point.momenta, rtol=1e-12)
+
+
+def test_components_of_several_channels():
+    """The weights of a point are those of the channels of its component, -inf beyond; all together
+    they give the sum of the cross sections. In f and its events every component is alone."""
+    process = ["e+ e- > mu+ mu-", "e+ e- > w+ w-", "e+ e- > z h"]
+    settings = {"beams": {"energy": [250.0, 250.0]}, "channels": {"use": "all"}}
+    integrand = build_integrand(card_from_table({"process": process, **settings}))
+    owner = np.array(integrand.component_of_channel)
+    assert owner.tolist() == [0, 1, 1, 2]
+    u, channel = points(40, seed=3), np.arange(40) % 4
+    separate = [build_integrand(card_of_process(p, ALL)) for p in process]
+
+    @jax.jit
+    def evaluated(u, channel):
+        point = integrand.point(u, channel)
+        log_alpha = of_channel(integrand, point.log_prior, channel)
+        alone = [
+            own.point(u, jnp.clip(channel - integrand.component_of_channel.index(k), 0, last))
+            for k, own in enumerate(separate)
+            for last in [own.n_channels - 1]
+        ]
+        return point, log_alpha, alone
+
+    point, log_alpha, alone = jax.tree.map(np.asarray, evaluated(u, channel))
+    assert point.log_prior.shape == (2, 40)
+    assert np.all(np.isneginf(point.log_prior[1, owner[channel] != 1]))
+    assert np.all(np.isfinite(point.log_prior[:, owner[channel] == 1]))
+    np.testing.assert_allclose(np.exp(point.log_prior).sum(axis=0), 1.0, rtol=1e-12)
+    np.testing.assert_array_equal(point.subprocess, owner[channel])
+    for number, own in enumerate(alone):
+        mine = owner[channel] == number
+        np.testing.assert_allclose(point.log_f[mine], own.log_f[mine], rtol=1e-12)
+        np.testing.assert_allclose(point.log_jacobian[mine], own.log_jacobian[mine], rtol=1e-12)
+        np.testing.assert_allclose(point.momenta[..., mine], own.momenta[..., mine], atol=1e-9)
+        rows = own.log_prior.shape[0]
+        np.testing.assert_allclose(point.log_prior[:rows, mine], own.log_prior[:, mine], rtol=1e-9)
+    assert np.all(np.isfinite(log_alpha))
+    [(value, error)] = estimates(integrand)
+    [(muons, more)] = estimates(separate[0])
+    expected = muons + 7.1960 + 0.0572069
+    assert error < 0.05 * value
+    assert abs(value - expected) < 4 * np.hypot(error, more)
 
 
 def test_couplings_event_by_event_in_several_components():
     """Events are sorted by component inside: each keeps its own coupling."""
     integrand = build_integrand(
-        fabgen.card.card_from_table(
-            {"process": ["u u~ > t t~", "u u~ > b b~"], "channels": {"use": "all"}}
-        )
+        card_from_table({"process": ["u u~ > t t~", "u u~ > b b~"], "channels": {"use": "all"}})
     )
     u, channel = points(12, seed=6), np.arange(12) % integrand.n_channels
     assert len(set(integrand.component_of_channel)) == 2
@@ -166,11 +209,12 @@ def test_gradients_through_channel_weights():
 
     def log_f(u):
         point = diagrams.point(u, channel)
-        log_f = point.log_f + point.log_jacobian + select_channel(point.log_prior, channel)
+        log_alpha = of_channel(diagrams, point.log_prior, channel)
+        log_f = point.log_f + point.log_jacobian + log_alpha
         return jnp.where(jnp.isfinite(log_f), log_f, 0.0)
 
     def log_alpha(u):
-        return select_channel(densities.point(u, channel).log_prior, channel)
+        return of_channel(densities, densities.point(u, channel).log_prior, channel)
 
     def with_gradient(function, u):
         value, pullback = jax.vjp(function, u)

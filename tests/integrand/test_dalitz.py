@@ -183,7 +183,8 @@ def test_both_maps_describe_one_decay():
     np.testing.assert_allclose(second.log_f, first.log_f, atol=1e-9)
     np.testing.assert_allclose(second.momenta, first.momenta, atol=1e-9)
     np.testing.assert_allclose(first.log_f + first.log_jacobian, compiled(square)(u), atol=1e-12)
-    assert first.log_prior.shape == first.subprocess.shape == (1, N)
+    assert first.log_prior.shape == (1, N)
+    assert first.subprocess.shape == first.alpha_s.shape == (N,)
     assert (first.features.shape, first.scales.shape) == ((0, N), (2, N))
 
 
@@ -217,8 +218,9 @@ def test_shapes():
 
 def test_events():
     target, u = integrand(), points()
-    events = compiled(target, "draw_events")(u, jax.random.key(1))
-    momenta = np.array(events["momenta"])
+    draw = jax.jit(lambda u, key: target.draw(target.map(u), key))
+    events = draw(u, jax.random.key(1))
+    momenta = np.moveaxis(np.array(events.momenta), -1, 0)
     assert momenta.shape == (N, 4, 4)
     np.testing.assert_allclose(momenta[:, 1:].sum(axis=1), momenta[:, 0], atol=1e-14)
     masses = np.array(target.topologies[0].masses)
@@ -228,9 +230,10 @@ def test_events():
     # the orientation is drawn
     directions = momenta[:, 1, 1:] / np.linalg.norm(momenta[:, 1, 1:], axis=1, keepdims=True)
     np.testing.assert_allclose(directions.mean(axis=0), 0.0, atol=0.05)
-    assert set(np.array(events["scale"])) == {-1.0}
-    again = compiled(target, "draw_events")(u, jax.random.key(1))["momenta"]
-    np.testing.assert_array_equal(again, momenta)
+    assert set(np.array(events.scale)) == {-1.0}
+    assert set(np.ravel(events.helicity)) == {9}
+    again = draw(u, jax.random.key(1)).momenta
+    np.testing.assert_array_equal(again, events.momenta)
 
 
 def test_from_card_to_events(cards, tmp_path):

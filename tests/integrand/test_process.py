@@ -50,6 +50,24 @@ def with_gradient(target):
     return _to_numpy(jax.jit(jax.vmap(jax.value_and_grad(target.log_density))))
 
 
+def drawn(target, u, key: int, channel: int = 0):
+    """Events (EventFields of arrays of NumPy) at the points u of a channel."""
+    return _drawing(target)(u, np.full(len(u), channel, np.int32), jax.random.key(key))
+
+
+@functools.cache
+def _drawing(target):
+    def draw(u, channel, key):
+        return target.draw(target.map(u, channel), key)
+
+    return _to_numpy(jax.jit(draw))
+
+
+def by_event(momenta) -> np.ndarray:
+    """(n_external, 4, events) -> (events, n_external, 4)."""
+    return np.moveaxis(momenta, -1, 0)
+
+
 def points(dim: int, n: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0.01, 0.99, (n, dim))
 
@@ -141,14 +159,13 @@ def test_value_in_pieces():
     point = compiled(target, "point")(u)
     log_f = compiled(target)(u)
     np.testing.assert_allclose(point.log_f + point.log_jacobian, log_f, rtol=1e-12)
-    momenta = np.moveaxis(point.momenta, -1, 0)
+    momenta = by_event(point.momenta)
     np.testing.assert_allclose(momenta, compiled(target, "momenta")(u), rtol=1e-12)
-    (term,) = target.components[0].terms
-    expected = PB_GEV2 / (2 * 360.0**2) * term.element(momenta)
+    expected = PB_GEV2 / (2 * 360.0**2) * target.components[0].element(momenta)
     np.testing.assert_allclose(np.exp(point.log_f), expected, rtol=1e-10)
     np.testing.assert_allclose(np.exp(point.log_jacobian), 1 / (8 * np.pi), rtol=1e-12)
     assert point.log_prior.shape == (1, 200) and not np.any(point.log_prior)
-    assert point.subprocess.shape == (1, 200) and not np.any(point.subprocess)
+    assert point.subprocess.shape == (200,) and not np.any(point.subprocess)
     np.testing.assert_array_equal(point.scales, np.full((2, 200), 91.188))
 
 
@@ -310,74 +327,79 @@ def test_one_coupling_per_event():
 
 # -- several subprocesses ---------------------------------------------------------------------
 
+SEVERAL = (MUONS, "e+ e- > c c~", "e+ e- > t t~", "e+ e- > u u~")
+
 
 @pytest.fixture(scope="module")
 def several():
-    """Two components; in the first one muons and two equal quarks, with their own cuts."""
-    processes = (MUONS, "e+ e- > c c~", "e+ e- > t t~", "e+ e- > u u~")
-    return integrand(*processes, cuts={"ptl": 20.0, "ptj": 100.0}, **ENERGY)
+    """Three components: muons, two equal quarks with their own cuts, and heavy quarks."""
+    return integrand(*SEVERAL, cuts={"ptl": 20.0, "ptj": 100.0}, **ENERGY)
 
 
-def test_sum_of_processes(several):
-    assert [len(component.terms) for component in several.components] == [2, 1]
-    assert [t.subprocesses for t in several.components[0].terms] == [(0,), (1, 3)]
-    u = points(2, 200)
-    point = compiled(several, "point")(u)
+@pytest.fixture(scope="module")
+def at_all_channels(several):
+    """The same points u (200, 2) in every channel: a Point of arrays (..., 3, 200)."""
+    channel = np.repeat(np.arange(3), 200)
+    point = compiled(several, "point")(np.tile(points(2, 200), (3, 1)), channel)
+    return jax.tree.map(lambda a: a.reshape(*a.shape[:-1], 3, 200), point)
+
+
+def test_every_distinct_matrix_element_is_a_component(several):
+    served = [[sub.number for sub in c.subprocesses] for c in several.components]
+    assert served == [[0], [1, 3], [2]]
+    assert several.component_of_channel == (0, 1, 2)
+    assert several.n_channels == 3 and several.representative_channel == (0, 1, 2)
+    with pytest.raises(InputError, match="3 channels"):
+        several.log_density(points(2, 200))
+
+
+def test_sum_of_processes(several, at_all_channels):
+    """The channel of each component has the f of its process; equal ones are counted."""
+    u, point = points(2, 200), at_all_channels
     f = np.exp(point.log_f + point.log_jacobian)
-    shares = np.exp(point.subprocess)
-    np.testing.assert_allclose(shares.sum(axis=0), 1.0, rtol=1e-12)
-    np.testing.assert_array_equal(shares[1], shares[3])
-    momenta = compiled(several, "momenta", subprocess=0)(u)
-    pt = np.hypot(momenta[:, 2, 1], momenta[:, 2, 2])
-    assert np.all(pt > 20.0)  # the weaker of both cuts is one of the map
-    assert np.all(shares[0] > 0)
-    np.testing.assert_array_equal(shares[1] > 0, pt > 100.0)
-    assert 0 < np.sum(pt > 100.0) < 200
-    assert np.all(shares[2] > 0)
+    np.testing.assert_array_equal(point.subprocess, np.repeat([[0], [1], [2]], 200, axis=1))
+    assert point.log_prior.shape == (1, 3, 200) and not np.any(point.log_prior)
+    assert np.all(point.sign == 1)
+    pt = np.hypot(point.momenta[2, 1], point.momenta[2, 2])
+    assert np.all(pt[0] > 20.0) and np.all(pt[1] > 100.0)  # cuts of maps of their own
+    assert 0 < np.sum(pt[0] > 100.0) < 200
     muons = np.exp(compiled(integrand(MUONS, cuts={"ptl": 20.0}, **ENERGY))(u))
-    np.testing.assert_allclose(shares[0] * f, muons, rtol=1e-11)
-    # The other component: its own phase space.
-    tops = compiled(several, "momenta", subprocess=2)(u)
-    (term,) = several.components[1].terms
+    np.testing.assert_allclose(f[0], muons, rtol=1e-11)
+    quarks = np.exp(compiled(integrand("e+ e- > u u~", cuts={"ptj": 100.0}, **ENERGY))(u))
+    np.testing.assert_allclose(f[1], 2 * quarks, rtol=1e-11)
+    # Heavy quarks: their own phase space.
+    tops = by_event(point.momenta[:, :, 2])
     velocity = np.sqrt(1 - (173.0 / 180.0) ** 2)
-    expected = PB_GEV2 / (2 * 360.0**2) * term.element(tops) * velocity / (8 * np.pi)
-    np.testing.assert_allclose(shares[2] * f, expected, rtol=1e-10)
+    squared = several.components[2].element(tops)
+    expected = PB_GEV2 / (2 * 360.0**2) * squared * velocity / (8 * np.pi)
+    np.testing.assert_allclose(f[2], expected, rtol=1e-10)
 
 
 def test_maps_of_several_processes(several):
     u = points(2, 200)
-    for number, mass in ((0, 0.0), (2, 173.0)):
-        momenta = compiled(several, "momenta", subprocess=number)(u)
+    for number, channel, mass in ((0, 0, 0.0), (1, 1, 0.0), (2, 2, 173.0), (3, 1, 0.0)):
+        momenta = compiled(several, "momenta", channel=channel)(u)
         squares = np.diagonal(invariants(momenta), axis1=1, axis2=2)
         np.testing.assert_allclose(squares[:, 2:], mass**2, atol=1e-8)
-        back = compiled(several, "unit_cube", subprocess=number)(momenta)
+        back = compiled(several, "unit_cube", channel=channel, subprocess=number)(momenta)
         np.testing.assert_allclose(back, u, atol=1e-10)
+    with pytest.raises(InputError, match="no such channel"):
+        several.momenta(u, channel=3)
     with pytest.raises(InputError, match="no such subprocess"):
-        several.momenta(u, subprocess=4)
+        several.unit_cube(momenta, subprocess=4)
 
 
-def test_swapped_beams():
-    """u~ u > mu+ mu- is evaluated with the matrix element of u u~, at its own momenta."""
-    both = integrand("u u~ > mu+ mu-", "u~ u > mu+ mu-")
-    terms = both.components[0].terms
-    assert [t.legs for t in terms] == [(0, 1, 2, 3), (1, 0, 2, 3)]
-    assert terms[0].element is terms[1].element
-    u = points(2, 20)
-    momenta = compiled(both, "momenta")(u)
-    mirrored = momenta[:, [1, 0, 2, 3]]
-    mirrored[..., 3] *= -1
-    turned = compiled(both, "unit_cube")(mirrored)
-
-    def parts(u):
-        point = compiled(both, "point")(u)
-        return np.exp(point.log_f + point.log_jacobian + point.subprocess)
-
-    np.testing.assert_allclose(parts(turned), parts(u)[::-1], rtol=1e-9)
-    assert not np.allclose(parts(u)[0], parts(u)[1], rtol=1e-2)
+def test_log_prior_of_momenta(several):
+    """Channels of other components have no weight."""
+    momenta = compiled(several, "momenta", channel=1)(points(2, 200))
+    for number, channel in enumerate((0, 1, 2, 1)):
+        found = compiled(several, "log_prior", subprocess=number)(momenta)
+        expected = np.full((3, 200), -np.inf)
+        expected[channel] = 0.0
+        np.testing.assert_array_equal(found, expected)
 
 
-def test_one_map_reaches_what_all_processes_need():
-    """A cut on one of them does not shrink the phase space of the others."""
+def test_a_cut_on_one_process_is_none_on_the_others():
     settings = {"beams": {"energy": [250.0, 250.0]}, "cuts": {"mmll": 120.0}}
     both = integrand("e+ e- > mu+ mu- h", "e+ e- > u u~ h", **settings)
     quarks = integrand("e+ e- > u u~ h", **settings)
@@ -385,9 +407,141 @@ def test_one_map_reaches_what_all_processes_need():
     pair = momenta[:, 2:4].sum(axis=1)
     square = pair[:, 0] ** 2 - (pair[:, 1:] ** 2).sum(axis=-1)
     assert np.sum(square < 119.0**2) > 10
-    u = compiled(both, "unit_cube")(momenta)
+    u = compiled(both, "unit_cube", channel=1, subprocess=1)(momenta)
     assert np.all((u >= 0.0) & (u <= 1.0))
-    np.testing.assert_allclose(compiled(both, "momenta")(u), momenta, atol=1e-7)
+    np.testing.assert_allclose(compiled(both, "momenta", channel=1)(u), momenta, atol=1e-7)
+    muons = compiled(both, "momenta", channel=0)(points(5, 20))[:, 2:4].sum(axis=1)
+    assert np.all(muons[:, 0] ** 2 - (muons[:, 1:] ** 2).sum(axis=-1) > 120.0**2)
+
+
+# -- beams in both orders ---------------------------------------------------------------------
+
+
+def turned(momenta) -> np.ndarray:
+    """Momenta (..., n_external, 4) turned by pi about the x axis."""
+    return momenta * np.array([1.0, 1.0, -1.0, -1.0])
+
+
+def in_order(momenta) -> np.ndarray:
+    """The same with the incoming particles exchanged, so that the first one runs along +z."""
+    return turned(momenta)[:, [1, 0, *range(2, momenta.shape[1])]]
+
+
+def test_swapped_beams():
+    """u~ u > mu+ mu- is evaluated with the matrix element of u u~, at its own momenta."""
+    both = integrand("u u~ > mu+ mu-", "u~ u > mu+ mu-")
+    (component,) = both.components
+    assert [(s.number, s.exchanged) for s in component.subprocesses] == [(0, False), (1, True)]
+    one = integrand("u u~ > mu+ mu-")
+    u = points(2, 200)
+    np.testing.assert_allclose(np.exp(compiled(both)(u)), 2 * np.exp(compiled(one)(u)), rtol=1e-12)
+    momenta = compiled(both, "momenta")(u)
+    np.testing.assert_allclose(compiled(one, "momenta")(u), momenta, rtol=1e-12)
+    events = drawn(both, np.repeat(u, 20, axis=0), key=5)
+    found, expected = by_event(events.momenta), np.repeat(momenta, 20, axis=0)
+    straight = events.subprocess == 0
+    assert abs(np.mean(straight) - 0.5) < 4 * np.sqrt(0.25 / 4000)
+    np.testing.assert_allclose(found[straight], expected[straight], atol=1e-9)
+    np.testing.assert_allclose(found[~straight], in_order(expected)[~straight], atol=1e-9)
+    # With the matrix element of the other order at the momenta of the events f is the same.
+    other = integrand("u~ u > mu+ mu-").components[0].element
+    values = component.element(found), other(found)
+    np.testing.assert_allclose(np.where(straight, *values), component.element(expected), rtol=1e-10)
+    assert not np.allclose(*values, rtol=1e-2)
+    for number, own in enumerate((straight, ~straight)):
+        back = compiled(both, "unit_cube", subprocess=number)(found)
+        np.testing.assert_allclose(back[own], np.repeat(u, 20, axis=0)[own], atol=1e-9)
+
+
+TAUS, QUARK_AND_Z = ("u u~ > ta+ ta-", "u~ u > ta+ ta-"), ("u g > u z", "g u > u z")
+
+
+@pytest.mark.parametrize(
+    ("processes", "energy", "pseudorapidity"),
+    [
+        (TAUS, 190.0, 0.0),
+        (TAUS, 0.0, 0.9),
+        (TAUS, 0.0, 0.0),
+        (QUARK_AND_Z, 190.0, 2.5),
+        (QUARK_AND_Z, 0.0, 0.8),
+    ],
+)
+def test_swapped_beams_of_different_energies(processes, energy, pseudorapidity):
+    """Cuts are cuts in the lab for both orders; f is the sum of those of both processes."""
+    letter, legs = ("l", [2, 3]) if processes is TAUS else ("j", [2])
+    given = {f"e{letter}": energy, f"eta{letter}": pseudorapidity}
+    cuts = {name: value for name, value in given.items() if value}
+    settings = {"beams": {"energy": [400.0, 100.0]}, "cuts": cuts}
+    both = integrand(*processes, **settings)
+    assert both.n_channels == 1
+
+    def in_cuts(lab):
+        seen = lab[:, legs]
+        passed = np.all(seen[..., 0] > energy, axis=1)
+        size = np.linalg.norm(seen[..., 1:], axis=-1)
+        central = np.abs(np.arctanh(seen[..., 3] / size)) < (pseudorapidity or np.inf)
+        return passed & np.all(central, axis=1)
+
+    u = points(2, 200)
+    found, log_f = compiled(both, "momenta")(u), compiled(both)(u)
+    parts = []
+    for number, process in enumerate(processes):
+        lab = boosted(in_order(rest(found)) if number else rest(found))
+        squared = integrand(process, **settings).components[0].element(lab)
+        parts.append(np.where(in_cuts(lab), PB_GEV2 / (2 * 400.0**2) * squared, 0.0))
+    total = parts[0] + parts[1]
+    jacobian = compiled(both, "point")(u).log_jacobian
+    np.testing.assert_allclose(np.exp(log_f - jacobian), total, rtol=1e-9)
+    if cuts:
+        assert 0 < np.sum((parts[0] == 0.0) | (parts[1] == 0.0)) < 200
+    if processes is QUARK_AND_Z:
+        assert np.sum((parts[0] == 0.0) != (parts[1] == 0.0)) > 20
+    events = drawn(both, u[total > 0.0], key=8)
+    assert 0 < events.subprocess.sum() < np.sum(total > 0.0)
+    momenta = by_event(events.momenta)
+    beams = [[400.0, 0, 0, 400.0], [100.0, 0, 0, -100.0]]
+    np.testing.assert_allclose(momenta[:, :2], [beams] * len(momenta), atol=1e-9)
+    sums = [[500.0, 0.0, 0.0, 300.0]] * len(momenta)
+    np.testing.assert_allclose(momenta[:, 2:].sum(axis=1), sums, atol=1e-9)
+    assert np.all(in_cuts(momenta))
+
+
+#: Rapidity of the rest frame of beams of 400 and 100 GeV.
+RAPIDITY = 0.5 * math.log(4.0)
+
+
+def boosted(momenta, rapidity: float = RAPIDITY) -> np.ndarray:
+    """Momenta (..., 4) with a rapidity more along z."""
+    cosh, sinh = math.cosh(rapidity), math.sinh(rapidity)
+    energy, z = momenta[..., 0], momenta[..., 3]
+    return np.stack(
+        [cosh * energy + sinh * z, momenta[..., 1], momenta[..., 2], cosh * z + sinh * energy], -1
+    )
+
+
+def rest(momenta) -> np.ndarray:
+    """Lab momenta of these beams in their rest frame."""
+    return boosted(momenta, -RAPIDITY)
+
+
+def test_beams_of_different_masses_in_both_orders():
+    """b u > b u and u b > b u at the same energies: each has its own incoming momenta."""
+    settings = {"beams": {"energy": [20.0, 20.0]}, "cuts": {"ptj": 2.0}}
+    both = integrand("b u > b u", "u b > b u", **settings)
+    for number, masses in enumerate(((4.7, 0.0), (0.0, 4.7))):
+        channel = next(
+            i
+            for i, k in enumerate(both.component_of_channel)
+            if number in [s.number for s in both.components[k].subprocesses]
+        )
+        events = drawn(both, points(2, 200), 6, channel)
+        own = by_event(events.momenta)[events.subprocess == number]
+        assert len(own) > 50
+        squares = np.diagonal(invariants(own), axis1=1, axis2=2)
+        expected = [[masses[0] ** 2, masses[1] ** 2, 4.7**2, 0.0]] * len(own)
+        np.testing.assert_allclose(squares, expected, atol=1e-9)
+        np.testing.assert_allclose(own[:, :2].sum(axis=1), own[:, 2:].sum(axis=1), atol=1e-9)
+        np.testing.assert_allclose(own[0, :2], both.incoming(number), atol=1e-9)
 
 
 # -- events -----------------------------------------------------------------------------------
@@ -396,32 +550,52 @@ def test_one_map_reaches_what_all_processes_need():
 def test_events_of_one_process():
     target = integrand(CHAIN, beams={"energy": [400.0, 600.0]})
     u = points(8, 200)
-    events = compiled(target, "draw_events")(u, jax.random.key(1))
-    np.testing.assert_allclose(events["momenta"], compiled(target, "momenta")(u), atol=1e-9)
-    np.testing.assert_array_equal(events["topology"], 0)
-    np.testing.assert_array_equal(events["flow"], 0)
-    np.testing.assert_allclose(events["aqed"], 1 / 132.507)
-    np.testing.assert_allclose(events["aqcd"], 0.118)
-    np.testing.assert_allclose(events["scale"], 91.188)
-    assert not target.draw_needs_amplitudes
+    events = drawn(target, u, key=1)
+    momenta = compiled(target, "momenta")(u)
+    np.testing.assert_allclose(by_event(events.momenta), momenta, atol=1e-9)
+    np.testing.assert_array_equal(events.subprocess, 0)
+    np.testing.assert_array_equal(events.flow, 0)
+    np.testing.assert_allclose(events.alpha_qed, 1 / 132.507)
+    np.testing.assert_allclose(events.alpha_s, 0.118)
+    np.testing.assert_allclose(events.scale, 91.188)
+    assert events.helicity.shape == (6, 200)
+    assert target.draw_needs_amplitudes
+
+
+def test_events_have_the_factorization_scale():
+    scales = {"renormalization": 50.0, "factorization": 70.0}
+    target = integrand(MUONS, scales=scales, **ENERGY)
+    u = points(2, 200)
+    np.testing.assert_array_equal(drawn(target, u, key=1).scale, 70.0)
+    np.testing.assert_array_equal(compiled(target, "point")(u).scales, [[50.0] * 200, [70.0] * 200])
 
 
 def test_events_of_several_processes(several):
-    """Drawn in proportion to their parts of f, equal ones with equal probability."""
-    assert several.draw_needs_amplitudes
+    """Equal ones are drawn with equal probability, at the same momenta."""
     n, one = 4000, points(2, 200)[7:8]
-    events = compiled(several, "draw_events")(np.tile(one, (n, 1)), jax.random.key(2))
-    topology = events["topology"]
-    shares = np.exp(compiled(several, "point")(points(2, 200)).subprocess)[:, 7]
-    assert np.all(shares > 0.02)
-    frequencies = np.bincount(topology, minlength=4) / n
-    np.testing.assert_allclose(frequencies, shares, atol=4 * np.sqrt(0.25 / n))
-    for number in range(4):
-        chosen = topology == number
-        momenta = compiled(several, "momenta", subprocess=number)(points(2, 200))
-        expected = np.repeat(momenta[7:8], chosen.sum(), axis=0)
-        np.testing.assert_allclose(events["momenta"][chosen], expected, atol=1e-9)
-    np.testing.assert_array_equal(events["flow"], 0)
+    for channel, numbers in enumerate(([0], [1, 3], [2])):
+        events = drawn(several, np.tile(one, (n, 1)), 2, channel)
+        frequencies = np.bincount(events.subprocess, minlength=4)[numbers] / n
+        assert frequencies.sum() == 1.0
+        tolerance = 4 * np.sqrt(0.25 / n)
+        np.testing.assert_allclose(frequencies, 1 / len(numbers), atol=tolerance)
+        momenta = compiled(several, "momenta", channel=channel)(points(2, 200))
+        expected = np.repeat(momenta[7:8], n, axis=0)
+        np.testing.assert_allclose(by_event(events.momenta), expected, atol=1e-9)
+        np.testing.assert_array_equal(events.flow, 0)
+
+
+def test_helicities_of_swapped_beams():
+    """A W takes a left-handed quark and a right-handed antiquark, whichever beam they are."""
+    both = integrand("u d~ > mu+ vm", "d~ u > mu+ vm", beams={"energy": [100.0, 100.0]})
+    assert both.n_channels == 1
+    events = drawn(both, points(2, 200), key=9)
+    for number, expected in enumerate(([-1, 1, 1, -1], [1, -1, 1, -1])):
+        own = events.helicity[:, events.subprocess == number]
+        assert own.shape[1] > 50
+        np.testing.assert_array_equal(own, np.repeat(np.array(expected)[:, None], own.shape[1], 1))
+        pdg = both.topologies[number].pdg
+        assert pdg == ((2, -1, -13, 14), (-1, 2, -13, 14))[number]
 
 
 def test_colour_flows():
@@ -430,17 +604,53 @@ def test_colour_flows():
     (topology,) = target.topologies
     assert len(topology.flows) == 2
     n, u = 4000, np.array([[0.3, 0.2]])
-    draw = compiled(target, "draw_events")
-    events, again, other = (draw(np.tile(u, (n, 1)), jax.random.key(k)) for k in (3, 3, 4))
-    np.testing.assert_array_equal(events["flow"], again["flow"])
-    assert np.any(events["flow"] != other["flow"])
+    events, again, other = (drawn(target, np.tile(u, (n, 1)), key) for key in (3, 3, 4))
+    np.testing.assert_array_equal(events.flow, again.flow)
+    assert np.any(events.flow != other.flow)
     # The squares of the partial amplitudes are as (p1.p3)^2 to (p2.p3)^2: the t carries the colour
     # of the gluon that it is closer to more often.
-    products = invariants(events["momenta"][:1])[0, :2, 2]
+    products = invariants(by_event(events.momenta)[:1])[0, :2, 2]
     shares = products[::-1] ** 2 / (products**2).sum()
     frequencies = [
-        np.mean([topology.flows[f][2][0] == topology.flows[f][gluon][0] for f in events["flow"]])
+        np.mean([topology.flows[f][2][0] == topology.flows[f][gluon][0] for f in events.flow])
         for gluon in (0, 1)
     ]
     np.testing.assert_allclose(frequencies, shares, atol=4 * np.sqrt(0.25 / n))
     assert abs(shares[0] - 0.5) > 0.1
+
+
+GLUON_SCATTERING = ("u g > u g", "g u > u g")
+
+
+@pytest.mark.parametrize("processes", [GLUON_SCATTERING, GLUON_SCATTERING[::-1]])
+def test_colour_flows_of_both_orders_of_the_beams(processes):
+    """The outgoing quark has the colour of the incoming gluon with probability s^2/(s^2 + u^2), u
+    = (p_quark - k_gluon)^2, else the gluons share it; as a function of the angle in the lab."""
+    target = integrand(*processes, beams={"energy": [400.0, 100.0]}, cuts={"ptj": 40.0})
+    assert target.n_channels == 1
+    for topology in target.topologies:
+        for flow in topology.flows:
+            for pdg, (colour, anticolour) in zip(topology.pdg, flow, strict=True):
+                assert colour > 0 and (anticolour > 0) == (pdg == 21)
+    n, backwards = 2000, 0
+    for u in ([0.15, 0.3], [0.5, 0.3], [0.85, 0.3]):
+        events = drawn(target, np.tile(u, (n, 1)), key=4)
+        for number, topology in enumerate(target.topologies):
+            own = events.subprocess == number
+            assert abs(np.mean(own) - 0.5) < 4 * np.sqrt(0.25 / n)
+            momenta = by_event(events.momenta)[own][0]
+            quark, gluon = topology.pdg.index(2), topology.pdg.index(21)
+            assert {quark, gluon} == {0, 1} and topology.pdg[2:] == (2, 21)
+            backwards += momenta[2, 3] < 0.0
+            u_channel = invariants(momenta[None])[0, quark, 3] / invariants(momenta[None])[0, 0, 1]
+            share = 1 / (1 + u_channel**2)
+            exchanged = [
+                topology.flows[f][2][0] == topology.flows[f][gluon][0] for f in events.flow[own]
+            ]
+            shared = [
+                topology.flows[f][3][0] == topology.flows[f][gluon][0] for f in events.flow[own]
+            ]
+            np.testing.assert_array_equal(exchanged, np.logical_not(shared))
+            tolerance = 4 * np.sqrt(share * (1 - share) / own.sum())
+            assert abs(np.mean(exchanged) - share) < tolerance, (u, number)
+    assert 0 < backwards < 6

@@ -19,13 +19,13 @@ from fabgen.model import load_model
     [
         (
             {"process": "e+ e- > mu+ mu-"},
-            "<Integrand e+ e- > mu+ mu-: 2 dimensions, 1 channel, in pb>",
+            "<ProcessIntegrand e+ e- > mu+ mu-: 2 dimensions, 1 channel, in pb>",
         ),
         (
             {"process": "e+ e- > l+ l-", "channels": {"use": "all"}, "cuts": {"ptl": 10.0}},
-            "<Integrand e+ e- > e+ e- and 1 more: 2 dimensions, 3 channels, in pb>",
+            "<ProcessIntegrand e+ e- > e+ e- and 1 more: 2 dimensions, 4 channels, in pb>",
         ),
-        ({"process": "t > w+ b"}, "<Integrand t > w+ b: 2 dimensions, 1 channel, in GeV>"),
+        ({"process": "t > w+ b"}, "<ProcessIntegrand t > w+ b: 2 dimensions, 1 channel, in GeV>"),
         (
             {"process": "Lambda_c+ > p K- pi+", "model": "lc2pkpi"},
             "<DalitzIntegrand Lambda_c+ > p K- pi+: 2 dimensions, 1 channel, no unit>",

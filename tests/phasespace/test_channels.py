@@ -221,7 +221,7 @@ def test_channels_together_give_the_volume_within_cuts(
     """Channels do not reach all that the others do: their density is zero there."""
     process = "u u~ > g g g"
     integrand, channels, _ = built(process)
-    cuts: Cuts = integrand.components[0].terms[0].cuts
+    cuts: Cuts = integrand.components[0].cuts
     momenta, values = mixture(process)
     value, error = total(values * passing(cuts, momenta, np.zeros(3)), len(channels))
     momenta, log_jacobian = evaluated(Rambo(3).forward, samples(5), point(process))

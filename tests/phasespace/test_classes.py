@@ -9,6 +9,7 @@ import pytest
 
 from fabgen.build import build_integrand
 from fabgen.card import card_of_process
+from fabgen.integrand.kinematics import own_kinematics
 from fabgen.phasespace.classes import Members, class_of
 from fabgen.phasespace.rambo import Rambo
 
@@ -28,9 +29,11 @@ PROCESSES = {
 def test_every_channel_is_a_member_of_its_class(process):
     cuts, expected = PROCESSES[process]
     integrand = build_integrand(card_of_process(process, [BEAMS, cuts, "channels.use=all"]))
-    setup = integrand._setup(integrand.derived)
-    component = integrand.components[0]
-    kinematics = component.kinematics(setup.collisions[0], integrand.derived, 2)
+    (component,) = integrand.components
+    collision = integrand.beams.of_total(
+        jnp.zeros((4, 1)), component.beam_masses(integrand.derived)
+    )
+    kinematics = own_kinematics(component, collision, integrand.derived)
     found = [class_of(channel.mapping) for channel in component.channels]
     assert (len(found), len({mapping for mapping, _ in found})) == expected
     members = Members.of([member for _, member in found])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fabgen.beams.frames import boost_z
 
+from fabgen.beams import boost_z
 from fabgen.phasespace.features import event_features, n_event_features
 
 

@@ -11,9 +11,15 @@ import pytest
 from fabgen.build import build_integrand
 from fabgen.card.parser import card_from_table
 from fabgen.metrics import Metrics
+from fabgen.model import load_model
 from fabgen.sampling.integrate import integrate
 from fabgen.sampling.sampler import weighted_sampler
-from fabgen.surrogate.uniform import Uniform
+from fabgen.sampling.values import CompiledIntegrand
+from fabgen.surrogate import untrained_surrogate
+from fabgen.surrogate.channel_weights import ChannelLayout
+from fabgen.units import PB_GEV2
+
+BLOCK = 1 << 14
 
 
 @pytest.fixture
@@ -37,9 +43,13 @@ def card(entry: dict) -> dict:
 def sampled(table: dict, n: int) -> Metrics:
     """The integral of a card from n points."""
     integrand = build_integrand(card_from_table(table))
-    sampler = weighted_sampler(integrand, Uniform(integrand.dim), (), block=1 << 14)
+    layout = ChannelLayout(integrand.component_of_channel)
+    surrogate, k = untrained_surrogate(integrand.dim, layout), integrand.n_channels
+    params = surrogate.init(jax.random.key(0))
+    values, shares = CompiledIntegrand(integrand, BLOCK).values, (1.0 / k,) * k
+    sampler = weighted_sampler(values, surrogate, params, shares, block=BLOCK)
     metrics = integrate(sampler, n, jax.random.key(7)).metrics
-    assert metrics.nonfinite == 0
+    assert metrics.nonfinite == metrics.negative == 0
     return metrics
 
 
@@ -88,3 +98,138 @@ def test_maps_agree():
     assert error < 0.03 * along.integral
     assert abs(flat.integral - along.integral) < 4 * error
     assert along.sampling_efficiency > 5 * flat.sampling_efficiency
+
+
+# -- identical particles ----------------------------------------------------------------------
+
+
+def couplings(name: str) -> float:
+    """A derived parameter of the model with its default parameters."""
+    model = load_model("sm")
+    return float(np.real(model.derive(model.external)[name]))
+
+
+def gauss(function, low: float, high: float) -> float:
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    half = (high - low) / 2
+    return float(half * weights @ function(low + half * (nodes + 1)))
+
+
+def photon_pairs(reach: float, sqrt_s: float) -> float:
+    """e+ e- > a a with |cos| < reach in the rest frame: (2 pi alpha^2/s) [log((1 + reach)/(1 -
+    reach)) - reach] in pb, half of what it is for different particles."""
+    alpha = couplings("ee") ** 2 / (4 * np.pi)
+    angles = np.log((1 + reach) / (1 - reach)) - reach
+    return PB_GEV2 * 2 * np.pi * alpha**2 / sqrt_s**2 * angles
+
+
+@pytest.mark.parametrize("use", ["one", "all"])
+@pytest.mark.parametrize(
+    ("energy", "cuts", "reach"),
+    [
+        ([250.0, 250.0], {"etaa": 1.5}, np.tanh(1.5)),
+        ([250.0, 250.0], {"etaa": 2.0, "ea": 100.0}, np.tanh(2.0)),
+        # E = 250 +- 150 cos GeV, above 190 GeV for both
+        ([400.0, 100.0], {"ea": 190.0, "etaa": 2.5}, 0.4),
+    ],
+)
+def test_photon_pairs(energy, cuts, reach, use):
+    table = {"process": "e+ e- > a a", "beams": {"energy": energy}, "cuts": cuts}
+    metrics = sampled({**table, "channels": {"use": use}}, 100_000)
+    expected = photon_pairs(reach, 2 * np.sqrt(energy[0] * energy[1]))
+    assert metrics.integral_error < 0.01 * expected
+    assert abs(metrics.integral - expected) < 4 * metrics.integral_error
+
+
+def test_z_pairs():
+    """|M|^2 = (g_L^4 + g_R^4) [t/u + u/t + 4 m^2 s/(t u) - m^4 (1/t^2 + 1/u^2)], spins averaged, in
+    half of the directions (R. W. Brown and K. O. Mikaelian, Phys. Rev. D19 (1979) 922)."""
+    sqrt_s, m2 = 500.0, 91.188**2
+    s, velocity = sqrt_s**2, np.sqrt(1 - 4 * m2 / sqrt_s**2)
+    left, right = (
+        float(np.imag(load_model("sm").derive(load_model("sm").external)[f"z_l_{side}"]))
+        for side in ("left", "right")
+    )
+
+    def spins(cosine):
+        t, u = (m2 - s / 2 * (1 + sign * velocity * cosine) for sign in (-1, 1))
+        return t / u + u / t + 4 * m2 * s / (t * u) - m2**2 * (1 / t**2 + 1 / u**2)
+
+    squared = (left**4 + right**4) * gauss(spins, -1, 1)
+    expected = PB_GEV2 / (2 * s) * squared * velocity / (16 * np.pi) / 2
+    table = {"process": "e+ e- > z z", "beams": {"energy": [250.0, 250.0]}}
+    metrics = sampled({**table, "channels": {"use": "all"}}, 100_000)
+    assert metrics.integral_error < 0.01 * expected
+    assert abs(metrics.integral - expected) < 4 * metrics.integral_error
+
+
+def test_gluon_pairs():
+    """dsigma/dt = (9 pi alpha_s^2/(2 s^2)) (3 - t u/s^2 - s u/t^2 - s t/u^2), half of angles."""
+    reach, s = np.tanh(1.5), 200.0**2
+
+    def angles(cosine):
+        t, u = -(1 - cosine) / 2, -(1 + cosine) / 2
+        return 3 - t * u - u / t**2 - t / u**2
+
+    strong = couplings("aS")
+    integral = gauss(angles, -reach, reach) / 2
+    expected = PB_GEV2 * 9 * np.pi * strong**2 / (2 * s) * integral / 2
+    table = {"process": "g g > g g", "beams": {"energy": [100.0, 100.0]}, "cuts": {"etaj": 1.5}}
+    metrics = sampled({**table, "channels": {"use": "all"}}, 100_000)
+    assert metrics.integral_error < 0.01 * expected
+    assert abs(metrics.integral - expected) < 4 * metrics.integral_error
+
+
+# -- beams of different energies --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("process", "cuts"),
+    [
+        ("e+ e- > a a", {"ea": 190.0, "etaa": 2.5}),
+        ("e+ e- > mu+ mu- a", {"ea": 60.0, "pta": 10.0, "etaa": 2.5, "mmll": 20.0, "dral": 0.4}),
+    ],
+)
+def test_cuts_of_several_channels_are_taken_in_the_lab(process, cuts):
+    """Which points are in cuts, from momenta in the lab: all, whatever their channel."""
+    table = {"process": process, "beams": {"energy": [400.0, 100.0]}, "cuts": cuts}
+    integrand = build_integrand(card_from_table({**table, "channels": {"use": "all"}}))
+    n, k = 4096, integrand.n_channels
+    assert k > 1
+    u = np.random.default_rng(5).random((n, integrand.dim))
+    channel = np.arange(n) % k
+    point = jax.tree.map(np.asarray, jax.jit(integrand.point)(u, channel))
+    p = point.momenta
+    total = np.broadcast_to([[500.0], [0.0], [0.0], [300.0]], (4, n))
+    np.testing.assert_allclose(p[2:].sum(axis=0), total, atol=1e-8)
+    np.testing.assert_allclose(p[:2].sum(axis=0), total, atol=1e-8)
+    pdg = integrand.topologies[0].pdg
+    photons, muons = ([p[i] for i in range(2, len(pdg)) if abs(pdg[i]) == x] for x in (22, 13))
+    passed = np.all([q[0] > cuts["ea"] for q in photons], axis=0)
+    at_rest = [rest_energy(q) > cuts["ea"] for q in photons]
+    if muons:
+        pair = muons[0] + muons[1]
+        passed &= pair[0] ** 2 - (pair[1:] ** 2).sum(axis=0) > 20.0**2
+        (photon,) = photons
+        passed &= np.hypot(photon[1], photon[2]) > 10.0
+        passed &= np.abs(rapidity(photon)) < 2.5
+        for muon in muons:
+            angle = np.arctan2(muon[2], muon[1]) - np.arctan2(photon[2], photon[1])
+            angle = np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
+            passed &= np.hypot(angle, rapidity(muon) - rapidity(photon)) > 0.4
+    # A map that is closed there has no f, either.
+    reached = point.log_jacobian != 0.0
+    assert reached.mean() > 0.5
+    np.testing.assert_array_equal(np.isfinite(point.log_f)[reached], passed[reached])
+    assert 0.05 < passed[reached].mean() < 0.95
+    assert np.mean(np.all(at_rest, axis=0)[reached] != passed[reached]) > 0.05
+
+
+def rapidity(p):
+    """Of massless momenta (4, events)."""
+    return np.arctanh(p[3] / np.linalg.norm(p[1:], axis=0))
+
+
+def rest_energy(p):
+    """In the rest frame of beams of 400 and 100 GeV: velocity 3/5."""
+    return 1.25 * (p[0] - 0.6 * p[3])

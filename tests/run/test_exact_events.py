@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +12,8 @@ import pytest
 from fabgen.build import build_integrand
 from fabgen.card import card_from_table
 from fabgen.run.exact_events import exact_divergences
+from fabgen.run.progress import Silent, Stopwatch
+from fabgen.run.session import Session
 from fabgen.sampling.sampler import DEFAULT_BLOCK
 
 
@@ -26,14 +26,8 @@ class Constant:
 
 def session_of(process, **parameters):
     table = {"process": process, "parameters": parameters}
-    table |= {"channels": {"maps": "flat"}}
-    integrand = build_integrand(card_from_table(table))
-    return SimpleNamespace(
-        integrand=integrand,
-        programs={},
-        watch=lambda stage: contextlib.nullcontext(),
-        log_density=jax.jit(integrand.log_density),
-    )
+    card = card_from_table(table | {"channels": {"maps": "flat"}})
+    return Session(card, None, build_integrand(card), Silent(), Stopwatch())
 
 
 KNOWN = Constant()

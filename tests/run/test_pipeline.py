@@ -20,7 +20,9 @@ import pytest
 from fabgen import run as pipeline
 from fabgen.card import card_of_process
 from fabgen.errors import InputError
-from fabgen.events.record import EventTopology
+from fabgen.integrand.density import DensityIntegrand
+from fabgen.integrand.point import UNKNOWN_HELICITY, EventFields
+from fabgen.process.event_topology import EventTopology
 from fabgen.run import RunOptions
 from fabgen.run.directory import open_run
 from fabgen.run.progress import Silent, Stopwatch
@@ -42,14 +44,11 @@ SMALL = (
 )
 
 
-class ToyIntegrand:
+class ToyIntegrand(DensityIntegrand):
     """f(u) = 2 u1^2 (1 + u2) pb on the unit square: its integral is 1 pb."""
 
     dim = 2
-    n_channels = 1
-    n_features = 0
-    representative_channel = (0,)
-    component_of_channel = (0,)
+    n_initial = 2
     unit = "pb"
     notes = ("f is a toy",)
     beam_particles = (-11, 11)
@@ -64,37 +63,29 @@ class ToyIntegrand:
         f = 2.0 * u[..., 0] ** 2 * (1.0 + u[..., 1])
         return jnp.where(inside, jnp.log(jnp.where(inside, f, 1.0)), -jnp.inf)
 
-    draw_needs_amplitudes = False
-
-    def draw_events(self, u, key):
-        n = u.shape[0]
-        cosine, phi = 2.0 * u[:, 0] - 1.0, 2.0 * np.pi * u[:, 1]
+    def draw(self, points, key, parameters=None):
+        u1, u2 = points.final
+        n = len(u1)
+        cosine, phi = 2.0 * u1 - 1.0, 2.0 * np.pi * u2
         sine = jnp.sqrt(1.0 - cosine**2)
-        direction = jnp.stack([sine * jnp.cos(phi), sine * jnp.sin(phi), cosine], axis=-1)
-        beam = jnp.broadcast_to(jnp.asarray([0.0, 0.0, 1.0]), (n, 3))
-        energy = jnp.full((n, 1), 500.0)
-        legs = [
-            jnp.concatenate([energy, 500.0 * p], axis=-1)
-            for p in (beam, -beam, direction, -direction)
-        ]
-        return {
-            "momenta": jnp.stack(legs, axis=1),
-            "topology": jnp.zeros(n, jnp.int32),
-            "flow": jax.random.randint(key, (n,), 0, 1),
-            "scale": jnp.full(n, 91.188),
-            "aqed": jnp.full(n, 1.0 / 132.507),
-            "aqcd": jnp.full(n, 0.118),
-        }
-
-    n_initial = 2
+        direction = jnp.stack([sine * jnp.cos(phi), sine * jnp.sin(phi), cosine])
+        beam = jnp.broadcast_to(jnp.asarray([0.0, 0.0, 1.0])[:, None], (3, n))
+        energy = jnp.full((1, n), 500.0)
+        legs = [jnp.concatenate([energy, 500.0 * p]) for p in (beam, -beam, direction, -direction)]
+        return EventFields(
+            momenta=jnp.stack(legs),
+            subprocess=jnp.zeros(n, jnp.int32),
+            flow=jax.random.randint(key, (n,), 0, 1),
+            helicity=jnp.full((4, n), UNKNOWN_HELICITY, jnp.int8),
+            scale=jnp.full(n, 91.188),
+            alpha_qed=jnp.full(n, 1.0 / 132.507),
+            alpha_s=jnp.full(n, 0.118),
+        )
 
     def incoming(self, subprocess=0):
         return np.array([[500.0, 0.0, 0.0, 500.0], [500.0, 0.0, 0.0, -500.0]])
 
-    def momenta(self, u, channel=0, subprocess=0):
-        return self.draw_events(u[None], jax.random.key(0))["momenta"][0]
-
-    def unit_cube(self, momenta, channel=0, subprocess=0):
+    def invert(self, momenta, channel=0, subprocess=0):
         p = momenta[..., 2, :]
         phi = jnp.arctan2(p[..., 2], p[..., 1]) / (2.0 * np.pi)
         return jnp.stack([0.5 * (1.0 + p[..., 3] / 500.0), phi % 1.0], axis=-1)
@@ -311,15 +302,49 @@ def test_a_grid_draws_the_events_where_it_is_worth_its_evaluations(tmp_path, mon
     np.testing.assert_allclose(mean, [3 / 4, 5 / 9], atol=0.012)
 
 
+class Peaked(ToyIntegrand):
+    """f(u) = 1 + 30 exp(-u1/0.02) pb: 3/8 of its integral lies where few flat points do."""
+
+    def log_density(self, u, parameters=None):
+        return jnp.log1p(30.0 * jnp.exp(-u[..., 0] / 0.02))
+
+
+def test_overweight_events_of_an_own_sample_count_with_their_weights(how, tmp_path, monkeypatch):
+    """A survey of few points does not see the peak: its events are few and heavy. Density and
+    choice of parameters follow f, not the number of events."""
+    monkeypatch.setattr("fabgen.run.sample.from_surrogate.SURVEY_POINTS", 20)
+    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: Peaked())
+    settings = (
+        *("training.fkld.events=6000", "training.fkld.epochs=4", "training.batch_size=100"),
+        *("training.learning_rate=0.02", "surrogate.bins=10", "generation.events=10"),
+        *("surrogate.layers=2", "surrogate.vegas={iterations = 30, evaluations = 10000}"),
+    )
+    report = pipeline.generate(card(*FKLD, *settings), tmp_path, how)
+    told, sample = report["training"]["sample"], sample_of(tmp_path)
+    assert told["source"] == "the untrained map"
+    assert told["overweight_events"] > 50
+    weight, near = sample["weight"], sample["u"][:, 0] < 0.05
+    assert weight.max() > 5.0 * weight.min()
+    share = (0.05 + 0.6 * (1.0 - np.exp(-2.5))) / 1.6
+    error = np.sqrt(np.sum((weight * (near - share)) ** 2)) / np.sum(weight)
+    assert abs(np.average(near, weights=weight) - share) < 4.0 * error
+    assert np.mean(near) < 0.5 * share
+    assert report["untrained"]["sampling_efficiency"] < 0.4
+    assert report["sampling_efficiency"] > 0.75
+    assert abs(report["integral"] - 1.6) < 5.0 * report["integral_error"]
+    # the loss of validation is that of all of f: 0.57 nats below that of a flat density
+    assert report["training"]["validation_loss"] < -0.3
+
+
 def test_a_file_of_events_gives_the_points_they_were_made_of(how, tmp_path, monkeypatch):
     drawn = []
-    original = ToyIntegrand.draw_events
+    original = ToyIntegrand.draw
 
-    def recorded(self, u, key):
-        jax.debug.callback(lambda u: drawn.append(np.asarray(u)), u)
-        return original(self, u, key)
+    def recorded(self, points, key, parameters=None):
+        jax.debug.callback(lambda u: drawn.append(np.asarray(u)), points.final.T)
+        return original(self, points, key, parameters)
 
-    monkeypatch.setattr(ToyIntegrand, "draw_events", recorded)
+    monkeypatch.setattr(ToyIntegrand, "draw", recorded)
     source = tmp_path / "source"
     pipeline.generate(card("surrogate.kind=uniform", "generation.events=1000"), source, how)
     jax.effects_barrier()

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import fabgen.build.toys
 import fabgen.run.evaluate
 from fabgen.card import card_of_process
 from fabgen.integrand.toys.maps import Box

@@ -97,6 +97,24 @@ def test_maps():
     assert "1 mu+ mu-" in lines and "2 t t~" in lines
 
 
+def test_components():
+    """One |M|^2 each; what else it serves is counted."""
+    lines = shown("u u~ > mu+ mu-", "c~ c > mu+ mu-", "u u~ > d d~")
+    assert lines.count("|M|^2 of u u~ > mu+ mu-; it serves 1 more") == 1
+    assert "channels 1" in lines and "1 mu+ mu-" in lines
+    assert any(line.startswith("2 ") and "d" in line for line in lines)
+
+
+def test_diagrams_of_exchanged_beams():
+    """Lines end at the particles that they are of: b scatters to b, u to u, for both orders."""
+    lines = shown("b u > b u", "u b > b u", cuts={"ptj": 2.0})
+    assert lines.count("channels 1") == 2
+    drawn = ["b ─┬─ b", "│ g", "u ─┴─ u"]
+    starts = [i for i, line in enumerate(lines) if line == drawn[0]]
+    assert len(starts) == 2
+    assert all(lines[i : i + 3] == drawn for i in starts)
+
+
 def test_amplitude_models(cards):
     lines = [
         " ".join(line.split()) for line in describe(load_card(cards / "lc2pkpi.toml")).splitlines()

@@ -269,8 +269,12 @@ def test_a_function_without_points(how, tmp_path, monkeypatch):
 
     from fabgen.integrand.toys import ToyIntegrand
 
-    monkeypatch.setattr(
-        ToyIntegrand, "log_density", lambda self, u, parameters=None: jnp.full(len(u), -jnp.inf)
-    )
+    original = ToyIntegrand.evaluate
+
+    def nothing(self, points, parameters=None):
+        point = original(self, points, parameters)
+        return point._replace(log_f=jnp.full(point.log_f.shape, -jnp.inf))
+
+    monkeypatch.setattr(ToyIntegrand, "evaluate", nothing)
     with pytest.raises(FabgenError, match="vanishes"):
         run.train(card(), tmp_path, how)

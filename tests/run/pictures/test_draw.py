@@ -15,7 +15,8 @@ import pytest
 from fabgen import run as pipeline
 from fabgen.card import card_of_process
 from fabgen.errors import FabgenError, InputError
-from fabgen.integrand.point import Placed, Point
+from fabgen.integrand.density import DensityIntegrand
+from fabgen.integrand.point import UNKNOWN_HELICITY, EventFields
 from fabgen.plot import style
 from fabgen.process.event_topology import EventTopology, Resonance
 from fabgen.run import RunOptions
@@ -27,6 +28,7 @@ from fabgen.run.pictures.samples import draw_samples
 from fabgen.run.progress import Silent, Stopwatch
 from fabgen.run.session import Session, Trained
 from fabgen.surrogate import ChannelWeights, MultiChannel, Uniform, untrained_surrogate
+from fabgen.surrogate.channel_weights import ChannelLayout
 
 SMALL = (
     "surrogate.layers=1",
@@ -45,14 +47,11 @@ SMALL = (
 FINAL_OF_W = ["pt_mu_plus", "pt_nu_mu", "y_mu_plus", "y_nu_mu"]
 
 
-class TwoBody:
+class TwoBody(DensityIntegrand):
     """f(u) = 2 u1^2 (1 + u2) GeV of a decay into two massless particles, back to back."""
 
     dim = 2
-    n_channels = 1
-    n_features = 0
-    representative_channel = (0,)
-    component_of_channel = (0,)
+    n_initial = 1
     unit = "GeV"
     beam_particles = (24,)
     beam_energies = ()
@@ -66,18 +65,38 @@ class TwoBody:
         f = 2.0 * u[..., 0] ** 2 * (1.0 + u[..., 1])
         return jnp.where(inside, jnp.log(jnp.where(inside, f, 1.0)), -jnp.inf)
 
-    def momenta(self, u, channel=0):
-        cosine, phi = 2.0 * u[..., 0] - 1.0, 2.0 * np.pi * u[..., 1]
-        sine = jnp.sqrt(1.0 - cosine**2)
-        direction = jnp.stack([sine * jnp.cos(phi), sine * jnp.sin(phi), cosine], axis=-1)
-        energy = jnp.full((*u.shape[:-1], 1), 40.0)
-        rest = jnp.broadcast_to(jnp.asarray([80.0, 0.0, 0.0, 0.0]), (*u.shape[:-1], 4))
-        legs = [jnp.concatenate([energy, 40.0 * p], axis=-1) for p in (direction, -direction)]
-        return jnp.stack([rest, *legs], axis=-2)
+    def draw(self, points, key, parameters=None):
+        return events_of(two_bodies(points.final))
+
+
+def two_bodies(x):
+    """Momenta (3, 4, events) at the points x (2, events)."""
+    cosine, phi = 2.0 * x[0] - 1.0, 2.0 * np.pi * x[1]
+    sine = jnp.sqrt(1.0 - cosine**2)
+    direction = jnp.stack([sine * jnp.cos(phi), sine * jnp.sin(phi), cosine])
+    energy = jnp.full((1, x.shape[1]), 40.0)
+    rest = jnp.broadcast_to(jnp.asarray([80.0, 0.0, 0.0, 0.0])[:, None], (4, x.shape[1]))
+    return jnp.stack(
+        [rest, *(jnp.concatenate([energy, 40.0 * p]) for p in (direction, -direction))]
+    )
+
+
+def events_of(momenta):
+    """Events of the first subprocess."""
+    none = jnp.zeros(momenta.shape[-1], jnp.int32)
+    return EventFields(
+        momenta=momenta,
+        subprocess=none,
+        flow=none,
+        helicity=jnp.full(momenta.shape[::2], UNKNOWN_HELICITY, jnp.int8),
+        scale=none - 1.0,
+        alpha_qed=none - 1.0,
+        alpha_s=none - 1.0,
+    )
 
 
 class ThreeBody(TwoBody):
-    """The same with a particle more, in one of two subprocesses; momenta only by drawing."""
+    """The same with a particle more, in one of two subprocesses."""
 
     topologies = tuple(
         EventTopology(
@@ -88,44 +107,32 @@ class ThreeBody(TwoBody):
         )
         for pdg in (-11, -13)
     )
-    momenta = None
 
-    def draw_events(self, u, key):
-        pair = jax.random.uniform(key, u.shape[:1])
-        a = jnp.stack([pair, pair * 0, pair * 0, pair], axis=-1)
-        two = TwoBody.momenta(self, u)
-        return {"momenta": jnp.concatenate([two, a[:, None]], axis=1)}
+    def draw(self, points, key, parameters=None):
+        pair = jax.random.uniform(key, points.final.shape[1:])
+        a = jnp.stack([pair, pair * 0, pair * 0, pair])
+        return events_of(jnp.concatenate([two_bodies(points.final), a[None]]))
 
 
 class TwoChannels(TwoBody):
     """The same f on two cubes, x = u and x1 = sqrt(u1), with the densities 1 and 2 x1."""
 
-    n_channels = 2
     n_features = 2
-    representative_channel = (0, 1)
     component_of_channel = (0, 0)
-    log_density = momenta = None
 
-    def point(self, u, channel):
-        return self.point_at(self.place(u, channel), channel)
+    def map(self, u, channel=0, parameters=None, map_parameters=()):
+        points = super().map(u, channel)
+        first, second = points.final
+        warped = points.channel == 1
+        x = jnp.stack([jnp.where(warped, jnp.sqrt(first), first), second])
+        more = jnp.where(warped, -jnp.log(2.0 * x[0]), 0.0)
+        return points._replace(final=x, log_jacobian=points.log_jacobian + more)
 
-    def place(self, u, channel):
-        second = jnp.broadcast_to(jnp.asarray(channel), u.shape[:1]) == 1
-        x = u.at[:, 0].set(jnp.where(second, jnp.sqrt(u[:, 0]), u[:, 0]))
-        return Placed(x, jnp.where(second, -jnp.log(2.0 * x[:, 0]), 0.0))
-
-    def point_at(self, placed, channel):
-        x, log_jacobian = placed
-        log_g = jnp.stack([jnp.zeros(len(x)), jnp.log(2.0 * x[:, 0])])
-        return Point(
-            log_f=TwoBody.log_density(self, x),
-            log_jacobian=log_jacobian,
-            log_prior=jax.nn.log_softmax(log_g, axis=0),
-            features=x.T,
-            momenta=jnp.moveaxis(TwoBody.momenta(self, x), 0, -1),
-            subprocess=jnp.zeros((1, len(x))),
-            scales=jnp.full((2, len(x)), -1.0),
-        )
+    def evaluate(self, points, parameters=None):
+        x = points.final
+        log_g = jnp.stack([jnp.zeros(x.shape[1]), jnp.log(2.0 * x[0])])
+        log_prior = jax.nn.log_softmax(log_g, axis=0)
+        return self.at(points, self.log_density(x.T), log_prior, features=x)
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +298,9 @@ def of_channels():
     """A session of two channels, a surrogate of grids with trained weights, and its samples."""
     settings = ("surrogate.kind=vegas", "evaluation.samples=16000")
     session = Session(card(*settings), None, TwoChannels(), Silent(), Stopwatch())
-    surrogate = MultiChannel(Uniform(2), 2, (0, 0), weights=ChannelWeights(2, 2, (4,)), grid_bins=4)
+    surrogate = MultiChannel(
+        Uniform(2), ChannelLayout((0, 0)), (0, 0), weights=ChannelWeights(2, 2, (4,)), grid_bins=4
+    )
     params = surrogate.init(jax.random.key(1))
     trained = Trained(
         surrogate,
@@ -339,7 +348,7 @@ def test_the_hypercube_of_several_channels_is_that_of_the_largest(of_channels, m
 
 def test_several_channels_without_training_have_no_reference(of_channels):
     session, *_ = of_channels
-    flat = untrained_surrogate(2, 2)
+    flat = untrained_surrogate(2, ChannelLayout((0, 0)))
     samples = draw_samples(session, Trained(flat, flat.init(jax.random.key(1))), 1000)
     assert samples.reference is None
     assert samples.untrained is None
