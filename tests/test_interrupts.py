@@ -326,7 +326,7 @@ def test_a_training_ends_with_a_checkpoint_and_goes_on_from_there(write_card, tm
         return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
 
     assert end_of(train("broken", 20)) == (1, MESSAGE)
-    manifest = json.loads((tmp_path / "broken" / "surrogate" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "broken" / "surrogate" / "1" / "manifest.json").read_text())
     assert (manifest["step"], manifest["finished"]) == (20, False)
     names = [path.name for path in (tmp_path / "broken").rglob("*")]
     assert not [name for name in names if name.endswith(".new") or "tmp" in name]

@@ -97,13 +97,15 @@ def card(*settings, **tables):
 
 
 def partonic(card, note=None):
+    """In the place of build_integrands."""
     fixed = build_integrand(card)
-    return dataclasses.replace(fixed, beams=Partons(), scales=OfTheEvent(), alpha_s=alpha_s)
+    made = dataclasses.replace(fixed, beams=Partons(), scales=OfTheEvent(), alpha_s=alpha_s)
+    return (made,)
 
 
 @pytest.fixture(scope="module")
 def integrand():
-    return partonic(card())
+    return partonic(card())[0]
 
 
 N = 160
@@ -173,7 +175,7 @@ def points(integrand, n, seed=0):
 
 
 def test_cross_section_is_that_of_quadrature(tmp_path, monkeypatch):
-    monkeypatch.setattr("fabgen.build.build_integrand", partonic)
+    monkeypatch.setattr("fabgen.build.build_integrands", partonic)
     vegas = {"kind": "vegas", "vegas": {"iterations": 8, "evaluations": 20_000}}
     made = card(surrogate=vegas, evaluation={"samples": 300_000})
     report = run.integrate(made, tmp_path / "run", RunOptions(), vegas=True)
@@ -209,7 +211,7 @@ def test_scales_and_alpha_s_are_those_of_the_event(integrand):
 
 @pytest.mark.parametrize("method", ["rkld", "variance"])
 def test_trainings(method, tmp_path, monkeypatch):
-    monkeypatch.setattr("fabgen.build.build_integrand", partonic)
+    monkeypatch.setattr("fabgen.build.build_integrands", partonic)
     training = {"method": method, "steps": 20, "batch_size": 256}
     training |= {"madnis": {"vegas_pretraining": False}}
     report = run.integrate(card(training=training), tmp_path / "run", RunOptions())
@@ -218,7 +220,7 @@ def test_trainings(method, tmp_path, monkeypatch):
 
 
 def test_training_by_fab_events_and_their_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("fabgen.build.build_integrand", partonic)
+    monkeypatch.setattr("fabgen.build.build_integrands", partonic)
     training = {"method": "fab", "steps": 30, "batch_size": 256, "fab": {"buffer_minimum": 2}}
     made = card(training=training, generation={"events": 20_000})
     report = run.generate(made, tmp_path / "run", RunOptions())

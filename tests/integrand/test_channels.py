@@ -338,6 +338,6 @@ def stored_channels(directory):
     """The channels of the sample of a run."""
     from fabgen.training.checkpoint import read, read_manifest
 
-    folder, template = directory / "sample", {"channel": np.zeros(0, np.int32)}
+    folder, template = directory / "sample" / "1", {"channel": np.zeros(0, np.int32)}
     manifest = read_manifest(folder)
     return read(folder, manifest, template, subtree=True, match_shapes=False)["channel"]

@@ -47,7 +47,7 @@ def how(tmp_path_factory):
 @pytest.fixture(scope="module", autouse=True)
 def _built_once():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fabgen.build.build_integrand", lambda card, note: built())
+        patch.setattr("fabgen.build.build_integrands", lambda card, note: (built(),))
         yield
 
 

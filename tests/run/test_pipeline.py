@@ -100,7 +100,7 @@ def how(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch):
-    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: ToyIntegrand())
+    monkeypatch.setattr("fabgen.build.build_integrands", lambda card, note: (ToyIntegrand(),))
 
 
 def card(*settings: str):
@@ -118,7 +118,7 @@ def finished(how, tmp_path_factory):
     def run(kind: str) -> tuple[Path, dict]:
         directory = tmp_path_factory.mktemp(kind)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("fabgen.build.build_integrand", lambda card, note: ToyIntegrand())
+            patch.setattr("fabgen.build.build_integrands", lambda card, note: (ToyIntegrand(),))
             pipeline.train(card(f"surrogate.kind={kind}"), directory, how)
             return directory, pipeline.generate(card(f"surrogate.kind={kind}"), directory, how)
 
@@ -256,8 +256,8 @@ def sample_of(directory: Path) -> dict:
     from fabgen.training.checkpoint import read, read_manifest
 
     template = {"u": np.zeros((0, 0)), "weight": np.zeros(0)}
-    manifest = read_manifest(directory / "sample")
-    return read(directory / "sample", manifest, template, subtree=True, match_shapes=False)
+    manifest = read_manifest(directory / "sample" / "1")
+    return read(directory / "sample" / "1", manifest, template, subtree=True, match_shapes=False)
 
 
 def test_own_events_of_the_forward_divergence(how, tmp_path):
@@ -313,7 +313,7 @@ def test_overweight_events_of_an_own_sample_count_with_their_weights(how, tmp_pa
     """A survey of few points does not see the peak: its events are few and heavy. Density and
     choice of parameters follow f, not the number of events."""
     monkeypatch.setattr("fabgen.run.sample.from_surrogate.SURVEY_POINTS", 20)
-    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: Peaked())
+    monkeypatch.setattr("fabgen.build.build_integrands", lambda card, note: (Peaked(),))
     settings = (
         *("training.fkld.events=6000", "training.fkld.epochs=4", "training.batch_size=100"),
         *("training.learning_rate=0.02", "surrogate.bins=10", "generation.events=10"),
@@ -428,7 +428,7 @@ def test_a_wrong_card_leaves_no_run_directory(how, tmp_path, monkeypatch):
     def refuse(card, note):
         raise InputError("no diagrams")
 
-    monkeypatch.setattr("fabgen.build.build_integrand", refuse)
+    monkeypatch.setattr("fabgen.build.build_integrands", refuse)
     with pytest.raises(InputError, match="no diagrams"):
         pipeline.generate(card(), tmp_path / "run", how)
     assert not (tmp_path / "run").exists()

@@ -113,7 +113,7 @@ def test_a_cheap_function_gets_a_grid(how, tmp_path):
     assert any("--restart makes another one" in note for note in reporter.notes)
     # a choice that was made and not stored is stored by the next command
     (tmp_path / "auto.json").write_text(json.dumps({**auto, "chosen": None}))
-    (tmp_path / "surrogate" / "manifest.json").unlink()
+    (tmp_path / "surrogate" / "1" / "manifest.json").unlink()
     assert run.integrate(card(), tmp_path, how)["integral"] == report["integral"]
     assert auto_of(tmp_path) == auto
 

@@ -144,7 +144,7 @@ def how(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch):
-    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: TwoBody())
+    monkeypatch.setattr("fabgen.build.build_integrands", lambda card, note: (TwoBody(),))
 
 
 def card(*settings: str):
@@ -156,7 +156,7 @@ def finished(how, tmp_path_factory):
     """A run that was trained, to be copied."""
     directory = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fabgen.build.build_integrand", lambda card, note: TwoBody())
+        patch.setattr("fabgen.build.build_integrands", lambda card, note: (TwoBody(),))
         pipeline.train(card(), directory, how)
     return directory
 
@@ -246,7 +246,7 @@ def test_other_surrogates(how, quick, tmp_path, kind, first):
 
 
 def test_a_decay_into_three_has_a_dalitz_plot(how, quick, trained, monkeypatch):
-    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: ThreeBody())
+    monkeypatch.setattr("fabgen.build.build_integrands", lambda card, note: (ThreeBody(),))
     found = names(pipeline.plot(trained, how))
     assert found[3] == "dalitz"
     assert "mass_W_plus" in found
@@ -288,7 +288,7 @@ def test_an_integrand_that_vanishes_fails(how, trained, monkeypatch):
         def log_density(self, u, parameters=None):
             return jnp.full(u.shape[:-1], -jnp.inf)
 
-    monkeypatch.setattr("fabgen.build.build_integrand", lambda card, note: Nothing())
+    monkeypatch.setattr("fabgen.build.build_integrands", lambda card, note: (Nothing(),))
     with pytest.raises(FabgenError, match="vanishes at all 2000 points"):
         list(pipeline.plot(trained, how))
 
