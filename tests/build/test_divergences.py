@@ -404,7 +404,7 @@ def test_masses_cure():
     values = numeric_parameters(light, light.parameters())
     cuts = Cuts.from_card({}, cut_legs(light, sub.tree))
     with pytest.raises(InputError, match="diverges") as error:
-        refuse_divergences(light, diagrams.graph, sub, cuts, values, 1000.0)
+        refuse_divergences(light, diagrams.graph, diagrams.tree, cuts, values, 1000.0)
     assert "ptj" in error.value.allowed  # it is a jet there
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fabgen.beams import FixedBeams, Scales
 from fabgen.build import build_integrand
 from fabgen.card.parser import card_from_table
 from fabgen.errors import InputError
@@ -583,6 +585,71 @@ def test_events_of_several_processes(several):
         expected = np.repeat(momenta[7:8], n, axis=0)
         np.testing.assert_allclose(by_event(events.momenta), expected, atol=1e-9)
         np.testing.assert_array_equal(events.flow, 0)
+
+
+DENSITIES = {(2, -2): 1.0, (4, -4): 0.25, (-2, 2): 0.5, (-4, 4): 0.125}
+
+
+class Dense(FixedBeams):
+    """Beams with a density for each pair of flavours, that falls with the scale."""
+
+    def luminosity(self, flavours, collision, scale):
+        return jnp.stack([DENSITIES[pair] / scale for pair in flavours])
+
+
+class Transverse(Scales):
+    """pT of the first final particle and half of it."""
+
+    def __call__(self, momenta, n_initial):
+        pt = jnp.hypot(momenta[n_initial, 1], momenta[n_initial, 2])
+        return jnp.stack([pt, pt / 2])
+
+
+def test_densities_of_incoming_particles():
+    """f has their sum; subprocesses are drawn with their shares, at the scale of the event."""
+    processes = ("u u~ > ta+ ta-", "c c~ > ta+ ta-", "u~ u > ta+ ta-", "c~ c > ta+ ta-")
+    plain = integrand(*processes, **ENERGY)
+    assert plain.n_channels == 1
+    dense = dataclasses.replace(plain, beams=Dense((180.0, 180.0)), scales=Transverse())
+    u = points(2, 4)
+    pt = np.hypot(*compiled(plain, "momenta")(u)[:, 2, 1:3].T)
+    point = compiled(dense, "point")(u)
+    np.testing.assert_allclose(point.scales, [pt, pt / 2], rtol=1e-12)
+    ratio = np.exp(point.log_f - compiled(plain, "point")(u).log_f)
+    np.testing.assert_allclose(ratio, 1.875 / (pt / 2) / 4, rtol=1e-12)
+    n = 1000
+    events = drawn(dense, np.repeat(u, n, axis=0), key=12)
+    np.testing.assert_allclose(events.scale, np.repeat(pt / 2, n), rtol=1e-12)
+    frequencies = np.bincount(events.subprocess, minlength=4) / (4 * n)
+    shares = np.array(list(DENSITIES.values())) / 1.875
+    assert np.all(np.abs(frequencies - shares) < 4 * np.sqrt(shares * (1 - shares) / (4 * n)))
+
+
+def test_a_coupling_that_runs():
+    """alpha_s of the renormalization scale of each event, whatever its component."""
+    cuts = {"beams": {"energy": [300.0, 300.0]}, "cuts": {"ptj": 20.0}}
+    plain = integrand("u u~ > t t~", "u u~ > g g", "u u~ > ta+ ta-", **cuts)
+
+    def alpha_s(scale):
+        return 0.118 / (1 + 0.1 * jnp.log(scale / 91.188))
+
+    running = dataclasses.replace(plain, scales=Transverse(), alpha_s=alpha_s)
+    u, channel = points(2, 60), np.arange(60) % 3
+    assert plain.n_channels == 3
+    fixed = compiled(plain, "point")(u, channel)
+    point = compiled(running, "point")(u, channel)
+    pt = np.hypot(fixed.momenta[2, 1], fixed.momenta[2, 2])
+    expected = 0.118 / (1 + 0.1 * np.log(pt / 91.188))
+    np.testing.assert_allclose(point.alpha_s, expected, rtol=1e-12)
+    powers = np.array([2, 2, 0])[channel]
+    ratio = powers * np.log(expected / 0.118)
+    np.testing.assert_allclose(point.log_f - fixed.log_f, ratio, atol=1e-10)
+    np.testing.assert_array_equal(fixed.alpha_s, 0.118)
+    for number in range(3):
+        own = channel == number
+        events = drawn(running, u[own], 13, number)
+        np.testing.assert_allclose(events.alpha_s, expected[own], rtol=1e-12)
+        np.testing.assert_allclose(events.scale, pt[own] / 2, rtol=1e-12)
 
 
 def test_helicities_of_swapped_beams():

@@ -51,7 +51,8 @@ class ToyIntegrand(Integrand):
 
     @property
     def n_features(self) -> int:
-        return self.density.dim
+        """Numbers that trained channel weights look at; none for one channel."""
+        return self.density.dim if self.n_channels > 1 else 0
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -93,7 +94,7 @@ class ToyIntegrand(Integrand):
             sign=jnp.ones(n_events, jnp.int8),
             log_jacobian=jnp.zeros(n_events),
             log_prior=self._log_prior(density.maps(), x),
-            features=density.features(x),
+            features=density.features(x)[: self.n_features],
             momenta=jnp.zeros((0, 4, n_events)),
             subprocess=jnp.zeros(n_events, jnp.int32),
             scales=jnp.full((2, n_events), -1.0),

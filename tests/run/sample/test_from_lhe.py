@@ -11,8 +11,9 @@ import pytest
 
 from fabgen import run as pipeline
 from fabgen.build import build_integrand
-from fabgen.card import card_of_process
+from fabgen.card import card_from_table, card_of_process
 from fabgen.errors import InputError
+from fabgen.events.reader import read_lhe
 from fabgen.run.progress import Silent
 from fabgen.run.sample.from_lhe import read_points
 
@@ -47,6 +48,34 @@ def test_points_of_a_decay_chain_come_back(tmp_path):
     found = read_points(card, integrand, Silent(), None)
     assert found.read == len(found.points.u) == 40
     np.testing.assert_allclose(found.points.u, u, atol=1e-9)
+
+
+def test_events_of_several_components_find_their_channels(tmp_path):
+    """Each goes to the channel of its own matrix element and comes back from there."""
+    path = tmp_path / "run" / "events.lhe.gz"
+    table = {
+        "process": [MUONS, "e+ e- > t t~", "e+ e- > u u~"],
+        "cuts": {"ptl": 50.0},
+        "channels": {"use": "one"},
+        "surrogate": {"kind": "uniform"},
+        "evaluation": {"samples": 5000},
+        "generation": {"events": 300},
+        "training": {"method": "fkld", "fkld": {"data": str(path)}},
+    }
+    pipeline.generate(card_from_table({**table, "training": {}}), tmp_path / "run")
+    card = card_from_table({**table, "surrogate": {}})
+    integrand = build_integrand(card)
+    assert integrand.n_channels == 3
+    found = read_points(card, integrand, Silent(), None)
+    assert found.read == len(found.points.u) == 300
+    u, channel = found.points.u, found.points.channel
+    events = read_lhe(path)
+    legs = [[pdg for pdg in event if pdg in (-13, 6, 2)] for event in events.pdg]
+    owner = {-13: 0, 6: 1, 2: 2}
+    np.testing.assert_array_equal(channel, [owner[event[0]] for event in legs])
+    assert set(channel) == {0, 1, 2}
+    momenta = np.moveaxis(np.asarray(jax.jit(integrand.point)(u, channel).momenta), -1, 0)
+    np.testing.assert_allclose(momenta, events.momenta[:, :4], atol=1e-6)
 
 
 def lhe_text(pdg, momenta, order):
