@@ -163,6 +163,13 @@ class RunDirectory:
         self.check()
         return self.path / name
 
+    def _own(self, name: str) -> Path:
+        """The folder of this part in one of the run's, which must not be a link."""
+        folder = self.at(name)
+        if (found := files.kind(folder)) not in ("folder", None):
+            raise FabgenError(f"{folder} is {found}, and a run keeps a folder here: move it away")
+        return folder / str(self.part)
+
     def check(self) -> None:
         """Raises FabgenError if the run has been moved, removed or replaced meanwhile."""
         if self.entered is not None and identity(self.path) != self.entered:
@@ -178,11 +185,11 @@ class RunDirectory:
 
     @property
     def surrogate(self) -> Path:
-        return self.at(SURROGATE) / str(self.part)
+        return self._own(SURROGATE)
 
     @property
     def sample(self) -> Path:
-        return self.at(SAMPLE) / str(self.part)
+        return self._own(SAMPLE)
 
     @property
     def training_log(self) -> Path:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fabgen.events.assemble import EventDrawer, assemble, event_drawer
+from fabgen.events import assemble
+from fabgen.events.assemble import EventDrawer, event_drawer
 from fabgen.events.record import EventBatch, MixedBatch
 from fabgen.run.streams import EVENTS, GENERATION, PART_OF_EVENT
 from fabgen.sampling import unweight
@@ -82,7 +83,7 @@ class EventMixture:
         )
         select = unweight.weighted if self.weighted else unweight.unweight
         accepted = select(source.sampler, source.survey, n, points)
-        for batch in assemble(drawer, self._counted(accepted, self.shares[k]), events):
+        for batch in assemble.assemble(drawer, self._counted(accepted, self.shares[k]), events):
             self._count_drawn(k, drawer)
             yield batch
 

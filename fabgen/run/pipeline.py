@@ -197,7 +197,7 @@ def _pictures(
         channels = draw_channels(session, trained, samples)
     else:
         drawn = draw_samples(session, trained, samples)
-    end = f"-{session.run.part}" if session.run.part > 1 else ""
+    end = f"-{session.part}" if session.part > 1 else ""
     with style():
         for name, figure in chain(pictures(session, records, drawn, trained), channels):
             file = f"{name}{end}.{file_format}"
@@ -284,7 +284,7 @@ def _sessions(
 
         reporter = Watched(how.reporter, check)
         yield tuple(
-            Session(card, run.of_part(k), integrand, reporter, watch, own)
+            Session(card, run.of_part(k), integrand, reporter, watch, own, k)
             for k, (integrand, own) in enumerate(
                 zip_longest(integrands, points, fillvalue=None), start=1
             )

@@ -35,6 +35,7 @@ class Session:
     reporter: Reporter
     watch: Stopwatch
     points: FilePoints | None = None  # of an event file that this session trains on
+    part: int = 1  # of the run, from 1 on
     programs: dict[Any, Any] = dataclasses.field(
         default_factory=dict
     )  # compiled ones, by what they do
@@ -70,12 +71,12 @@ class Session:
     def key(self, stream: int) -> jax.Array:
         """The random key of one stream of numbers."""
         key = streams.key(self.card.generation_seed, stream)
-        return streams.key_of_part(key, self.run.part)
+        return streams.key_of_part(key, self.part)
 
     def key_of_events(self, stream: int, number: int, piece: int) -> jax.Array:
         """The random key of one stream for one piece of the number-th event file, both from 1."""
         key = streams.key_of_events(self.card.generation_seed, stream, number, piece)
-        return streams.key_of_part(key, self.run.part)
+        return streams.key_of_part(key, self.part)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -156,7 +156,7 @@ def load_surrogate(
 
 
 def write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
-    """Writes a checkpoint with `notes` in its manifest; only its last folder is made.
+    """Writes a checkpoint with `notes` in its manifest; only its last two folders are made.
 
     An unwritable place raises FabgenError. A signal that asks for the end waits.
     """
@@ -168,7 +168,9 @@ def write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
 def _write(directory: Path, tree: Any, notes: Mapping[str, Any]) -> None:
     leaves = {name: np.asarray(leaf) for name, leaf in _named_leaves(jax.device_get(tree)).items()}
     with writing(directory):
-        directory.mkdir(parents=True, exist_ok=True)
+        if directory.parent.parent.is_dir():
+            directory.parent.mkdir(exist_ok=True)
+        directory.mkdir(exist_ok=True)
         _remove_unfinished(directory)
         slot = _free_slot(directory)
         if kind(directory / slot) is not None:

@@ -35,7 +35,7 @@ def test_the_card_is_stored_as_resolved(tmp_path):
 
 def test_another_card_is_refused_with_both_values(tmp_path):
     with open_run(tmp_path, CARD) as run:
-        run.surrogate.mkdir()
+        run.surrogate.mkdir(parents=True)
     with pytest.raises(InputError) as caught:
         check_run(tmp_path, changed(steps=7, batch_size=12))
     message = str(caught.value)
@@ -57,7 +57,7 @@ def test_a_run_that_ended_before_it_had_anything_takes_another_card(tmp_path):
 
 def test_generation_and_evaluation_may_change(tmp_path):
     with open_run(tmp_path, CARD) as run:
-        run.surrogate.mkdir()
+        run.surrogate.mkdir(parents=True)
     generation = dataclasses.replace(CARD.generation, events=5, seed=9)
     evaluation = dataclasses.replace(CARD.evaluation, samples=1000)
     check_run(tmp_path, dataclasses.replace(CARD, generation=generation, evaluation=evaluation))
@@ -65,7 +65,7 @@ def test_generation_and_evaluation_may_change(tmp_path):
 
 def test_restart_removes_results_and_nothing_else(tmp_path):
     with open_run(tmp_path, CARD) as run:
-        run.surrogate.mkdir()
+        run.surrogate.mkdir(parents=True)
         (run.surrogate / "data").write_text("x")
         run.append_log({"step": 1})
         run.report().write_text("{}")
@@ -181,7 +181,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
         (tmp_path / ".report.json.new").write_text("half")
         (tmp_path / ".mine.new").write_text("mine")
         run.plots.mkdir()
-        run.surrogate.mkdir()
+        run.surrogate.mkdir(parents=True)
         temporary(run.surrogate / "manifest.json").write_bytes(b"half")
         temporary(run.plots / "weights.png").write_bytes(b"half")
         run.store_picture("training.png", b"whole")
@@ -189,7 +189,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     with open_run(tmp_path, CARD):
         names = [path.name for path in tmp_path.rglob("*")]
         assert sorted(names) == sorted(
-            [".lock", ".mine.new", "card", "card.toml", "plots", "surrogate", "training.png"]
+            [".lock", ".mine.new", "1", "card", "card.toml", "plots", "surrogate", "training.png"]
         )
 
 

@@ -229,11 +229,11 @@ def test_what_unweighting_needs_comes_back_from_the_report_as_it_was(tmp_path):
     channels = (ChannelSurvey(0.3, None, 0.1 + 0.2), ChannelSurvey(0.0, None, -np.inf))
     made = dataclasses.replace(survey(total, total.largest, 0.01, 7), channels=channels)
     (tmp_path / "events.lhe").write_text("x")
-    entry = record(Trained(None, ()), made, Totals(), (), tmp_path / "events.lhe")
+    entry = record([Trained(None, ())], [made], Totals(), (), tmp_path / "events.lhe")
     from fabgen.json_files import dump_report
 
     stored = json.loads(dump_report({"append": entry}))
-    found = Existing(tmp_path, stored, card()).survey
+    found = Existing(tmp_path, stored, card()).surveys[0]
     assert found == dataclasses.replace(made, sums=WeightSum())
     assert found.unweighting_shares == made.unweighting_shares
     assert found.unweighted_weight == made.unweighted_weight
@@ -271,7 +271,7 @@ def cut_report(run):
 
 def other_acceptance(run):
     report = report_of(run, "report-2.json")
-    report["append"]["survey"]["acceptance"] *= 2.0
+    report["append"]["surveys"][0]["acceptance"] *= 2.0
     (run / "report-2.json").write_text(json.dumps(report))
 
 

@@ -69,7 +69,7 @@ def test_a_relative_name_and_a_path_of_any_length(tmp_path, monkeypatch):
     deep = Path("gs://bucket/../x") / Path(*["y" * 200] * 15)
     with open_run(deep, CARD) as run:
         Checkpointer(run.surrogate).save(TREE, step=1)
-    assert Checkpointer(deep / "surrogate").restore(TREE).step == 1
+    assert Checkpointer(deep / "surrogate" / "1").restore(TREE).step == 1
 
 
 def test_without_proc_a_name_that_orbax_would_misread_is_refused(tmp_path, monkeypatch):
@@ -250,7 +250,7 @@ def test_links_made_during_a_run_are_not_followed(tmp_path):
     (other / "file").write_text("precious")
     with open_run(tmp_path / "run", CARD) as run:
         run.training_log.symlink_to(other / "file")
-        run.surrogate.symlink_to(other)
+        (run.path / "surrogate").symlink_to(other)
         run.plots.symlink_to(other)
         with pytest.raises(FabgenError):
             run.append_log({"step": 1})
@@ -260,8 +260,13 @@ def test_links_made_during_a_run_are_not_followed(tmp_path):
             run.store_picture("file", b"x")
         files.temporary(run.auto).symlink_to(other / "file")
         files.write_atomic(run.auto, "{}")
-        for path in (run.training_log, run.surrogate, run.plots):
+        for path in (run.training_log, run.path / "surrogate", run.plots):
             path.unlink()
+        run.surrogate.parent.mkdir()
+        run.surrogate.symlink_to(other)
+        with pytest.raises(FabgenError):
+            Checkpointer(run.surrogate).save(TREE, step=1)
+        run.surrogate.unlink()
         run.surrogate.mkdir()
         (run.surrogate / "slot-0").symlink_to(other)
         with pytest.raises(FabgenError):
@@ -364,7 +369,7 @@ def test_what_fails_in_a_run_that_is_gone_fails_for_that(tmp_path, happens, erro
 
 def test_a_checkpoint_makes_no_directory_above_its_own(tmp_path):
     with pytest.raises(FabgenError, match="cannot be written"):
-        Checkpointer(tmp_path / "gone" / "surrogate").save(TREE, step=1)
+        Checkpointer(tmp_path / "gone" / "surrogate" / "1").save(TREE, step=1)
     assert list(tmp_path.iterdir()) == []
 
 

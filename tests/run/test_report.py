@@ -8,8 +8,9 @@ import math
 import numpy as np
 import pytest
 
+from fabgen.json_files import dump_report
 from fabgen.metrics import WeightSum
-from fabgen.run.report import build_report, dump_report
+from fabgen.run.report import build_report
 from fabgen.sampling.integrate import survey
 from fabgen.sampling.unweight import Totals
 

@@ -60,7 +60,7 @@ def test_exchanged_particles_and_contact_terms():
 
 def test_equal_matrix_elements():
     lines = shown("p p > e+ e-")
-    assert "subprocesses 8, 2 different matrix elements" in lines
+    assert "subprocesses 8, 2 different matrix elements, of which a point evaluates one" in lines
     assert "u u~ > e+ e- (and 3 equal ones)" in lines
     lines = shown("u u~ > e+ e-", "c c~ > e+ e-")
     assert lines[:2] == ["process u u~ > e+ e-", "c c~ > e+ e-"]
