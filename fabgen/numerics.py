@@ -31,12 +31,6 @@ def log_where_open(x: ArrayLike, is_open: ArrayLike) -> Array:
     return jnp.where(closed, -jnp.inf, jnp.log(jnp.where(closed, 1.0, x)))
 
 
-def log_shares(parts: Array) -> Array:
-    """Natural log of parts (n, ...) >= 0 over their sum along the first axis; -inf if all are 0."""
-    total = jnp.sum(parts, axis=0)
-    return jnp.where(total == 0.0, -jnp.inf, safe_log(parts) - safe_log(total))
-
-
 def safe_divide(numerator: ArrayLike, denominator: ArrayLike) -> Array:
     """The quotient, and 0 with derivative 0 where the denominator is 0."""
     zero = jnp.asarray(denominator) == 0.0

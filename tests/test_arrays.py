@@ -9,7 +9,7 @@ import pytest
 from fabgen.phasespace.kinematics import relative_momentum
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo
-from fabgen.surrogate.channels import select_channel
+from fabgen.surrogate.channel_weights import ChannelLayout
 from fabgen.surrogate.uniform import Uniform
 
 pytestmark = pytest.mark.skipif(
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(
     "call",
     [
         lambda: relative_momentum(jnp.ones((3, 5)), jnp.ones((3, 4)), 0.0, 0.0),
-        lambda: select_channel(jnp.zeros((2, 5)), jnp.zeros(4, int)),
-        lambda: select_channel(jnp.zeros((2, 5)), jnp.zeros(5)),
+        lambda: ChannelLayout((0, 0)).select(jnp.zeros((2, 5)), jnp.zeros(4, int)),
+        lambda: ChannelLayout((0, 0)).select(jnp.zeros((2, 5)), jnp.zeros(5)),
         lambda: Uniform(3).log_prob((), jnp.zeros((3, 5))),
         lambda: Rambo(3).forward(jnp.zeros((5, 4)).T, kinematics(100.0, [0.0] * 3)),
     ],
@@ -35,5 +35,5 @@ def test_a_wrong_shape_is_refused(call):
 
 def test_one_number_for_all_events_is_allowed():
     u = jnp.zeros((3, 5))
-    assert select_channel(u, 1).shape == (5,)
+    assert ChannelLayout((0, 0, 0)).select(u, 1).shape == (5,)
     assert relative_momentum(u, u, 1.0, jnp.ones(())).shape == (3, 5)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fabgen.errors import FabgenError
 from fabgen.process.event_topology import EventTopology, Flow, Resonance
 
-__all__ = ["EventBatch", "EventTopology", "Flow", "Resonance"]
+__all__ = ["EventBatch", "EventTopology", "Flow", "MixedBatch", "Resonance"]
 
 
 @dataclass(frozen=True)

@@ -122,10 +122,11 @@ def _of_halves(survey: Survey) -> Iterator[Doubt]:
 
 
 def _of_others(survey: Survey, others: Sequence[Estimate]) -> Iterator[Doubt]:
-    """Others that found more: a sample that misses a part of f is low."""
+    """Others that found more: a sample that misses a part of f is low, of a signed f either."""
     metrics = survey.metrics
     for other in others:
         excess = other.integral - metrics.integral
+        excess = abs(excess) if metrics.negative else excess
         error = math.hypot(other.error, metrics.integral_error)
         if excess > DISAGREEMENT * error:
             yield Doubt(

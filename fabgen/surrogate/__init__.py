@@ -9,7 +9,7 @@ from fabgen.surrogate.build import (
     gridded_channels,
     untrained_surrogate,
 )
-from fabgen.surrogate.channel_weights import ChannelWeights
+from fabgen.surrogate.channel_weights import ChannelLayout, ChannelWeights
 from fabgen.surrogate.channels import MultiChannel, MultiChannelParams
 from fabgen.surrogate.flow.flow import Flow
 from fabgen.surrogate.uniform import Uniform
@@ -17,6 +17,7 @@ from fabgen.surrogate.vegas.axis_grid import Gridded
 from fabgen.surrogate.vegas.grid import VegasGrid, VegasGridParams
 
 __all__ = [
+    "ChannelLayout",
     "ChannelWeights",
     "Flow",
     "Gridded",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -166,7 +167,7 @@ def test_the_way_to_the_lab(events):
     momentum = np.sqrt(half**2 - masses[0] ** 2) * direction / np.linalg.norm(direction, axis=0)
     first = np.concatenate([np.full((1, n), half), momentum])
     second = np.concatenate([np.full((1, n), collision.sqrt_s[0] - half), -momentum])
-    lab = np.asarray(in_lab(collision, np.stack([first, second]), masses))
+    lab = np.asarray(in_lab(collision, jnp.stack([first, second]), jnp.asarray(masses)))
     assert lab.shape == (4, 4, n)
     np.testing.assert_array_equal(lab[:2, 0].T, [[700.0, 300.0]] * n)
     np.testing.assert_allclose(lab[2:].sum(axis=0), lab[:2].sum(axis=0), atol=1e-10)

@@ -41,7 +41,7 @@ def built(process):
     """The integrand, and the channels and diagrams of its only component."""
     jets = any(name in process.split() for name in "gud")
     table = {"process": [process], "cuts": CUTS if jets else {}}
-    integrand, (found,) = build_channels(card_from_table(table))
+    [[integrand, (found,)]] = build_channels(card_from_table(table))
     return integrand, *found
 
 
@@ -76,7 +76,7 @@ def test_products_of_a_decay_do_not_mirror_other_particles():
     """ptl holds for the second pair of leptons only: a map of one does not do for the other."""
     process = "e+ e- > z e+ e- / a, z > e+ e-"
     table = {"process": [process], "cuts": {"ptl": 10.0}, "phase_space": {"bw_cutoff": math.inf}}
-    _, (found,) = build_channels(card_from_table(table))
+    [[_, (found,)]] = build_channels(card_from_table(table))
     cut = {(0.0, 0.0, 10.0, 10.0)}
     assert len(found.channels) > 1
     assert {
@@ -89,7 +89,7 @@ def test_upper_cuts_on_masses_limit_the_maps():
     """mmllmax below the Z: what a photon or a Z made ends there."""
     cuts = {"mmll": 10.0, "mmllmax": 60.0, "pta": 10.0, "dral": 0.4}
     table = {"process": ["e+ e- > mu+ mu- a"], "cuts": cuts}
-    integrand, (found,) = build_channels(card_from_table(table))
+    [[integrand, (found,)]] = build_channels(card_from_table(table))
     masses = integrand.masses
     pairs = [
         (channel.mapping, branch.propagator)

@@ -57,7 +57,9 @@ def test_weights_are_those_of_the_own_component(layout, seed, corrected):
         if not np.any(factors[own]):
             factors[rng.choice(own)] = 0.7
     correction = rng.normal(size=(layout.n_channels, len(channel))) if corrected else None
-    log_alpha = np.asarray(layout.log_alpha(log_prior, factors, channel, correction))
+    given = [jnp.asarray(array) for array in (log_prior, factors, channel)]
+    more = None if correction is None else jnp.asarray(correction)
+    log_alpha = np.asarray(layout.log_alpha(*given, more))
     assert log_alpha.shape == there.shape
     np.testing.assert_allclose(np.exp(log_alpha).sum(axis=0), 1.0, rtol=1e-12)
     assert np.all(np.isneginf(log_alpha[~there]))
@@ -77,7 +79,7 @@ def test_weights_are_those_of_the_own_component(layout, seed, corrected):
 def test_select_takes_the_row_of_the_own_channel(layout, seed):
     rng, channel, there = channels_and_rows(layout, seed)
     rows = np.where(there, rng.normal(size=there.shape), np.nan)
-    found = np.asarray(layout.select(rows, channel))
+    found = np.asarray(layout.select(jnp.asarray(rows), channel))
     expected = [
         rows[list(channels_beside(layout, number)).index(number), place]
         for place, number in enumerate(channel)
@@ -86,7 +88,7 @@ def test_select_takes_the_row_of_the_own_channel(layout, seed):
     # one channel for all points
     last = layout.n_channels - 1
     row = list(channels_beside(layout, last)).index(last)
-    np.testing.assert_array_equal(layout.select(rows, last), rows[row])
+    np.testing.assert_array_equal(layout.select(jnp.asarray(rows), last), rows[row])
 
 
 @given(layouts, seeds)
@@ -97,7 +99,7 @@ def test_spread_puts_each_number_at_its_channel(layout, seed):
         own = channels_beside(layout, number)
         expected[number, own] = rows[number, : len(own)]
         rows[number, len(own) :] = np.nan  # what stands beyond is not looked at
-    np.testing.assert_array_equal(layout.spread(rows), expected)
+    np.testing.assert_array_equal(layout.spread(jnp.asarray(rows)), expected)
 
 
 def test_weights_have_gradients_where_rows_are_missing():
@@ -105,7 +107,9 @@ def test_weights_have_gradients_where_rows_are_missing():
     layout = ChannelLayout((0, 1, 1, 1))
     channel = np.array([0, 1, 2, 3])
     with np.errstate(divide="ignore"):
-        log_prior = np.log([[1.0, 0.5, 0.0, 0.2], [0.0, 0.5, 1.0, 0.5], [0.0, 0.0, 0.0, 0.3]])
+        log_prior = jnp.log(
+            jnp.array([[1.0, 0.5, 0.0, 0.2], [0.0, 0.5, 1.0, 0.5], [0.0, 0.0, 0.0, 0.3]])
+        )
     factors = jnp.array([1.0, 1.0, 0.5, 0.0])
 
     @jax.jit
@@ -114,7 +118,7 @@ def test_weights_have_gradients_where_rows_are_missing():
         alpha = jnp.exp(layout.log_alpha(log_prior, factors, channel, correction))
         return jnp.sum(alpha[0] ** 2)
 
-    value, slope = total(0.1 * np.arange(16.0).reshape(4, 4))
+    value, slope = total(0.1 * jnp.arange(16.0).reshape(4, 4))
     assert np.isfinite(value)
     assert np.all(np.isfinite(slope))
     assert np.any(slope != 0.0)

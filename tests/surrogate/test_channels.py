@@ -155,7 +155,9 @@ def test_what_the_card_asks_for():
 
 def test_one_channel_number_for_all_points():
     """Of a flow that gets the channel as a context, too."""
-    surrogate = MultiChannel(Flow(2, 1, 4, (4,), n_context=3), 3, (0, 0, 0), conditioned=True)
+    surrogate = MultiChannel(
+        Flow(2, 1, 4, (4,), n_context=3), ChannelLayout((0, 0, 0)), (0, 0, 0), conditioned=True
+    )
     params, u = surrogate.init(jax.random.key(0)), jnp.full((5, 2), 0.3)
     alike = surrogate.log_prob(params, u, jnp.ones(5, int))
     np.testing.assert_array_equal(surrogate.log_prob(params, u, 1), alike)

@@ -10,7 +10,7 @@ as the mean of integrand/q_old, whatever has become of q since.
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,9 +30,6 @@ from fabgen.training.stratification import (
     without,
 )
 from fabgen.training.target import InvalidCounts, Params, values_at
-
-if TYPE_CHECKING:
-    pass
 
 
 class Points(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -96,7 +97,7 @@ def test_a_flow_learns_a_density_from_its_points(toys):
     o = options(toys, batch_size=256, learning_rate=2e-2, fkld={"epochs": 2})
     result = train(toys.KumaraswamyTarget(LOG_AB), surrogate, o, data=sample)
     x = (np.arange(100) + 0.5) / 100
-    grid = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    grid = jnp.asarray(np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2))
 
     @jax.jit
     def logarithms(params):
