@@ -21,6 +21,9 @@ from fabgen.arrays import Masses, Number, PerEvent
 from fabgen.phasespace.kinematics import Momenta, components, light_cone
 from fabgen.units import PB_GEV2
 
+#: Of both beams, GeV.
+Energies = tuple[float | int, float | int]
+
 
 class Collision(NamedTuple):
     """Incoming particles. All values may be traced; one value for all events, or one for each.
@@ -107,7 +110,7 @@ class Beams(abc.ABC):
 class FixedBeams(Beams):
     """Two beams of fixed energy (GeV), on their mass shells, head on."""
 
-    def __init__(self, energies: tuple[float, float]):
+    def __init__(self, energies: Energies):
         self.energies = energies
 
     def collide(
@@ -152,7 +155,7 @@ class AtRest(Beams):
         return decay_at_rest(masses[0])
 
 
-def fixed_beams(energies: tuple[float, float], masses: tuple[ArrayLike, ArrayLike]) -> Collision:
+def fixed_beams(energies: Energies, masses: tuple[ArrayLike, ArrayLike]) -> Collision:
     """Beams on their mass shells, head on; flux 1/(4 sqrt((p1.p2)^2 - m1^2 m2^2)).
 
     All that follows are sums of positive terms, so that beams of very different energies, or hardly
@@ -186,16 +189,14 @@ def along_z(
     return jnp.stack([jnp.stack([e1, zero, zero, k1]), jnp.stack([e2, zero, zero, -k2])])
 
 
-def energy_and_rapidity(
-    energies: tuple[float, float], masses: tuple[float, float]
-) -> tuple[float, float]:
+def energy_and_rapidity(energies: Energies, masses: tuple[float, float]) -> tuple[float, float]:
     """sqrt(s) in GeV and the rapidity of the rest frame in the lab, as numbers."""
     _, _, plus, minus = _light_cone(energies, masses, math.sqrt)
     return math.sqrt(plus) * math.sqrt(minus), 0.5 * math.log(plus / minus)
 
 
 def _light_cone(
-    energies: tuple[float, float], masses: tuple[Any, Any], sqrt: Callable[[Any], Any]
+    energies: Energies, masses: tuple[Any, Any], sqrt: Callable[[Any], Any]
 ) -> tuple[Any, Any, Any, Any]:
     """Momenta of both beams, and E + pz and E - pz of their sum, GeV."""
     (e1, e2), (m1, m2) = energies, masses
