@@ -119,7 +119,7 @@ def log_densities(
         def log_density(
             member: Members, mapping: PhaseSpaceMap = mapping
         ) -> Float[Array, " events"]:
-            own: Kinematics = member.of_class(kinematics)
+            own = member.of_class(kinematics)
             log_jacobian: Float[Array, " events"] = inverse(mapping, final[member.legs], own)[1]
             return -log_jacobian
 

@@ -17,9 +17,11 @@ from jaxtyping import Float
 
 #: A parameter of a density or of a map: a number, or a traced one.
 Number = float | Float[Array, ""]
-#: Points of the cube or of the space of a toy, and a number for each of them.
+#: Points of the cube or of the space of a toy.
 Points = Float[Array, "dim events"]
+#: The same as a caller may give them.
 Given = Float[Array | np.ndarray, "dim events"]
+#: A number for each of them.
 OfEach = Float[Array, " events"]
 
 
