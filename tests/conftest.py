@@ -21,7 +21,7 @@ from jaxtyping import install_import_hook
 
 #: Packages whose functions check the arrays that they take and return against their signatures.
 #: Not in other processes that tests start. JAXTYPING_DISABLE=1 switches it off.
-CHECKED = ["fabgen.phasespace", "fabgen.surrogate"]
+CHECKED = ["fabgen.beams", "fabgen.integrand", "fabgen.phasespace", "fabgen.surrogate"]
 install_import_hook(CHECKED, "beartype.beartype")
 
 import fabgen  # noqa: E402, F401  (switches JAX to 64-bit numbers)

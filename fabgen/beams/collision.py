@@ -12,11 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
+from jaxtyping import Float
 
-from fabgen.phasespace.kinematics import Number, components, light_cone
+from fabgen.arrays import Masses, Number, PerEvent
+from fabgen.phasespace.kinematics import Momenta, components, light_cone
 from fabgen.units import PB_GEV2
+
+#: Of both beams, GeV.
+Energies = tuple[float | int, float | int]
 
 
 class Collision(NamedTuple):
@@ -28,12 +34,12 @@ class Collision(NamedTuple):
     for a decay. x (n_initial, 1 or events): shares of the beams' momenta; 1 for fixed beams.
     """
 
-    incoming: Array
-    lab: Array
-    sqrt_s: Array
-    rapidity: Array
-    flux_factor: Array
-    x: Array
+    incoming: Float[Array, "n_initial 4 #events"]
+    lab: Float[Array, "n_initial 4 #events"]
+    sqrt_s: Float[Array, " #events"]
+    rapidity: Float[Array, " #events"]
+    flux_factor: Float[Array, " #events"]
+    x: Float[Array, " n_initial #events"]
 
     def of_events(self, n: int) -> Collision:
         """With a value for each of n events."""
@@ -65,8 +71,11 @@ class Beams(abc.ABC):
 
     @abc.abstractmethod
     def collide(
-        self, u: Array, masses: Sequence[ArrayLike], limits: Limits
-    ) -> tuple[Collision, Array]:
+        self,
+        u: Float[Array | np.ndarray, "{self.dim} events"],
+        masses: Sequence[ArrayLike],
+        limits: Limits,
+    ) -> tuple[Collision, PerEvent]:
         """The collisions at u (dim, events) in [0, 1], and the log of their Jacobian.
 
         masses (n_initial): of the incoming particles in the order of the beams, GeV. The Jacobian
@@ -74,16 +83,23 @@ class Beams(abc.ABC):
         """
 
     @abc.abstractmethod
-    def separate(self, collision: Collision, limits: Limits) -> tuple[Array, Array]:
+    def separate(
+        self, collision: Collision, limits: Limits
+    ) -> tuple[Float[Array, "{self.dim} events"], PerEvent]:
         """u (dim, events) of collisions and the log of the same Jacobian: the inverse."""
 
     @abc.abstractmethod
-    def of_total(self, total: Array, masses: Sequence[ArrayLike]) -> Collision:
+    def of_total(
+        self, total: Float[Array | np.ndarray, "4 events"], masses: Sequence[ArrayLike]
+    ) -> Collision:
         """The collisions whose final particles have the momentum `total` (4, events) in the lab."""
 
     def luminosity(
-        self, flavours: Sequence[tuple[int, ...]], collision: Collision, scale: Array
-    ) -> Array:
+        self,
+        flavours: Sequence[tuple[int, ...]],
+        collision: Collision,
+        scale: Float[Array | np.ndarray, " events"],
+    ) -> Float[Array, "{len(flavours)} events"]:
         """Densities of incoming flavours (PDG ids in the order of the beams), (flavours, events).
 
         scale (events,): of factorization, GeV. 1 where beams are what the process says.
@@ -94,19 +110,26 @@ class Beams(abc.ABC):
 class FixedBeams(Beams):
     """Two beams of fixed energy (GeV), on their mass shells, head on."""
 
-    def __init__(self, energies: tuple[float, float]):
+    def __init__(self, energies: Energies):
         self.energies = energies
 
     def collide(
-        self, u: Array, masses: Sequence[ArrayLike], limits: Limits
-    ) -> tuple[Collision, Array]:
+        self,
+        u: Float[Array | np.ndarray, "{self.dim} events"],
+        masses: Sequence[ArrayLike],
+        limits: Limits,
+    ) -> tuple[Collision, PerEvent]:
         first, second = self.energies
         return fixed_beams((first, second), (masses[0], masses[1])), jnp.zeros(())
 
-    def separate(self, collision: Collision, limits: Limits) -> tuple[Array, Array]:
+    def separate(
+        self, collision: Collision, limits: Limits
+    ) -> tuple[Float[Array, "{self.dim} events"], PerEvent]:
         return jnp.zeros((0, collision.sqrt_s.shape[-1])), jnp.zeros(())
 
-    def of_total(self, total: Array, masses: Sequence[ArrayLike]) -> Collision:
+    def of_total(
+        self, total: Float[Array | np.ndarray, "4 events"], masses: Sequence[ArrayLike]
+    ) -> Collision:
         return self.collide(total[:0], masses, Limits())[0]
 
 
@@ -114,18 +137,25 @@ class AtRest(Beams):
     """One particle at rest."""
 
     def collide(
-        self, u: Array, masses: Sequence[ArrayLike], limits: Limits
-    ) -> tuple[Collision, Array]:
+        self,
+        u: Float[Array | np.ndarray, "{self.dim} events"],
+        masses: Sequence[ArrayLike],
+        limits: Limits,
+    ) -> tuple[Collision, PerEvent]:
         return decay_at_rest(masses[0]), jnp.zeros(())
 
-    def separate(self, collision: Collision, limits: Limits) -> tuple[Array, Array]:
+    def separate(
+        self, collision: Collision, limits: Limits
+    ) -> tuple[Float[Array, "{self.dim} events"], PerEvent]:
         return jnp.zeros((0, collision.sqrt_s.shape[-1])), jnp.zeros(())
 
-    def of_total(self, total: Array, masses: Sequence[ArrayLike]) -> Collision:
+    def of_total(
+        self, total: Float[Array | np.ndarray, "4 events"], masses: Sequence[ArrayLike]
+    ) -> Collision:
         return decay_at_rest(masses[0])
 
 
-def fixed_beams(energies: tuple[float, float], masses: tuple[ArrayLike, ArrayLike]) -> Collision:
+def fixed_beams(energies: Energies, masses: tuple[ArrayLike, ArrayLike]) -> Collision:
     """Beams on their mass shells, head on; flux 1/(4 sqrt((p1.p2)^2 - m1^2 m2^2)).
 
     All that follows are sums of positive terms, so that beams of very different energies, or hardly
@@ -148,22 +178,25 @@ def fixed_beams(energies: tuple[float, float], masses: tuple[ArrayLike, ArrayLik
     )
 
 
-def along_z(e1: Array, k1: Array, e2: Array, k2: Array) -> Array:
+def along_z(
+    e1: Float[Array, "*events"],
+    k1: Float[Array, "*events"],
+    e2: Float[Array, "*events"],
+    k2: Float[Array, "*events"],
+) -> Float[Array, "2 4 *events"]:
     """Momenta (2, 4, ...) of two beams of energies e and momenta k along +z and -z."""
     zero = jnp.zeros_like(e1)
     return jnp.stack([jnp.stack([e1, zero, zero, k1]), jnp.stack([e2, zero, zero, -k2])])
 
 
-def energy_and_rapidity(
-    energies: tuple[float, float], masses: tuple[float, float]
-) -> tuple[float, float]:
+def energy_and_rapidity(energies: Energies, masses: tuple[float, float]) -> tuple[float, float]:
     """sqrt(s) in GeV and the rapidity of the rest frame in the lab, as numbers."""
     _, _, plus, minus = _light_cone(energies, masses, math.sqrt)
     return math.sqrt(plus) * math.sqrt(minus), 0.5 * math.log(plus / minus)
 
 
 def _light_cone(
-    energies: tuple[float, float], masses: tuple[Any, Any], sqrt: Callable[[Any], Any]
+    energies: Energies, masses: tuple[Any, Any], sqrt: Callable[[Any], Any]
 ) -> tuple[Any, Any, Any, Any]:
     """Momenta of both beams, and E + pz and E - pz of their sum, GeV."""
     (e1, e2), (m1, m2) = energies, masses
@@ -186,14 +219,14 @@ def decay_at_rest(mass: ArrayLike) -> Collision:
     )
 
 
-def _for_all_events(**values: Array) -> Collision:
+def _for_all_events(**values: Float[Array, "..."]) -> Collision:
     return Collision(**{name: value[..., None] for name, value in values.items()})
 
 
 # -- frames -------------------------------------------------------------------------------------
 
 
-def rotated(momenta: Array) -> Array:
+def rotated(momenta: Momenta) -> Momenta:
     """Momenta (..., 4, events) turned by pi about the x axis: y and z change their signs.
 
     It exchanges the beams. A reflection would, too, but changes |M|^2 through W and Z.
@@ -211,18 +244,24 @@ def exchanged(collision: Collision) -> Collision:
     )
 
 
-def with_beams(incoming: Array, final: Array) -> Array:
+def with_beams(
+    incoming: Float[Array, "n_initial 4 #events"], final: Float[Array, "n_final 4 events"]
+) -> Float[Array, "n_initial+n_final 4 events"]:
     """Incoming momenta (n_initial, 4, 1 or events) before final ones (n_final, 4, events)."""
     beams = jnp.broadcast_to(incoming, (*incoming.shape[:-1], final.shape[-1]))
     return jnp.concatenate([beams, final])
 
 
-def in_lab(collision: Collision, final: Array, masses: Array) -> Array:
+def in_lab(
+    collision: Collision, final: Float[Array | np.ndarray, "n_final 4 events"], masses: Masses
+) -> Float[Array, "n_external 4 events"]:
     """All momenta (n_external, 4, events) in the lab, from the final ones in the rest frame."""
-    return with_beams(collision.lab, boost_z(final, masses, collision.rapidity))
+    return with_beams(collision.lab, boost_z(jnp.asarray(final), masses, collision.rapidity))
 
 
-def boost_z(momenta: Array, masses: Array, rapidity: Number) -> Array:
+def boost_z(
+    momenta: Float[Array, "n 4 events"], masses: Float[Array | np.ndarray, " n"], rapidity: Number
+) -> Float[Array, "n 4 events"]:
     """Momenta (n, 4, events) of masses (n,) with all rapidities along z larger by `rapidity`.
 
     E + pz and E - pz are multiplied by exp(+-rapidity): both keep their relative precision, however

@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from fabgen.errors import InputError
-from fabgen.integrand.point import EventFields, PhaseSpacePoints, Point
+from fabgen.integrand.point import Channels, EventFields, PhaseSpacePoints, Point
 from fabgen.process.event_topology import EventTopology
 
 
@@ -118,8 +121,8 @@ class Integrand(abc.ABC):
     @abc.abstractmethod
     def map(
         self,
-        u: Array,
-        channel: Array | int = 0,
+        u: Float[Array, "events {self.dim}"],
+        channel: Channels = 0,
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
     ) -> PhaseSpacePoints:
@@ -138,12 +141,20 @@ class Integrand(abc.ABC):
 
     @abc.abstractmethod
     def draw(
-        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+        self,
+        points: PhaseSpacePoints,
+        key: PRNGKeyArray,
+        parameters: Mapping[str, Any] | None = None,
     ) -> EventFields:
         """Events at accepted points; the key draws what they leave open."""
 
     @abc.abstractmethod
-    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+    def invert(
+        self,
+        momenta: Float[Array, "events n_external 4"],
+        channel: Channels = 0,
+        subprocess: int = 0,
+    ) -> Float[Array, "events {self.dim}"]:
         """u (events, dim) of lab momenta (events, n_external, 4) of a subprocess: undoes `map`.
 
         Outside of the cube, or not finite, for momenta that the map does not reach.
@@ -151,15 +162,18 @@ class Integrand(abc.ABC):
 
     def point(
         self,
-        u: Array,
-        channel: Array | int = 0,
+        u: Float[Array | np.ndarray, "events {self.dim}"],
+        channel: Channels | Int[np.ndarray, " events"] = 0,
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
     ) -> Point:
         """f and all that belongs to it at the points u (events, dim) of channels (events,)."""
+        u, channel = jnp.asarray(u), channel if isinstance(channel, int) else jnp.asarray(channel)
         return self.evaluate(self.map(u, channel, parameters, map_parameters), parameters)
 
-    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
+    def log_density(
+        self, u: ArrayLike, parameters: Mapping[str, Any] | None = None
+    ) -> Float[Array, "*shape"]:
         """log |f| at u (..., dim) of the only channel; f in the unit of the integrand.
 
         Several channels have no common cube: InputError.
@@ -174,13 +188,15 @@ class Integrand(abc.ABC):
         point = self.point(rows, 0, parameters)
         return (point.log_f + point.log_jacobian).reshape(shape)
 
-    def momenta(self, u: Array, channel: Array | int = 0) -> Array:
+    def momenta(self, u: ArrayLike, channel: Channels = 0) -> Float[Array, "*shape n_external 4"]:
         """Momenta (..., n_external, 4) in GeV at u (..., dim), lab frame, first beam along +z."""
         shape, rows = self._rows(u)
         momenta = jnp.moveaxis(self.point(rows, channel).momenta, -1, 0)
         return momenta.reshape(*shape, *momenta.shape[1:])
 
-    def unit_cube(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+    def unit_cube(
+        self, momenta: ArrayLike, channel: Channels = 0, subprocess: int = 0
+    ) -> Float[Array, "*shape {self.dim}"]:
         """u (..., dim) of lab momenta (..., n_external, 4): the inverse map.
 
         channel: one for each of the momenta (events, n_external, 4), or one number for all.
@@ -189,7 +205,7 @@ class Integrand(abc.ABC):
         rows = momenta.reshape(-1, *momenta.shape[-2:])
         return self.invert(rows, channel, subprocess).reshape(*momenta.shape[:-2], self.dim)
 
-    def _rows(self, u: Array) -> tuple[tuple[int, ...], Array]:
+    def _rows(self, u: ArrayLike) -> tuple[tuple[int, ...], Float[Array, "events {self.dim}"]]:
         """The shape of the points u (..., dim), and them as (events, dim)."""
         u = jnp.asarray(u, dtype=jnp.float64)
         if u.ndim == 0 or u.shape[-1] != self.dim:
@@ -198,11 +214,13 @@ class Integrand(abc.ABC):
 
     # -- what a file of events needs ------------------------------------------------------------
 
-    def incoming(self, subprocess: int = 0) -> Array:
+    def incoming(self, subprocess: int = 0) -> Float[Array, "{self.n_initial} 4"]:
         """Lab momenta (n_initial, 4) in GeV of the incoming particles, the same for all events."""
         raise InputError(f"{self!r} has no incoming particles")
 
-    def log_prior(self, momenta: Array, subprocess: int = 0) -> Array:
+    def log_prior(
+        self, momenta: Float[Array, "events n_external 4"], subprocess: int = 0
+    ) -> Float[Array, "{self.n_channels} events"]:
         """log alpha (n_channels, events) before training at lab momenta (events, n_external, 4).
 
         -inf for the channels of other components than that of the subprocess.

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Bool, Float
 
 from fabgen.amplitude.matrix_element import MatrixElement
+from fabgen.arrays import Masses
 from fabgen.beams import Beams, Collision, Scales, exchanged
 from fabgen.integrand.prior import Prior
 from fabgen.integrand.small_widths import NONE_SMALL, SmallWidths
@@ -37,11 +39,13 @@ class ResonanceWindow:
         legs = tuple(leg - n_initial for leg in self.legs)
         return Bound("bw_cutoff", "mass", legs, max(mass - reach, 0.0), mass + reach)
 
-    def passes(self, momenta: Array, derived: Mapping[str, Array]) -> Array:
+    def passes(
+        self, momenta: Float[Array, "n_external 4 events"], derived: Mapping[str, Any]
+    ) -> Bool[Array, " events"]:
         """momenta (n_external, 4, events) -> bool (events,)."""
         total = momenta[np.array(self.legs)].sum(axis=0)
         distance = jnp.abs(invariant_mass(total) - derived[self.mass])
-        near = distance < self.widths * derived[self.width]
+        near: Bool[Array, " events"] = distance < self.widths * derived[self.width]
         return near if self.inside else ~near
 
 
@@ -116,24 +120,24 @@ class Component:
         """A collision as |M|^2 sees it: turned if all its subprocesses have exchanged beams."""
         return exchanged(collision) if self.orders == (True,) else collision
 
-    def boost(self, collision: Collision, order: bool) -> Array:
+    def boost(self, collision: Collision, order: bool) -> Float[Array, " #events"]:
         """The rapidity in the lab of the momenta Phi, or of R Phi, as far as |y| can tell.
 
         collision: as |M|^2 sees it. order: whether the beams of the subprocess are exchanged.
         """
         return collision.rapidity if order == self.orders[0] else -collision.rapidity
 
-    def beam_masses(self, derived: Mapping[str, Any]) -> tuple[Array, ...]:
+    def beam_masses(self, derived: Mapping[str, Any]) -> tuple[Float[Array, ""], ...]:
         """Masses of the incoming particles in the order of the beams, GeV."""
         masses = tuple(value_of(derived, name) for name in self.masses[: self.n_initial])
         return masses[::-1] if self.orders == (True,) else masses
 
-    def final_masses(self, derived: Mapping[str, Any]) -> Array:
+    def final_masses(self, derived: Mapping[str, Any]) -> Masses:
         """(n_final,) GeV."""
         return values_of(derived, self.masses[self.n_initial :])
 
 
-AlphaS = Callable[[Array], Array]
+AlphaS = Callable[[Float[Array, " events"]], Float[Array, " events"]]
 """alpha_s (events,) at renormalization scales (events,) in GeV."""
 Derive = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """All parameters of the model, with some external ones replaced."""
@@ -160,11 +164,11 @@ def first_channels(components: Sequence[Component]) -> tuple[int, ...]:
     return tuple(int(n) for n in np.cumsum([0, *counts[:-1]]))
 
 
-def values_of(derived: Mapping[str, Any], names: Sequence[str]) -> Array:
+def values_of(derived: Mapping[str, Any], names: Sequence[str]) -> Float[Array, " {len(names)}"]:
     """Real parameters by their names, (n,)."""
     return jnp.stack([value_of(derived, name) for name in names]) if names else jnp.zeros(0)
 
 
-def value_of(derived: Mapping[str, Any], name: str) -> Array:
+def value_of(derived: Mapping[str, Any], name: str) -> Float[Array, ""]:
     """A real parameter by its name, ZERO included."""
     return jnp.zeros(()) if name == ZERO else jnp.asarray(derived[name], dtype=float)

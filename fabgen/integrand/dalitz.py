@@ -11,10 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float, PRNGKeyArray
 
 from fabgen.amplitude.dalitz import AmplitudeModel, DalitzAmplitude
 from fabgen.integrand.base import Integrand, one_line
-from fabgen.integrand.point import UNKNOWN_HELICITY, EventFields, PhaseSpacePoints, Point
+from fabgen.integrand.point import (
+    UNKNOWN_HELICITY,
+    Channels,
+    EventFields,
+    PhaseSpacePoints,
+    Point,
+)
 from fabgen.numerics import safe_log
 from fabgen.phasespace.dalitz import DalitzMap, decay_plane, turn
 from fabgen.phasespace.kinematics import pair_products, subset_mass_squared
@@ -83,8 +91,8 @@ class DalitzIntegrand(Integrand):
 
     def map(
         self,
-        u: Array,
-        channel: Array | int = 0,
+        u: Float[Array, "events {self.dim}"],
+        channel: Channels = 0,
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
     ) -> PhaseSpacePoints:
@@ -127,7 +135,10 @@ class DalitzIntegrand(Integrand):
         )
 
     def draw(
-        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+        self,
+        points: PhaseSpacePoints,
+        key: PRNGKeyArray,
+        parameters: Mapping[str, Any] | None = None,
     ) -> EventFields:
         """Events whose orientation is drawn with the key."""
         known = self._kinematics(self._with(parameters))
@@ -144,7 +155,12 @@ class DalitzIntegrand(Integrand):
             alpha_s=undefined,
         )
 
-    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+    def invert(
+        self,
+        momenta: Float[Array, "events 4 4"],
+        channel: Channels = 0,
+        subprocess: int = 0,
+    ) -> Float[Array, "events {self.dim}"]:
         """u (events, 2) of momenta (events, 4, 4), in any orientation."""
         del channel, subprocess
         legs = np.argsort(self.order) + 1
@@ -156,7 +172,7 @@ class DalitzIntegrand(Integrand):
         )
         return self.mapping.inverse(sigma, known)[0].T
 
-    def momenta(self, u: Array, channel: Array | int = 0) -> Array:
+    def momenta(self, u: ArrayLike, channel: Channels = 0) -> Float[Array, "*shape 4 4"]:
         """Momenta (..., 4, 4) in GeV at u (..., 2) at rest, the decaying particle first.
 
         In one orientation: the model's first particle along +z, the second in the x-z plane.
@@ -166,7 +182,7 @@ class DalitzIntegrand(Integrand):
         momenta = self._momenta(self.map(rows).final, known)
         return jnp.moveaxis(momenta, -1, 0).reshape(*shape, *momenta.shape[:2])
 
-    def incoming(self, subprocess: int = 0) -> Array:
+    def incoming(self, subprocess: int = 0) -> Float[Array, "{self.n_initial} 4"]:
         """(1, 4): at rest."""
         del subprocess
         sqrt_s = jnp.asarray(self._kinematics(self.external).sqrt_s)
@@ -192,7 +208,9 @@ class DalitzIntegrand(Integrand):
         u = jnp.stack([axis.ravel() for axis in jnp.meshgrid(line, line)])
 
         @jax.jit
-        def sums(u: Array) -> tuple[Array, Array]:
+        def sums(
+            u: Float[Array, "2 events"],
+        ) -> tuple[Float[Array, " resonances"], Float[Array, ""]]:
             sigma, log_jacobian = self.mapping.forward(u, known)
             jacobian = jnp.exp(log_jacobian)
             alone = self.amplitude.resonance_intensities(sigma, self.external)
@@ -203,7 +221,9 @@ class DalitzIntegrand(Integrand):
         names = [resonance.name for resonance in self.model.resonances]
         return dict(zip(names, (np.asarray(alone) / float(together)).tolist(), strict=True))
 
-    def _momenta(self, sigma: Array, known: Kinematics) -> Array:
+    def _momenta(
+        self, sigma: Float[Array, "3 events"], known: Kinematics
+    ) -> Float[Array, "4 4 events"]:
         """All momenta (4, 4, events) in the order of the process."""
         final = decay_plane(sigma, known)[np.array(self.order) - 1]
         zero = jnp.zeros_like(final[0, 0])

@@ -8,10 +8,12 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float, PRNGKeyArray
 
 from fabgen.errors import InputError
 from fabgen.integrand.base import Integrand, prior_width
-from fabgen.integrand.point import EventFields, PhaseSpacePoints, Point
+from fabgen.integrand.point import Channels, EventFields, PhaseSpacePoints, Point
 
 
 class DensityIntegrand(Integrand):
@@ -22,13 +24,15 @@ class DensityIntegrand(Integrand):
     """
 
     @abc.abstractmethod
-    def log_density(self, u: Array, parameters: Mapping[str, Any] | None = None) -> Array:
+    def log_density(
+        self, u: ArrayLike, parameters: Mapping[str, Any] | None = None
+    ) -> Float[Array, " events"]:
         """log f at u (events, dim), (events,); -inf where f = 0."""
 
     def map(
         self,
-        u: Array,
-        channel: Array | int = 0,
+        u: Float[Array, "events {self.dim}"],
+        channel: Channels = 0,
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
     ) -> PhaseSpacePoints:
@@ -47,9 +51,9 @@ class DensityIntegrand(Integrand):
     def at(
         self,
         points: PhaseSpacePoints,
-        log_f: Array,
-        log_prior: Array | None = None,
-        features: Array | None = None,
+        log_f: Float[Array, " events"],
+        log_prior: Float[Array, "width events"] | None = None,
+        features: Float[Array, "n_features events"] | None = None,
     ) -> Point:
         """A Point with log f (events,), log_prior (channels of the widest component, events), by
         default all alike, and features (n_features, events), by default none."""
@@ -71,9 +75,17 @@ class DensityIntegrand(Integrand):
         )
 
     def draw(
-        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+        self,
+        points: PhaseSpacePoints,
+        key: PRNGKeyArray,
+        parameters: Mapping[str, Any] | None = None,
     ) -> EventFields:
         raise InputError(f"{self!r} has no particles")
 
-    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+    def invert(
+        self,
+        momenta: Float[Array, "events n_external 4"],
+        channel: Channels = 0,
+        subprocess: int = 0,
+    ) -> Float[Array, "events {self.dim}"]:
         raise InputError(f"{self!r} has no particles")

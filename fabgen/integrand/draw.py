@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Bool, Float, Int, Num
 
 from fabgen.beams import Collision
 from fabgen.integrand.component import BoundComponents, Component
@@ -21,9 +22,9 @@ class Undecided(NamedTuple):
     """Points of one component, events last: final momenta (n_final, 4, events), what comes in, and
     N_RANDOM uniform random numbers (N_RANDOM, events)."""
 
-    final: Array
+    final: Float[Array, "n_final 4 events"]
     collision: Collision
-    random: Array
+    random: Float[Array, "n_random events"]
 
 
 def draw_component(component: Component, points: Undecided, bound: BoundComponents) -> EventFields:
@@ -66,7 +67,9 @@ def draw_component(component: Component, points: Undecided, bound: BoundComponen
     )
 
 
-def choose(weights: Array, random: Array) -> Array:
+def choose(
+    weights: Float[Array, "n events"], random: Float[Array, " events"]
+) -> Int[Array, " events"]:
     """Numbers (events,) drawn in proportion to weights (n, events) >= 0 with uniform random numbers
     (events,); what has no weight is never drawn."""
     if len(weights) == 1:
@@ -77,7 +80,11 @@ def choose(weights: Array, random: Array) -> Array:
     return jnp.minimum(picked, last)
 
 
-def _by_order(component: Component, turned: Array, *values: Array) -> Array:
+def _by_order(
+    component: Component,
+    turned: Bool[Array, " events"],
+    *values: Num[Array, "n_external *four events"],
+) -> Num[Array, "n_external *four events"]:
     """Of values for each order of the beams that a component has, that of each event."""
     if len(values) == 1:
         return values[0]

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Bool, Float, Int
 
 from fabgen.beams import Collision, boost_z, rotated, with_beams
 from fabgen.dispatch import dispatch
@@ -30,25 +31,28 @@ class InFrame(NamedTuple):
     +z. collision: as |M|^2 sees it. scales (2, events): GeV. derived: all parameters.
     """
 
-    momenta: Array
+    momenta: Float[Array, "n_external 4 events"]
     collision: Collision
-    scales: Array
+    scales: Float[Array, "2 events"]
     derived: Mapping[str, Any]
 
 
 class ComponentValues(NamedTuple):
     """f and what belongs to it at points of a component; events are the last axis. See `Point`."""
 
-    value: Array
-    log_prior: Array
-    features: Array
-    momenta: Array
-    scales: Array
-    alpha_s: Array
+    value: Float[Array, " events"]
+    log_prior: Float[Array, "width events"]
+    features: Float[Array, "n_features events"]
+    momenta: Float[Array, "n_external 4 events"]
+    scales: Float[Array, "2 events"]
+    alpha_s: Float[Array, " events"]
 
 
 def in_frame(
-    component: Component, final: Array, collision: Collision, bound: BoundComponents
+    component: Component,
+    final: Float[Array, "n_final 4 events"],
+    collision: Collision,
+    bound: BoundComponents,
 ) -> InFrame:
     """Events of final momenta (n_final, 4, events), with their scales and parameters.
 
@@ -64,11 +68,11 @@ def in_frame(
 
 def lab_momenta(
     component: Component,
-    final: Array,
+    final: Float[Array, "n_final 4 events"],
     collision: Collision,
     derived: Mapping[str, Any],
     exchanged: bool | None = None,
-) -> Array:
+) -> Float[Array, "{component.n_initial}+n_final 4 events"]:
     """(n_external, 4, events) in the lab, incoming ones in the order of the beams.
 
     exchanged: of the subprocess; by default the first order that the component has. Scales do not
@@ -80,7 +84,9 @@ def lab_momenta(
     return with_beams(collision.lab, boosted)
 
 
-def luminosity(component: Component, events: InFrame, bound: BoundComponents) -> Array:
+def luminosity(
+    component: Component, events: InFrame, bound: BoundComponents
+) -> Float[Array, " events"]:
     """The summed luminosity of all subprocesses in cuts, (events,)."""
     total = jnp.zeros(events.momenta.shape[-1])
     for order, counts in component.flavours.items():
@@ -90,7 +96,9 @@ def luminosity(component: Component, events: InFrame, bound: BoundComponents) ->
     return total
 
 
-def luminosities(component: Component, events: InFrame, bound: BoundComponents) -> Array:
+def luminosities(
+    component: Component, events: InFrame, bound: BoundComponents
+) -> Float[Array, "{len(component.subprocesses)} events"]:
     """The luminosity of each subprocess in cuts, (subprocesses of the component, events)."""
     flavours = list(dict.fromkeys(sub.flavours for sub in component.subprocesses))
     each = bound.beams.luminosity(flavours, _of_beams(component, events), events.scales[1])
@@ -108,7 +116,7 @@ def _of_beams(component: Component, events: InFrame) -> Collision:
     return component.own_view(events.collision)
 
 
-def _passes(component: Component, events: InFrame, order: bool) -> Array:
+def _passes(component: Component, events: InFrame, order: bool) -> Bool[Array, " events"]:
     """Whether events of one order of the beams are in the cuts, bool (events,)."""
     final = events.momenta[component.n_initial :]
     boost = component.boost(events.collision, order)
@@ -117,7 +125,7 @@ def _passes(component: Component, events: InFrame, order: bool) -> Array:
 
 def evaluate_component(
     component: Component,
-    final: Array,
+    final: Float[Array, "n_final 4 events"],
     collision: Collision,
     bound: BoundComponents,
     width: int,
@@ -162,7 +170,7 @@ def evaluate_component(
 
 def over_components(
     function: Callable[[Component, Any, BoundComponents], Any],
-    channel: Array,
+    channel: Int[Array, " events"],
     bound: BoundComponents,
     points: Any,
 ) -> Any:
@@ -186,7 +194,7 @@ def over_components(
 
     branches = [branch(component) for component in components]
 
-    def one(k: Array | int, block: Any, own: Mapping[str, Array]) -> Any:
+    def one(k: Int[Array, ""] | int, block: Any, own: Mapping[str, Array]) -> Any:
         return jax.lax.switch(k, branches, block, own)
 
     number = jnp.asarray(owner)[channel]

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Bool, Float, Int
 
+from fabgen.arrays import PerEvent
 from fabgen.beams import Beams, Collision, Limits
 from fabgen.integrand.component import Component, values_of
 from fabgen.model import ZERO
@@ -25,21 +27,21 @@ class ComponentNumbers(NamedTuple):
     and some the other. least_energy: see `Component`.
     """
 
-    incoming: Array
-    final: Array
-    resonances: Array
-    widths: Array
-    exchanged: Array
-    turned: Array
-    both: Array
-    least_energy: Array
+    incoming: Float[Array, "*components n_initial"]
+    final: Float[Array, "*components n_final"]
+    resonances: Float[Array, "*components n_resonances"]
+    widths: Float[Array, "*components n_resonances"]
+    exchanged: Float[Array, "*components n_exchanged"]
+    turned: Bool[Array, "*components"]
+    both: Bool[Array, "*components"]
+    least_energy: Float[Array, "*components"]
 
     @classmethod
     def of(cls, components: Sequence[Component], derived: Mapping[str, Any]) -> ComponentNumbers:
         """Those of the components at one set of the model's parameters."""
         used = [component.widths.used(derived) for component in components]
 
-        def stacked(names: Callable[[Component], Sequence[str]]) -> Array:
+        def stacked(names: Callable[[Component], Sequence[str]]) -> Float[Array, "components n"]:
             rows = [values_of(v, names(c)) for c, v in zip(components, used, strict=True)]
             longest = max(len(row) for row in rows)
             return jnp.stack([jnp.pad(row, (0, longest - len(row))) for row in rows])
@@ -55,12 +57,13 @@ class ComponentNumbers(NamedTuple):
             jnp.array([c.least_energy for c in components]),
         )
 
-    def row(self, number: Array | int) -> ComponentNumbers:
+    def row(self, number: Int[Array, ""] | int) -> ComponentNumbers:
         """Those of one component."""
-        return jax.tree.map(lambda array: array[number], self)
+        found: ComponentNumbers = jax.tree.map(lambda array: array[number], self)
+        return found
 
     @property
-    def beam_masses(self) -> Array:
+    def beam_masses(self) -> Float[Array, " n_initial"]:
         """Of one component: masses in the order of the beams, (n_initial,)."""
         return jnp.where(self.turned, self.incoming[::-1], self.incoming)
 
@@ -69,7 +72,9 @@ class ComponentNumbers(NamedTuple):
         """Of one component: what the beams need to know of it."""
         return Limits(self.least_energy)
 
-    def collide(self, beams: Beams, u: Array) -> tuple[Collision, Array]:
+    def collide(
+        self, beams: Beams, u: Float[Array, "{beams.dim} events"]
+    ) -> tuple[Collision, PerEvent]:
         """Of one component: collisions at u (beams.dim, events), log of their Jacobian."""
         return beams.collide(u, tuple(self.beam_masses), self.limits)
 
@@ -103,6 +108,6 @@ def has_massive_beams(component: Component) -> bool:
     return n_initial == 2 and any(mass != ZERO for mass in component.masses[:n_initial])
 
 
-def _of_all(values: Array) -> Array:
+def _of_all(values: Float[Array, " #events"]) -> PerEvent:
     """(events,), or one number that holds for all of them."""
     return values[0] if values.shape[-1] == 1 else values

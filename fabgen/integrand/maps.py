@@ -14,12 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Int
 
 from fabgen.beams import Collision
 from fabgen.dispatch import dispatch
 from fabgen.integrand.component import BoundComponents, Component
 from fabgen.integrand.kinematics import ComponentNumbers, has_massive_beams
-from fabgen.integrand.point import PhaseSpacePoints
+from fabgen.integrand.point import Channels, PhaseSpacePoints
 from fabgen.phasespace.classes import Members, class_of
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.phasespace.mapping import forward, inverse
@@ -41,13 +42,18 @@ def channel_ids(components: tuple[Component, ...]) -> tuple[ChannelId, ...]:
     )
 
 
-def place(u: Array, channel: Array | int, bound: BoundComponents) -> PhaseSpacePoints:
+def place(
+    u: Float[Array, "dim events"], channel: Channels, bound: BoundComponents
+) -> PhaseSpacePoints:
     """The points u (dim, events) of channels (events,), or one for all, in phase space."""
     n_beams = bound.beams.dim
 
     def run(
-        mapping: MapClass, v: Array, member: Members, numbers: ComponentNumbers
-    ) -> tuple[Array, Collision, Array]:
+        mapping: MapClass,
+        v: Float[Array, "dim events"],
+        member: Members,
+        numbers: ComponentNumbers,
+    ) -> tuple[Float[Array, "n_final 4 events"], Collision, Float[Array, " events"]]:
         collision, log_beams = numbers.collide(bound.beams, v[:n_beams])
         kinematics = member.of_class(numbers.kinematics(collision, mapping.massive_beams))
         final, log_jacobian = forward(mapping.mapping, v[n_beams:], kinematics)
@@ -61,23 +67,28 @@ def place(u: Array, channel: Array | int, bound: BoundComponents) -> PhaseSpaceP
 
 
 def undo(
-    final: Array, collision: Collision, channel: Array | int, bound: BoundComponents
-) -> tuple[Array, Array]:
+    final: Float[Array, "n_final 4 events"],
+    collision: Collision,
+    channel: Channels,
+    bound: BoundComponents,
+) -> tuple[Float[Array, "dim events"], Float[Array, " events"]]:
     """u (dim, events) and log(dPhi/du) of final momenta (n_final, 4, events): undoes `place`."""
 
     def run(
         mapping: MapClass,
-        points: tuple[Array, Collision],
+        points: tuple[Float[Array, "n_final 4 events"], Collision],
         member: Members,
         numbers: ComponentNumbers,
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Float[Array, "dim events"], Float[Array, " events"]]:
         final, collision = points
         u_beams, log_beams = bound.beams.separate(collision, numbers.limits)
         kinematics = member.of_class(numbers.kinematics(collision, mapping.massive_beams))
         u, log_jacobian = inverse(mapping.mapping, final[member.legs], kinematics)
         return jnp.concatenate([u_beams, u]), log_jacobian + log_beams
 
-    return _in_classes(run, channel, bound, (final, collision.of_events(final.shape[-1])))
+    points = final, collision.of_events(final.shape[-1])
+    found: tuple[Array, Array] = _in_classes(run, channel, bound, points)
+    return found
 
 
 class MapClass(NamedTuple):
@@ -89,7 +100,7 @@ class MapClass(NamedTuple):
 
 def _in_classes(
     function: Callable[[MapClass, Any, Members, ComponentNumbers], Any],
-    channel: Array | int,
+    channel: Channels,
     bound: BoundComponents,
     points: Any,
 ) -> Any:
@@ -112,7 +123,7 @@ def _in_classes(
     # What a branch would keep for its gradient, a switch would make room for in every other.
     branches = [jax.checkpoint(functools.partial(function, key)) for key in distinct]
 
-    def one(i: Array | int, block: Any) -> Any:
+    def one(i: Int[Array, ""] | int, block: Any) -> Any:
         member = jax.tree.map(lambda array: array[i], members)
         if isinstance(i, int):
             return branches[number[i]](block, member, numbers.row(int(owner[i])))

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from jax import Array
+from jaxtyping import Float, Int
 
 from fabgen.beams import Collision
+
+#: The number of the channel of each event, or of all of them.
+Channels = Int[Array, " events"] | Int[Array, ""] | int
 
 #: The Les Houches accord (hep-ph/0109068) writes a spin that nobody knows as 9.
 UNKNOWN_HELICITY = 9
@@ -22,10 +26,10 @@ class PhaseSpacePoints(NamedTuple):
     included; -inf where a point is outside of the cube or its map closed.
     """
 
-    final: Array
+    final: Float[Array, "*point events"]
     collision: Collision | None
-    channel: Array
-    log_jacobian: Array
+    channel: Int[Array, " events"]
+    log_jacobian: Float[Array, " events"]
 
 
 class Point(NamedTuple):
@@ -41,15 +45,15 @@ class Point(NamedTuple):
     scale in GeV, -1 where there is none. alpha_s (events,): at the renormalization scale.
     """
 
-    log_f: Array
-    sign: Array
-    log_jacobian: Array
-    log_prior: Array
-    features: Array
-    momenta: Array
-    subprocess: Array
-    scales: Array
-    alpha_s: Array
+    log_f: Float[Array, " events"]
+    sign: Int[Array, " events"]
+    log_jacobian: Float[Array, " events"]
+    log_prior: Float[Array, "width events"]
+    features: Float[Array, "n_features events"]
+    momenta: Float[Array, "n_external 4 events"]
+    subprocess: Int[Array, " events"]
+    scales: Float[Array, "2 events"]
+    alpha_s: Float[Array, " events"]
 
 
 class EventFields(NamedTuple):
@@ -62,10 +66,10 @@ class EventFields(NamedTuple):
     alpha_s (events,); -1 where there is none.
     """
 
-    momenta: Array
-    subprocess: Array
-    flow: Array
-    helicity: Array
-    scale: Array
-    alpha_qed: Array
-    alpha_s: Array
+    momenta: Float[Array, "n_external 4 events"]
+    subprocess: Int[Array, " events"]
+    flow: Int[Array, " events"]
+    helicity: Int[Array, "n_external events"]
+    scale: Float[Array, " events"]
+    alpha_qed: Float[Array, " events"]
+    alpha_s: Float[Array, " events"]

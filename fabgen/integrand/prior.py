@@ -18,12 +18,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
+from fabgen.arrays import Number
 from fabgen.model import ZERO, Model
 from fabgen.numerics import log_weights, safe_log
 from fabgen.phasespace.channels import Channel
 from fabgen.phasespace.classes import Member, Members, class_of
-from fabgen.phasespace.kinematics import Number, mass_squared
+from fabgen.phasespace.kinematics import mass_squared
 from fabgen.phasespace.mapping import Kinematics, inverse
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.process.resonances import Diagram
@@ -72,11 +74,11 @@ def denominators(model: Model, diagram: Diagram, n: int) -> tuple[Denominator, .
 def log_prior(
     prior: Prior | None,
     channels: Sequence[Channel],
-    momenta: Array,
-    single: Array | None,
+    momenta: Float[Array, "n_external 4 events"],
+    single: Float[Array, "{len(channels)} events"] | None,
     kinematics: Kinematics,
     derived: Mapping[str, Any],
-) -> Array:
+) -> Float[Array, "{len(channels)} events"]:
     """log alpha (n_channels, events) at momenta (n_external, 4, events) in the rest frame.
 
     prior: None for one channel. single: |M_i|^2 of the diagrams of each channel, for the prior of
@@ -96,7 +98,9 @@ def log_prior(
     return log_weights(weights)
 
 
-def log_densities(channels: Sequence[Channel], final: Array, kinematics: Kinematics) -> Array:
+def log_densities(
+    channels: Sequence[Channel], final: Float[Array, "n_final 4 events"], kinematics: Kinematics
+) -> Float[Array, "{len(channels)} events"]:
     """log g_i (n_channels, events) in GeV^(4 - 2 n) at final momenta (n_final, 4, events).
 
     -inf where a channel does not reach.
@@ -112,8 +116,12 @@ def log_densities(channels: Sequence[Channel], final: Array, kinematics: Kinemat
                 logs[number] = -inverse(channels[number].mapping, final, kinematics)[1]
             continue
 
-        def log_density(member: Members, mapping: PhaseSpaceMap = mapping) -> Array:
-            return -inverse(mapping, final[member.legs], member.of_class(kinematics))[1]
+        def log_density(
+            member: Members, mapping: PhaseSpaceMap = mapping
+        ) -> Float[Array, " events"]:
+            own = member.of_class(kinematics)
+            log_jacobian: Float[Array, " events"] = inverse(mapping, final[member.legs], own)[1]
+            return -log_jacobian
 
         rows = jax.lax.map(jax.checkpoint(log_density), Members.of([member for _, member in found]))
         logs |= {number: row for (number, _), row in zip(found, rows, strict=True)}
@@ -122,10 +130,10 @@ def log_densities(channels: Sequence[Channel], final: Array, kinematics: Kinemat
 
 def log_propagators(
     groups: Sequence[Sequence[Denominator]],
-    momenta: Array,
-    derived: Mapping[str, Array],
+    momenta: Float[Array, "n_external 4 events"],
+    derived: Mapping[str, Any],
     sqrt_s: Number,
-) -> Array:
+) -> Float[Array, "{len(groups)} events"]:
     """The logarithm of the product of propagators of each channel, (n_channels, events).
 
     momenta (n_external, 4, events) and sqrt_s, the total energy in the rest frame, in GeV; each of

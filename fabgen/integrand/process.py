@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float, PRNGKeyArray
 
 from fabgen.beams import Beams, Collision, Scales, boost_z, rotated
 from fabgen.errors import InputError
@@ -24,7 +26,7 @@ from fabgen.integrand.evaluate import (
     over_components,
 )
 from fabgen.integrand.maps import channel_ids, place, undo
-from fabgen.integrand.point import EventFields, PhaseSpacePoints, Point
+from fabgen.integrand.point import Channels, EventFields, PhaseSpacePoints, Point
 from fabgen.model import Model
 from fabgen.numerics import safe_log
 from fabgen.phasespace.features import n_event_features
@@ -134,8 +136,8 @@ class ProcessIntegrand(Integrand):
 
     def map(
         self,
-        u: Array,
-        channel: Array | int = 0,
+        u: Float[Array, "events {self.dim}"],
+        channel: Channels = 0,
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
     ) -> PhaseSpacePoints:
@@ -152,7 +154,9 @@ class ProcessIntegrand(Integrand):
         assert points.collision is not None
 
         def values(
-            component: Component, block: tuple[Array, Collision], bound: BoundComponents
+            component: Component,
+            block: tuple[Float[Array, "n_final 4 events"], Collision],
+            bound: BoundComponents,
         ) -> ComponentValues:
             return evaluate_component(component, *block, bound, width)
 
@@ -175,14 +179,25 @@ class ProcessIntegrand(Integrand):
         )
 
     def draw(
-        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+        self,
+        points: PhaseSpacePoints,
+        key: PRNGKeyArray,
+        parameters: Mapping[str, Any] | None = None,
     ) -> EventFields:
         assert points.collision is not None
         random = jax.random.uniform(key, (N_RANDOM, points.final.shape[-1]))
         given = Undecided(points.final, points.collision, random)
-        return over_components(draw_component, points.channel, self._bound(parameters), given)
+        drawn: EventFields = over_components(
+            draw_component, points.channel, self._bound(parameters), given
+        )
+        return drawn
 
-    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+    def invert(
+        self,
+        momenta: Float[Array, "events n_external 4"],
+        channel: Channels = 0,
+        subprocess: int = 0,
+    ) -> Float[Array, "events {self.dim}"]:
         """u is NaN for momenta that windows or cuts keep the map of the channel from."""
         channel = 0 if self.n_channels == 1 else channel
         self._check_channel(channel)
@@ -191,13 +206,15 @@ class ProcessIntegrand(Integrand):
         u, log_jacobian = undo(final, collision, channel, bound)
         return jnp.where(jnp.isposinf(log_jacobian), jnp.nan, u).T
 
-    def momenta(self, u: Array, channel: Array | int = 0) -> Array:
+    def momenta(self, u: ArrayLike, channel: Channels = 0) -> Float[Array, "*shape n_external 4"]:
         shape, rows = self._rows(u)
         points, bound = self.map(rows, channel), self._bound(None)
 
         def lab(
-            component: Component, block: tuple[Array, Collision], bound: BoundComponents
-        ) -> Array:
+            component: Component,
+            block: tuple[Float[Array, "n_final 4 events"], Collision],
+            bound: BoundComponents,
+        ) -> Float[Array, "n_external 4 events"]:
             return lab_momenta(component, *block, bound.derived)
 
         assert points.collision is not None
@@ -206,7 +223,7 @@ class ProcessIntegrand(Integrand):
 
     # -- what a file of events needs ------------------------------------------------------------
 
-    def incoming(self, subprocess: int = 0) -> Array:
+    def incoming(self, subprocess: int = 0) -> Float[Array, "{self.n_initial} 4"]:
         """Lab momenta (n_initial, 4) in GeV of the beams or the decaying particle."""
         component = self.components[self._component_of(subprocess)]
         masses = component.beam_masses(self.derived)
@@ -214,7 +231,9 @@ class ProcessIntegrand(Integrand):
             raise InputError("the incoming momenta differ from event to event")
         return self.beams.of_total(jnp.zeros((4, 1)), masses).lab[..., 0]
 
-    def log_prior(self, momenta: Array, subprocess: int = 0) -> Array:
+    def log_prior(
+        self, momenta: Float[Array, "events n_external 4"], subprocess: int = 0
+    ) -> Float[Array, "{self.n_channels} events"]:
         bound, number = self._bound(None), self._component_of(subprocess)
         final, collision = self._at_rest(momenta, subprocess, bound)
         component = self.components[number]
@@ -225,8 +244,11 @@ class ProcessIntegrand(Integrand):
         return jnp.pad(found, ((before, after), (0, 0)), constant_values=-jnp.inf)
 
     def _at_rest(
-        self, momenta: Array, subprocess: int, bound: BoundComponents
-    ) -> tuple[Array, Collision]:
+        self,
+        momenta: Float[Array, "events n_external 4"],
+        subprocess: int,
+        bound: BoundComponents,
+    ) -> tuple[Float[Array, "n_final 4 events"], Collision]:
         """Final momenta (n_final, 4, events) in the frame and the order of the component of a
         subprocess, and the collisions, of lab momenta (events, n_external, 4)."""
         component = self.components[self._component_of(subprocess)]
@@ -244,7 +266,7 @@ class ProcessIntegrand(Integrand):
             "no such subprocess", found=subprocess, allowed=f"0 to {len(self.topologies) - 1}"
         )
 
-    def _check_channel(self, channel: Array | int) -> None:
+    def _check_channel(self, channel: Channels) -> None:
         if isinstance(channel, int) and not 0 <= channel < self.n_channels:
             raise InputError(
                 "no such channel", found=channel, allowed=f"0 to {self.n_channels - 1}"

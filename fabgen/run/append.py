@@ -222,7 +222,7 @@ def refuse_without_events(run: RunDirectory) -> None:
 def _read(path: Path) -> dict[str, Any]:
     """A report that is as it was written."""
     try:
-        report = json.loads(read_input(path, _MAX_BYTES))
+        report: dict[str, Any] = json.loads(read_input(path, _MAX_BYTES))
         if report == sealed(report) and report["append"]["surveys"]:
             return report
         found = "other figures than it was written with"

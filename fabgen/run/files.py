@@ -235,7 +235,7 @@ class RunDirectory:
 
     def _is_without_events(self, report: str) -> bool:
         try:
-            return read_json(self.path / report, dict[str, Any]).get("events") == 0
+            return bool(read_json(self.path / report, dict[str, Any]).get("events") == 0)
         except InputError:
             return False
 

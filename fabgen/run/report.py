@@ -237,7 +237,8 @@ def build_report(
         "warnings": list(warnings),
         **more,
     }
-    return finite(report)
+    plain: dict[str, Any] = finite(report)
+    return plain
 
 
 def _channel(channel: ChannelSurvey) -> dict[str, Any]:

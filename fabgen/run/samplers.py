@@ -60,7 +60,8 @@ def compiled_sampler(
             channels = jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
             lowered = jax.jit(draw, keep_unused=True).lower(params, key, channels)
             session.programs[surrogate, floor] = lowered.compile()
-    return session.programs[surrogate, floor]
+    program: Callable[..., Any] = session.programs[surrogate, floor]
+    return program
 
 
 def equal_shares(params: Any) -> tuple[float, ...]:

@@ -88,10 +88,12 @@ def search_sampler(
     @jax.jit
     def weigh(values: ChannelValues, channel: jax.Array) -> jax.Array:
         given = values.log_prior, values.features, channel
-        return values.log_f + view.log_alpha(flat_params, *given)
+        log_alpha: jax.Array = view.log_alpha(flat_params, *given)
+        return values.log_f + log_alpha
 
     def log_f(u: jax.Array, channel: jax.Array) -> jax.Array:
-        return weigh(f(u, channel), channel)
+        weighed: jax.Array = weigh(f(u, channel), channel)
+        return weighed
 
     population, calls = adapted(log_f, starts, key)
     found, found_params, found_shares = mixture(population, session.layout)

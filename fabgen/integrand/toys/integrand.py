@@ -8,12 +8,14 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float, PRNGKeyArray
 
 from fabgen.errors import InputError
 from fabgen.integrand.base import Integrand, one_line
-from fabgen.integrand.point import EventFields, PhaseSpacePoints, Point
+from fabgen.integrand.point import Channels, EventFields, PhaseSpacePoints, Point
 from fabgen.integrand.toys.densities import SampledDensity, ToyDensity
-from fabgen.integrand.toys.maps import ToyMap
+from fabgen.integrand.toys.maps import OfEach, Points, ToyMap
 from fabgen.numerics import log_weights
 
 
@@ -55,13 +57,14 @@ class ToyIntegrand(Integrand):
         return self.density.dim if self.n_channels > 1 else 0
 
     @property
-    def parameters(self) -> dict[str, float]:
-        return dataclasses.asdict(self.density)  # type: ignore[call-overload]
+    def parameters(self) -> dict[str, float | int]:
+        known: dict[str, float | int] = dataclasses.asdict(self.density)  # type: ignore[call-overload]
+        return known
 
     def map(
         self,
-        u: Array,
-        channel: Array | int = 0,
+        u: Float[Array, "events {self.dim}"],
+        channel: Channels = 0,
         parameters: Mapping[str, Any] | None = None,
         map_parameters: Any = (),
     ) -> PhaseSpacePoints:
@@ -83,11 +86,11 @@ class ToyIntegrand(Integrand):
             log_jacobian=jnp.where(inside, points.log_jacobian, 0.0),
         )
 
-    def at(self, x: Array) -> Point:
+    def at(self, x: ArrayLike) -> Point:
         """The points x (events, dim) themselves, of no channel: log_jacobian is 0."""
         return self._at(self.density, jnp.asarray(x, jnp.float64).T)
 
-    def _at(self, density: ToyDensity, x: Array) -> Point:
+    def _at(self, density: ToyDensity, x: Points) -> Point:
         n_events = x.shape[1]
         return Point(
             log_f=density.log_density(x),
@@ -101,7 +104,7 @@ class ToyIntegrand(Integrand):
             alpha_s=jnp.full(n_events, -1.0),
         )
 
-    def space(self, u: Array, channel: Array | int = 0) -> Array:
+    def space(self, u: ArrayLike, channel: Channels = 0) -> Float[Array, "events {self.dim}"]:
         """x (events, dim) at u (events, dim)."""
         return self._forward(self.density, jnp.asarray(u, jnp.float64).T, channel)[0].T
 
@@ -110,7 +113,7 @@ class ToyIntegrand(Integrand):
         """Whether `exact_events` draws some: of one channel, of a density that draws its points."""
         return self.n_channels == 1 and isinstance(self.density, SampledDensity)
 
-    def exact_events(self, key: Array, n: int) -> Array:
+    def exact_events(self, key: PRNGKeyArray, n: int) -> Float[Array, "{n} {self.dim}"]:
         """u (n, dim) in the cube of the only channel: n independent points of f |dx/du| itself."""
         if self.n_channels > 1 or not isinstance(self.density, SampledDensity):
             raise InputError(
@@ -132,7 +135,7 @@ class ToyIntegrand(Integrand):
                 )
         return dataclasses.replace(self.density, **(parameters or {}))  # type: ignore[type-var]
 
-    def _forward(self, density: ToyDensity, u: Array, channel: Array | int) -> tuple[Array, Array]:
+    def _forward(self, density: ToyDensity, u: Points, channel: Channels) -> tuple[Points, OfEach]:
         """x (dim, events) and log|dx/du|. Maps this cheap all run at all points."""
         u = jnp.clip(u, 0.0, 1.0)
         known = density.maps()
@@ -144,7 +147,9 @@ class ToyIntegrand(Integrand):
             log_g = jnp.where(channel == number, known[own.map].log_density(here), log_g)
         return x, -log_g
 
-    def _log_prior(self, known: Mapping[str, ToyMap], x: Array) -> Array:
+    def _log_prior(
+        self, known: Mapping[str, ToyMap], x: Points
+    ) -> Float[Array, "{self.n_channels} events"]:
         if self.prior == "flat":
             return jnp.full((self.n_channels, x.shape[1]), -jnp.log(self.n_channels))
         log_g = jnp.stack([known[c.prior].log_density(x) for c in self.channels])
@@ -154,17 +159,25 @@ class ToyIntegrand(Integrand):
     # -- what a toy does not have ---------------------------------------------------------------
 
     def draw(
-        self, points: PhaseSpacePoints, key: Array, parameters: Mapping[str, Any] | None = None
+        self,
+        points: PhaseSpacePoints,
+        key: PRNGKeyArray,
+        parameters: Mapping[str, Any] | None = None,
     ) -> EventFields:
         raise self._no_particles()
 
-    def invert(self, momenta: Array, channel: Array | int = 0, subprocess: int = 0) -> Array:
+    def invert(
+        self,
+        momenta: Float[Array, "events n_external 4"],
+        channel: Channels = 0,
+        subprocess: int = 0,
+    ) -> Float[Array, "events {self.dim}"]:
         raise self._no_particles()
 
-    def momenta(self, u: Array, channel: Array | int = 0) -> Array:
+    def momenta(self, u: ArrayLike, channel: Channels = 0) -> Float[Array, "*shape n_external 4"]:
         raise self._no_particles()
 
-    def incoming(self, subprocess: int = 0) -> Array:
+    def incoming(self, subprocess: int = 0) -> Float[Array, "{self.n_initial} 4"]:
         raise self._no_particles()
 
     def _no_particles(self) -> InputError:

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import logsumexp
-from numpy.typing import NDArray
+from jaxtyping import Float, Float64, PRNGKeyArray
 
 from fabgen.integrand.toys.densities import Range, in_unit_cube
-from fabgen.integrand.toys.maps import Box
+from fabgen.integrand.toys.maps import Box, Given, Number, OfEach, Points
 from fabgen.integrand.toys.truncated import draw_truncated, log_truncated
 
 #: Parts of the integral, and widths in units of the largest: no order of one in the other.
@@ -33,7 +33,7 @@ class Modes:
     """
 
     dim: int = 8
-    separation: float = 12.0
+    separation: Number = 12.0
 
     default_maps: ClassVar[str] = "flat"
     lengths: ClassVar[tuple[str, ...]] = ()
@@ -44,12 +44,12 @@ class Modes:
     def refuse_empty(self) -> None:
         """There is nothing to refuse: the centres lie in the cube."""
 
-    def log_density(self, x: Array) -> Array:
+    def log_density(self, x: Given) -> OfEach:
         parts = log_truncated(x, jnp.asarray(self.centres)[..., None], self.widths[:, None, None])
         log_f = logsumexp(parts.sum(axis=1) + jnp.log(SHARES)[:, None], axis=0)
         return in_unit_cube(x, log_f)
 
-    def sample(self, key: Array, n: int) -> Array:
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "{self.dim} {n}"]:
         """x (dim, n): n independent points of f."""
         mode_key, point_key = jax.random.split(key)
         # Rounding may leave the last sum below 1; nothing lies above 1.
@@ -61,11 +61,11 @@ class Modes:
     def maps(self) -> Mapping[str, Box]:
         return {"flat": Box(self.dim, 0.0, 1.0)}
 
-    def features(self, x: Array) -> Array:
+    def features(self, x: Points) -> Points:
         return 2.0 * x - 1.0
 
     @property
-    def centres(self) -> NDArray[np.float64]:
+    def centres(self) -> Float64[np.ndarray, "8 {self.dim}"]:
         """(8, dim), at least 0.2 from the faces: the sequence of M. Roberts, as even as Sobol's.
 
         frac(1/2 + k a), a_j = g^-j with g^(dim + 1) = g + 1, the golden ratio in one dimension.
@@ -74,12 +74,14 @@ class Modes:
         for _ in range(60):  # each step takes off a factor of dim + 1 and more of the distance
             g = (1.0 + g) ** (1.0 / (self.dim + 1))
         steps = np.outer(np.arange(1, 9), g ** -np.arange(1.0, self.dim + 1))
-        return _MARGIN + (1.0 - 2.0 * _MARGIN) * ((0.5 + steps) % 1.0)
+        inner: Float64[np.ndarray, "8 dim"] = (0.5 + steps) % 1.0
+        return _MARGIN + (1.0 - 2.0 * _MARGIN) * inner
 
     @property
-    def widths(self) -> Array:
+    def widths(self) -> Float[Array, " 8"]:
         """(8,) standard deviations, the same along all axes."""
         centres = self.centres
         first, second = np.triu_indices(len(centres), 1)
         closest = np.linalg.norm(centres[first] - centres[second], axis=-1).min()
-        return WIDTHS * closest / jnp.asarray(self.separation)
+        widths: Float[Array, " 8"] = WIDTHS * closest / jnp.asarray(self.separation)
+        return widths

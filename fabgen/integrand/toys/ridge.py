@@ -9,10 +9,12 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jaxtyping import Float, PRNGKeyArray
 
 from fabgen.integrand.toys.densities import Range, in_unit_cube
-from fabgen.integrand.toys.maps import Box
+from fabgen.integrand.toys.maps import Box, Given, Number, OfEach, Points
 from fabgen.integrand.toys.truncated import draw_truncated, log_truncated
 
 _AMPLITUDE = 0.3
@@ -28,7 +30,7 @@ class Ridge:
     """
 
     dim: int = 4
-    width: float = 0.02
+    width: Number = 0.02
 
     default_maps: ClassVar[str] = "flat"
     lengths: ClassVar[tuple[str, ...]] = ()
@@ -39,11 +41,11 @@ class Ridge:
     def refuse_empty(self) -> None:
         """There is nothing to refuse: the curve lies in the cube."""
 
-    def log_density(self, x: Array) -> Array:
+    def log_density(self, x: Given) -> OfEach:
         log_f = log_truncated(x[1:], self.curve(x[0]), self.width).sum(axis=0)
         return in_unit_cube(x, log_f)
 
-    def sample(self, key: Array, n: int) -> Array:
+    def sample(self, key: PRNGKeyArray, n: int) -> Float[Array, "{self.dim} {n}"]:
         """x (dim, n): n independent points of f."""
         v = jax.random.uniform(key, (self.dim, n))
         return jnp.concatenate([v[:1], draw_truncated(v[1:], self.curve(v[0]), self.width)])
@@ -51,10 +53,12 @@ class Ridge:
     def maps(self) -> Mapping[str, Box]:
         return {"flat": Box(self.dim, 0.0, 1.0)}
 
-    def features(self, x: Array) -> Array:
+    def features(self, x: Points) -> Points:
         return 2.0 * x - 1.0
 
-    def curve(self, first: Array) -> Array:
+    def curve(
+        self, first: Float[Array | np.ndarray, " events"]
+    ) -> Float[Array, "{self.dim}-1 events"]:
         """The centres (dim - 1, events) of the other coordinates at x_1 (events,)."""
         j = jnp.arange(self.dim - 1)[:, None]
         turns = (1 + j % 2) * first + j / (2 * self.dim - 2)

@@ -37,7 +37,7 @@ from fabgen.run.surrogate import describe_training, pretrains, surrogate_of
 from fabgen.run.training import train_flow
 
 if TYPE_CHECKING:
-    from fabgen.run.directory import RunDirectory
+    from fabgen.run.files import RunDirectory
     from fabgen.training import Snapshot
 
 

@@ -136,7 +136,8 @@ def _elements(equation: JaxprEqn) -> float:
     shape: tuple[int, ...] = getattr(inputs[0].aval, "shape", ()) if inputs else ()
     if name == "dot_general":  # multiplications
         (contracted, _), _ = equation.params["dimension_numbers"]
-        return _size(outputs[0]) * math.prod(shape[axis] for axis in contracted)
+        terms: int = math.prod(shape[axis] for axis in contracted)
+        return _size(outputs[0]) * terms
     if name == "sort":  # comparisons, about
         length = shape[equation.params["dimension"]]
         return math.prod(shape) * max(math.log2(max(length, 1)), 1.0)

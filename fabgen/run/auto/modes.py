@@ -30,7 +30,8 @@ def has_several_modes(session: Session) -> tuple[bool, int]:
 
     def log_f(u: NDArray[np.float64]) -> NDArray[np.float64]:
         values = session.values(u, np.zeros(len(u), np.int32))
-        return np.nan_to_num(np.asarray(values.log_f), nan=-np.inf)
+        found: NDArray[np.float64] = np.nan_to_num(np.asarray(values.log_f), nan=-np.inf)
+        return found
 
     first, second = jax.random.split(key(session, _NUMBER))
     u = np.asarray(jax.random.uniform(first, (DEFAULT_BLOCK, session.integrand.dim), "float64"))

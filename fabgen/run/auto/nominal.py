@@ -84,7 +84,8 @@ def seconds_of_f(session: Session) -> float:
     if name not in known:
         with session.watch("compile"):
             known[name] = of_f(session.integrand).seconds / DEFAULT_BLOCK
-    return known[name]
+    seconds: float = known[name]
+    return seconds
 
 
 def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
@@ -98,7 +99,8 @@ def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
             if session.integrand.n_channels > 1:
                 block += of_weights(session.integrand, surrogate, params).seconds
             known[name] = block / DEFAULT_BLOCK
-    return known[name]
+    seconds: float = known[name]
+    return seconds
 
 
 def seconds_per_point(session: Session, surrogate: Any, params: Any) -> float:
@@ -112,7 +114,8 @@ def seconds_per_step(session: Session, surrogate: Any, card: Card) -> float:
     if name not in known:
         with session.watch("compile"):
             known[name] = of_step(session.integrand, surrogate, card).seconds
-    return known[name]
+    seconds: float = known[name]
+    return seconds
 
 
 def _shape(dtype: str, *more: int) -> Any:

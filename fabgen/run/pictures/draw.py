@@ -10,7 +10,7 @@ from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.errors import InputError
 from fabgen.run.auto import read_choice
 from fabgen.run.auto.record import FLOWS, Choice
-from fabgen.run.directory import RunDirectory
+from fabgen.run.files import RunDirectory
 from fabgen.run.session import Session, Trained
 from fabgen.run.streams import PLOT
 
