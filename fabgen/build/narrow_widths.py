@@ -15,9 +15,10 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from fabgen.build.poles import Pole
-from fabgen.build.small_widths import WIDEST, SmallWidths
+from fabgen.build.small_widths import WIDEST
 from fabgen.card.phase_space import LARGEST, PhaseSpace
 from fabgen.errors import InputError
+from fabgen.integrand.small_widths import SmallWidths
 
 #: Smallest |p^2 - m^2 + i m Gamma| in eps s: of a resonance that is integrated over the bias of the
 #: cross section stays below 6e-4; where the beams fix p^2, |M|^2 is right to 1e-3.

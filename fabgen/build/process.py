@@ -24,7 +24,7 @@ from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
 from fabgen.errors import InputError
 from fabgen.integrand.base import Integrand
-from fabgen.integrand.component import Component, ServedSubprocess
+from fabgen.integrand.component import Component, ResonanceWindow, ServedSubprocess
 from fabgen.integrand.prior import Prior
 from fabgen.integrand.process import ProcessIntegrand
 from fabgen.integrand.small_widths import SmallWidths
@@ -244,7 +244,11 @@ class _Builder:
         return ServedSubprocess(number, flavours, sub.legs[:2] == (1, 0))
 
     def _refuse(
-        self, group: Group, poles: tuple[Pole, ...], widths: SmallWidths, windows: tuple
+        self,
+        group: Group,
+        poles: tuple[Pole, ...],
+        widths: SmallWidths,
+        windows: tuple[ResonanceWindow, ...],
     ) -> None:
         """Raises InputError for an infinite cross section and for what double precision spoils."""
         used = widths.used(self.values)
