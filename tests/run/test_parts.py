@@ -21,7 +21,8 @@ TABLE = {
     "cuts": {"ptl": 10, "etal": 2.5, "pta": 10, "etaa": 2.5, "dral": 0.4, "drll": 0.4},
     "surrogate": {"kind": "vegas", "vegas": {"iterations": 4, "evaluations": 4000}},
     "training": {"method": "rkld"},
-    "evaluation": {"samples": 40_000},
+    "channels": {"use": "one"},
+    "evaluation": {"samples": 80_000},
     "generation": {"events": 12_000, "format": "lhe.gz"},
 }
 

@@ -44,7 +44,7 @@ def test_what_a_layout_is():
 
 
 @given(layouts, seeds, st.booleans())
-@settings(max_examples=40)
+@settings(max_examples=12)
 def test_weights_are_those_of_the_own_component(layout, seed, corrected):
     """Point by point in numpy: some channels dropped, some without a prior weight."""
     rng, channel, there = channels_and_rows(layout, seed)
@@ -76,6 +76,7 @@ def test_weights_are_those_of_the_own_component(layout, seed, corrected):
 
 
 @given(layouts, seeds)
+@settings(max_examples=8)
 def test_select_takes_the_row_of_the_own_channel(layout, seed):
     rng, channel, there = channels_and_rows(layout, seed)
     rows = np.where(there, rng.normal(size=there.shape), np.nan)
@@ -92,6 +93,7 @@ def test_select_takes_the_row_of_the_own_channel(layout, seed):
 
 
 @given(layouts, seeds)
+@settings(max_examples=8)
 def test_spread_puts_each_number_at_its_channel(layout, seed):
     rows = np.random.default_rng(seed).normal(size=(layout.n_channels, layout.width))
     expected = np.zeros((layout.n_channels, layout.n_channels))
