@@ -115,7 +115,7 @@ def _telling_sampler(
 
     from fabgen.sampling.reference import Witness
     from fabgen.sampling.sampler import DEFAULT_BLOCK, Step, WeightedSampler
-    from fabgen.surrogate.channels import ChannelValues, as_multichannel, channel_values
+    from fabgen.surrogate.channels import ChannelValues, as_multichannel
     from fabgen.surrogate.floor import log_above_floor
 
     integrand, block = session.integrand, DEFAULT_BLOCK
@@ -141,8 +141,13 @@ def _telling_sampler(
         u = jax.ShapeDtypeStruct((block, integrand.dim), "float64")
         numbers = jax.ShapeDtypeStruct((block,), "float64")
         channels = jax.ShapeDtypeStruct((block,), "int32")
-        values = jax.eval_shape(lambda u, i: channel_values(integrand.point(u, i)), u, channels)
-        like = params, u, numbers, values, channels
+        like_values: list[Any] = [
+            numbers,
+            jax.ShapeDtypeStruct((block,), "int8"),
+            jax.ShapeDtypeStruct((session.layout.width, block), "float64"),
+            jax.ShapeDtypeStruct((integrand.n_features, block), "float64"),
+        ]
+        like = params, u, numbers, ChannelValues(*like_values), channels
         compiled = jax.jit(weigh, keep_unused=True).lower(*like).compile()
     draw, f = compiled_sampler(session, other, other_params), session.values
 
