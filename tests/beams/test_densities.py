@@ -104,6 +104,13 @@ def partonic(card, note=None):
 
 
 @pytest.fixture(scope="module")
+def how(tmp_path_factory):
+    """Programs are compiled once for all tests."""
+    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"))
+    jax.config.update("jax_compilation_cache_dir", None)
+
+
+@pytest.fixture(scope="module")
 def integrand():
     return partonic(card())[0]
 
@@ -174,11 +181,11 @@ def points(integrand, n, seed=0):
     return u, jnp.arange(n) % integrand.n_channels
 
 
-def test_cross_section_is_that_of_quadrature(tmp_path, monkeypatch):
+def test_cross_section_is_that_of_quadrature(tmp_path, monkeypatch, how):
     monkeypatch.setattr("fabgen.build.build_integrands", partonic)
     vegas = {"kind": "vegas", "vegas": {"iterations": 8, "evaluations": 20_000}}
     made = card(surrogate=vegas, evaluation={"samples": 300_000})
-    report = run.integrate(made, tmp_path / "run", RunOptions(), vegas=True)
+    report = run.integrate(made, tmp_path / "run", how, vegas=True)
     error = report["cross_section_error_pb"]
     assert error < 0.002 * TOTAL
     assert abs(report["cross_section_pb"] - TOTAL) < 4.0 * error
@@ -188,7 +195,7 @@ def test_the_inverse_gives_back_the_variables_of_the_beams_and_of_phase_space(in
     u, channel = points(integrand, 2000)
     placed = jax.jit(integrand.map)(u, channel)
     events = jax.jit(integrand.draw)(placed, jax.random.key(1))
-    kept = np.isfinite(np.asarray(integrand.evaluate(placed).log_f))
+    kept = np.isfinite(np.asarray(jax.jit(integrand.evaluate)(placed).log_f))
     momenta = np.moveaxis(np.asarray(events.momenta), -1, 0)
     for subprocess in range(len(integrand.topologies)):
         own = kept & (np.asarray(events.subprocess) == subprocess)
@@ -210,20 +217,20 @@ def test_scales_and_alpha_s_are_those_of_the_event(integrand):
 
 
 @pytest.mark.parametrize("method", ["rkld", "variance"])
-def test_trainings(method, tmp_path, monkeypatch):
+def test_trainings(method, tmp_path, monkeypatch, how):
     monkeypatch.setattr("fabgen.build.build_integrands", partonic)
     training = {"method": method, "steps": 20, "batch_size": 256}
     training |= {"madnis": {"vegas_pretraining": False}}
-    report = run.integrate(card(training=training), tmp_path / "run", RunOptions())
+    report = run.integrate(card(training=training), tmp_path / "run", how)
     assert report["cross_section_error_pb"] < 0.02 * TOTAL
     assert abs(report["cross_section_pb"] - TOTAL) < 4.0 * report["cross_section_error_pb"]
 
 
-def test_training_by_fab_events_and_their_file(tmp_path, monkeypatch):
+def test_training_by_fab_events_and_their_file(tmp_path, monkeypatch, how):
     monkeypatch.setattr("fabgen.build.build_integrands", partonic)
     training = {"method": "fab", "steps": 30, "batch_size": 256, "fab": {"buffer_minimum": 2}}
     made = card(training=training, generation={"events": 20_000})
-    report = run.generate(made, tmp_path / "run", RunOptions())
+    report = run.generate(made, tmp_path / "run", how)
     assert abs(report["cross_section_pb"] - TOTAL) < 4.0 * report["cross_section_error_pb"]
     with gzip.open(tmp_path / "run" / "events.lhe.gz", "rt") as file:
         events = re.findall(r"<event>\n(.*?)</event>", file.read(), re.S)
