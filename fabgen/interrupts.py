@@ -67,7 +67,7 @@ def install() -> None:
     _state.installed, _state.holds = True, 1
     _state.handled = tuple(n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN)
     for number in _state.handled:
-        signal.signal(number, _handle)
+        signal.signal(number, handle_signal)
     report = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:
@@ -106,7 +106,7 @@ def last_words() -> str:
     return "the results are stored" if _state.stored else _state.message
 
 
-def _handle(number: int, frame: FrameType | None) -> None:
+def handle_signal(number: int, frame: FrameType | None) -> None:
     now = time.monotonic()
     if _state.ended:
         return

@@ -29,7 +29,7 @@ def state(monkeypatch):
 
 
 def arrive(number=signal.SIGTERM):
-    interrupts._handle(number, sys._getframe())
+    interrupts.handle_signal(number, sys._getframe())
 
 
 def test_a_signal_raises_once_and_is_remembered_where_that_was_swallowed(state):
@@ -85,7 +85,7 @@ def test_a_module_is_imported_to_its_end(state, tmp_path, monkeypatch):
     (tmp_path / "slow_module.py").write_text(
         "from fabgen import interrupts\n"
         "import sys\n"
-        "interrupts._handle(15, sys._getframe())\n"
+        "interrupts.handle_signal(15, sys._getframe())\n"
         "whole = True\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -103,7 +103,7 @@ def test_only_the_command_line_handles_signals():
     import fabgen.training  # noqa: F401
 
     assert [signal.getsignal(number) for number in SIGNALS] == before
-    assert interrupts._handle not in before
+    assert interrupts.handle_signal not in before
 
 
 def test_an_interrupted_file_leaves_nothing_beside_it(state, tmp_path):

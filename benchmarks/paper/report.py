@@ -99,9 +99,9 @@ def write_report(out: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     parts = [HEADER.format(two=INTEGRALS[2], eight=INTEGRALS[8])]
     for group in sorted(groups):
-        parts.append(_section(group, groups[group]))
+        parts.append(section_of(group, groups[group]))
         if group[2] == "paper" and _is_largest(group, groups):
-            parts += _along(group[0], groups[group])
+            parts += rows_along(group[0], groups[group])
         with style():
             for name, caption, figure in _pictures(group, groups, out):
                 if figure is not None:
@@ -114,7 +114,7 @@ def write_report(out: Path, target: Path) -> Path:
     return file
 
 
-def _section(group: Group, records: Sequence[Record]) -> str:
+def section_of(group: Group, records: Sequence[Record]) -> str:
     dim, mapping, settings, budget = group
     chosen, further = equal_seeds(records)
     command = [f"python benchmarks/fab_paper.py --dim {dim}"]
@@ -146,7 +146,7 @@ def _section(group: Group, records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-def _along(dim: int, records: Sequence[Record]) -> list[str]:
+def rows_along(dim: int, records: Sequence[Record]) -> list[str]:
     """Divergences along the trainings of a table; nothing where none was looked at on its way."""
     chosen, _ = equal_seeds(records)
     found = along_table(chosen)

@@ -33,7 +33,7 @@ def _hint(name: str, value: object, known: Sequence[str], prefix: str) -> str | 
     """A hint at the key meant: one by another name, one of another table, or a similar one."""
     if hint := meant(name):
         return hint
-    elsewhere = [key for key in _all_keys() if key.rsplit(".", 1)[-1] == name.lower()]
+    elsewhere = [key for key in all_keys() if key.rsplit(".", 1)[-1] == name.lower()]
     if elsewhere:
         return f"did you mean {' or '.join(elsewhere)}?"
     if hint := did_you_mean(name, known, prefix):
@@ -43,7 +43,7 @@ def _hint(name: str, value: object, known: Sequence[str], prefix: str) -> str | 
     return "; ".join(hints) or None
 
 
-def _all_keys() -> Iterator[str]:
+def all_keys() -> Iterator[str]:
     """Every fixed key of the card, dotted."""
 
     def walk(cls: type, prefix: str) -> Iterator[str]:

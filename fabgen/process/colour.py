@@ -30,7 +30,7 @@ Tensor = dict[Structure, Fraction]
 ONE: Tensor = {(): Fraction(1)}
 
 
-def _canonical(strings: Iterable[String]) -> tuple[Structure, Fraction]:
+def canonical_form(strings: Iterable[String]) -> tuple[Structure, Fraction]:
     """Rotate traces, drop empty ones (N each), sort; factor 0 for the trace of one generator."""
     factor = Fraction(1)
     kept = []
@@ -51,7 +51,7 @@ def _canonical(strings: Iterable[String]) -> tuple[Structure, Fraction]:
 def _collect(terms: Iterable[tuple[Iterable[String], Fraction]]) -> Tensor:
     tensor: Tensor = {}
     for strings, coefficient in terms:
-        structure, factor = _canonical(strings)
+        structure, factor = canonical_form(strings)
         value = tensor.get(structure, Fraction(0)) + coefficient * factor
         if value:
             tensor[structure] = value
@@ -145,29 +145,29 @@ def _trace_commutator(a: int, b: int, c: int) -> Tensor:
 
 
 # Slots of a vertex carry these labels while it is contracted with its arms.
-def _slot(slot: int) -> int:
+def colour_slot(slot: int) -> int:
     return -10 - slot
 
 
-def _vertex_tensor(colour: str) -> Tensor:
+def vertex_tensor(colour: str) -> Tensor:
     """The tensor of a vertex; slots are numbered from 0 inside."""
     if colour == "1":
         return ONE
     if colour == "delta":
-        return {(("open", _slot(0), _slot(1)),): Fraction(1)}
+        return {(("open", colour_slot(0), colour_slot(1)),): Fraction(1)}
     if colour == "T":
-        return {(("open", _slot(0), _slot(2), _slot(1)),): Fraction(1)}
+        return {(("open", colour_slot(0), colour_slot(2), colour_slot(1)),): Fraction(1)}
     if colour == "if":
-        return _trace_commutator(_slot(0), _slot(1), _slot(2))
+        return _trace_commutator(colour_slot(0), colour_slot(1), colour_slot(2))
     if colour.startswith("ff:"):
-        (a, b), (c, d) = ((_slot(int(x) - 1) for x in pair) for pair in colour[3:].split("|"))
+        (a, b), (c, d) = ((colour_slot(int(x) - 1) for x in pair) for pair in colour[3:].split("|"))
         # f f = -(i f)(i f)
         product = multiply(_trace_commutator(a, b, -100), _trace_commutator(c, d, -101))
         return {k: -v for k, v in contract_adjoint(product, -100, -101).items()}
     raise ValueError(f"unknown colour structure {colour!r}")
 
 
-_vertex_tensor_cached = functools.cache(_vertex_tensor)
+_vertex_tensor_cached = functools.cache(vertex_tensor)
 
 
 def attach(colour: str, out: int, arms: Mapping[int, tuple[int, Tensor]]) -> Tensor:
@@ -176,12 +176,12 @@ def attach(colour: str, out: int, arms: Mapping[int, tuple[int, Tensor]]) -> Ten
     arms: slot -> (colour representation of what flows in, its tensor with the index OPEN); the
     result has the index OPEN where slot `out` is coloured.
     """
-    tensor = relabel(_vertex_tensor_cached(colour), _slot(out), _OUT)
+    tensor = relabel(_vertex_tensor_cached(colour), colour_slot(out), _OUT)
     for slot, (representation, arm) in arms.items():
         if representation == 1:
             tensor = multiply(tensor, arm)
             continue
-        label = _slot(slot)
+        label = colour_slot(slot)
         arm_label = -20 - slot
         tensor = multiply(tensor, relabel(arm, OPEN, arm_label))
         tensor = _join(tensor, representation, label, arm_label)

@@ -53,7 +53,7 @@ def record(
     trained, surveys: of each part of the run.
     """
     return {
-        "surrogate_sha256": _fingerprint(trained),
+        "surrogate_sha256": fingerprint(trained),
         "file_sha256": sha256(file),
         "processes": [list(process) for process in sums],
         "sum_weight": totals.sum_weight,
@@ -116,7 +116,7 @@ class Existing:
         trained: the surrogates; raises InputError if the events were not drawn from these.
         """
         session = parts[0]
-        if _fingerprint(trained) != self.report["append"]["surrogate_sha256"]:
+        if fingerprint(trained) != self.report["append"]["surrogate_sha256"]:
             raise InputError(
                 "the surrogate of the run is not the one that these events were drawn from",
                 file=self.file,
@@ -261,7 +261,7 @@ def _refuse_other_settings(
         )
 
 
-def _fingerprint(trained: Sequence[Trained]) -> str:
+def fingerprint(trained: Sequence[Trained]) -> str:
     """A hash of all numbers of the surrogates."""
     import jax
     import numpy as np

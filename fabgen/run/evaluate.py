@@ -87,7 +87,7 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
             surveys["a wider map"], more = _wide(session, trained, sampler, references[1])
             calls += more
             references.append(Reference(partial=True))
-            surveys["a search for peaks"], more = _search(
+            surveys["a search for peaks"], more = searched_peaks(
                 session, trained, sampler, references[0].best, references[2]
             )
             calls += more
@@ -127,7 +127,7 @@ def _wide(
         return None, calls
 
 
-def _search(
+def searched_peaks(
     session: Session,
     trained: Trained,
     sampler: WeightedSampler,

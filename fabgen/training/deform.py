@@ -152,10 +152,10 @@ class Path:
             slope = slope[:, 0]
             left = 1.0 - now.progress
             until = jnp.maximum(self.part * self.steps - step, 1.0)
-            by = jnp.minimum(left / until, _farthest(slope, LEAST_PART, left))
+            by = jnp.minimum(left / until, farthest(slope, LEAST_PART, left))
             late = step >= jnp.floor(LATEST * self.steps)
             progress = jnp.where(late | (by >= left), 1.0, now.progress + by)
-            reach = _farthest(slope, STALE_PART, jnp.ones(()))
+            reach = farthest(slope, STALE_PART, jnp.ones(()))
             oldest = jnp.where(progress < 1.0, progress - reach, 1.0)
             return (
                 Deformation(progress, jnp.maximum(oldest, now.oldest)),
@@ -166,7 +166,7 @@ class Path:
         return jax.lax.cond(on_the_way, move, lambda now: (now, counters), now)
 
 
-def _farthest(slope: Array, part: float, most: Array) -> Array:
+def farthest(slope: Array, part: float, most: Array) -> Array:
     """The longest step, `most` at most, after which exp(step x slope) (n,) as weights have an
     effective size of that part of their number."""
 

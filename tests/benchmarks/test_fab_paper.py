@@ -149,7 +149,7 @@ def test_a_table_has_the_seeds_that_all_its_methods_have():
 def test_further_seeds_are_listed_below_the_table():
     records = [record("fab", seed, 0.99) for seed in (1, 2)]
     records += [diverging(seed) for seed in (1, 2, 3)]
-    section = report._section((2, "dalitz", "paper", 10**6), records)
+    section = report.section_of((2, "dalitz", "paper", 10**6), records)
     assert "--seeds 2" in section
     assert "Seeds 1, 2;" in section
     assert rows_of(section)["rKLD", "fabgen"][1] == "0.7500 [0.7000, 0.8000]"
@@ -157,16 +157,16 @@ def test_further_seeds_are_listed_below_the_table():
     assert "median [smallest, largest]" in head
     assert "- rKLD, seed 3: KL 11.2, " in below
     assert below.count("\n- ") == 1
-    assert "Further seeds" not in report._section((2, "dalitz", "paper", 10**6), records[:2])
+    assert "Further seeds" not in report.section_of((2, "dalitz", "paper", 10**6), records[:2])
 
 
 def test_divergences_along_trainings_are_those_of_the_same_seeds():
     records = [record("fab", 1, 0.99), diverging(1), diverging(3)]
     for r, kl in zip(records, (0.1, 0.2, 9.0), strict=True):
         r["along"] = [{"target_evaluations": n, "forward_kl": kl} for n in (1000, 2000)]
-    _, found = report._along(2, records)
+    _, found = report.rows_along(2, records)
     assert found.splitlines()[2] == "| 1,000 | 0.2 | 0.1 |"
-    assert report._along(2, [record("vegas", 1, 0.5)]) == []
+    assert report.rows_along(2, [record("vegas", 1, 0.5)]) == []
 
 
 def test_a_failed_run_is_left_out_and_counted():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fabgen.card import load_card
-from fabgen.card.keys import _all_keys
+from fabgen.card.keys import all_keys
 from fabgen.card.meant import SM_PARAMETERS, meant, parameter_name
 from fabgen.errors import InputError
 from fabgen.model import load_model
@@ -59,7 +59,7 @@ MEANT = {
 def test_names_of_other_programs_and_slips(write_card, name, hint):
     path = write_card(PROCESS)
     for table in ("", "training.", "beams."):
-        if f"{table}{name}" in _all_keys():
+        if f"{table}{name}" in all_keys():
             continue
         with pytest.raises(InputError) as error:
             load_card(path, [f"{table}{name}=1"])
@@ -77,7 +77,7 @@ def test_names_in_a_table_that_does_not_exist(write_card):
 def test_the_hint_is_a_key_of_a_card():
     """Keys that exist are never taken for something else, but for those of several tables."""
     assert set(SM_PARAMETERS) == set(load_model("sm").external)
-    for key in _all_keys():
+    for key in all_keys():
         hint, name = meant(key.rsplit(".", 1)[-1]), key.rsplit(".", 1)[-1]
         assert hint is None or name in hint or name == "alpha"
 

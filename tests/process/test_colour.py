@@ -105,8 +105,8 @@ def test_squares(structure, value):
 
 def test_casimirs():
     """f^{acd} f^{bcd} = N delta^{ab} and T^a T^a = C_F."""
-    f = colour._vertex_tensor("if")
-    a, b, c = (colour._slot(n) for n in range(3))
+    f = colour.vertex_tensor("if")
+    a, b, c = (colour.colour_slot(n) for n in range(3))
     first = colour.relabel(colour.relabel(colour.relabel(f, a, 1), b, 3), c, 4)
     second = colour.relabel(colour.relabel(colour.relabel(f, a, 2), b, 6), c, 5)
     product = colour.multiply(first, second)
@@ -118,22 +118,22 @@ def test_casimirs():
 
 
 def test_structure_constants():
-    kinds = {colour._slot(n): "g" for n in range(3)}
+    kinds = {colour.colour_slot(n): "g" for n in range(3)}
     f = np.einsum("aij,bjk,cki->abc", T, T, T)
     f = 2 * (f - f.transpose(1, 0, 2))
-    np.testing.assert_allclose(array(colour._vertex_tensor("if"), kinds), f, atol=1e-14)
+    np.testing.assert_allclose(array(colour.vertex_tensor("if"), kinds), f, atol=1e-14)
     np.testing.assert_allclose(f, -f.transpose(1, 0, 2), atol=1e-14)
     np.testing.assert_allclose(f.real, 0, atol=1e-14)  # i f
 
 
 @pytest.mark.parametrize("pairs", ["12|34", "13|24", "14|23"])
 def test_four_gluon_structures(pairs):
-    kinds = {colour._slot(n): "g" for n in range(4)}
-    f = array(colour._vertex_tensor("if"), {colour._slot(n): "g" for n in range(3)}) / 1j
+    kinds = {colour.colour_slot(n): "g" for n in range(4)}
+    f = array(colour.vertex_tensor("if"), {colour.colour_slot(n): "g" for n in range(3)}) / 1j
     letters = "abcd"
     left, right = ("".join(letters[int(i) - 1] for i in pair) for pair in pairs.split("|"))
     expected = np.einsum(f"{left}e,{right}e->abcd", f, f)
-    found = array(colour._vertex_tensor(f"ff:{pairs}"), kinds)
+    found = array(colour.vertex_tensor(f"ff:{pairs}"), kinds)
     np.testing.assert_allclose(found, expected, atol=1e-14)
 
 
@@ -157,7 +157,7 @@ def structures(draw):
     strings = [chain(0, *gluons[:cut], 1)]
     if gluons[cut:]:
         strings.append(trace(*gluons[cut:]))
-    structure, factor = colour._canonical(strings)
+    structure, factor = colour.canonical_form(strings)
     assert factor == 1
     return structure
 
@@ -198,10 +198,10 @@ def test_contraction_of_quarks():
 
 
 def test_traces_are_rotated_and_sorted():
-    structure, factor = colour._canonical([trace(4, 2, 3), chain(0, 1)])
+    structure, factor = colour.canonical_form([trace(4, 2, 3), chain(0, 1)])
     assert (structure, factor) == ((chain(0, 1), trace(2, 3, 4)), 1)
-    assert colour._canonical([trace()])[1] == N
-    assert colour._canonical([trace(1)])[1] == 0
+    assert colour.canonical_form([trace()])[1] == N
+    assert colour.canonical_form([trace(1)])[1] == 0
 
 
 # -- linear algebra ---------------------------------------------------------------------------
@@ -271,11 +271,11 @@ def test_leading_terms():
     assert colour.leading_in_n(colour.contract_adjoint(product, 8, 9)) == {
         (chain(0, 3), chain(2, 1))
     }
-    both = colour._vertex_tensor("if")
+    both = colour.vertex_tensor("if")
     assert colour.leading_in_n(both) == set(both)
     assert colour.leading_in_n({}) == set()
 
 
 def test_unknown_structure():
     with pytest.raises(ValueError, match="d\\^abc"):
-        colour._vertex_tensor("d^abc")
+        colour.vertex_tensor("d^abc")

@@ -333,7 +333,7 @@ def test_nothing_is_appended_to_nothing(how, tmp_path):
 
 
 def test_events_of_another_surrogate_are_not_appended(how, run, monkeypatch):
-    monkeypatch.setattr("fabgen.run.append._fingerprint", lambda trained: "another")
+    monkeypatch.setattr("fabgen.run.append.fingerprint", lambda trained: "another")
     with pytest.raises(InputError, match="not the one that these events were drawn from"):
         pipeline.append_events(card("generation.format=lhe"), run, how, weighted=True)
 

@@ -104,7 +104,7 @@ def test_a_collapsed_surrogate_is_found_out(dim, count, peaks, collapsed, tmp_pa
     assert any(text.startswith("a search for peaks found") for text in report["warnings"])
     assert report["integral_error"] > 1.0 - report["integral"]
     # Nothing else covers what is missed.
-    monkeypatch.setattr(fabgen.run.evaluate, "_search", lambda *args: (None, 0))
+    monkeypatch.setattr(fabgen.run.evaluate, "searched_peaks", lambda *args: (None, 0))
     report = run(tmp_path / "without")
     assert report["integral_error"] < 1.0 - report["integral"]
 
@@ -120,7 +120,7 @@ def test_a_surrogate_with_all_peaks_is_left_alone(peaks, tmp_path):
 def test_a_good_untrained_map_costs_no_search(tmp_path, monkeypatch):
     searched = []
     monkeypatch.setattr(
-        fabgen.run.evaluate, "_search", lambda *args: searched.append(1) or (None, 0)
+        fabgen.run.evaluate, "searched_peaks", lambda *args: searched.append(1) or (None, 0)
     )
     card = card_of_process("toy:crossed-ring", ('channels.maps="flat"', "surrogate.kind=vegas"))
     integrate(card, tmp_path, RunOptions(), vegas=True)
@@ -128,5 +128,5 @@ def test_a_good_untrained_map_costs_no_search(tmp_path, monkeypatch):
 
 
 def test_without_a_start_there_is_no_search():
-    found = fabgen.run.evaluate._search(None, None, None, None, None)
+    found = fabgen.run.evaluate.searched_peaks(None, None, None, None, None)
     assert found == (None, 0)

@@ -328,7 +328,7 @@ def test_an_interrupted_run_loses_no_step_and_goes_on_bit_for_bit(
         def log_and_signal(line, step=step):
             lines.append(line)
             if line.step == step:
-                interrupts._handle(signal.SIGTERM, sys._getframe())
+                interrupts.handle_signal(signal.SIGTERM, sys._getframe())
 
         with pytest.raises(KeyboardInterrupt):
             recorder.run(toys, tmp_path, on_log=log_and_signal)

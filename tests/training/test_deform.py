@@ -14,7 +14,7 @@ from fabgen.integrand.density import DensityIntegrand
 from fabgen.run.surrogate import annealed
 from fabgen.training import Checkpointer, train
 from fabgen.training.counters import Counters
-from fabgen.training.deform import PROBES, Deformation, Path, _farthest, path_of
+from fabgen.training.deform import PROBES, Deformation, Path, farthest, path_of
 
 
 class Peak(DensityIntegrand):
@@ -72,12 +72,12 @@ def test_a_short_training_takes_steps_that_keep_the_effective_size(toys):
 def test_the_farthest_step_keeps_so_much_of_the_effective_size():
     slope = jnp.asarray(np.random.default_rng(0).normal(size=1000))
     for part in (0.5, 0.9):
-        step = float(_farthest(slope, part, jnp.asarray(10.0)))
+        step = float(farthest(slope, part, jnp.asarray(10.0)))
         for by, holds in ((step, True), (step + 10.0 * 2.0**-11, False)):
             w = np.exp(by * np.asarray(slope))
             assert (w.sum() ** 2 / (w**2).sum() / 1000 >= part) == holds
-    assert _farthest(slope, 0.5, jnp.asarray(1e-3)) == 1e-3
-    assert _farthest(jnp.zeros(8), 0.9, jnp.asarray(0.3)) == 0.3
+    assert farthest(slope, 0.5, jnp.asarray(1e-3)) == 1e-3
+    assert farthest(jnp.zeros(8), 0.9, jnp.asarray(0.3)) == 0.3
 
 
 def test_parameters_go_in_equal_factors_or_in_equal_steps():

@@ -187,9 +187,9 @@ class _Automatic:
         method = FAB if finds is False else VARIANCE
         costs = session.card.training.auto.costs
         choice = Choice(goal, candidates, evaluations, UNIFORM, "", method=method, costs=costs)
-        return self._plan(choice)
+        return self.planned(choice)
 
-    def _plan(self, choice: Choice) -> Choice:
+    def planned(self, choice: Choice) -> Choice:
         """The choice that follows from the survey: a grid, or a flow of some size."""
         session, goal, candidates = self.session, self.goal, choice.candidates
         simple = rule.best(goal, candidates)
@@ -309,7 +309,7 @@ class _Automatic:
         steps = trained.figures["steps"]
         decide(steps, trained.params, trained.figures["training_seconds"] / steps)
         if known.chosen is None:
-            known = self._verdict(known, trained.target_evaluations).store(self.run.auto)
+            known = self.with_verdict(known, trained.target_evaluations).store(self.run.auto)
             session.reporter.note(known.why)
         if known.chosen not in FLOWS:
             return self._simple(known)
@@ -349,7 +349,7 @@ class _Automatic:
                 goes_on, why = True, messages.short_of_efficiency(measured, goal, end - step)
         return choice.with_round(RoundRecord(step, pace, measured, goes_on, why), calls)
 
-    def _verdict(self, choice: Choice, evaluations: int) -> Choice:
+    def with_verdict(self, choice: Choice, evaluations: int) -> Choice:
         """The last word; evaluations: of f by the training of the flow."""
         simple = rule.best(choice.goal, choice.candidates)
         # The fastest measurement: what else the machine does at times is no cost of the flow.

@@ -232,10 +232,10 @@ def test_the_flow_of_the_card_is_trained_whatever_it_takes():
     goal, quick = Goal(1000, 1000), Measured(1.0, 1.0, 1.0, 1e-9, 65_536)
     own = card(surrogate={**TABLE["surrogate"], "kind": "flow"})
     automatic = _Automatic(SimpleNamespace(card=own), goal)
-    choice = automatic._plan(Choice(goal, {"uniform": quick}, 1, "uniform", ""))
+    choice = automatic.planned(Choice(goal, {"uniform": quick}, 1, "uniform", ""))
     assert (choice.plan, choice.why) == ("flow", "flow: the card asks for one")
     slow = RoundRecord(256, 1.0, dataclasses.replace(quick, seconds_per_point=1.0), False, "why")
-    assert automatic._verdict(choice.with_round(slow, 5), 7).chosen == "flow"
+    assert automatic.with_verdict(choice.with_round(slow, 5), 7).chosen == "flow"
     assert card_of(own, "flow").surrogate == own.surrogate
     assert card_of(own, "small-flow").surrogate.layers == 1
     for n_channels, size in ((1, own.training.batch_size), (5000, 10_000)):
