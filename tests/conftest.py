@@ -64,3 +64,14 @@ def write_card(tmp_path: Path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def how(tmp_path_factory):
+    """How to run: what was compiled once for a module of tests is not compiled again."""
+    import jax
+
+    from fabgen.run import RunOptions
+
+    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"))
+    jax.config.update("jax_compilation_cache_dir", None)

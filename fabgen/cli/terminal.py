@@ -202,10 +202,7 @@ def results(report: Mapping[str, Any]) -> Group:
         rows["warning"] = "; ".join(report["warnings"])
     if report.get("notes"):
         rows["note"] = "; ".join(report["notes"])
-    for own in (report, *report.get("multiplicities", ())):
-        if "auto" in own:
-            n = own.get("final_particles")
-            rows["chosen" if n is None else f"chosen, {n} particles"] = own["auto"]["why"]
+    rows |= _chosen(report)
     if "vegas_integral" in report["training"]:
         own = report["training"]
         value = "no estimate"
@@ -312,10 +309,7 @@ def training_results(figures: Mapping[str, Any]) -> Table:
         "target evaluations": f"{figures['target_evaluations']:,}",
         "with gradient": f"{figures['gradient_evaluations']:,}",
     }
-    for own in (figures, *figures.get("multiplicities", ())):
-        if "auto" in own:
-            n = own.get("final_particles")
-            rows["chosen" if n is None else f"chosen, {n} particles"] = own["auto"]["why"]
+    rows |= _chosen(figures)
     for key in ("skipped", "clipped"):
         if key in figures:
             rows[f"gradients {key}"] = f"{figures[key]:,}"
@@ -326,6 +320,16 @@ def training_results(figures: Mapping[str, Any]) -> Table:
         epoch = figures["validation_epoch"]
         rows["validation loss"] = f"{figures['validation_loss']:.4f}, after {epoch:,} epochs"
     return _pairs(rows | _times(figures))
+
+
+def _chosen(figures: Mapping[str, Any]) -> dict[str, str]:
+    """What a run has chosen, for each of its parts, and why."""
+    rows = {}
+    for own in (figures, *figures.get("multiplicities", ())):
+        if "auto" in own:
+            n = own.get("final_particles")
+            rows["chosen" if n is None else f"chosen, {n} particles"] = own["auto"]["why"]
+    return rows
 
 
 def _evaluations(report: Mapping[str, Any]) -> Table:

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, zip_longest
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,7 +209,7 @@ def _trained(parts: Sequence[Session], *, events: bool = True) -> list[Trained]:
     card = parts[0].card
     if is_automatic(card):
         goals = goals_of(parts, events=events)
-        return [automatic_surrogate(*each) for each in zip(parts, goals, strict=True)]
+        return [automatic_surrogate(part, *goal) for part, goal in zip(parts, goals, strict=True)]
     return [trained_surrogate(part, card.surrogate.kind, store=True) for part in parts]
 
 
@@ -269,13 +269,11 @@ def _sessions(
     if writes_events:
         topologies = [topology for f in integrands for topology in f.topologies]
         refuse_several_beams(card, topologies, integrands[0].beam_particles)
-    stored = None if how.restart else directory
-    points = []
-    for integrand in integrands:
-        if trains:
-            check_training(card, integrand)
+    points = None
     if trains:
-        points = read_points(card, integrands, how.reporter, stored)
+        for integrand in integrands:
+            check_training(card, integrand)
+        points = read_points(card, integrands, how.reporter, None if how.restart else directory)
     with open_run(directory, card, restart=how.restart) as run:
 
         def check() -> None:
@@ -284,9 +282,6 @@ def _sessions(
 
         reporter = Watched(how.reporter, check)
         yield tuple(
-            Session(card, run.of_part(k), integrand, reporter, watch, own, k)
-            for k, (integrand, own) in enumerate(
-                zip_longest(integrands, points, fillvalue=None), start=1
-            )
-            if integrand is not None
+            Session(card, run.of_part(k), integrand, reporter, watch, points, part=k)
+            for k, integrand in enumerate(integrands, start=1)
         )

@@ -22,7 +22,6 @@ from fabgen.beams import Beams, Collision, Scales
 from fabgen.beams.collision import along_z
 from fabgen.build import build_integrand
 from fabgen.card import card_from_table
-from fabgen.run import RunOptions
 from fabgen.units import PB_GEV2
 
 ENERGIES = 800.0, 500.0
@@ -101,13 +100,6 @@ def partonic(card, note=None):
     fixed = build_integrand(card)
     made = dataclasses.replace(fixed, beams=Partons(), scales=OfTheEvent(), alpha_s=alpha_s)
     return (made,)
-
-
-@pytest.fixture(scope="module")
-def how(tmp_path_factory):
-    """Programs are compiled once for all tests."""
-    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"))
-    jax.config.update("jax_compilation_cache_dir", None)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import re
 
-import jax
 import numpy as np
 import pytest
 
@@ -14,7 +14,7 @@ from fabgen import run
 from fabgen.build import build_integrand, build_integrands
 from fabgen.card import card_from_table
 from fabgen.errors import InputError
-from fabgen.run import RunOptions
+from fabgen.run.progress import Silent
 
 TABLE = {
     "process": ["e+ e- > mu+ mu-", "e+ e- > mu+ mu- a"],
@@ -28,6 +28,16 @@ TABLE = {
 }
 
 
+class Notes(Silent):
+    """Keeps the notes of a run."""
+
+    def __init__(self):
+        self.lines = []
+
+    def note(self, text):
+        self.lines.append(text)
+
+
 def card(**tables):
     return card_from_table(TABLE | tables)
 
@@ -37,13 +47,6 @@ def events_of(path):
     with gzip.open(path, "rt") as file:
         heads = re.findall(r"<event>\n\s*(\d+)\s+(\d+)\s+(\S+)", file.read())
     return np.array([(int(pid), float(weight), int(n)) for n, pid, weight in heads])
-
-
-@pytest.fixture(scope="module")
-def how(tmp_path_factory):
-    """Programs are compiled once for all tests."""
-    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"))
-    jax.config.update("jax_compilation_cache_dir", None)
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,18 @@ def test_what_is_automatic_is_decided_for_each_part(tmp_path, how):
     shares = [row["auto"]["goal"]["events"] for row in report["multiplicities"]]
     assert 2000 <= sum(shares) <= 2002 and shares[0] > 2 * shares[1]
     assert (tmp_path / "run" / "auto-2.json").exists()
+    notes = Notes()
+    again = run.generate(made, tmp_path / "run", dataclasses.replace(how, reporter=notes))
+    assert again["target_evaluations"]["training"] == report["target_evaluations"]["training"]
+    assert not any("the choice was made for" in line for line in notes.lines)
+
+
+def test_evaluations_that_share_the_events_between_parts_count(tmp_path, monkeypatch, how):
+    monkeypatch.setattr("fabgen.run.auto.measure.size", lambda part: (1.0, 10**9))
+    made = card(surrogate={}, training={}, generation={"events": 2000})
+    report = run.generate(made, tmp_path / "run", how)
+    assert report["target_evaluations"]["training"] > 2 * 10**9
+    assert [row["auto"]["goal"]["events"] for row in report["multiplicities"]] == [1000, 1000]
 
 
 def test_pictures_of_every_part(generated, how):

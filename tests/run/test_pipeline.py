@@ -23,7 +23,6 @@ from fabgen.errors import InputError
 from fabgen.integrand.density import DensityIntegrand
 from fabgen.integrand.point import UNKNOWN_HELICITY, EventFields
 from fabgen.process.event_topology import EventTopology
-from fabgen.run import RunOptions
 from fabgen.run.directory import open_run
 from fabgen.run.progress import Silent, Stopwatch
 from fabgen.run.sample.from_surrogate import own_sample
@@ -89,13 +88,6 @@ class ToyIntegrand(DensityIntegrand):
         p = momenta[..., 2, :]
         phi = jnp.arctan2(p[..., 2], p[..., 1]) / (2.0 * np.pi)
         return jnp.stack([0.5 * (1.0 + p[..., 3] / 500.0), phi % 1.0], axis=-1)
-
-
-@pytest.fixture(scope="module")
-def how(tmp_path_factory):
-    """How to run: what was compiled once is not compiled again."""
-    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"))
-    jax.config.update("jax_compilation_cache_dir", None)
 
 
 @pytest.fixture(autouse=True)

@@ -41,12 +41,13 @@ if TYPE_CHECKING:
     from fabgen.training import Snapshot
 
 
-def automatic_surrogate(session: Session, goal: Goal) -> Trained:
+def automatic_surrogate(session: Session, goal: Goal, evaluations: int = 0) -> Trained:
     """The surrogate that reaches the goal soonest: found now, finished, or read from the run.
 
-    A run has one choice: later commands use it whatever their goal is.
+    A run has one choice: later commands use it whatever their goal is. evaluations: of f, that the
+    goal took.
     """
-    return _Automatic(session, goal).surrogate()
+    return _Automatic(session, goal, evaluations).surrogate()
 
 
 def has_chosen(run: RunDirectory) -> bool:
@@ -60,15 +61,34 @@ def read_choice(run: RunDirectory) -> Choice | None:
     return read(run.auto)
 
 
-def goals_of(parts: Sequence[Session], *, events: bool) -> list[Goal]:
-    """The goal of each part of a run: several share the events by their cross sections, as a few
-    points of the untrained maps see them."""
+def goals_of(parts: Sequence[Session], *, events: bool) -> list[tuple[Goal, int]]:
+    """The goal of each part of a run, and the evaluations of f that it took.
+
+    Several parts share the events by their cross sections, as a few points of the untrained maps
+    see them; those that have chosen keep the goals that they have chosen for, if these add up to
+    the same events.
+    """
     card = parts[0].card
-    if len(parts) == 1 or not events or all(has_chosen(part.run) for part in parts):
-        return [Goal.of(card, events=events, share=1.0 / len(parts)) for part in parts]
-    sizes = [measure.size(part) for part in parts]
-    shares = [x / sum(sizes) for x in sizes] if sum(sizes) else [1.0 / len(parts)] * len(parts)
-    return [Goal.of(card, events=events, share=share) for share in shares]
+    if len(parts) == 1 or not events:
+        return [(Goal.of(card, events=events), 0) for _ in parts]
+    choices = [read(part.run.auto) for part in parts]
+    known = [c.goal for c in choices if c is not None and c.chosen is not None]
+    if len(known) == len(parts):
+        total = sum(goal.events for goal in known)
+        if 0 <= total - card.generation.events < len(parts):  # each of them was rounded up
+            return [
+                (dataclasses.replace(Goal.of(card, events=True), events=goal.events), 0)
+                for goal in known
+            ]
+        sizes = [(float(goal.events), 0) for goal in known]
+    else:
+        sizes = [measure.size(part) for part in parts]
+    whole = sum(size for size, _ in sizes)
+    shares = [size / whole if whole else 1.0 / len(parts) for size, _ in sizes]
+    return [
+        (Goal.of(card, events=True, share=share), calls)
+        for share, (_, calls) in zip(shares, sizes, strict=True)
+    ]
 
 
 def card_of(card: Card, name: str, n_channels: int = 1, method: str = VARIANCE) -> Card:
@@ -100,9 +120,10 @@ _FIRST_OF_ROUNDS = 1000
 class _Automatic:
     """One command at work on the choice of one run."""
 
-    def __init__(self, session: Session, goal: Goal):
+    def __init__(self, session: Session, goal: Goal, evaluations: int = 0):
         self.session = session
         self.goal = goal
+        self.evaluations = evaluations
 
     @property
     def run(self) -> RunDirectory:
@@ -156,7 +177,8 @@ class _Automatic:
             from fabgen.surrogate import untrained_surrogate
         flat = untrained_surrogate(session.integrand.dim, session.layout)
         params = flat.init(measure.key(session, 0))
-        untrained, evaluations = measure.measure(session, flat, params, DEFAULT_BLOCK, 0)
+        untrained, calls = measure.measure(session, flat, params, DEFAULT_BLOCK, 0)
+        evaluations = self.evaluations + calls
         samples = DEFAULT_BLOCK
         if untrained.seconds_per_point * DEFAULT_BLOCK < measure.SLOW:
             samples = measure.BLOCKS * DEFAULT_BLOCK

@@ -105,8 +105,8 @@ def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
     return statistics.median(spent[1:]) / DEFAULT_BLOCK
 
 
-def size(session: Session) -> float:
-    """The integral, from one block of points of the untrained map; nothing counts these."""
+def size(session: Session) -> tuple[float, int]:
+    """The integral, from one block of points of the untrained map, and the calls of f."""
     import jax
 
     from fabgen.run.samplers import samplers
@@ -120,5 +120,5 @@ def size(session: Session) -> float:
         try:
             found = integrate(sampler, DEFAULT_BLOCK, jax.random.fold_in(key(session, _SIZE), 1))
         except FabgenError:  # f is zero at every point
-            return 0.0
-    return found.metrics.absolute_integral
+            return 0.0, DEFAULT_BLOCK
+    return found.metrics.absolute_integral, found.target_evaluations

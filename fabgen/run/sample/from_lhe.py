@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 def read_points(
     card: Card, integrands: Sequence[Integrand], reporter: Reporter, directory: Path | None
-) -> list[FilePoints]:
-    """The events of the card's file through the inverse map, one entry; none where none are needed.
+) -> FilePoints | None:
+    """The events of the card's file through the inverse map; None where none are needed.
 
     That is for other methods, without a file, or if the run in `directory` has stored its sample.
     Raises InputError for a file that cannot be read or does not fit the process, and for one that
@@ -42,7 +42,7 @@ def read_points(
     path = card.training.fkld.data
     wanted = card.surrogate.kind == "flow" and card.training.method == "fkld" and path
     if not wanted:
-        return []
+        return None
     if len(integrands) > 1:
         raise InputError(
             "an event file trains processes of one number of final particles",
@@ -52,8 +52,8 @@ def read_points(
             allowed="a card of each, or fkld without a file: on events of its own",
         )
     if directory is not None and (RunDirectory(directory).sample / "manifest.json").exists():
-        return []
-    return [_points(card, integrands[0], reporter)]
+        return None
+    return _points(card, integrands[0], reporter)
 
 
 def _points(card: Card, integrand: Integrand, reporter: Reporter) -> FilePoints:

@@ -135,13 +135,6 @@ class TwoChannels(TwoBody):
         return self.at(points, self.log_density(x.T), log_prior, features=x)
 
 
-@pytest.fixture(scope="module")
-def how(tmp_path_factory):
-    """How to run: what was compiled once is not compiled again."""
-    yield RunOptions(compilation_cache=tmp_path_factory.mktemp("jax"))
-    jax.config.update("jax_compilation_cache_dir", None)
-
-
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch):
     monkeypatch.setattr("fabgen.build.build_integrands", lambda card, note: (TwoBody(),))

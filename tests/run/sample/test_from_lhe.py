@@ -45,7 +45,7 @@ def test_points_of_a_decay_chain_come_back(tmp_path):
     momenta = np.asarray(jax.jit(integrand.momenta)(jnp.asarray(u)))
     pdg = integrand.topologies[0].pdg
     path.write_text(lhe_text(pdg, momenta, [5, 2, 4, 3]))
-    found = read_points(card, [integrand], Silent(), None)[0]
+    found = read_points(card, [integrand], Silent(), None)
     assert found.read == len(found.points.u) == 40
     np.testing.assert_allclose(found.points.u, u, atol=1e-9)
 
@@ -66,7 +66,7 @@ def test_events_of_several_components_find_their_channels(tmp_path):
     card = card_from_table({**table, "surrogate": {}})
     integrand = build_integrand(card)
     assert integrand.n_channels == 3
-    found = read_points(card, [integrand], Silent(), None)[0]
+    found = read_points(card, [integrand], Silent(), None)
     assert found.read == len(found.points.u) == 300
     u, channel = found.points.u, found.points.channel
     events = read_lhe(path)
