@@ -22,3 +22,5 @@ Mask = Bool[Array, " #events"] | Bool[Array, ""]
 Elementwise = Float[Array, "*#shape"]
 #: Numbers of channels, per event or one for all of them.
 ChannelNumbers = Int[Array | np.ndarray, " #n"] | Int[Array, ""] | int
+#: Columns of tables: NumPy's until they are arguments of a program.
+Table = Array | np.ndarray

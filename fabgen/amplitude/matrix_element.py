@@ -16,6 +16,7 @@ from fabgen.amplitude import wavefunctions
 from fabgen.amplitude.evaluate import Constants, constants, evaluate_closings, evaluate_currents
 from fabgen.amplitude.tables import Tables
 from fabgen.amplitude.vanishing import find_nonvanishing
+from fabgen.blocks import in_blocks
 from fabgen.errors import InputError
 from fabgen.model import Model, load_model
 from fabgen.process import colour
@@ -236,24 +237,9 @@ class MatrixElement:
 
         The results may be any pytree of arrays whose last axis is that of the events.
         """
-        n_events = momenta.shape[-1]
-        block = min(self._block, n_events)
-        n_blocks = -(-n_events // block)
-        if n_blocks == 1:
-            return function(momenta, values)
-        padding = n_blocks * block - n_events
-
-        def split(array: jax.Array) -> jax.Array:
-            padded = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, padding)], mode="edge")
-            return jnp.moveaxis(padded.reshape(*array.shape[:-1], n_blocks, block), -2, 0)
-
-        def join(array: jax.Array) -> jax.Array:
-            joined = jnp.moveaxis(array, 0, -2)
-            return joined.reshape(*joined.shape[:-2], n_blocks * block)[..., :n_events]
-
         # Constants of one value for all events stay out of the loop.
         varying = [value.shape[-1] > 1 for value in values]
-        moving = [split(value) for value, moves in zip(values, varying, strict=True) if moves]
+        moving = [value for value, moves in zip(values, varying, strict=True) if moves]
 
         def body(block_of: tuple[jax.Array, list[jax.Array]]) -> Any:
             p, own = block_of[0], iter(block_of[1])
@@ -262,7 +248,7 @@ class MatrixElement:
             ]
             return function(p, Constants(*mixed))
 
-        return jax.tree.map(join, jax.lax.map(body, (split(momenta), moving)))
+        return in_blocks(body, self._block, (momenta, moving))
 
     def _block_size(self) -> int:
         rows = 1 + sum(len(leg.states) for leg in self.tables.legs)

@@ -157,6 +157,11 @@ class BoundComponents(NamedTuple):
     derive: Derive
     alpha_s: AlphaS | None = None
 
+    def first_channel(self, component: Component) -> int:
+        """The number of the first channel of one of them."""
+        (number,) = (k for k, known in enumerate(self.components) if known is component)
+        return first_channels(self.components)[number]
+
 
 def first_channels(components: Sequence[Component]) -> tuple[int, ...]:
     """The number of the first channel of each component."""

@@ -18,8 +18,7 @@ from jaxtyping import Bool, Float, Int
 from fabgen.beams import Collision, boost_z, rotated, with_beams
 from fabgen.dispatch import dispatch
 from fabgen.integrand.component import BoundComponents, Component
-from fabgen.integrand.kinematics import own_kinematics
-from fabgen.integrand.maps import channel_ids
+from fabgen.integrand.maps import Maps, channel_ids
 from fabgen.integrand.prior import log_prior
 from fabgen.phasespace.features import event_features
 
@@ -129,11 +128,12 @@ def evaluate_component(
     collision: Collision,
     bound: BoundComponents,
     width: int,
+    maps: Maps,
 ) -> ComponentValues:
     """The component at final momenta (n_final, 4, events) in the rest frame of what collides.
 
     collision: in the order of the beams. width: rows of log_prior, as many as the widest component
-    has channels.
+    has channels. maps: of all components.
     """
     events = in_frame(component, final, collision, bound)
     derived = component.widths.used(events.derived)
@@ -155,8 +155,9 @@ def evaluate_component(
     value = jnp.where(jnp.isnan(momenta.sum(axis=(0, 1))), jnp.nan, value)
     n_own = len(component.channels)
     prior = log_prior(
-        *(component.prior, component.channels, momenta, single),
-        *(own_kinematics(component, collision, derived), derived),
+        *(component.prior, n_own, momenta, single),
+        lambda: maps.log_densities(final, collision, bound.first_channel(component), n_own),
+        *(events.collision.sqrt_s, derived),
     )
     return ComponentValues(
         value,

@@ -1,29 +1,34 @@
 """From the unit cubes of all channels to phase space, and back.
 
-A map is compiled once for its class (`phasespace.classes`), and runs in blocks of points of one
-channel.
+Channels are rows of one table (`integrand.table`) and arguments of one program, which runs in
+blocks of points of one channel.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from fabgen.beams import Collision
+from fabgen.arrays import PerEvent
+from fabgen.blocks import in_blocks
+from fabgen.beams import Beams, Collision
 from fabgen.dispatch import dispatch
-from fabgen.integrand.component import BoundComponents, Component
-from fabgen.integrand.kinematics import ComponentNumbers, has_massive_beams
+from fabgen.integrand.component import Component
 from fabgen.integrand.point import Channels, PhaseSpacePoints
-from fabgen.phasespace.classes import Members, class_of
-from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
-from fabgen.phasespace.mapping import forward, inverse
+from fabgen.integrand.table import ChannelTable, StaticMap
+from fabgen.phasespace.forward import forward
+from fabgen.phasespace.inverse import inverse
+from fabgen.phasespace.mapping import Kinematics
+from fabgen.phasespace.splits import Kind
+
+
+#: Events of a block of densities, whose numbers stay in the cache of a core.
+BLOCK = 512
 
 
 class ChannelId(NamedTuple):
@@ -42,94 +47,112 @@ def channel_ids(components: tuple[Component, ...]) -> tuple[ChannelId, ...]:
     )
 
 
-def place(
-    u: Float[Array, "dim events"], channel: Channels, bound: BoundComponents
-) -> PhaseSpacePoints:
-    """The points u (dim, events) of channels (events,), or one for all, in phase space."""
-    n_beams = bound.beams.dim
+class Maps(NamedTuple):
+    """The maps of all channels: what is static, how many there are, and their table."""
 
-    def run(
-        mapping: MapClass,
-        v: Float[Array, "dim events"],
-        member: Members,
-        numbers: ComponentNumbers,
-    ) -> tuple[Float[Array, "n_final 4 events"], Collision, Float[Array, " events"]]:
-        collision, log_beams = numbers.collide(bound.beams, v[:n_beams])
-        kinematics = member.of_class(numbers.kinematics(collision, mapping.massive_beams))
-        final, log_jacobian = forward(mapping.mapping, v[n_beams:], kinematics)
-        log_jacobian = jnp.broadcast_to(log_jacobian + log_beams, v.shape[1:])
-        return final[member.order], collision.of_events(v.shape[1]), log_jacobian
+    static: StaticMap
+    n_channels: int
+    table: ChannelTable
+    beams: Beams
 
-    inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=0)
-    final, collision, log_jacobian = _in_classes(run, channel, bound, jnp.clip(u, 0.0, 1.0))
-    channel = jnp.broadcast_to(jnp.asarray(channel, jnp.int32), inside.shape)
-    return PhaseSpacePoints(final, collision, channel, jnp.where(inside, log_jacobian, -jnp.inf))
+    def place(self, u: Float[Array, "dim events"], channel: Channels) -> PhaseSpacePoints:
+        """The points u (dim, events) of channels (events,), or one for all, in phase space."""
+        n_beams = self.beams.dim
 
+        def run(
+            own: ChannelTable, v: Float[Array, "dim events"]
+        ) -> tuple[Float[Array, "n_final 4 events"], Collision, Float[Array, " events"]]:
+            collision, log_beams = own.collide(self.beams, v[:n_beams])
+            final, log_jacobian = self._forward(own, v[n_beams:], own.kinematics(collision))
+            log_jacobian = jnp.broadcast_to(log_jacobian + log_beams, v.shape[1:])
+            return final, collision.of_events(v.shape[1]), log_jacobian
 
-def undo(
-    final: Float[Array, "n_final 4 events"],
-    collision: Collision,
-    channel: Channels,
-    bound: BoundComponents,
-) -> tuple[Float[Array, "dim events"], Float[Array, " events"]]:
-    """u (dim, events) and log(dPhi/du) of final momenta (n_final, 4, events): undoes `place`."""
+        inside = jnp.all((u >= 0.0) & (u <= 1.0), axis=0)
+        final, collision, log_jacobian = self._by_channel(run, channel, jnp.clip(u, 0.0, 1.0))
+        channel = jnp.broadcast_to(jnp.asarray(channel, jnp.int32), inside.shape)
+        return PhaseSpacePoints(
+            final, collision, channel, jnp.where(inside, log_jacobian, -jnp.inf)
+        )
 
-    def run(
-        mapping: MapClass,
-        points: tuple[Float[Array, "n_final 4 events"], Collision],
-        member: Members,
-        numbers: ComponentNumbers,
+    def undo(
+        self,
+        final: Float[Array, "n_final 4 events"],
+        collision: Collision,
+        channel: Channels,
     ) -> tuple[Float[Array, "dim events"], Float[Array, " events"]]:
-        final, collision = points
-        u_beams, log_beams = bound.beams.separate(collision, numbers.limits)
-        kinematics = member.of_class(numbers.kinematics(collision, mapping.massive_beams))
-        u, log_jacobian = inverse(mapping.mapping, final[member.legs], kinematics)
-        return jnp.concatenate([u_beams, u]), log_jacobian + log_beams
+        """u (dim, events) and log(dPhi/du) of final momenta (n_final, 4, events): undoes `place`."""
 
-    points = final, collision.of_events(final.shape[-1])
-    found: tuple[Array, Array] = _in_classes(run, channel, bound, points)
-    return found
+        def run(
+            own: ChannelTable, points: tuple[Float[Array, "n_final 4 events"], Collision]
+        ) -> tuple[Float[Array, "dim events"], Float[Array, " events"]]:
+            final, collision = points
+            u_beams, log_beams = self.beams.separate(collision, own.limits)
+            kinematics = own.kinematics(self._seen(own, collision))
+            u, log_jacobian = self._inverse(own, final, kinematics)
+            return jnp.concatenate([u_beams, u]), log_jacobian + log_beams
 
+        points = final, collision.of_events(final.shape[-1])
+        found: tuple[Array, Array] = self._by_channel(run, channel, points)
+        return found
 
-class MapClass(NamedTuple):
-    """The key of a compiled map: the class of the map, and whether beams have masses."""
+    def log_densities(
+        self,
+        final: Float[Array, "n_final 4 events"],
+        collision: Collision,
+        first: int,
+        n: int,
+    ) -> Float[Array, "{n} events"]:
+        """log g_i (n, events) in GeV^(4 - 2 n_final) of n channels at final momenta (n_final, 4,
+        events); -inf where a channel does not reach. collision: in the order of the beams."""
 
-    mapping: PhaseSpaceMap
-    massive_beams: bool
+        def of_block(
+            points: tuple[Float[Array, "n_final 4 events"], Collision],
+        ) -> Float[Array, "{n} events"]:
+            final, own_collision = points
 
+            def log_density(number: Int[Array, ""]) -> Float[Array, " events"]:
+                own = self.table.channel(number)
+                kinematics = own.kinematics(self._seen(own, own_collision))
+                log_jacobian = self._inverse(own, final, kinematics)[1]
+                return jnp.broadcast_to(-log_jacobian, final.shape[-1:])
 
-def _in_classes(
-    function: Callable[[MapClass, Any, Members, ComponentNumbers], Any],
-    channel: Channels,
-    bound: BoundComponents,
-    points: Any,
-) -> Any:
-    """function(class, points, member, numbers) with the maps of the channels, events last.
+            rows: Array = jax.lax.map(jax.checkpoint(log_density), first + jnp.arange(n))
+            return rows
 
-    It is compiled once for every class of maps, whatever the component.
-    """
-    components = bound.components
-    ids = channel_ids(components)
-    found = [class_of(components[k].channels[local].mapping) for k, local in ids]
-    classes = [
-        MapClass(mapping, has_massive_beams(components[id_.component]))
-        for id_, (mapping, _) in zip(ids, found, strict=True)
-    ]
-    distinct = list(dict.fromkeys(classes))
-    number = np.array([distinct.index(key) for key in classes])
-    owner = np.array([id_.component for id_ in ids])
-    members = Members.of([member for _, member in found])
-    numbers = ComponentNumbers.of(components, bound.derived)
-    # What a branch would keep for its gradient, a switch would make room for in every other.
-    branches = [jax.checkpoint(functools.partial(function, key)) for key in distinct]
+        given = final, collision.of_events(final.shape[-1])
+        found: Array = in_blocks(of_block, BLOCK, given)
+        return found
 
-    def one(i: Int[Array, ""] | int, block: Any) -> Any:
-        member = jax.tree.map(lambda array: array[i], members)
-        if isinstance(i, int):
-            return branches[number[i]](block, member, numbers.row(int(owner[i])))
-        own = numbers.row(jnp.asarray(owner)[i])
-        return jax.lax.switch(jnp.asarray(number)[i], branches, block, member, own)
+    def _seen(self, own: ChannelTable, collision: Collision) -> Collision:
+        """Collisions of one channel; of fixed beams one for all events."""
+        if self.beams.dim:
+            return collision
+        return own.collide(self.beams, jnp.zeros((0, 1)))[0]
 
-    if isinstance(channel, int):
-        return one(channel, points)
-    return dispatch(one, channel, len(ids), points, events_last=True)
+    def _forward(
+        self, own: ChannelTable, u: Float[Array, "dim events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, "n_final 4 events"], PerEvent]:
+        if isinstance(self.static, Kind):
+            assert own.rows is not None
+            return forward(self.static, u, own.rows, kinematics)
+        return self.static.forward(u, kinematics)
+
+    def _inverse(
+        self, own: ChannelTable, final: Float[Array, "n_final 4 events"], kinematics: Kinematics
+    ) -> tuple[Float[Array, "dim events"], PerEvent]:
+        if isinstance(self.static, Kind):
+            assert own.rows is not None
+            return inverse(self.static, final, own.rows, kinematics)
+        return self.static.inverse(final, kinematics)
+
+    def _by_channel(
+        self, function: Callable[[ChannelTable, Any], Any], channel: Channels, points: Any
+    ) -> Any:
+        """function(channel, points) with the channels of points, events last."""
+
+        def one(number: Int[Array, ""] | int, block: Any) -> Any:
+            return function(self.table.channel(number), block)
+
+        if isinstance(channel, int):
+            return one(channel, points)
+        return dispatch(one, channel, self.n_channels, points, events_last=True)

@@ -11,11 +11,10 @@ diagrams     |M_i|^2 / sum_j |M_j|^2 with the diagrams of each channel (F. Malto
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
@@ -23,18 +22,11 @@ from jaxtyping import Float
 from fabgen.arrays import Number
 from fabgen.model import ZERO, Model
 from fabgen.numerics import log_weights, safe_log
-from fabgen.phasespace.channels import Channel
-from fabgen.phasespace.classes import Member, Members, class_of
 from fabgen.phasespace.kinematics import mass_squared
-from fabgen.phasespace.mapping import Kinematics, inverse
-from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.process.resonances import Diagram
 
 #: No invariant counts as less than this share of s: massless propagators end at the cuts.
 _SMALLEST = 1e-14
-#: So many channels of one class of maps share a program, which is compiled once. Fewer have one
-#: each: XLA finds what they have in common, and their programs run at the same time.
-_MANY = 3
 
 
 @dataclass(frozen=True)
@@ -73,59 +65,30 @@ def denominators(model: Model, diagram: Diagram, n: int) -> tuple[Denominator, .
 
 def log_prior(
     prior: Prior | None,
-    channels: Sequence[Channel],
+    n_channels: int,
     momenta: Float[Array, "n_external 4 events"],
-    single: Float[Array, "{len(channels)} events"] | None,
-    kinematics: Kinematics,
+    single: Float[Array, "{n_channels} events"] | None,
+    log_densities: Callable[[], Float[Array, "{n_channels} events"]],
+    sqrt_s: Number,
     derived: Mapping[str, Any],
-) -> Float[Array, "{len(channels)} events"]:
+) -> Float[Array, "{n_channels} events"]:
     """log alpha (n_channels, events) at momenta (n_external, 4, events) in the rest frame.
 
     prior: None for one channel. single: |M_i|^2 of the diagrams of each channel, for the prior of
-    diagrams. kinematics: of all channels; derived: all parameters of the model.
+    diagrams. log_densities: log g_i of all channels. derived: all parameters of the model.
     """
     kind = prior.kind if prior else "flat"
     if kind == "densities":
-        weights = log_densities(channels, momenta[-channels[0].mapping.n_final :], kinematics)
+        weights = log_densities()
     elif kind == "propagators" and prior:
-        weights = log_propagators(prior.groups, momenta, derived, kinematics.sqrt_s)
+        weights = log_propagators(prior.groups, momenta, derived, sqrt_s)
     elif kind == "diagrams":
         assert single is not None
         weights = safe_log(single)
     else:
-        weights = jnp.zeros((len(channels), momenta.shape[-1]))
+        weights = jnp.zeros((n_channels, momenta.shape[-1]))
     # Where no channel has a weight, by rounding at the edge of all, they share alike.
     return log_weights(weights)
-
-
-def log_densities(
-    channels: Sequence[Channel], final: Float[Array, "n_final 4 events"], kinematics: Kinematics
-) -> Float[Array, "{len(channels)} events"]:
-    """log g_i (n_channels, events) in GeV^(4 - 2 n) at final momenta (n_final, 4, events).
-
-    -inf where a channel does not reach.
-    """
-    classes: dict[PhaseSpaceMap, list[tuple[int, Member]]] = {}
-    for number, channel in enumerate(channels):
-        mapping, member = class_of(channel.mapping)
-        classes.setdefault(mapping, []).append((number, member))
-    logs: dict[int, Array] = {}
-    for mapping, found in classes.items():
-        if len(found) < _MANY:
-            for number, _ in found:
-                logs[number] = -inverse(channels[number].mapping, final, kinematics)[1]
-            continue
-
-        def log_density(
-            member: Members, mapping: PhaseSpaceMap = mapping
-        ) -> Float[Array, " events"]:
-            own = member.of_class(kinematics)
-            log_jacobian: Float[Array, " events"] = inverse(mapping, final[member.legs], own)[1]
-            return -log_jacobian
-
-        rows = jax.lax.map(jax.checkpoint(log_density), Members.of([member for _, member in found]))
-        logs |= {number: row for (number, _), row in zip(found, rows, strict=True)}
-    return jnp.stack([logs[number] for number in range(len(channels))])
 
 
 def log_propagators(

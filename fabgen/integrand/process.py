@@ -25,8 +25,9 @@ from fabgen.integrand.evaluate import (
     lab_momenta,
     over_components,
 )
-from fabgen.integrand.maps import channel_ids, place, undo
+from fabgen.integrand.maps import Maps, channel_ids
 from fabgen.integrand.point import Channels, EventFields, PhaseSpacePoints, Point
+from fabgen.integrand.table import ChannelTable, StaticMap, static_map
 from fabgen.model import Model
 from fabgen.numerics import safe_log
 from fabgen.phasespace.features import n_event_features
@@ -145,23 +146,25 @@ class ProcessIntegrand(Integrand):
         _, rows = self._rows(u)
         channel = 0 if self.n_channels == 1 else channel
         self._check_channel(channel)
-        return place(rows.T, channel, self._bound(parameters))
+        return self._maps(self._bound(parameters)).place(rows.T, channel)
 
     def evaluate(
         self, points: PhaseSpacePoints, parameters: Mapping[str, Any] | None = None
     ) -> Point:
         width = prior_width(self.component_of_channel)
         assert points.collision is not None
+        bound = self._bound(parameters)
+        maps = self._maps(bound)
 
         def values(
             component: Component,
             block: tuple[Float[Array, "n_final 4 events"], Collision],
             bound: BoundComponents,
         ) -> ComponentValues:
-            return evaluate_component(component, *block, bound, width)
+            return evaluate_component(component, *block, bound, width, maps)
 
         given = points.final, points.collision
-        found = over_components(values, points.channel, self._bound(parameters), given)
+        found = over_components(values, points.channel, bound, given)
         is_open = ~jnp.isneginf(points.log_jacobian)  # NaN is an error, to be counted
         first = np.array([min(s.number for s in c.subprocesses) for c in self.components])
         owner = jnp.asarray(np.array(self.component_of_channel))[points.channel]
@@ -203,7 +206,7 @@ class ProcessIntegrand(Integrand):
         self._check_channel(channel)
         bound = self._bound(None)
         final, collision = self._at_rest(momenta, subprocess, bound)
-        u, log_jacobian = undo(final, collision, channel, bound)
+        u, log_jacobian = self._maps(bound).undo(final, collision, channel)
         return jnp.where(jnp.isposinf(log_jacobian), jnp.nan, u).T
 
     def momenta(self, u: ArrayLike, channel: Channels = 0) -> Float[Array, "*shape n_external 4"]:
@@ -238,7 +241,9 @@ class ProcessIntegrand(Integrand):
         final, collision = self._at_rest(momenta, subprocess, bound)
         component = self.components[number]
         n_own = len(component.channels)
-        found = evaluate_component(component, final, collision, bound, n_own).log_prior
+        found = evaluate_component(
+            component, final, collision, bound, n_own, self._maps(bound)
+        ).log_prior
         before = self.component_of_channel.index(number)
         after = self.n_channels - before - n_own
         return jnp.pad(found, ((before, after), (0, 0)), constant_values=-jnp.inf)
@@ -282,6 +287,14 @@ class ProcessIntegrand(Integrand):
         return BoundComponents(
             self.components, self.beams, self.scales, derived, derive, self.alpha_s
         )
+
+    @functools.cached_property
+    def _static_map(self) -> StaticMap:
+        return static_map(self.components)
+
+    def _maps(self, bound: BoundComponents) -> Maps:
+        table = ChannelTable.of(self.components, bound.derived)
+        return Maps(self._static_map, self.n_channels, table, self.beams)
 
     def _with(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         self.model.parameters(parameters or {})  # refuses unknown names

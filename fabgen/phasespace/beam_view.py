@@ -52,15 +52,15 @@ class BeamView(NamedTuple):
         behind = slow + 2.0 * self.size * far
         centre = 0.5 * (self.plus * behind + self.minus * ahead)
         # E - z in the rest frame of the beams, given E + z: from m_T^2 = (E + z)(E - z), exp(2 y)
-        plus, front, back = jnp.maximum(self.scale * ahead, _TINY), *self._shrinks
+        plus = jnp.maximum(self.scale * ahead, _TINY)
+        front, back = self.products.front, self.products.back
         least = jnp.maximum(self.products.least**2 / plus, plus * front)
         after = (centre - least) / swing  # at most; the cosine of k_2 is minus that of k_1
         first, second = rows(after)
         low, high = jnp.maximum(-second, -1.0), jnp.minimum(first, 1.0)
-        if self.products.has_rapidities:
-            before = (back * centre - plus) / (jnp.maximum(back, _TINY) * swing)
-            first, second = rows(before)
-            low, high = jnp.maximum(low, first), jnp.minimum(high, -second)
+        before = (back * centre - plus) / (jnp.maximum(back, _TINY) * swing)
+        first, second = rows(before)
+        low, high = jnp.maximum(low, first), jnp.minimum(high, -second)
         return Arc.between(low, high)
 
     def polar(self, low: Number, width: Number) -> tuple[PerEvent, PerEvent]:
@@ -96,16 +96,6 @@ class BeamView(NamedTuple):
             0.5 * self.across * stretch,
             self.products.least,
         )
-        if self.products.has_rapidities:
-            front, back = self._shrinks
-            yield time - front * self.scale, along + front * self.scale, self.across, 0.0
-            yield (
-                self.scale - back * time,
-                -self.scale - back * along,
-                back * self.across,
-                0.0,
-            )
-
-    @property
-    def _shrinks(self) -> tuple[Both, Both]:
-        return self.products.front, self.products.back
+        front, back = self.products.front, self.products.back
+        yield time - front * self.scale, along + front * self.scale, self.across, 0.0
+        yield self.scale - back * time, -self.scale - back * along, back * self.across, 0.0

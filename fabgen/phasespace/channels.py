@@ -12,16 +12,12 @@ import itertools
 from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-from jax import Array
-from jaxtyping import Float
-
 from fabgen.process.resonances import Diagram
 
-from .cascade import Cascade
-from .mapping import Kinematics, Mapping
+from .mapping import Mapping
 from .topology import LegSet, MapContext, decays, ladder, time_like
 from .tree import Propagator
+from .tree_map import TreeMap
 
 #: One number for each final particle: leg i plays the part of leg permutation[i] of the original.
 Permutation = tuple[int, ...]
@@ -50,32 +46,6 @@ class Channel:
     exchanged: tuple[str, ...]
     diagrams: tuple[int, ...]
     mirror: Mirror | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Permuted(Mapping):
-    """A map whose final particles change places: leg i is leg permutation[i] of the original.
-
-    Only identical particles may: the masses are those of the original.
-    """
-
-    mapping: Mapping
-    permutation: Permutation
-    n_final: int = dataclasses.field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "n_final", len(self.permutation))
-
-    def forward(
-        self, u: Float[Array, " {self.dim} *events"], kinematics: Kinematics
-    ) -> tuple[Float[Array, "{self.n_final} 4 *events"], Float[Array, "*events"]]:
-        momenta, log_jacobian = self.mapping.forward(u, kinematics)
-        return momenta[np.array(self.permutation)], log_jacobian
-
-    def inverse(
-        self, momenta: Float[Array, "{self.n_final} 4 *events"], kinematics: Kinematics
-    ) -> tuple[Float[Array, " {self.dim} *events"], Float[Array, "*events"]]:
-        return self.mapping.inverse(momenta[np.argsort(self.permutation)], kinematics)
 
 
 class _Shape(NamedTuple):
@@ -124,15 +94,17 @@ def find_channels(setting: MapContext, diagrams: Sequence[Diagram]) -> tuple[Cha
     permutations = _permutations(setting)
     images: dict[_Shape, Mirror] = {}
     channels: list[Channel] = []
+    maps: list[TreeMap] = []
     for shape, numbers in members.items():
         mirror = images.get(shape)
         if mirror is not None:
-            mapping: Mapping = Permuted(channels[mirror.original].mapping, mirror.permutation)
+            mapping = maps[mirror.original].renamed(mirror.permutation)
         else:
             mapping = _mapping(setting, exact[shape], masses)
             for permutation in permutations:
                 image = Mirror(len(channels), permutation)
                 images.setdefault(shape.permuted(permutation), image)
+        maps.append(mapping)
         channels.append(Channel(mapping, *common, tuple(numbers), mirror))
     return tuple(channels)
 
@@ -154,12 +126,12 @@ def _shape(
     return _Shape(frozenset(blocks), tuple(exchanges))
 
 
-def _mapping(setting: MapContext, shape: _Shape, masses: Sequence[float]) -> Cascade:
+def _mapping(setting: MapContext, shape: _Shape, masses: Sequence[float]) -> TreeMap:
     blocks = dict(shape.decays)
     if not shape.exchanges:
-        return Cascade(decays(setting, blocks), setting.n_final)
+        return TreeMap(decays(setting, blocks), setting.n_final)
     tree, from_second = ladder(setting, blocks, shape.exchanges, masses)
-    return Cascade(tree, setting.n_final, from_second)
+    return TreeMap(tree, setting.n_final, from_second)
 
 
 def _permutations(setting: MapContext) -> list[Permutation]:

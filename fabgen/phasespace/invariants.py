@@ -16,7 +16,10 @@ import abc
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int
 
 from fabgen.arrays import Number, PerEvent
 
@@ -62,29 +65,40 @@ class Block(abc.ABC):
 class Flat(Block):
     """Density (s - s_min)^(bodies - 2): for pseudo-particles, which no propagator stands for.
 
-    Constant in s for two bodies; for more it grows with s as the massless phase space of that many
-    bodies does.
+    It grows with s as the massless phase space of that many bodies does. For two: Linear.
     """
 
-    bodies: int = 2
+    bodies: Number = 2.0
 
     def forward(
         self, u: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
     ) -> tuple[PerEvent, PerEvent]:
-        power = self.bodies - 1
-        if power == 1:
-            return u * limits.span, limits.span + 0.0 * u
+        power = self.bodies - 1.0
         root = jnp.maximum(u, _TINY) ** (1.0 / power)
         return root * limits.span, limits.span / (power * root ** (power - 1))
 
     def inverse(
         self, x: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
     ) -> tuple[PerEvent, PerEvent]:
-        power = self.bodies - 1
-        root = x / limits.span
-        if power > 1:
-            root = jnp.maximum(root, _TINY ** (1.0 / power))
+        power = self.bodies - 1.0
+        root = jnp.maximum(x / limits.span, _TINY ** (1.0 / power))
         return root**power, limits.span / (power * root ** (power - 1))
+
+
+@dataclass(frozen=True)
+class Linear(Block):
+    """Constant in s."""
+
+    def forward(
+        self, u: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
+        return u * limits.span, limits.span + 0.0 * u
+
+    def inverse(
+        self, x: PerEvent, limits: Limits, mass: Number = 0.0, width: Number = 0.0
+    ) -> tuple[PerEvent, PerEvent]:
+        u = x / limits.span
+        return u, limits.span + 0.0 * u
 
 
 @dataclass(frozen=True)
@@ -97,7 +111,7 @@ class Power(Block):
     vanishes linearly until s_min - m^2 = 10^-8 s_max; above, the power law is exact.
     """
 
-    nu: float = 1.4
+    nu: Number = 1.4
     regulator: float = 1e-4
 
     def forward(
@@ -120,31 +134,35 @@ def regulated(low: Number, high: Number, regulator: float = 1e-4) -> PerEvent:
     return low + unbounded * regulator * high
 
 
-def power_law(u: PerEvent, low: Number, span: Number, nu: float) -> tuple[PerEvent, PerEvent]:
+def power_law(u: PerEvent, low: Number, span: Number, nu: Number) -> tuple[PerEvent, PerEvent]:
     """x in [0, span] with density (low + x)^-nu, to relative precision, and dx/du."""
     log_range = jnp.log1p(span / low)
-    power = 1.0 - nu
-    if power == 0.0:
-        grown = u * log_range
-        jacobian = low * jnp.exp(grown) * log_range
-    else:
-        reach = jnp.expm1(power * log_range)
-        log_x = jnp.log1p(u * reach)
-        grown = log_x / power
-        jacobian = low * jnp.exp(grown - log_x) * (reach / power)
-    return low * jnp.expm1(grown), jacobian
+    log_like, power = _powers(nu)
+    reach = jnp.expm1(power * log_range)
+    log_x = jnp.log1p(u * reach)
+    grown = jnp.where(log_like, u * log_range, log_x / power)
+    slope = jnp.where(log_like, log_range, reach / power)
+    return low * jnp.expm1(grown), low * jnp.exp(grown - jnp.where(log_like, 0.0, log_x)) * slope
 
 
-def undo_power_law(x: PerEvent, low: Number, span: Number, nu: float) -> tuple[PerEvent, PerEvent]:
+def undo_power_law(
+    x: PerEvent, low: Number, span: Number, nu: Number
+) -> tuple[PerEvent, PerEvent]:
     """u and dx/du of power_law."""
     log_range = jnp.log1p(span / low)
-    power = 1.0 - nu
+    log_like, power = _powers(nu)
     grown = jnp.log1p(x / low)
-    if power == 0.0:
-        return grown / log_range, (low + x) * log_range
     reach = jnp.expm1(power * log_range)
-    u = jnp.expm1(power * grown) / reach
-    return u, (low + x) * jnp.exp(-power * grown) * (reach / power)
+    u = jnp.where(log_like, grown / log_range, jnp.expm1(power * grown) / reach)
+    slope = jnp.where(log_like, log_range, reach / power)
+    return u, (low + x) * jnp.exp(jnp.where(log_like, 0.0, -power * grown)) * slope
+
+
+def _powers(nu: Number) -> tuple[Array, Array]:
+    """Whether nu = 1, where the integral is a logarithm, and 1 - nu, or any number there."""
+    power = 1.0 - jnp.asarray(nu, dtype=float)
+    log_like = power == 0.0
+    return log_like, jnp.where(log_like, 1.0, power)
 
 
 @dataclass(frozen=True)
@@ -191,8 +209,8 @@ class BreitWignerTail(Block):
     decay angles set: 0.67).
     """
 
-    above: float = 0.08
-    below: float = 0.01
+    above: Number = 0.08
+    below: Number = 0.01
 
     def _ends(
         self, limits: Limits, mass: Number, width: Number
@@ -256,3 +274,50 @@ def _compress(y: Number, turns: _Turns) -> tuple[PerEvent, PerEvent]:
     beyond = 2.0 * c * (size - core) / (1.0 + c * c)
     v = jnp.where(size < c, jnp.arctan(core), arctan_c) + jnp.log1p(beyond) / (2.0 * c)
     return jnp.where(y < 0.0, -v, v), (1.0 + core * core) * (1.0 + beyond)
+
+
+class Shape(NamedTuple):
+    """A block and its numbers, by columns of a row: those that it has no use for do not matter."""
+
+    number: Int[Array, ""]  #: of the block in SHAPES
+    mass: Number  #: GeV
+    width: Number  #: GeV
+    power: Number
+    bodies: Number
+    tails: Float[Array, " 2"]  #: below and above
+
+    def forward(self, u: PerEvent, limits: Limits) -> tuple[PerEvent, PerEvent]:
+        """u -> x = s - s_min (GeV^2) and ds/du (GeV^2)."""
+        return self._chosen("forward", u, limits)
+
+    def inverse(self, x: PerEvent, limits: Limits) -> tuple[PerEvent, PerEvent]:
+        """x = s - s_min (GeV^2) -> u and ds/du (GeV^2)."""
+        return self._chosen("inverse", x, limits)
+
+    def _chosen(self, method: str, x: PerEvent, limits: Limits) -> tuple[PerEvent, PerEvent]:
+        """One of them where a block of events has one shape, else all, and one selected: their
+        derivatives must be numbers there, too."""
+        resonant = self.width > 0.0
+        mass, width = jnp.where(resonant, self.mass, 1.0), jnp.where(resonant, self.width, 1.0)
+        blocks = (
+            (Linear(), ()),
+            (Flat(jnp.where(self.number == 1, self.bodies, 3.0)), ()),
+            (Power(self.power), ()),
+            (BreitWigner(), (mass, width)),
+            (BreitWignerTail(self.tails[1], self.tails[0]), (mass, width)),
+        )
+
+        def branch(block: Block, numbers: tuple[Number, ...]) -> object:
+            def run(x: PerEvent, limits: Limits) -> tuple[PerEvent, PerEvent]:
+                y, slope = getattr(block, method)(x, limits, *numbers)
+                return jnp.broadcast_to(y, x.shape), jnp.broadcast_to(slope, x.shape)
+
+            return run
+
+        branches = [branch(block, numbers) for block, numbers in blocks]
+        found: tuple[PerEvent, PerEvent] = jax.lax.switch(self.number, branches, x, limits)
+        return found
+
+
+#: Names of the blocks that a Shape has by number.
+SHAPES = ("linear", "flat", "power", "breit-wigner", "breit-wigner-tail")

@@ -1,25 +1,26 @@
-"""The limits of the invariants along a tree, given those that are drawn already.
+"""The limits of the invariants of a row, given those that are drawn already.
 
 Where drawn masses leave others next to nothing of the energy, differences of masses do not know how
-much that is. So it is kept as a quantity of its own: what a branch may spare, its mass minus the
-smallest masses of its children, of which every mass that is drawn below takes its part. Once all
-are drawn it is the kinetic energy of the children in the rest frame of the branch, which momenta
-hold to relative precision; from there the inverse finds what each mass was left by adding up.
+much that is. So it is kept as a quantity of its own: what a split may spare, its mass minus the
+smallest masses of what it makes, of which every mass that is drawn below takes its part. Once all
+are drawn it is the kinetic energy of both in the rest frame of the split, which momenta hold to
+relative precision; from there the inverse finds what each mass was left by adding up.
 """
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
+from jaxtyping import Bool, Float, Int
 
-from fabgen.arrays import Mask, Number, PerEvent
+from fabgen.arrays import Number, PerEvent
 from fabgen.numerics import safe_divide, safe_sqrt
 
-from .invariants import Limits
+from .invariants import Limits, Shape
 from .mapping import Kinematics
-from .tree import Branch, Leaf, Node, Propagator
+from .row import Row
 
 #: Smallest mass and range of a mass, relative to the total energy, and smallest kinetic energy,
 #: relative to the mass: the map stays finite on the faces of the cube. Energy conservation is
@@ -30,173 +31,243 @@ _RESOLUTION = 1e-15
 #: Invariants of given momenta are known to this, relative to the total s.
 _ROUNDING = 1e-12
 
+#: A number for each node, or for each split.
+OfNodes = Float[Array, "nodes #events"]
+OfSplits = Float[Array, "splits #events"]
+
+
+def at(values: Float[Array, "n *rest"], index: Int[Array, ""] | int) -> Float[Array, "*rest"]:
+    """values[index] of an index inside."""
+    found: Array = lax.dynamic_index_in_dim(values, index, 0, keepdims=False)
+    return found
+
+
+def put(
+    values: Float[Array, "n *rest"], index: Int[Array, ""] | int, value: Float[Array, "*rest"]
+) -> Float[Array, "n *rest"]:
+    """values with values[index] replaced."""
+    found: Array = lax.dynamic_update_index_in_dim(values, value, index, 0)
+    return found
+
+
+class Lowest(NamedTuple):
+    """Smallest masses that are still possible, GeV: drawn ones have theirs."""
+
+    of_nodes: OfNodes
+    of_children: OfSplits  #: the sum for both nodes that a split makes
+
 
 class Ranges:
-    """Masses of the branches as far as they are drawn, and what they leave to the others.
+    """What does not depend on what is drawn: bounds of all splits of a row. GeV, s in GeV^2."""
 
-    All in GeV, s in GeV^2.
-    """
+    def __init__(self, row: Row, kinematics: Kinematics):
+        self.row, self.kinematics = row, kinematics
+        self.n = row.n_final
+        self.total = jnp.atleast_1d(jnp.asarray(kinematics.sqrt_s))
+        self.leaves = jnp.asarray(kinematics.masses)[:, None]
+        self.resonant = jnp.asarray(row.resonance) >= 0
+        self.masses = _chosen(kinematics.resonance_masses, row.resonance)
+        self.widths = _chosen(kinematics.resonance_widths, row.resonance)
+        has_window = jnp.isfinite(jnp.asarray(row.window))
+        reach = jnp.where(has_window, jnp.asarray(row.window), 0.0) * self.widths
+        low, high = jnp.asarray(row.minimum), jnp.asarray(row.maximum)
+        self.floor = jnp.where(has_window, jnp.maximum(self.masses - reach, low), low)[:, None]
+        cap = jnp.where(has_window, jnp.minimum(self.masses + reach, high), high)[:, None]
+        #: whether the momenta can violate what windows and cuts ask for
+        self.bounded = has_window | (high < jnp.inf)
+        drawn = jnp.broadcast_to(self.total, (self.n - 1, *self.total.shape))
+        lowest = self.lowest(drawn, 0)
+        self.cap = jnp.minimum(cap, self._left_by_pt(lowest))
+        is_open = self.total > lowest.of_children[0]
+        is_open &= self.total > self._least_energy(lowest)
+        if self.n > 2:
+            is_open &= jnp.all(self.cap[1:] > lowest.of_nodes[self.n + 1 :], axis=0)
+        self.is_open: Bool[Array, " #events"] = is_open
+        self.spare = jnp.zeros_like(drawn).at[0].set(self.total - lowest.of_children[0])
+        rooms = self._rooms(drawn, self.spare, lowest, 0)
+        low, span = self._interval(lowest.of_nodes[self.n :], rooms, self.resonant[:, None])
+        #: limits of s before anything is drawn
+        self.overall = low, low + span
 
-    def __init__(self, tree: Branch, kinematics: Kinematics):
-        self.tree = tree
-        self.kinematics = kinematics
-        self.parent = {child: branch for branch in tree.branches() for child in branch.children}
-        self.masses: dict[Branch, PerEvent] = {}
-        self.spare: dict[Branch, Number] = {}
-        self.pt = max((c.minimum_pt for c in tree.children if isinstance(c, Leaf)), default=0.0)
-        self.is_open = kinematics.sqrt_s > self._low(tree)
-        if self.pt > 0.0:
-            first, second = (jnp.hypot(self._low(child), self.pt) for child in tree.children)
-            self.is_open &= kinematics.sqrt_s > first + second
-        for branch in tree.branches():
-            if branch is not tree:
-                self.is_open &= self._cap(branch) > self._low(branch)
-        self.spare[tree] = kinematics.sqrt_s - self._least(tree)
-        self.masses[tree] = jnp.asarray(kinematics.sqrt_s)
-        self.overall = {b: self._limits(b).ends for b in tree.branches() if b is not tree}
+    def lowest(self, drawn: OfSplits, stage: int | Int[Array, " stages"]) -> Lowest:
+        """With the masses of those splits that come before a stage in the order of drawing."""
+        n, row = self.n, self.row
+        nodes = jnp.concatenate([jnp.broadcast_to(self.leaves, (n, drawn.shape[-1])), drawn])
+        children = jnp.zeros_like(drawn)
+        for split in reversed(range(n - 1)):
+            first, second = row.children[split]
+            least = at(nodes, first) + at(nodes, second)
+            value = jnp.maximum(least, self.floor[split])
+            known = row.rank[split] < stage
+            nodes = nodes.at[n + split].set(jnp.where(known, drawn[split], value))
+            children = children.at[split].set(least)
+        return Lowest(nodes, children)
 
-    def mass(self, node: Node) -> Number:
-        """Mass of a leaf or of a drawn branch, GeV."""
-        return self.kinematics.masses[node.leg] if isinstance(node, Leaf) else self.masses[node]
+    def left(self, drawn: OfSplits, spare: OfSplits, lowest: Lowest) -> OfSplits:
+        """What drawn splits may spare; derivatives are left to the difference of masses."""
+        plain = drawn - lowest.of_children
+        return plain + lax.stop_gradient(spare - plain)
 
-    def momentum(self, branch: Branch) -> PerEvent:
-        """Momentum of the two children in the rest frame of the branch, GeV."""
-        mass, first, second = (self.mass(b) for b in (branch, *branch.children))
-        gap = jnp.maximum(self._left(branch), _SMALLEST * mass)
-        kallen = gap * (gap + 2.0 * first) * (gap + 2.0 * second) * (mass + first + second)
-        return jnp.sqrt(kallen) / (2.0 * mass)
+    def excess(self, lowest: Lowest) -> OfSplits:
+        """By how much cuts and windows keep splits that are not drawn above what they make."""
+        return jnp.maximum(self.floor - lowest.of_children, 0.0)
 
-    def limits(self, branch: Branch) -> Limits:
-        """Limits of s given what is drawn; exact, since bounds only ever add up along the tree."""
-        return self._limits(branch)._replace(overall=self.overall[branch])
+    def limits(self, split: Int[Array, ""], lowest: Lowest, rooms: OfSplits) -> Limits:
+        """Of s of one split."""
+        low = at(lowest.of_nodes, self.n + split)
+        square, span = self._interval(low, at(rooms, split), at(self.resonant, split))
+        ends = at(self.overall[0], split), at(self.overall[1], split)
+        return Limits(square, span, ends)
 
-    def draw(self, branch: Branch, x: PerEvent, limits: Limits) -> None:
-        """Gives a branch s = x + the lower limit, within its limits and > 0."""
-        smallest = (_SMALLEST * self.kinematics.sqrt_s) ** 2
-        # Not jnp.clip: it compares x with its result to find the derivative, which is lost where
-        # XLA computes x again and rounds it another way.
-        x = jnp.where(x < limits.span, x, limits.span)
-        x = jnp.where(x > smallest, x, smallest)
-        low, mass = self._low(branch), jnp.sqrt(limits.low + x)
-        gap = lax.stop_gradient(x / (mass + low))
-        payer, price = self._price(branch, gap)
-        self.spare[payer] = self.spare[payer] - price
-        self.spare[branch] = gap + self._excess(branch)
-        self.masses[branch] = mass
+    def shape(self, split: Int[Array, ""]) -> Shape:
+        """How s of one split is distributed."""
+        row = self.row
+        return Shape(
+            jnp.asarray(row.shape)[split],
+            at(self.masses, split),
+            at(self.widths, split),
+            jnp.asarray(row.power)[split],
+            jnp.asarray(row.bodies)[split],
+            jnp.asarray(row.tails)[split],
+        )
 
-    def undraw(self, branch: Branch) -> PerEvent:
-        """Undoes draw, of the last branch first, and returns x."""
-        mass = self.masses.pop(branch)
-        gap = self.spare.pop(branch) - self._excess(branch)
-        payer, price = self._price(branch, gap)
-        self.spare[payer] = self.spare[payer] + price
-        return gap * (mass + self._low(branch))
+    def momenta(self, drawn: OfSplits, spare: OfSplits, lowest: Lowest) -> OfSplits:
+        """Momenta of both nodes that each split makes in its rest frame, GeV; all are drawn."""
+        first, second = (lowest.of_nodes[self.row.children[:, k]] for k in (0, 1))
+        gap = jnp.maximum(self.left(drawn, spare, lowest), _SMALLEST * drawn)
+        kallen = gap * (gap + 2.0 * first) * (gap + 2.0 * second) * (drawn + first + second)
+        return jnp.sqrt(kallen) / (2.0 * drawn)
 
-    def fill(self, masses: dict[Branch, PerEvent], sizes: dict[Branch, PerEvent]) -> None:
-        """Takes all masses, and momenta of the children in the rest frames, as drawn."""
-        self.masses |= masses
-        for branch, size in sizes.items():
-            first, second = (_kinetic(size, self.mass(child)) for child in branch.children)
-            self.spare[branch] = first + second
+    def draw_all(self, u: Float[Array, "drawn events"]) -> tuple[OfSplits, OfSplits, PerEvent]:
+        """Masses of all splits, what each may spare, and the product of all ds/du."""
+        shape = self.n - 1, u.shape[-1]
+        drawn = jnp.broadcast_to(self.total, shape)
+        spare = jnp.broadcast_to(self.spare, shape)
+        jacobian = jnp.ones(u.shape[-1])
+        smallest = (_SMALLEST * self.total) ** 2
+        for stage in range(self.n - 2):
+            split = jnp.asarray(self.row.order)[stage]
+            lowest = self.lowest(drawn, stage)
+            rooms = self._rooms(drawn, spare, lowest, stage)
+            limits = self.limits(split, lowest, rooms)
+            x, ds_du = self.shape(split).forward(u[stage], limits)
+            jacobian = jacobian * ds_du
+            # Not jnp.clip: it compares x with its result to find the derivative, which is lost
+            # where XLA computes x again and rounds it another way.
+            x = jnp.where(x < limits.span, x, limits.span)
+            x = jnp.where(x > smallest, x, smallest)
+            mass = jnp.sqrt(limits.low + x)
+            low = at(lowest.of_nodes, self.n + split)
+            gap = lax.stop_gradient(x / (mass + low))
+            excess = lax.stop_gradient(self.excess(lowest))
+            payer = jnp.asarray(self.row.payer)[split]
+            left = at(spare, payer) - self._price(split, gap, excess)
+            spare = put(spare, payer, left)
+            spare = put(spare, split, gap + at(excess, split))
+            drawn = put(drawn, split, mass)
+        return drawn, spare, jacobian
 
-    def reaches(self, branch: Branch) -> Mask | bool:
-        """Whether windows and cuts let a branch have its mass, up to rounding."""
-        propagator = branch.propagator
-        s = self.masses[branch] ** 2
-        ok: Mask | bool = True
-        rounding = _ROUNDING * self.kinematics.sqrt_s**2
-        floor = self._floor(branch)
-        if floor is not None:
-            low = jnp.maximum(floor, 0.0)
-            ok = s >= low * low - rounding
-        if propagator.window is not None or propagator.maximum < math.inf:
-            cap = self._cap(branch)
-            ok = ok & (s <= cap * cap + rounding)
-        return ok
+    def undraw_all(
+        self, drawn: OfSplits, sizes: OfSplits
+    ) -> tuple[Float[Array, "drawn events"], PerEvent, Bool[Array, " events"]]:
+        """u of all invariants, the product of all ds/du, and what windows and cuts let through.
 
-    def _limits(self, branch: Branch) -> Limits:
-        """Those given what is drawn, which are the overall ones before anything is."""
-        low = self._low(branch)
-        total = self.kinematics.sqrt_s
-        room = jnp.maximum(self._room(branch), _SMALLEST * total)
+        drawn: masses; sizes: momenta of what they make, GeV. Undrawn in reverse, each invariant
+        finds what was left to it as a sum of positive terms.
+        """
+        n, row = self.n, self.row
+        final = self.lowest(drawn, n)
+        children = final.of_nodes[jnp.asarray(row.children)]
+        spare = _kinetic(sizes, children[:, 0]) + _kinetic(sizes, children[:, 1])
+        s, rounding = drawn**2, _ROUNDING * self.total**2
+        high = jnp.where(self.bounded[:, None], self.cap, jnp.inf)
+        reached = jnp.all((s >= self.floor**2 - rounding) & (s <= high**2 + rounding), axis=0)
+        jacobian = jnp.ones(drawn.shape[-1])
+        found = []
+        for stage in reversed(range(n - 2)):
+            split = jnp.asarray(row.order)[stage]
+            lowest = self.lowest(drawn, stage)
+            excess = self.excess(lowest)
+            gap = at(spare, split) - at(excess, split)
+            payer = jnp.asarray(row.payer)[split]
+            spare = put(spare, payer, at(spare, payer) + self._price(split, gap, excess))
+            x = gap * (at(drawn, split) + at(lowest.of_nodes, n + split))
+            limits = self.limits(split, lowest, self._rooms(drawn, spare, lowest, stage))
+            u, ds_du = self.shape(split).inverse(jnp.clip(x, 0.0, limits.span), limits)
+            found.append(jnp.clip(u, 0.0, 1.0))
+            jacobian = jacobian * ds_du
+        u = jnp.stack(found[::-1]) if found else jnp.zeros((0, drawn.shape[-1]))
+        return u, jacobian, reached
+
+    def _rooms(self, drawn: OfSplits, spare: OfSplits, lowest: Lowest, stage: int) -> OfSplits:
+        """By how much splits may be heavier than their smallest masses."""
+        n, row = self.n, self.row
+        known = (jnp.asarray(row.rank) < stage)[:, None]
+        left, excess = self.left(drawn, spare, lowest), self.excess(lowest)
+        above = self.cap - lowest.of_nodes[n:]
+        rooms = jnp.broadcast_to(left, (n - 1, *drawn.shape[1:]))
+        for split in range(1, n - 1):
+            mother = row.parent[split]
+            open_ = at(rooms, mother) + at(excess, mother)
+            given = jnp.where(at(known, mother), at(left, mother), open_)
+            rooms = rooms.at[split].set(jnp.minimum(given, above[split]))
+        return rooms
+
+    def _interval(
+        self, low: PerEvent, room: PerEvent, resonant: Bool[Array, "..."]
+    ) -> tuple[PerEvent, PerEvent]:
+        """The lower limit of s and its range."""
+        room = jnp.maximum(room, _SMALLEST * self.total)
         span = room * (room + 2.0 * low)
-        if branch.propagator.resonance is not None:
-            span = jnp.maximum(span, _RESOLUTION * total * total)
-        return Limits(low * low, span)
+        least = jnp.where(resonant, _RESOLUTION * self.total * self.total, 0.0)
+        return low * low, jnp.maximum(span, least)
 
-    def _left(self, branch: Branch) -> Number:
-        """What a drawn branch may spare; derivatives are left to the difference of masses."""
-        plain = self.masses[branch] - self._least(branch)
-        return plain + lax.stop_gradient(self.spare[branch] - plain)
+    def _price(self, split: Int[Array, ""], gap: PerEvent, excess: OfSplits) -> PerEvent:
+        """What the payer gives for a gap above the smallest mass."""
+        between = jnp.asarray(self.row.between)[split]
+        spared = jnp.sum(jnp.where(between[:, None], excess, 0.0), axis=0)
+        return jnp.where(jnp.any(between), jnp.maximum(gap - spared, 0.0), gap)
 
-    def _low(self, node: Node) -> Number:
-        """Smallest mass that is still possible."""
-        if isinstance(node, Leaf) or node in self.masses:
-            return self.mass(node)
-        least, floor = self._least(node), self._floor(node)
-        return least if floor is None else jnp.maximum(least, floor)
+    def _root_pt(self) -> tuple[Bool[Array, ""], Number]:
+        """Whether a particle that the root makes has a bound on pT, and this, or any number."""
+        pt = jnp.asarray(self.row.root_pt)
+        limited = pt > 0.0
+        return limited, jnp.where(limited, pt, 1.0)
 
-    def _least(self, branch: Branch) -> Number:
-        """Sum of the smallest masses of the children that are still possible."""
-        first, second = branch.children
-        return self._low(first) + self._low(second)
+    def _least_energy(self, lowest: Lowest) -> PerEvent:
+        """Of both nodes that the root makes, with that pT."""
+        limited, pt = self._root_pt()
+        first, second = (jnp.sqrt(at(lowest.of_nodes, k) ** 2 + pt * pt) for k in self._root)
+        return jnp.where(limited, first + second, 0.0)
 
-    def _excess(self, branch: Branch) -> Number:
-        """By how much cuts and windows keep a branch that is not drawn above its children."""
-        floor = self._floor(branch)
-        return 0.0 if floor is None else jnp.maximum(floor - self._least(branch), 0.0)
+    def _left_by_pt(self, lowest: Lowest) -> OfSplits:
+        """Energy conservation with the transverse masses of both nodes of the root, one of which is
+        a particle with a bound on pT; inf for all that it says nothing about."""
+        limited, pt = self._root_pt()
+        masses = [at(lowest.of_nodes, k) for k in self._root]
+        number = jnp.arange(self.n - 1)[:, None] + self.n
+        caps = jnp.full((self.n - 1, masses[0].shape[-1]), jnp.inf)
+        for own, other in (self._root, masses[1]), (self._root[::-1], masses[0]):
+            left = self.total - jnp.sqrt(other * other + pt * pt)
+            cap = safe_sqrt((left - pt) * (left + pt))
+            caps = jnp.where(limited & (number == own[0]), cap, caps)
+        return caps
 
-    def _room(self, branch: Branch) -> PerEvent:
-        """By how much a branch may be heavier than its smallest mass."""
-        parent = self.parent[branch]
-        if parent in self.masses:
-            left = self._left(parent)
-        else:
-            left = self._room(parent) + self._excess(parent)
-        return jnp.minimum(left, self._cap(branch) - self._low(branch))
-
-    def _price(self, branch: Branch, gap: Number) -> tuple[Branch, Number]:
-        """The drawn branch that a gap above the smallest mass is taken from, and how much of it."""
-        parent = self.parent[branch]
-        if parent in self.masses:
-            return parent, gap
-        if self._floor(parent) is not None:
-            gap = jnp.maximum(gap - self._excess(parent), 0.0)
-        return self._price(parent, gap)
-
-    def _floor(self, branch: Branch) -> Number | None:
-        """Bound from cuts and windows."""
-        propagator = branch.propagator
-        if branch is self.tree:
-            return None
-        if propagator.window is None:
-            return propagator.minimum or None
-        mass, width = resonance(propagator, self.kinematics)
-        return jnp.maximum(mass - propagator.window * width, propagator.minimum)
-
-    def _cap(self, branch: Branch) -> Number:
-        propagator = branch.propagator
-        cap: Number = propagator.maximum
-        if propagator.window is not None:
-            mass, width = resonance(propagator, self.kinematics)
-            cap = jnp.minimum(mass + propagator.window * width, cap)
-        if self.parent[branch] is self.tree and self.pt > 0.0:
-            # Energy conservation with the transverse masses of both children; one is a leaf.
-            others = sum(self._low(child) for child in self.tree.children if child is not branch)
-            left = self.kinematics.sqrt_s - jnp.hypot(others, self.pt)
-            cap = jnp.minimum(cap, safe_sqrt((left - self.pt) * (left + self.pt)))
-        return cap
+    @property
+    def _root(self) -> tuple[Int[Array, ""], Int[Array, ""]]:
+        first, second = self.row.children[0]
+        return first, second
 
 
-def resonance(propagator: Propagator, kinematics: Kinematics) -> tuple[Number, Number]:
-    """Mass and width of a propagator, 0 without a resonance."""
-    if propagator.resonance is None:
-        return 0.0, 0.0
-    index = propagator.resonance
-    return kinematics.resonance_masses[index], kinematics.resonance_widths[index]
+def _chosen(
+    values: Float[Array, " k"], index: Int[Array, " splits"]
+) -> Float[Array, " splits"]:
+    """values[index], 0 where the index is -1."""
+    index = jnp.asarray(index)
+    return jnp.append(jnp.asarray(values, float), 0.0)[index]
 
 
-def _kinetic(size: PerEvent, mass: Number) -> PerEvent:
+def _kinetic(size: OfSplits, mass: OfSplits) -> OfSplits:
     """Kinetic energy for a momentum, to relative precision."""
     square = size * size
     return safe_divide(square, jnp.sqrt(square + mass * mass) + mass)

@@ -24,8 +24,7 @@ from .beam_view import BeamView
 from .fusion import computed_once, rows
 from .invariants import power_law, regulated, undo_power_law
 from .kinematics import Turn, light_cone, unit_ratio
-from .reach import Products
-from .tree import Exchange
+from .reach import Both, Products
 
 #: Smallest range of t relative to s: there is none where phase space closes.
 _SMALLEST = 1e-30
@@ -48,12 +47,12 @@ class Span(NamedTuple):
     width: Number  #: of the range of w
     lowest: PerEvent  #: M^2 - t at the smallest w, shifted where it vanishes, GeV^2
 
-    def forward(self, u: PerEvent, nu: float) -> tuple[PerEvent, PerEvent]:
+    def forward(self, u: PerEvent, nu: Number) -> tuple[PerEvent, PerEvent]:
         """u -> w and dw/du."""
         x, jacobian = power_law(u, self.lowest, self.full * self.width, nu)
         return jnp.minimum(self.low + x / self.full, 1.0), jacobian / self.full
 
-    def inverse(self, w: PerEvent, nu: float) -> tuple[PerEvent, PerEvent]:
+    def inverse(self, w: PerEvent, nu: Number) -> tuple[PerEvent, PerEvent]:
         """w -> u and dw/du; w is taken to lie in the range."""
         x = jnp.clip(w - self.low, 0.0, self.width) * self.full
         u, jacobian = undo_power_law(x, self.lowest, self.full * self.width, nu)
@@ -72,41 +71,41 @@ class Span(NamedTuple):
 class Pair(NamedTuple):
     """A virtual particle q and the beam p that it meets, in the rest frame of both."""
 
-    mass: Number  #: sqrt((q + p)^2), GeV
-    square: Number  #: q^2, GeV^2
+    mass: PerEvent  #: sqrt((q + p)^2), GeV
+    square: PerEvent  #: q^2, GeV^2
     beam_mass: Number  #: GeV
-    energy: Number  #: of the beam, GeV
+    energy: PerEvent  #: of the beam, GeV
     momentum: PerEvent  #: |p| = |q|, GeV
-    #: the pair of the first scattering, the beams themselves; None: it is this one
-    beams: Pair | None = None
+    #: cos and sin of the angle between q and the z axis, in the x-z plane towards -x
+    tilt: tuple[PerEvent, PerEvent]
     #: (1, 0, 0, 1) in the rest frame of the beams, the direction of the first, in the frame of this
-    #: pair; None: not known to be that of a light-like beam
-    first: tuple[PerEvent, PerEvent, PerEvent, PerEvent] | None = None
-    #: cos and sin of the angle between q and the z axis, in the x-z plane towards -x; None: 1, 0
-    tilt: tuple[PerEvent, PerEvent] | None = None
+    #: pair: of beams without mass
+    first: tuple[PerEvent, PerEvent, PerEvent, PerEvent]
+    is_light: Mask  #: whether both beams are
+    total: PerEvent  #: energy in the rest frame of the beams, GeV
+    carried: PerEvent  #: E - z of the beam p there, GeV
 
     @classmethod
-    def of_light_beams(cls, mass: PerEvent) -> Pair:
-        """Two massless beams of this total energy."""
+    def of_beams(cls, mass: PerEvent, first_mass: Number, second_mass: Number) -> Pair:
+        """The beams, of total mass `mass`, with the first one along z."""
         one, zero = jnp.ones_like(mass), jnp.zeros_like(mass)
-        return cls.of(mass, 0.0, 0.0)._replace(first=(one, zero, zero, one))
-
-    @classmethod
-    def of(cls, mass: Number, square: Number, beam_mass: Number) -> Pair:
-        """The pair of total mass `mass`, with z along q."""
-        energy = 0.5 * (mass + (beam_mass * beam_mass - square) / mass)
-        momentum = safe_sqrt((energy - beam_mass) * (energy + beam_mass))
-        return cls(mass, square, beam_mass, energy, momentum)
+        energy, momentum = _beam(mass, first_mass * first_mass, second_mass)
+        return cls(
+            *(mass, first_mass * first_mass * one, second_mass, energy, momentum),
+            *((one, zero), (one, zero, zero, one)),
+            *(jnp.asarray((first_mass == 0.0) & (second_mass == 0.0)), mass, energy + momentum),
+        )
 
     def span(
-        self, exchange: Exchange, exchanged: Number, products: Products, size: PerEvent
+        self, exchanged: Number, products: Products | None, size: PerEvent, masses: Both, start: bool
     ) -> Span:
-        """The range of t for products of momentum `size`, in GeV.
+        """The range of t for products of these masses and of momentum `size`, in GeV.
 
-        exchanged: mass of the exchanged particle. -t_0 comes from the product and the sum of both
+        exchanged: mass of the exchanged particle. products: with bounds from cuts. start: whether
+        the pair is that of the beams. -t_0 comes from the product and the sum of both
         ends of t, -t_0 t_1 and -(t_0 + t_1), which for massless beams are sums of positive terms.
         """
-        k1, k2 = (reach.mass**2 for reach in products.each)
+        k1, k2 = (mass * mass for mass in rows(masses))
         energy_1, energy_2 = (jnp.sqrt(size * size + k) for k in (k1, k2))
         s, a, b = self.mass * self.mass, self.square, self.beam_mass * self.beam_mass
         full = jnp.maximum(4.0 * self.momentum * size, _SMALLEST * s)
@@ -117,72 +116,65 @@ class Pair(NamedTuple):
         ahead = total > 0.0
         farthest = jnp.where(ahead, 0.5 * (total + full), 1.0)
         nearest = jnp.where(ahead, product / farthest, 0.5 * (total - full))
-        if self.beams is None:
-            low, width = products.polar_range(size)
-        else:
-            low, width = self._range(products, size, nearest, full)
-            view = self._view(size, products)
-            if view is not None:
-                low, width = view.polar(low, width)
+        nearest, full = computed_once((nearest, full), size)
+        low: Number = 0.0
+        width: Number = 1.0
+        if products is not None:
+            low, width = self._limited(products, size, nearest, full, start)
+            low, width = computed_once((low, width), size)
         distance = exchanged * exchanged + nearest
         lowest = regulated(distance + full * low, distance + full * (low + width))
-        return Span(nearest, full, low, width, lowest)
+        return Span(nearest, full, low, width, *computed_once((lowest,), size))
+
+    def _limited(
+        self, products: Products, size: PerEvent, nearest: PerEvent, full: PerEvent, start: bool
+    ) -> tuple[PerEvent, PerEvent]:
+        """Smallest w and width of its range from cuts."""
+        if start:
+            return products.polar_range(size)
+        low, width = self._range(products, size, nearest, full)
+        low_here, width_here = self.view(size, products).polar(low, width)
+        low = jnp.where(self.is_light, low_here, low)
+        width = jnp.where(self.is_light, width_here, width)
+        # Masses alone bound nothing that is not zero anyway.
+        return jnp.where(products.is_cut, low, 0.0), jnp.where(products.is_cut, width, 1.0)
 
     def _range(
         self, products: Products, size: PerEvent, nearest: PerEvent, full: PerEvent
-    ) -> tuple[Number, Number]:
+    ) -> tuple[PerEvent, PerEvent]:
         """Smallest w and width of its range from what each product takes from the beam at least.
 
         2 p.k > p^- k^+ in the rest frame of the beams, where p is along -z. It grows with w for
         k_2, where 2 p.k_2 = p^2 + k_2^2 - t; for k_1 it falls.
         """
-        if not products.is_cut:
-            return 0.0, 1.0
         # E + z in the rest frame of the beams, where E - z is less than the total energy
         ahead = jnp.maximum(
             products.least * jnp.sqrt(products.back), products.least**2 / self.total
         )
-        first, second = rows(self._of_beams.carried * ahead)
-        least = second - self.beam_mass**2 - products.each[1].mass ** 2
+        first, second = rows(self.carried * ahead)
+        least = second - self.beam_mass**2 - rows(products.masses)[1] ** 2
         low = jnp.clip((least - nearest) / full, 0.0, 1.0 - _LEFT)
         slow_beam = self.beam_mass * self.beam_mass / (self.energy + self.momentum)
-        slowest = 2.0 * (self.energy * products.slow(size)[0] + slow_beam * size)
+        slowest = 2.0 * (self.energy * rows(products.slow(size))[0] + slow_beam * size)
         width = 1.0 - low - jnp.maximum((first - slowest) / full, 0.0)
         return low, jnp.maximum(width, _LEFT * (1.0 - low))
 
-    @property
-    def _of_beams(self) -> Pair:
-        return self if self.beams is None else self.beams
-
-    @property
-    def carried(self) -> Number:
-        """E - z of the beam p, along -z, GeV."""
-        return self.energy + self.momentum
-
-    @property
-    def total(self) -> Number:
-        """Total energy in the rest frame of the beams, GeV."""
-        return self._of_beams.mass
-
-    def azimuths(
-        self, w: PerEvent, size: PerEvent, products: Products
-    ) -> tuple[Arc, Direction] | None:
-        """Azimuths of k_1 that cuts leave for a w, relative to cos and sin of one; None: all."""
-        view = self._view(size, products)
-        if view is None:
-            return None
-        assert self.first is not None
+    def azimuths(self, w: PerEvent, size: PerEvent, products: Products) -> tuple[Arc, Direction]:
+        """Azimuths of k_1 that cuts leave for a w, relative to cos and sin of one."""
+        view, limited = self.view(size, products), products.is_cut & self.is_light
+        arc = view.azimuths(w)
         _, x, y, _ = self.first
-        return view.azimuths(w), (unit_ratio(x, view.across, 1.0), unit_ratio(y, view.across, 0.0))
+        across = jnp.where(limited, view.across, 0.0)
+        axis = unit_ratio(x, across, 1.0), unit_ratio(y, across, 0.0)
+        return arc.unless(~limited), computed_once(axis, size)
 
-    def _view(self, size: PerEvent, products: Products) -> BeamView | None:
-        """How both beams are seen here, where that limits the angles of the products."""
-        if self.first is None or self.beams is None or not products.is_cut:
-            return None
+    def view(self, size: PerEvent, products: Products) -> BeamView:
+        """How both beams are seen here, which limits the angles of the products."""
         energy, x, y, z = self.first
         across = safe_sqrt(x * x + y * y)
         scale = 2.0 * self.energy / self.total
         plus = energy + z
+        across, plus = computed_once((across, plus), size)
         return BeamView(scale, plus, across * across / plus, across, size, products)
 
     def momentum_transfer(self, behind: PerEvent, ahead: PerEvent, across: PerEvent) -> PerEvent:
@@ -194,7 +186,7 @@ class Pair(NamedTuple):
         slow = self.beam_mass * self.beam_mass / (self.energy + self.momentum)
         return -((ahead - slow) * (behind - self.square / (self.mass - slow)) + across * across)
 
-    def next(self, w: PerEvent, t: PerEvent, size: PerEvent, mass: Number, turn: Turn) -> Pair:
+    def next(self, w: PerEvent, t: PerEvent, size: PerEvent, mass: PerEvent, turn: Turn) -> Pair:
         """q - k_1, of square t, with the same beam, in the rest frame of k_2.
 
         mass: of k_2; turn: to k_1. The z axis of the frame of k_2 is against its
@@ -208,21 +200,28 @@ class Pair(NamedTuple):
         along = 0.5 * (ahead - behind)
         across = 2.0 * self.momentum * safe_sqrt(w * (1.0 - w))
         total = safe_sqrt(along * along + across * across)
-        tilt = unit_ratio(along, total, 1.0), unit_ratio(across, total, 0.0)
-        first = None
-        if self.first is not None:
-            energy, x, y, z = self.first
-            x, y, z = turn.back(x, y, z)
-            ahead, behind = light_cone(energy, z, x * x + y * y)
-            ahead, behind = stretch * ahead, behind / stretch
-            z = 0.5 * (ahead - behind)
-            x, y, z = rotated(x, y, z, tilt[0], -tilt[1])
-            energy = 0.5 * (ahead + behind)
-            energy, x, y, z = computed_once((energy, x, y, z), turn.cos_phi)
-            first = energy, x, y, z
-        return Pair.of(mass, t, self.beam_mass)._replace(
-            beams=self._of_beams, first=first, tilt=tilt
+        tilt = computed_once(
+            (unit_ratio(along, total, 1.0), unit_ratio(across, total, 0.0)), turn.cos_phi
         )
+        energy, x, y, z = self.first
+        x, y, z = turn.back(x, y, z)
+        ahead, behind = light_cone(energy, z, x * x + y * y)
+        ahead, behind = stretch * ahead, behind / stretch
+        z = 0.5 * (ahead - behind)
+        x, y, z = rotated(x, y, z, tilt[0], -tilt[1])
+        energy = 0.5 * (ahead + behind)
+        energy, x, y, z = computed_once((energy, x, y, z), turn.cos_phi)
+        beam = computed_once(_beam(mass, t, self.beam_mass), turn.cos_phi)
+        return Pair(
+            *(mass, t, self.beam_mass, *beam),
+            *(tilt, (energy, x, y, z), self.is_light, self.total, self.carried),
+        )
+
+
+def _beam(mass: PerEvent, square: Number, beam_mass: Number) -> tuple[PerEvent, PerEvent]:
+    """Energy and momentum of a beam that meets q, of this square, in the rest frame of both."""
+    energy = 0.5 * (mass + (beam_mass * beam_mass - square) / mass)
+    return energy, safe_sqrt((energy - beam_mass) * (energy + beam_mass))
 
 
 def rotated(x: PerEvent, y: PerEvent, z: PerEvent, cos: PerEvent, sin: PerEvent) -> Vector:

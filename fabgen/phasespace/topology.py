@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from fabgen.model import ZERO, Model
-from fabgen.phasespace.cascade import Cascade
 from fabgen.phasespace.tree import Branch, Exchange, Kind, Leaf, Node, Propagator, flat_tree
+from fabgen.phasespace.tree_map import TreeMap
 from fabgen.process import resonances
 from fabgen.process.resonances import Diagram, Legs
 
@@ -24,9 +24,9 @@ LegSet = frozenset[int]
 
 @dataclasses.dataclass(frozen=True)
 class ChannelMap:
-    """A cascade and the names of masses and widths that its resonance indices stand for."""
+    """A map and the names of masses and widths that its resonance indices stand for."""
 
-    mapping: Cascade
+    mapping: TreeMap
     resonances: tuple[tuple[str, str], ...]
 
 
@@ -98,14 +98,14 @@ def most_resonant(setting: MapContext, diagrams: Sequence[Diagram]) -> Diagram:
 
 
 def channel_map(setting: MapContext, diagram: Diagram) -> ChannelMap:
-    """The cascade of decays along one diagram, for a process that has one channel only.
+    """The map of decays along one diagram, for a process that has one channel only.
 
     What the diagram exchanges is left out: its ends are joined with flat invariants.
     """
     setting = dataclasses.replace(setting, bound_flat=False)
     names: list[tuple[str, str]] = []
     blocks = {setting.legs(p): time_like(setting, p, names) for p in diagram.propagators}
-    return ChannelMap(Cascade(decays(setting, blocks), setting.n_final), tuple(names))
+    return ChannelMap(TreeMap(decays(setting, blocks), setting.n_final), tuple(names))
 
 
 def time_like(

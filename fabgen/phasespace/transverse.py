@@ -13,21 +13,19 @@ rapidity leave a range of cos phi. Within both every bound holds, of both produc
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from fabgen.arrays import Mask, Masses, PerEvent
+from fabgen.arrays import Mask, PerEvent
 from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
-from .decays import Momentum, Undone, direction, to_rest_frame
-from .fusion import gradient_once, rows
-from .kinematics import TWO_PI, light_cone, unit_angles
+from .frames import Cones, Momenta, OfLegs
+from .fusion import computed_once, rows
+from .kinematics import TWO_PI, light_cone
 from .reach import Both, Products, stacked
-from .tree import Branch, Node
 
 #: Smallest momentum, GeV: what is divided by it stays finite.
 _TINY = 1e-60
@@ -56,18 +54,21 @@ class LightCone(NamedTuple):
         """Of given components, E +- z to relative precision."""
         return cls(*light_cone(energy, z, x * x + y * y + mass * mass), x, y)
 
-    def plus_other(self, other: LightCone) -> LightCone:
-        """The sum of both."""
-        return LightCone(*(a + b for a, b in zip(self, other, strict=True)))
-
-    def gathered(self) -> LightCone:
-        """The same; gradients from all of its uses are summed before they go on."""
-        return LightCone(*map(gradient_once, self))
-
     @property
     def components(self) -> tuple[PerEvent, PerEvent, PerEvent, PerEvent]:
         """E, x, y, z."""
         return 0.5 * (self.plus + self.minus), self.x, self.y, 0.5 * (self.plus - self.minus)
+
+    def across_beams(self, particles: Cones, masses: OfLegs) -> Cones:
+        """Particles in the frame in which the rapidity is zero, with z along the flight there and x
+        along the beam; before, in the rest frame of the beams."""
+        _, (cos, sin) = self.across
+        shrink = jnp.sqrt(self.minus / self.plus)
+        along = cos * particles.x + sin * particles.y
+        side = cos * particles.y - sin * particles.x
+        plus, minus = particles.ahead * shrink, particles.behind / shrink
+        z = 0.5 * (plus - minus)
+        return Momenta(0.5 * (plus + minus), z, side, along).cones(masses)
 
     @property
     def across(self) -> tuple[PerEvent, tuple[PerEvent, PerEvent]]:
@@ -77,31 +78,6 @@ class LightCone(NamedTuple):
         return pt, (x / pt, self.y / pt)
 
 
-def undo_flight(branch: Branch, legs: dict[int, LightCone], masses: Masses) -> Undone:
-    """What the momenta of the legs say about a branch: its angles are those of its Flight."""
-    total = summed(branch, legs)
-    _, (cos, sin) = total.across
-    shrink = jnp.sqrt(total.minus / total.plus)
-    below: dict[int, Momentum] = {}
-    for leg in branch.legs:
-        p = legs[leg]
-        along, side = cos * p.x + sin * p.y, cos * p.y - sin * p.x
-        plus, minus = p.plus * shrink, p.minus / shrink
-        z = 0.5 * (plus - minus)
-        rest = z * z + side * side + masses[leg] ** 2
-        ahead, behind = light_cone(0.5 * (plus + minus), along, rest)
-        below[leg] = ahead, z, side, behind
-    mass, vectors = to_rest_frame(1.0, below, masses)
-    z, side, along = direction(branch, vectors)
-    size = gradient_once(jnp.sqrt(z * z + side * side + along * along))
-    return Undone(mass, size, unit_angles(z, side, along))
-
-
-def summed(node: Node, legs: dict[int, LightCone]) -> LightCone:
-    """The momentum of a node from those of the legs."""
-    return functools.reduce(LightCone.plus_other, (legs[leg] for leg in node.legs)).gathered()
-
-
 class Flight:
     """A system that decays: its momentum, its mass, and the momentum of its products, GeV."""
 
@@ -109,10 +85,11 @@ class Flight:
         self.momentum = momentum
         self.size = size
         self.products = products
-        pt, self.direction = momentum.across
+        pt, direction = momentum.across
+        self.direction = computed_once(direction, size)
         self.transverse_mass = jnp.sqrt(mass * mass + pt * pt)
         self.stretch = (self.transverse_mass + pt) / mass  # gamma (1 + beta)
-        self.slow = products.slow(size)
+        (self.slow,) = computed_once((products.slow(size),), size)
         self.slope = 2.0 * pt / mass * size  # of the first product's E' in (1 + cos theta)/2
 
     def forward(
@@ -125,8 +102,10 @@ class Flight:
         across = 2.0 * self.size * safe_sqrt(ahead * (1.0 - ahead))
         arc = self._arc(energy, across)
         azimuth = arc.forward(u_azimuth)
-        side = jnp.asarray(_SIGNS) * (across * jnp.sin(azimuth))
-        z = jnp.asarray(_SIGNS) * (across * jnp.cos(azimuth))
+        side, z = computed_once(
+            (across * jnp.sin(azimuth), across * jnp.cos(azimuth)), self.size
+        )
+        side, z = jnp.asarray(_SIGNS) * side, jnp.asarray(_SIGNS) * z
         rest = along * along + side * side + self.products.masses**2
         plus, minus = light_cone(energy, z, rest)
         cos, sin = self.direction
@@ -140,18 +119,20 @@ class Flight:
         return (first, second), width * arc.fraction
 
     def inverse(
-        self, ahead: PerEvent, azimuth: PerEvent
+        self, angles: tuple[PerEvent, PerEvent], circle: tuple[PerEvent, PerEvent]
     ) -> tuple[PerEvent, PerEvent, PerEvent, Mask]:
         """Both variables, d(cos theta)/2 d(phi)/(2 pi) for them, and whether they are reached.
 
-        ahead: (1 + cos theta)/2 of the first product; azimuth: in turns.
+        angles: (1 + cos theta)/2 of the first product and azimuth, in turns; circle: cos and sin of
+        the latter.
         """
+        ahead, azimuth = angles
         low, width = self._polar()
         across = 2.0 * self.size * safe_sqrt(ahead * (1.0 - ahead))
         arc = self._arc(self._products(ahead)[0], across)
         azimuth = TWO_PI * jnp.where(azimuth > 0.5, azimuth - 1.0, azimuth)
         u = (ahead - low) / width
-        reached = (u >= -_ROUNDING) & (u <= 1.0 + _ROUNDING) & arc.contains(azimuth)
+        reached = (u >= -_ROUNDING) & (u <= 1.0 + _ROUNDING) & arc.contains(*circle)
         return jnp.clip(u, 0.0, 1.0), arc.inverse(azimuth), width * arc.fraction, reached
 
     def _products(self, ahead: PerEvent) -> tuple[Both, Both]:
@@ -159,7 +140,7 @@ class Flight:
         share = stacked(ahead, 1.0 - ahead)
         plus = (self.slow + 2.0 * self.size * share) * self.stretch
         minus = (self.slow + 2.0 * self.size * (1.0 - share)) / self.stretch
-        return 0.5 * (plus + minus), 0.5 * (plus - minus)
+        return computed_once((0.5 * (plus + minus), 0.5 * (plus - minus)), self.size)
 
     def _polar(self) -> tuple[PerEvent, PerEvent]:
         """Smallest (1 + cos theta)/2 of the first product, and width of its range."""
@@ -173,13 +154,12 @@ class Flight:
     def _arc(self, energy: Both, across: PerEvent) -> Arc:
         """The azimuths that bounds leave, given E' of the products and |k| sin theta."""
         least = self.products.least
-        front = back = safe_sqrt((energy - least) * (energy + least))
-        if self.products.has_rapidities:
-            # tanh of the largest rapidity less that of the system, and that less the smallest one
-            plus, minus = self.momentum.plus, self.momentum.minus
-            ahead, behind = self.products.front * plus, self.products.back * minus
-            front = jnp.minimum(front, energy * (minus - ahead) / (minus + ahead))
-            back = jnp.minimum(back, energy * (plus - behind) / (plus + behind))
+        reach = safe_sqrt((energy - least) * (energy + least))
+        # tanh of the largest rapidity less that of the system, and that less the smallest one
+        plus, minus = self.momentum.plus, self.momentum.minus
+        ahead, behind = self.products.front * plus, self.products.back * minus
+        front = jnp.minimum(reach, energy * (minus - ahead) / (minus + ahead))
+        back = jnp.minimum(reach, energy * (plus - behind) / (plus + behind))
         across = jnp.maximum(across, _TINY)
         (front, front_2), (back, back_2) = rows(front), rows(back)
         high = jnp.minimum(jnp.minimum(front, back_2), across)

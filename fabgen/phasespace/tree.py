@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-from .invariants import Block, BreitWigner, BreitWignerTail, Flat, Power
 
 Kind = Literal["breit-wigner", "breit-wigner-tail", "power", "flat"]
 #: Invariants are drawn in this order (and from the root to the leaves within one rank): the shape
@@ -26,6 +25,8 @@ class Propagator:
     window: float | None = None  #: |sqrt(s) - M| < window x Gamma
     minimum: float = 0.0  #: lower bound on sqrt(s) in GeV, from cuts
     maximum: float = math.inf  #: upper bound on sqrt(s) in GeV, from cuts
+    #: shares of the variable in the tails of a breit-wigner-tail, below and above
+    tails: tuple[float, float] = (0.01, 0.08)
 
     def __post_init__(self) -> None:
         if self.kind not in RANK:
@@ -90,19 +91,6 @@ class Branch:
         return any(leaf.is_cut for leaf in self.leaves)
 
     @functools.cached_property
-    def block(self) -> Block:
-        """The map of one variable onto the invariant."""
-        propagator = self.propagator
-        if propagator.kind == "breit-wigner":
-            return BreitWigner()
-        if propagator.kind == "breit-wigner-tail":
-            return BreitWignerTail()
-        if propagator.kind == "power":
-            return Power(propagator.nu)
-        # What is left of a scattering is no system that decays isotropically.
-        return Flat(self.bodies if self.exchange is None else 2)
-
-    @functools.cached_property
     def bodies(self) -> int:
         """How many particles or propagators this pseudo-particle consists of."""
         return sum(
@@ -118,6 +106,17 @@ class Branch:
             if isinstance(rest, Branch):
                 yield from rest.scatterings()
 
+    def renamed(self, name: Mapping[int, int]) -> Branch:
+        """The same with other numbers for the legs."""
+
+        def node(child: Leaf | Branch) -> Leaf | Branch:
+            if isinstance(child, Branch):
+                return child.renamed(name)
+            return dataclasses.replace(child, leg=name[child.leg])
+
+        first, second = map(node, self.children)
+        return dataclasses.replace(self, children=(first, second))
+
     def branches(self) -> Iterator[Branch]:
         """This branch and all below, parents before children."""
         yield self
@@ -127,6 +126,11 @@ class Branch:
 
 
 Node = Leaf | Branch
+
+
+def order_of_drawing(branches: Sequence[Branch]) -> list[Branch]:
+    """All branches but the first, the root, in the order in which their invariants are drawn."""
+    return sorted(branches[1:], key=lambda branch: RANK[branch.propagator.kind])
 
 
 def _leaves(node: Node) -> tuple[Leaf, ...]:

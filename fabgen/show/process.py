@@ -18,7 +18,8 @@ from fabgen.errors import InputError
 from fabgen.integrand.component import Component
 from fabgen.integrand.process import ProcessIntegrand
 from fabgen.model import Model, load_model
-from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Node
+from fabgen.phasespace.tree import Branch, Leaf, Node
+from fabgen.phasespace.tree_map import TreeMap
 from fabgen.phasespace.channels import Channel
 from fabgen.process.effort import Effort, unheard
 from fabgen.process.graph import build_graph
@@ -178,7 +179,7 @@ def _channels_of(
         if place > 0:
             yield ""
         external = _external(integrand, component)
-        if not isinstance(component.channels[0].mapping, Cascade):
+        if not isinstance(component.channels[0].mapping, TreeMap):
             yield f"{'channel':<14}RAMBO on diet: {' '.join(external[integrand.n_initial :])}"
             continue
         own = [number for number, channel in enumerate(channels) if channel.mirror is None]
@@ -225,7 +226,7 @@ def _external(integrand: ProcessIntegrand, component: Component) -> list[str]:
 
 def _propagators(channel: Channel, final: list[str]) -> str:
     """The blocks of a channel: systems that decay in brackets, <t> between what is scattered."""
-    assert isinstance(channel.mapping, Cascade)
+    assert isinstance(channel.mapping, TreeMap)
 
     def text(node: Node) -> str:
         if isinstance(node, Leaf):

@@ -1,0 +1,159 @@
+"""The channels of all components as one table: the arguments of the programs that map them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from fabgen.arrays import PerEvent, Table
+from fabgen.beams import Beams, Collision, Limits
+from fabgen.integrand.component import Component
+from fabgen.model import ZERO
+from fabgen.phasespace.mapping import Kinematics
+from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
+from fabgen.phasespace.row import Row, padded
+from fabgen.phasespace.splits import Kind
+from fabgen.phasespace.tree_map import TreeMap
+
+#: The static part of the maps: the kind of rows, or the one map of all channels.
+StaticMap = Kind | PhaseSpaceMap
+
+
+class ChannelTable(NamedTuple):
+    """All channels (the first axis), or one. GeV.
+
+    rows: None where the map has none. incoming: masses of the incoming legs of |M|^2; final: of the
+    others. resonances, widths, exchanged: of the propagators by number of the split. turned:
+    whether |M|^2 has the beams in the other order; both: whether some of its subprocesses have one
+    order and some the other. least_energy: see `Component`.
+    """
+
+    rows: Row | None
+    incoming: Float[Table, "*channels n_initial"]
+    final: Float[Table, "*channels n_final"]
+    resonances: Float[Table, "*channels splits"]
+    widths: Float[Table, "*channels splits"]
+    exchanged: Float[Table, "*channels splits"]
+    turned: Bool[Table, "*channels"]
+    both: Bool[Table, "*channels"]
+    least_energy: Float[Table, "*channels"]
+
+    @classmethod
+    def of(cls, components: Sequence[Component], derived: Mapping[str, Any]) -> ChannelTable:
+        """That of the components at one set of the model's parameters: in NumPy's arrays where
+        these are numbers."""
+        parts = [_of_component(component, derived) for component in components]
+        leaves = [jax.tree.leaves(part) for part in parts]
+        joined = [padded(_array_module(column).concatenate(column)) for column in zip(*leaves)]
+        table: ChannelTable = jax.tree.unflatten(jax.tree.structure(parts[0]), joined)
+        return table
+
+    def channel(self, number: Int[Array, ""] | int) -> ChannelTable:
+        """One of them."""
+        found: ChannelTable = jax.tree.map(lambda column: jnp.asarray(column)[number], self)
+        return found
+
+    @property
+    def beam_masses(self) -> Float[Array, " n_initial"]:
+        """Of one channel: masses in the order of the beams, (n_initial,)."""
+        return jnp.where(self.turned, self.incoming[::-1], self.incoming)
+
+    @property
+    def limits(self) -> Limits:
+        """Of one channel: what the beams need to know of it."""
+        return Limits(self.least_energy)
+
+    def collide(
+        self, beams: Beams, u: Float[Array, "{beams.dim} events"]
+    ) -> tuple[Collision, PerEvent]:
+        """Of one channel: collisions at u (beams.dim, events), log of their Jacobian."""
+        return beams.collide(u, tuple(self.beam_masses), self.limits)
+
+    def kinematics(self, collision: Collision) -> Kinematics:
+        """Of one channel, what its map needs; collision: in the order of the beams."""
+        boost = _of_all(collision.rapidity)
+        boost = jnp.where(self.turned, -boost, boost)
+        size = jnp.abs(boost)
+        return Kinematics(
+            _of_all(collision.sqrt_s),
+            self.final,
+            self.resonances,
+            self.widths,
+            self.exchanged,
+            self.incoming,
+            (jnp.where(self.both, -size, boost), jnp.where(self.both, size, boost)),
+        )
+
+
+def static_map(components: Sequence[Component]) -> StaticMap:
+    """The one program that maps all channels."""
+    maps = [channel.mapping for component in components for channel in component.channels]
+    kinds = [mapping.kind for mapping in maps if isinstance(mapping, TreeMap)]
+    if not kinds:
+        return maps[0]
+    return Kind(
+        kinds[0].n_final, any(kind.ladder for kind in kinds), any(kind.cut for kind in kinds)
+    )
+
+
+def _of_component(component: Component, derived: Mapping[str, Any]) -> ChannelTable:
+    used = component.widths.used(derived)
+    first, n = component.channels[0], len(component.channels)
+    maps = [channel.mapping for channel in component.channels]
+    trees = [mapping.row for mapping in maps if isinstance(mapping, TreeMap)]
+    rows = Row(*map(np.stack, zip(*trees, strict=True))) if trees else None
+
+    def of_splits(names: Sequence[str], index: Table | None) -> Any:
+        if index is None:
+            return np.zeros((n, 0))
+        values = _values(used, [*names, ZERO])
+        return values[index]  # -1: the last one, a zero
+
+    def of_all(names: Sequence[str]) -> Any:
+        values = _values(used, names)
+        return _array_module([values]).broadcast_to(values, (n, len(names)))
+
+    resonance, exchanged = (rows.resonance, rows.exchanged) if rows else (None, None)
+    return ChannelTable(
+        _by_split(rows) if rows else None,
+        of_all(component.masses[: component.n_initial]),
+        of_all(component.masses[component.n_initial :]),
+        of_splits([mass for mass, _ in first.resonances], resonance),
+        of_splits([width for _, width in first.resonances], resonance),
+        of_splits(first.exchanged, exchanged),
+        np.full(n, component.orders == (True,)),
+        np.full(n, len(component.orders) == 2),
+        np.full(n, component.least_energy),
+    )
+
+
+def _by_split(rows: Row) -> Row:
+    """Rows whose propagators have the numbers of their splits."""
+    number = np.arange(rows.parent.shape[-1])
+    return rows._replace(
+        resonance=np.where(rows.resonance < 0, -1, number),
+        exchanged=np.where(rows.exchanged < 0, -1, number),
+    )
+
+
+def _values(derived: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """Real parameters by their names, (n,), ZERO included."""
+    values = [0.0 if name == ZERO else derived[name] for name in names]
+    xp = _array_module(values)
+    return xp.stack([xp.asarray(value, dtype=float) for value in values]) if values else np.zeros(0)
+
+
+def _array_module(values: Sequence[Any]) -> Any:
+    """JAX's if any of the values is an array of JAX, else NumPy."""
+    return jnp if any(isinstance(value, jax.Array) for value in values) else np
+
+
+def _of_all(values: Float[Array, " #events"]) -> PerEvent:
+    """(events,), or one number that holds for all of them."""
+    return values[0] if values.shape[-1] == 1 else values
