@@ -211,14 +211,12 @@ def _step(row: Row, split: int, numbers: Numbers, angles: Angles, cones: Cones) 
     moved = Momenta(moved.energy, *rotated(*moved[1:], *tilt))
     moves = (sign != 0) & ~is_made
     new = moved.cones(numbers.masses[:n_nodes])
+
+    def joined(moved: OfLegs, made: OfLegs, kept: OfLegs) -> OfLegs:
+        return jnp.where(moves, moved, jnp.where(is_made, made, kept))
+
     return Step(
-        Momenta(*(jnp.where(moves, a, b) for a, b in zip(moved, momenta, strict=True))),
-        Cones(
-            *(
-                jnp.where(moves, a, jnp.where(is_made, b, c))
-                for a, b, c in zip(new, own, cones, strict=True)
-            )
-        ),
+        Momenta(*map(joined, moved, momenta, cones.momenta)), Cones(*map(joined, new, own, cones))
     )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from fabgen.arrays import PerEvent
 
@@ -21,8 +21,8 @@ from .kinematics import Turn, light_cone
 
 #: A number for each final particle, or for each node.
 OfLegs = Float[Array, "n #events"]
-#: Signs or truths for each of them.
-Marks = Int[Array, "n #events"] | Bool[Array, "n #events"]
+#: Truths for each of them, or one for all.
+Marks = Bool[Array, "n #events"] | Bool[Array, ""]
 
 
 class Momenta(NamedTuple):

@@ -15,13 +15,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from fabgen.arrays import PerEvent
+from fabgen.arrays import Elementwise, PerEvent
 
 
-def computed_once(values: tuple[PerEvent, ...], like: PerEvent) -> tuple[PerEvent, ...]:
+def computed_once(values: tuple[Elementwise, ...], like: PerEvent) -> tuple[Elementwise, ...]:
     """The same numbers, and the gradients that come back, each computed once.
 
-    values: (events,) each. like (events,): anything that comes of a division or a function, and so
+    values: (..., events) each. like (events,): anything that comes of a division or a function, and so
     is not computed again here; where it is NaN the values must not matter.
     """
     one = _one(like)

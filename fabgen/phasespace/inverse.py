@@ -120,7 +120,7 @@ def _down(kind: Kind, row: Row, kinematics: Kinematics, frame: BeamsFrame) -> li
             vectors: Momenta,
             split: int = split,
             signs: Array = signs,
-        ) -> tuple[Undone, PerEvent]:
+        ) -> tuple[Undone, Turn, PerEvent, PerEvent]:
             x, y, z = direction(vectors, signs > 0, signs < 0)
             turn, size, across = Turn.to(x, y, z)
             below = along(turn, vectors, leaves, signs.astype(float))

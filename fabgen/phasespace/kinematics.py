@@ -146,12 +146,16 @@ class Turn(NamedTuple):
         )
         return cls(*map(gradient_once, ratios)), size, across
 
-    def forward(self, x: PerEvent, y: PerEvent, z: PerEvent) -> tuple[PerEvent, PerEvent, PerEvent]:
+    def forward(
+        self, x: Elementwise, y: Elementwise, z: Elementwise
+    ) -> tuple[Elementwise, Elementwise, Elementwise]:
         """A vector after the rotation."""
         x, z = self.cos * x + self.sin * z, self.cos * z - self.sin * x
         return self.cos_phi * x - self.sin_phi * y, self.sin_phi * x + self.cos_phi * y, z
 
-    def back(self, x: PerEvent, y: PerEvent, z: PerEvent) -> tuple[PerEvent, PerEvent, PerEvent]:
+    def back(
+        self, x: Elementwise, y: Elementwise, z: Elementwise
+    ) -> tuple[Elementwise, Elementwise, Elementwise]:
         """The vector before it."""
         x, y = self.cos_phi * x + self.sin_phi * y, self.cos_phi * y - self.sin_phi * x
         return self.cos * x - self.sin * z, y, self.cos * z + self.sin * x

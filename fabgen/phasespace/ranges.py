@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
-from fabgen.arrays import Number, PerEvent
+from fabgen.arrays import Elementwise, Number, PerEvent
 from fabgen.numerics import safe_divide, safe_sqrt
 
 from .invariants import Limits, Shape
@@ -36,15 +36,17 @@ OfNodes = Float[Array, "nodes #events"]
 OfSplits = Float[Array, "splits #events"]
 
 
-def at(values: Float[Array, "n *rest"], index: Int[Array, ""] | int) -> Float[Array, "*rest"]:
+def at(
+    values: Shaped[Array, "n *rest"], index: Int[Array, ""] | int
+) -> Shaped[Array, "*rest"]:
     """values[index] of an index inside."""
     found: Array = lax.dynamic_index_in_dim(values, index, 0, keepdims=False)
     return found
 
 
 def put(
-    values: Float[Array, "n *rest"], index: Int[Array, ""] | int, value: Float[Array, "*rest"]
-) -> Float[Array, "n *rest"]:
+    values: Shaped[Array, "n *rest"], index: Int[Array, ""] | int, value: Shaped[Array, "*rest"]
+) -> Shaped[Array, "n *rest"]:
     """values with values[index] replaced."""
     found: Array = lax.dynamic_update_index_in_dim(values, value, index, 0)
     return found
@@ -214,8 +216,8 @@ class Ranges:
         return rooms
 
     def _interval(
-        self, low: PerEvent, room: PerEvent, resonant: Bool[Array, "..."]
-    ) -> tuple[PerEvent, PerEvent]:
+        self, low: Elementwise, room: Elementwise, resonant: Bool[Array, "..."]
+    ) -> tuple[Elementwise, Elementwise]:
         """The lower limit of s and its range."""
         room = jnp.maximum(room, _SMALLEST * self.total)
         span = room * (room + 2.0 * low)

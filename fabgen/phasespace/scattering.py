@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from fabgen.arrays import Mask, Number, PerEvent
+from fabgen.arrays import Elementwise, Mask, Number, PerEvent
 from fabgen.numerics import safe_sqrt
 
 from .azimuth import Arc
@@ -35,7 +35,6 @@ _LEFT = 1e-9
 
 #: Cos and sin of an angle.
 Direction = tuple[PerEvent, PerEvent]
-Vector = tuple[PerEvent, PerEvent, PerEvent]
 
 
 class Span(NamedTuple):
@@ -224,6 +223,8 @@ def _beam(mass: PerEvent, square: Number, beam_mass: Number) -> tuple[PerEvent, 
     return energy, safe_sqrt((energy - beam_mass) * (energy + beam_mass))
 
 
-def rotated(x: PerEvent, y: PerEvent, z: PerEvent, cos: PerEvent, sin: PerEvent) -> Vector:
+def rotated(
+    x: Elementwise, y: Elementwise, z: Elementwise, cos: PerEvent, sin: PerEvent
+) -> tuple[Elementwise, Elementwise, Elementwise]:
     """After the rotation that takes z by an angle towards -x."""
     return cos * x - sin * z, y, cos * z + sin * x

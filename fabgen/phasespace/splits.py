@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 
 from fabgen.arrays import PerEvent
 from fabgen.numerics import log_where_open, safe_sqrt
@@ -184,7 +184,7 @@ def angle_columns(u: Float[Array, "angles events"], split: int) -> tuple[PerEven
     return u[2 * split], u[2 * split + 1]
 
 
-def is_cut(row: Row, split: int) -> Int[Array, ""]:
+def is_cut(row: Row, split: int) -> Bool[Array, ""]:
     """Whether any particle below a split has a bound."""
     return jnp.asarray(row.is_cut)[row.n_final + split]
 

@@ -16,7 +16,7 @@ from .inverse import inverse
 from .mapping import Kinematics, Mapping
 from .row import Row, row_of
 from .splits import Kind
-from .tree import Branch
+from .tree import Branch, Exchange, order_of_drawing
 
 
 #: Rows are arguments: maps of one kind share a program.
@@ -42,6 +42,16 @@ class TreeMap(Mapping):
             raise ValueError("a scattering is the root, or the second child of a scattering")
         if sorted(self.tree.legs) != list(range(self.n_final)):
             raise ValueError(f"legs {self.tree.legs} are not 0..{self.n_final - 1}, once each")
+
+    @functools.cached_property
+    def drawn(self) -> tuple[Branch, ...]:
+        """All branches but the root in the order in which their invariants are drawn."""
+        return tuple(order_of_drawing(tuple(self.tree.branches())))
+
+    @functools.cached_property
+    def ladder(self) -> tuple[tuple[Branch, Exchange], ...]:
+        """The branches that are scatterings, the root first."""
+        return tuple(self.tree.scatterings())
 
     @functools.cached_property
     def kind(self) -> Kind:

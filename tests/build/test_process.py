@@ -15,7 +15,7 @@ from fabgen.card.parser import card_from_table
 from fabgen.errors import InputError
 from fabgen.integrand.component import ResonanceWindow
 from fabgen.model import ZERO, load_model
-from fabgen.phasespace.cascade import Cascade
+from fabgen.phasespace.tree_map import TreeMap
 from fabgen.phasespace.cuts import CutLeg
 from fabgen.phasespace.rambo import Rambo
 from fabgen.process.event_topology import Resonance
@@ -48,7 +48,7 @@ def test_the_demo(cards):
     integrand = build_integrand(load_card(cards / "ee_ttbar.toml"))
     assert integrand.dim == 8
     (component,) = integrand.components
-    assert isinstance(component.channels[0].mapping, Cascade)
+    assert isinstance(component.channels[0].mapping, TreeMap)
     assert component.resonances == (("MT", "WT"),)
     assert component.windows == (
         ResonanceWindow((2, 3), "MT", "WT", 15.0, True),

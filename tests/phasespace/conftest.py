@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from fabgen.phasespace.cascade import Branch, Leaf, Propagator
+from fabgen.phasespace.tree import Branch, Leaf, Propagator
 from fabgen.phasespace.mapping import kinematics
 
 MASSES = [80.419, 4.7, 80.419, 4.7]

@@ -13,7 +13,7 @@ from scipy.stats import qmc
 
 from fabgen.build import build_channels
 from fabgen.card.parser import card_from_table
-from fabgen.phasespace.channels import Mirror, Permuted, find_channels
+from fabgen.phasespace.channels import Mirror, find_channels
 from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo
@@ -69,7 +69,7 @@ def test_every_diagram_belongs_to_one_channel(process):
         if channel.mirror is not None:
             original = channels[channel.mirror.original]
             assert original.mirror is None
-            assert channel.mapping == Permuted(original.mapping, channel.mirror.permutation)
+            assert channel.mapping == original.mapping.renamed(channel.mirror.permutation)
 
 
 def test_products_of_a_decay_do_not_mirror_other_particles():
@@ -135,7 +135,7 @@ def test_bounds_from_cuts():
     for mapping in ladders:
         bounds = {(leaf.minimum_pt, leaf.maximum_rapidity) for leaf in mapping.tree.leaves}
         assert bounds == {(30.0, 2.5)}
-        (inner,) = mapping.branches[1:]
+        (inner,) = mapping.drawn
         assert inner.propagator.minimum == pytest.approx(2 * 30 * math.sin(0.2))
 
 

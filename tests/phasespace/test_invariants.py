@@ -28,7 +28,7 @@ WINDOW = between(150.6, 195.4)
 
 CASES = {
     "flat": (Flat(), WHOLE, (0.0, 0.0)),
-    "flat, 4 bodies": (Flat(bodies=4), WHOLE, (0.0, 0.0)),
+    "flat, 4 bodies": (Flat(bodies=4.0), WHOLE, (0.0, 0.0)),
     "power 1.4": (Power(1.4), WHOLE, (0.0, 0.0)),
     "power 1": (Power(1.0), WHOLE, (0.0, 0.0)),
     "power 0.5": (Power(0.5), WHOLE, (0.0, 0.0)),

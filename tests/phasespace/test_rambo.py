@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabgen.phasespace.cascade import Leaf, flat_tree
+from fabgen.phasespace.tree import Leaf, flat_tree
 from fabgen.phasespace.kinematics import mass_squared
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo, simplex_root

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabgen.phasespace.cascade import Branch, Cascade, Exchange, Leaf, Propagator
+from fabgen.phasespace.tree import Branch, Exchange, Leaf, Propagator
+from fabgen.phasespace.tree_map import TreeMap
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo
 
@@ -50,26 +51,26 @@ LEAST = 1000.0 * 20.0 * math.exp(-3.0)
 
 #: Map, masses of the final particles, of the beams.
 CASES = {
-    "two": (Cascade(ladder([0, 1], [HEAVY]), 2), [W, Z], ()),
-    "two, massive beams": (Cascade(ladder([1, 0], [SOFT]), 2), [W, T], (T, 4.7)),
+    "two": (TreeMap(ladder([0, 1], [HEAVY]), 2), [W, Z], ()),
+    "two, massive beams": (TreeMap(ladder([1, 0], [SOFT]), 2), [W, T], (T, 4.7)),
     # With masses of the beams azimuths are not limited (test_cut_angles.py).
     "three, cut": (
-        Cascade(ladder([FIRST, 0, RECOIL], [FLATTER, FLATTER], 20.0), 3),
+        TreeMap(ladder([FIRST, 0, RECOIL], [FLATTER, FLATTER], 20.0), 3),
         [0.0] * 3,
-        (0.0, 0.0),
+        (1e-4, 1e-4),
     ),
     "three, from the second beam": (
-        Cascade(ladder([1, 2, 0], [SOFT, SOFT]), 3, from_second=True),
+        TreeMap(ladder([1, 2, 0], [SOFT, SOFT]), 3, from_second=True),
         [W, T, Z],
         (100.0, 50.0),
     ),
     "four, resonance": (
-        Cascade(ladder([Leaf(0, 40.0), pair(1, 2), 3], [LIGHT, HEAVY]), 4),
+        TreeMap(ladder([Leaf(0, 40.0), pair(1, 2), 3], [LIGHT, HEAVY]), 4),
         [0.0, 0.0, 0.0, 4.7],
         (),
     ),
     "six, pairs": (
-        Cascade(ladder([pair(0, 3), pair(1, 4), pair(2, 5)], [SOFT, LIGHT]), 6),
+        TreeMap(ladder([pair(0, 3), pair(1, 4), pair(2, 5)], [SOFT, LIGHT]), 6),
         [0.0, 0.0, 0.0, 4.7, 0.0, 4.7],
         (),
     ),
@@ -301,6 +302,6 @@ def test_closed(forward, inverse):
 
 def test_wrong_trees():
     with pytest.raises(ValueError, match="second child of a scattering"):
-        Cascade(Branch((Leaf(0), Branch((Leaf(1), Leaf(2)), exchange=LIGHT))), 3)
+        TreeMap(Branch((Leaf(0), Branch((Leaf(1), Leaf(2)), exchange=LIGHT))), 3)
     with pytest.raises(ValueError, match="second child of a scattering"):
-        Cascade(Branch((Branch((Leaf(1), Leaf(2)), exchange=LIGHT), Leaf(0)), exchange=LIGHT), 3)
+        TreeMap(Branch((Branch((Leaf(1), Leaf(2)), exchange=LIGHT), Leaf(0)), exchange=LIGHT), 3)

@@ -1,4 +1,4 @@
-"""Cascades: inverse, Jacobian, volume, windows, derivatives, order of the invariants.
+"""Maps along trees: inverse, Jacobian, volume, windows, derivatives, order of the invariants.
 
 Maps are evaluated operation by operation and always for the same number of events (conftest.py):
 an operation is compiled once for all cases, while a program of its own for each case takes far
@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
-from fabgen.phasespace.cascade import Branch, Cascade, Leaf, Propagator, flat_tree
+from fabgen.phasespace.tree import Branch, Leaf, Propagator, flat_tree
+from fabgen.phasespace.tree_map import TreeMap
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo
 
@@ -49,7 +50,7 @@ def chain(n, minimum=0.0):
 def test_what_is_not_a_number_is_not_outside():
     """It is counted as an error further up; -inf would be one more point beyond the cuts."""
     u = jnp.full((5, 3), 0.5).at[0, 1].set(jnp.nan)
-    _, log_jacobian = Cascade(chain(3), 3).forward(u, kinematics(E, [0.0] * 3))
+    _, log_jacobian = TreeMap(chain(3), 3).forward(u, kinematics(E, [0.0] * 3))
     np.testing.assert_array_equal(np.isnan(log_jacobian), [False, True, False])
 
 
@@ -108,7 +109,7 @@ def case(name):
     """The map and its kinematics."""
     tree, masses = CASES[name]
     point = kinematics(E, masses, *RESONANCES)
-    return Cascade(tree, len(masses)), jax.tree.map(np.asarray, point)
+    return TreeMap(tree, len(masses)), jax.tree.map(np.asarray, point)
 
 
 def uniform(dim, events, seed=0):
@@ -205,7 +206,7 @@ def test_volume_within_windows(tops, top_kinematics, evaluated, quadrature):
     u, weights = quadrature(8, 2)
     volumes = []
     for kind in ("breit-wigner", TAIL, "flat"):
-        mapping = Cascade(tops(kind, 15.0), 4)
+        mapping = TreeMap(tops(kind, 15.0), 4)
         momenta, log_jacobian = evaluated(mapping.forward, u, top_kinematics)
         for first in (0, 2):
             mass = np.sqrt(squares(momenta[first] + momenta[first + 1]))
@@ -218,7 +219,7 @@ def test_volume_within_windows(tops, top_kinematics, evaluated, quadrature):
 
 def test_derivatives(tops, top_kinematics, evaluated):
     """In u and the kinematics, against differences; finite on the faces. Of one program."""
-    mapping = Cascade(tops(TAIL), 4)
+    mapping = TreeMap(tops(TAIL), 4)
 
     def scalar(u, point, some, density):
         momenta, log_jacobian = mapping.forward(u, point)
@@ -271,7 +272,7 @@ def test_resonance_out_of_reach(mass, tops, evaluated, quadrature, massive_volum
     """
     point = kinematics(E, WB, [mass], [0.02 * mass])
     u, weights = quadrature(8, 2)
-    momenta, log_jacobian = evaluated(Cascade(tops(TAIL), 4).forward, u, point)
+    momenta, log_jacobian = evaluated(TreeMap(tops(TAIL), 4).forward, u, point)
     assert np.all(np.isfinite(momenta)) and np.all(np.isfinite(log_jacobian))
     assert weights @ np.exp(log_jacobian) == pytest.approx(massive_volume(E, WB), rel=5e-3)
 
@@ -284,14 +285,14 @@ def test_resonance_out_of_reach(mass, tops, evaluated, quadrature, massive_volum
 def test_closed(sqrt_s, window, tops, evaluated):
     resonance = 173.0 if sqrt_s < 1000 else 50.0
     point = kinematics(sqrt_s, WB, [resonance], [0.1])
-    mapping = Cascade(tops(TAIL, window), 4)
+    mapping = TreeMap(tops(TAIL, window), 4)
     momenta, log_jacobian = evaluated(mapping.forward, uniform(8, 64), point)
     assert np.all(np.isfinite(momenta))
     assert np.all(log_jacobian == -np.inf)
 
 
 def test_minimum_from_cuts(evaluated):
-    mapping = Cascade(Branch((pair(0, 1, "power", minimum=50.0), Leaf(2))), 3)
+    mapping = TreeMap(Branch((pair(0, 1, "power", minimum=50.0), Leaf(2))), 3)
     momenta, _ = evaluated(mapping.forward, uniform(5, 64), kinematics(E, [0.0] * 3))
     assert np.all(squares(momenta[0] + momenta[1]) >= 50.0**2 * (1 - 1e-12) ** 2)
 
@@ -299,7 +300,7 @@ def test_minimum_from_cuts(evaluated):
 def test_resonances_are_drawn_first():
     photon = pair(0, 1, "power")
     higgs = pair(2, 3, TAIL, resonance=2)
-    mapping = Cascade(flat_tree([photon, Leaf(4), higgs]), 5)
+    mapping = TreeMap(flat_tree([photon, Leaf(4), higgs]), 5)
     kinds = [branch.propagator.kind for branch in mapping.drawn]
     assert kinds == [TAIL, "power", "flat"]
     assert mapping.dim == 11
@@ -316,9 +317,9 @@ def test_flat_tree():
 
 def test_wrong_trees():
     with pytest.raises(ValueError, match="once each"):
-        Cascade(pair(0, 2), 2)
+        TreeMap(pair(0, 2), 2)
     with pytest.raises(ValueError, match="once each"):
-        Cascade(pair(0, 0), 2)
+        TreeMap(pair(0, 0), 2)
     with pytest.raises(ValueError, match="needs a resonance"):
         Propagator("breit-wigner")
     # of a wrong type already, where types are checked
