@@ -69,6 +69,15 @@ class Beams(abc.ABC):
         """Incoming particles: 2, or 1 for a decay at rest."""
         return 2 if self.energies else 1
 
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """What programs take as arguments, so that beams of other numbers share them."""
+        return ()
+
+    def with_numbers(self, numbers: tuple[ArrayLike, ...]) -> Beams:
+        """The same beams with other, perhaps traced, numbers."""
+        return self
+
     @abc.abstractmethod
     def collide(
         self,
@@ -112,6 +121,15 @@ class FixedBeams(Beams):
 
     def __init__(self, energies: Energies):
         self.energies = energies
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return tuple(float(energy) for energy in self.energies)
+
+    def with_numbers(self, numbers: tuple[ArrayLike, ...]) -> FixedBeams:
+        found = FixedBeams((0.0, 0.0))
+        found.energies = tuple(numbers)  # type: ignore[assignment]
+        return found
 
     def collide(
         self,

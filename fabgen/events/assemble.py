@@ -62,7 +62,7 @@ def event_drawer(compiled: CompiledIntegrand) -> EventDrawer:
     """Compiles at once, so the time this takes is compilation."""
     place = compiled.map
     draw = jax.jit(compiled.integrand.draw, keep_unused=True)
-    step = draw.lower(place.out_info, jax.random.key(0)).compile()
+    step = draw.lower(compiled.points_like, jax.random.key(0)).compile()
     return EventDrawer(lambda u, key, channel: step(place(u, channel), key), compiled.block)
 
 

@@ -18,7 +18,13 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from fabgen.errors import InputError
-from fabgen.integrand.point import Channels, EventFields, PhaseSpacePoints, Point
+from fabgen.integrand.point import (
+    Channels,
+    EventFields,
+    MapPrograms,
+    PhaseSpacePoints,
+    Point,
+)
 from fabgen.process.event_topology import EventTopology
 
 
@@ -138,6 +144,23 @@ class Integrand(abc.ABC):
         self, points: PhaseSpacePoints, parameters: Mapping[str, Any] | None = None
     ) -> Point:
         """f and all that belongs to it at points in phase space."""
+
+    def evaluate_with(
+        self, points: PhaseSpacePoints, log_densities: Float[Array, "channels events"] | None
+    ) -> Point:
+        """`evaluate` where `map_programs.densities` have been found already."""
+        del log_densities
+        return self.evaluate(points)
+
+    @property
+    def map_programs(self) -> MapPrograms:
+        """`map` and densities as programs that integrands of the same kind share."""
+        return MapPrograms(lambda u, channel, _: self.map(u, channel), None, ())
+
+    @property
+    def needs_densities(self) -> bool:
+        """Whether `evaluate` needs the densities of the channels, for their weights."""
+        return False
 
     @abc.abstractmethod
     def draw(

@@ -129,11 +129,13 @@ def evaluate_component(
     bound: BoundComponents,
     width: int,
     maps: Maps,
+    log_densities: Float[Array, "channels events"] | None = None,
 ) -> ComponentValues:
     """The component at final momenta (n_final, 4, events) in the rest frame of what collides.
 
     collision: in the order of the beams. width: rows of log_prior, as many as the widest component
-    has channels. maps: of all components.
+    has channels. maps: of all components. log_densities: log g_i of all channels, and perhaps more
+    rows, where they are known.
     """
     events = in_frame(component, final, collision, bound)
     derived = component.widths.used(events.derived)
@@ -156,7 +158,11 @@ def evaluate_component(
     n_own = len(component.channels)
     prior = log_prior(
         *(component.prior, n_own, momenta, single),
-        lambda: maps.log_densities(final, collision, bound.first_channel(component), n_own),
+        lambda: (
+            maps.log_densities(final, collision, bound.first_channel(component), n_own)
+            if log_densities is None
+            else log_densities[:n_own]
+        ),
         *(events.collision.sqrt_s, derived),
     )
     return ComponentValues(

@@ -6,6 +6,7 @@ blocks of points of one channel.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from fabgen.blocks import in_blocks
 from fabgen.beams import Beams, Collision
 from fabgen.dispatch import dispatch
 from fabgen.integrand.component import Component
-from fabgen.integrand.point import Channels, PhaseSpacePoints
+from fabgen.integrand.point import Channels, MapPrograms, PhaseSpacePoints
 from fabgen.integrand.table import ChannelTable, StaticMap
 from fabgen.phasespace.forward import forward
 from fabgen.phasespace.inverse import inverse
@@ -54,6 +55,8 @@ class Maps(NamedTuple):
     n_channels: int
     table: ChannelTable
     beams: Beams
+    #: whether blocks of channels without any point are left out: not where gradients are asked for
+    used_only: bool = False
 
     def place(self, u: Float[Array, "dim events"], channel: Channels) -> PhaseSpacePoints:
         """The points u (dim, events) of channels (events,), or one for all, in phase space."""
@@ -101,13 +104,13 @@ class Maps(NamedTuple):
         collision: Collision,
         first: int,
         n: int,
-    ) -> Float[Array, "{n} events"]:
+    ) -> Float[Array, "channels events"]:
         """log g_i (n, events) in GeV^(4 - 2 n_final) of n channels at final momenta (n_final, 4,
         events); -inf where a channel does not reach. collision: in the order of the beams."""
 
         def of_block(
             points: tuple[Float[Array, "n_final 4 events"], Collision],
-        ) -> Float[Array, "{n} events"]:
+        ) -> Float[Array, "channels events"]:
             final, own_collision = points
 
             def log_density(number: Int[Array, ""]) -> Float[Array, " events"]:
@@ -121,6 +124,32 @@ class Maps(NamedTuple):
 
         given = final, collision.of_events(final.shape[-1])
         found: Array = in_blocks(of_block, BLOCK, given)
+        return found
+
+    def log_densities_of_siblings(
+        self, points: PhaseSpacePoints
+    ) -> Float[Array, "{self.n_channels} events"]:
+        """log g_i of the channels of the component of each point, -inf beyond; no derivatives."""
+        assert points.collision is not None
+
+        def of_block(
+            first: Int[Array, ""] | int, final: Float[Array, "n_final 4 events"], given: Collision
+        ) -> Float[Array, "{self.n_channels} events"]:
+            def step(k: Int[Array, ""], found: Array) -> Array:
+                own = self.table.channel(first + k)
+                kinematics = own.kinematics(self._seen(own, given))
+                return found.at[k].set(-self._inverse(own, final, kinematics)[1])
+
+            start = jnp.full((self.n_channels, final.shape[-1]), -jnp.inf)
+            siblings = self.table.channel(first).siblings
+            found: Array = jax.lax.fori_loop(0, siblings, step, start)
+            return found
+
+        first = jnp.asarray(self.table.first)[points.channel]
+        found: Array = dispatch(
+            *(of_block, first, self.n_channels, points.final, points.collision),
+            **{"block": BLOCK, "events_last": True, "used_only": True},
+        )
         return found
 
     def _seen(self, own: ChannelTable, collision: Collision) -> Collision:
@@ -155,4 +184,27 @@ class Maps(NamedTuple):
 
         if isinstance(channel, int):
             return one(channel, points)
-        return dispatch(one, channel, self.n_channels, points, events_last=True)
+        used = self.used_only
+        if self.n_channels == 1:
+            return in_blocks(functools.partial(one, 0), BLOCK, points)
+        return dispatch(
+            one, channel, self.n_channels, points, events_last=True, used_only=used
+        )
+
+
+
+def map_programs(maps: Maps) -> MapPrograms:
+    """The maps of a process; all that is its own are the table of channels and the beams."""
+    n_rows = len(maps.table.first)
+
+    def bound(arguments: Any) -> Maps:
+        table, numbers = arguments
+        return Maps(maps.static, n_rows, table, maps.beams.with_numbers(numbers), True)
+
+    def place(u: Array, channel: Array, arguments: Any) -> PhaseSpacePoints:
+        return bound(arguments).place(u.T, channel)
+
+    def densities(points: PhaseSpacePoints, arguments: Any) -> Array:
+        return bound(arguments).log_densities_of_siblings(points)
+
+    return MapPrograms(place, densities, (maps.table, maps.beams.numbers))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from jax import Array
 from jaxtyping import Float, Int
@@ -73,3 +74,16 @@ class EventFields(NamedTuple):
     scale: Float[Array, " events"]
     alpha_qed: Float[Array, " events"]
     alpha_s: Float[Array, " events"]
+
+
+class MapPrograms(NamedTuple):
+    """The maps of an integrand as functions that others share: what is its own is `arguments`.
+
+    place(u (events, dim), channels (events,), arguments) gives the points. densities(points,
+    arguments) the logarithms of the densities of the channels of the component of each point,
+    (channels or more, events), in GeV^(4 - 2 n_final), -inf beyond; None where there are none.
+    """
+
+    place: Callable[[Array, Array, Any], PhaseSpacePoints]
+    densities: Callable[[PhaseSpacePoints, Any], Array] | None
+    arguments: Any

@@ -68,7 +68,7 @@ def log_prior(
     n_channels: int,
     momenta: Float[Array, "n_external 4 events"],
     single: Float[Array, "{n_channels} events"] | None,
-    log_densities: Callable[[], Float[Array, "{n_channels} events"]],
+    log_densities: Callable[[], Float[Array, "channels events"]],
     sqrt_s: Number,
     derived: Mapping[str, Any],
 ) -> Float[Array, "{n_channels} events"]:

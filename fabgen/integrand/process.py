@@ -25,8 +25,14 @@ from fabgen.integrand.evaluate import (
     lab_momenta,
     over_components,
 )
-from fabgen.integrand.maps import Maps, channel_ids
-from fabgen.integrand.point import Channels, EventFields, PhaseSpacePoints, Point
+from fabgen.integrand.maps import Maps, channel_ids, map_programs
+from fabgen.integrand.point import (
+    Channels,
+    EventFields,
+    MapPrograms,
+    PhaseSpacePoints,
+    Point,
+)
 from fabgen.integrand.table import ChannelTable, StaticMap, static_map
 from fabgen.model import Model
 from fabgen.numerics import safe_log
@@ -151,6 +157,19 @@ class ProcessIntegrand(Integrand):
     def evaluate(
         self, points: PhaseSpacePoints, parameters: Mapping[str, Any] | None = None
     ) -> Point:
+        return self._evaluate(points, parameters, None)
+
+    def evaluate_with(
+        self, points: PhaseSpacePoints, log_densities: Float[Array, "channels events"] | None
+    ) -> Point:
+        return self._evaluate(points, None, log_densities)
+
+    def _evaluate(
+        self,
+        points: PhaseSpacePoints,
+        parameters: Mapping[str, Any] | None,
+        log_densities: Float[Array, "channels events"] | None,
+    ) -> Point:
         width = prior_width(self.component_of_channel)
         assert points.collision is not None
         bound = self._bound(parameters)
@@ -158,12 +177,14 @@ class ProcessIntegrand(Integrand):
 
         def values(
             component: Component,
-            block: tuple[Float[Array, "n_final 4 events"], Collision],
+            block: tuple[Float[Array, "n_final 4 events"], Collision, Array | None],
             bound: BoundComponents,
         ) -> ComponentValues:
-            return evaluate_component(component, *block, bound, width, maps)
+            final, collision, logs = block
+            return evaluate_component(component, final, collision, bound, width, maps, logs)
 
-        given = points.final, points.collision
+        logs = None if log_densities is None else log_densities[:width]
+        given = points.final, points.collision, logs
         found = over_components(values, points.channel, bound, given)
         is_open = ~jnp.isneginf(points.log_jacobian)  # NaN is an error, to be counted
         first = np.array([min(s.number for s in c.subprocesses) for c in self.components])
@@ -291,6 +312,15 @@ class ProcessIntegrand(Integrand):
     @functools.cached_property
     def _static_map(self) -> StaticMap:
         return static_map(self.components)
+
+    @property
+    def map_programs(self) -> MapPrograms:
+        return map_programs(self._maps(self._bound(None)))
+
+    @property
+    def needs_densities(self) -> bool:
+        kinds = {component.prior.kind for component in self.components if component.prior}
+        return "densities" in kinds
 
     def _maps(self, bound: BoundComponents) -> Maps:
         table = ChannelTable.of(self.components, bound.derived)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 
 from fabgen.arrays import PerEvent, Table
 from fabgen.beams import Beams, Collision, Limits
-from fabgen.integrand.component import Component
+from fabgen.integrand.component import Component, first_channels
 from fabgen.model import ZERO
 from fabgen.phasespace.mapping import Kinematics
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
@@ -31,7 +31,8 @@ class ChannelTable(NamedTuple):
     rows: None where the map has none. incoming: masses of the incoming legs of |M|^2; final: of the
     others. resonances, widths, exchanged: of the propagators by number of the split. turned:
     whether |M|^2 has the beams in the other order; both: whether some of its subprocesses have one
-    order and some the other. least_energy: see `Component`.
+    order and some the other. least_energy: see `Component`. first, siblings: the number of the first
+    channel of the same component, and how many that has.
     """
 
     rows: Row | None
@@ -43,12 +44,15 @@ class ChannelTable(NamedTuple):
     turned: Bool[Table, "*channels"]
     both: Bool[Table, "*channels"]
     least_energy: Float[Table, "*channels"]
+    first: Int[Table, "*channels"]
+    siblings: Int[Table, "*channels"]
 
     @classmethod
     def of(cls, components: Sequence[Component], derived: Mapping[str, Any]) -> ChannelTable:
         """That of the components at one set of the model's parameters: in NumPy's arrays where
         these are numbers."""
-        parts = [_of_component(component, derived) for component in components]
+        firsts = first_channels(components)
+        parts = [_of_component(*part, derived) for part in zip(components, firsts, strict=True)]
         leaves = [jax.tree.leaves(part) for part in parts]
         joined = [padded(_array_module(column).concatenate(column)) for column in zip(*leaves)]
         table: ChannelTable = jax.tree.unflatten(jax.tree.structure(parts[0]), joined)
@@ -102,7 +106,9 @@ def static_map(components: Sequence[Component]) -> StaticMap:
     )
 
 
-def _of_component(component: Component, derived: Mapping[str, Any]) -> ChannelTable:
+def _of_component(
+    component: Component, number: int, derived: Mapping[str, Any]
+) -> ChannelTable:
     used = component.widths.used(derived)
     first, n = component.channels[0], len(component.channels)
     maps = [channel.mapping for channel in component.channels]
@@ -130,6 +136,8 @@ def _of_component(component: Component, derived: Mapping[str, Any]) -> ChannelTa
         np.full(n, component.orders == (True,)),
         np.full(n, len(component.orders) == 2),
         np.full(n, component.least_energy),
+        np.full(n, number),
+        np.full(n, n),
     )
 
 

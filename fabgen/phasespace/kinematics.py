@@ -26,12 +26,15 @@ from .fusion import gradient_once
 Momenta = Float[Array, "*n 4 events"]
 OfEach = Float[Array, "*n events"]
 
+#: Of JAX or NumPy.
+AnyNumber = Number | Float[np.ndarray, " #events"]
+
 TWO_PI = 6.283185307179586
 #: Added to an energy that may be 0 (GeV): no other one notices, and its square is a number.
 _TINY = 1e-150
 
 
-def kallen(mass: Number, mass_1: Number, mass_2: Number) -> Number:
+def kallen(mass: AnyNumber, mass_1: AnyNumber, mass_2: AnyNumber) -> AnyNumber:
     """Kallen function lambda(M^2, m1^2, m2^2) in GeV^4, from the masses.
 
     The product of M -+ m1 -+ m2 keeps its relative accuracy where the sum of squares cancels; it is

@@ -23,7 +23,7 @@ from fabgen.arrays import Table
 from .tree import Branch, Exchange, Leaf, Node, Propagator, order_of_drawing
 
 #: How many of a row there are at least, and at most.
-BUCKETS = (16, 64, 256, 1024, 4096)
+BUCKETS = (1, 16, 64, 256, 1024, 4096)
 #: Rapidities beyond this are none of any particle in double precision.
 _FARTHEST = 100.0
 #: Numbers of the distributions of an invariant (invariants.SHAPES).
