@@ -15,7 +15,17 @@ LADDER = (
     *("surrogate", "sampling", "training", "events", "plot", "run", "show", "cli"),
 )
 ROOT = {
-    *("arrays", "blocks", "dispatch", "errors", "files", "inputs", "interrupts", "json_files", "metrics"),
+    *(
+        "arrays",
+        "blocks",
+        "dispatch",
+        "errors",
+        "files",
+        "inputs",
+        "interrupts",
+        "json_files",
+        "metrics",
+    ),
     *("numerics", "plain_text", "units"),
 }
 RUNG = {name: rung for rung, name in enumerate(LADDER)} | dict.fromkeys(ROOT, -1)

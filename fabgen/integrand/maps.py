@@ -16,8 +16,8 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from fabgen.arrays import PerEvent
-from fabgen.blocks import in_blocks
 from fabgen.beams import Beams, Collision
+from fabgen.blocks import in_blocks
 from fabgen.dispatch import dispatch
 from fabgen.integrand.component import Component
 from fabgen.integrand.point import Channels, MapPrograms, PhaseSpacePoints
@@ -26,7 +26,6 @@ from fabgen.phasespace.forward import forward
 from fabgen.phasespace.inverse import inverse
 from fabgen.phasespace.mapping import Kinematics
 from fabgen.phasespace.splits import Kind
-
 
 #: Events of a block of densities, whose numbers stay in the cache of a core.
 BLOCK = 512
@@ -187,10 +186,7 @@ class Maps(NamedTuple):
         used = self.used_only
         if self.n_channels == 1:
             return in_blocks(functools.partial(one, 0), BLOCK, points)
-        return dispatch(
-            one, channel, self.n_channels, points, events_last=True, used_only=used
-        )
-
+        return dispatch(one, channel, self.n_channels, points, events_last=True, used_only=used)
 
 
 def map_programs(maps: Maps) -> MapPrograms:

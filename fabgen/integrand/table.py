@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -106,9 +106,7 @@ def static_map(components: Sequence[Component]) -> StaticMap:
     )
 
 
-def _of_component(
-    component: Component, number: int, derived: Mapping[str, Any]
-) -> ChannelTable:
+def _of_component(component: Component, number: int, derived: Mapping[str, Any]) -> ChannelTable:
     used = component.widths.used(derived)
     first, n = component.channels[0], len(component.channels)
     maps = [channel.mapping for channel in component.channels]

@@ -15,7 +15,7 @@ from .frames import Cones, Momenta, OfLegs, boosted
 from .fusion import computed_once
 from .kinematics import TWO_PI, Turn
 from .mapping import Kinematics
-from .ranges import OfNodes, Ranges, at
+from .ranges import Ranges, at
 from .row import Role, Row
 from .scattering import rotated
 from .splits import (
@@ -23,8 +23,8 @@ from .splits import (
     Last,
     Numbers,
     angle_columns,
-    before_any,
     beams_pair,
+    before_any,
     by_role,
     circle,
     is_cut,
@@ -81,9 +81,7 @@ def _angles(
     last = before_any(row, kinematics, total) if kind.ladder else None
     for split in range(kind.n_final - 1):
 
-        def decay(
-            last: Last | None, split: int = split
-        ) -> tuple[Angles, Last | None]:
+        def decay(last: Last | None, split: int = split) -> tuple[Angles, Last | None]:
             ahead, azimuth = angle_columns(u, split)
             density = one
             products = numbers.products(split)
@@ -94,15 +92,11 @@ def _angles(
             turn = isotropic(ahead, azimuth)
             return Angles(ahead, 1.0 - ahead, turn, (one, zero), density), last
 
-        def flight(
-            last: Last | None, split: int = split
-        ) -> tuple[Angles, Last | None]:
+        def flight(last: Last | None, split: int = split) -> tuple[Angles, Last | None]:
             ahead, _ = angle_columns(u, split)
             return Angles(ahead, ahead, Turn(one, zero, one, zero), (one, zero), one), last
 
-        def scattering(
-            last: Last | None, split: int = split
-        ) -> tuple[Angles, Last]:
+        def scattering(last: Last | None, split: int = split) -> tuple[Angles, Last]:
             variable, azimuth = angle_columns(u, split)
             mass, size = numbers.masses[kind.n_final + split], numbers.sizes[split]
             beams = beams_pair(row, kinematics, mass)
@@ -144,9 +138,7 @@ def _up(kind: Kind, row: Row, numbers: Numbers, angles: list[Angles]) -> Momenta
     cones = Cones(none, none, none, none)
     for split in reversed(range(1, n - 1)):
 
-        def step(
-            cones: Cones, own: Angles, split: int = split
-        ) -> Cones:
+        def step(cones: Cones, own: Angles, split: int = split) -> Cones:
             return _step(row, split, numbers, own, cones).cones
 
         def flight(cones: Cones, own: Angles) -> Cones:
@@ -189,9 +181,7 @@ def _step(row: Row, split: int, numbers: Numbers, angles: Angles, cones: Cones) 
         return jnp.where(is_first, one, other)
 
     momenta = Momenta(made(*energies), made(x, -x), made(y, -y), made(z, -z))
-    own = Cones(
-        made(*fast), *momenta[1:3], made(*back)
-    )
+    own = Cones(made(*fast), *momenta[1:3], made(*back))
     if split > 0:
         # The tilt of the axes leaves what is known of E + z and E - z behind.
         is_tilted = jnp.asarray(row.role)[split] == Role.SCATTERING
@@ -233,9 +223,7 @@ def _flown(
     density = jnp.ones_like(like)
     for split in range(1, n - 1):
 
-        def flight(
-            momenta: Momenta, split: int = split
-        ) -> tuple[Momenta, PerEvent]:
+        def flight(momenta: Momenta, split: int = split) -> tuple[Momenta, PerEvent]:
             return _flight(row, split, numbers, angle_columns(u, split), momenta)
 
         def other(momenta: Momenta) -> tuple[Momenta, PerEvent]:

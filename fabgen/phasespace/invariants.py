@@ -145,9 +145,7 @@ def power_law(u: PerEvent, low: Number, span: Number, nu: Number) -> tuple[PerEv
     return low * jnp.expm1(grown), low * jnp.exp(grown - jnp.where(log_like, 0.0, log_x)) * slope
 
 
-def undo_power_law(
-    x: PerEvent, low: Number, span: Number, nu: Number
-) -> tuple[PerEvent, PerEvent]:
+def undo_power_law(x: PerEvent, low: Number, span: Number, nu: Number) -> tuple[PerEvent, PerEvent]:
     """u and dx/du of power_law."""
     log_range = jnp.log1p(span / low)
     log_like, power = _powers(nu)

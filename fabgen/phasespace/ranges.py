@@ -36,9 +36,7 @@ OfNodes = Float[Array, "nodes #events"]
 OfSplits = Float[Array, "splits #events"]
 
 
-def at(
-    values: Shaped[Array, "n *rest"], index: Int[Array, ""] | int
-) -> Shaped[Array, "*rest"]:
+def at(values: Shaped[Array, "n *rest"], index: Int[Array, ""] | int) -> Shaped[Array, "*rest"]:
     """values[index] of an index inside."""
     found: Array = lax.dynamic_index_in_dim(values, index, 0, keepdims=False)
     return found
@@ -261,9 +259,7 @@ class Ranges:
         return first, second
 
 
-def _chosen(
-    values: Float[Array, " k"], index: Int[Array, " splits"]
-) -> Float[Array, " splits"]:
+def _chosen(values: Float[Array, " k"], index: Int[Array, " splits"]) -> Float[Array, " splits"]:
     """values[index], 0 where the index is -1."""
     index = jnp.asarray(index)
     return jnp.append(jnp.asarray(values, float), 0.0)[index]

@@ -96,7 +96,12 @@ class Pair(NamedTuple):
         )
 
     def span(
-        self, exchanged: Number, products: Products | None, size: PerEvent, masses: Both, start: bool
+        self,
+        exchanged: Number,
+        products: Products | None,
+        size: PerEvent,
+        masses: Both,
+        start: bool,
     ) -> Span:
         """The range of t for products of these masses and of momentum `size`, in GeV.
 

@@ -132,9 +132,7 @@ def beams_pair(row: Row, kinematics: Kinematics, mass: PerEvent) -> Pair:
     incoming = jnp.asarray(kinematics.incoming_masses, float)
     incoming = incoming if incoming.shape[0] == 2 else jnp.zeros(2)
     turned = jnp.asarray(row.from_second)
-    first, second = (
-        jnp.where(turned, a, b) for a, b in zip(incoming[::-1], incoming, strict=True)
-    )
+    first, second = (jnp.where(turned, a, b) for a, b in zip(incoming[::-1], incoming, strict=True))
     return Pair.of_beams(mass, first, second)
 
 

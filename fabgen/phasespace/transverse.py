@@ -102,9 +102,7 @@ class Flight:
         across = 2.0 * self.size * safe_sqrt(ahead * (1.0 - ahead))
         arc = self._arc(energy, across)
         azimuth = arc.forward(u_azimuth)
-        side, z = computed_once(
-            (across * jnp.sin(azimuth), across * jnp.cos(azimuth)), self.size
-        )
+        side, z = computed_once((across * jnp.sin(azimuth), across * jnp.cos(azimuth)), self.size)
         side, z = jnp.asarray(_SIGNS) * side, jnp.asarray(_SIGNS) * z
         rest = along * along + side * side + self.products.masses**2
         plus, minus = light_cone(energy, z, rest)

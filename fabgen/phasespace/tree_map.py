@@ -18,7 +18,6 @@ from .row import Row, row_of
 from .splits import Kind
 from .tree import Branch, Exchange, order_of_drawing
 
-
 #: Rows are arguments: maps of one kind share a program.
 _forward = jax.jit(forward, static_argnums=0)
 _inverse = jax.jit(inverse, static_argnums=0)

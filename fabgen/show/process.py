@@ -18,9 +18,9 @@ from fabgen.errors import InputError
 from fabgen.integrand.component import Component
 from fabgen.integrand.process import ProcessIntegrand
 from fabgen.model import Model, load_model
+from fabgen.phasespace.channels import Channel
 from fabgen.phasespace.tree import Branch, Leaf, Node
 from fabgen.phasespace.tree_map import TreeMap
-from fabgen.phasespace.channels import Channel
 from fabgen.process.effort import Effort, unheard
 from fabgen.process.graph import build_graph
 from fabgen.process.resonances import Diagram, Propagator, diagrams

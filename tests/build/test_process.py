@@ -15,9 +15,9 @@ from fabgen.card.parser import card_from_table
 from fabgen.errors import InputError
 from fabgen.integrand.component import ResonanceWindow
 from fabgen.model import ZERO, load_model
-from fabgen.phasespace.tree_map import TreeMap
 from fabgen.phasespace.cuts import CutLeg
 from fabgen.phasespace.rambo import Rambo
+from fabgen.phasespace.tree_map import TreeMap
 from fabgen.process.event_topology import Resonance
 from fabgen.process.subprocesses import find_subprocesses
 

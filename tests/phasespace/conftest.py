@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from fabgen.phasespace.tree import Branch, Leaf, Propagator
 from fabgen.phasespace.mapping import kinematics
+from fabgen.phasespace.tree import Branch, Leaf, Propagator
 
 MASSES = [80.419, 4.7, 80.419, 4.7]
 #: Events in one call of a map. Maps are evaluated operation by operation: an operation is compiled

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabgen.phasespace.azimuth import Arc
-from fabgen.phasespace.tree import Branch, Exchange, Leaf, Propagator
-from fabgen.phasespace.tree_map import TreeMap
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo
+from fabgen.phasespace.tree import Branch, Exchange, Leaf, Propagator
+from fabgen.phasespace.tree_map import TreeMap
 
 E = 500.0
 B, W = 4.7, 80.419

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabgen.phasespace.tree import Leaf, flat_tree
 from fabgen.phasespace.kinematics import mass_squared
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo, simplex_root
+from fabgen.phasespace.tree import Leaf, flat_tree
 
 #: For programs that run once.
 QUICK = {"xla_backend_optimization_level": 0}

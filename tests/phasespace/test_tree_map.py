@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
-from fabgen.phasespace.tree import Branch, Leaf, Propagator, flat_tree
-from fabgen.phasespace.tree_map import TreeMap
 from fabgen.phasespace.mapping import kinematics
 from fabgen.phasespace.rambo import Rambo
+from fabgen.phasespace.tree import Branch, Leaf, Propagator, flat_tree
+from fabgen.phasespace.tree_map import TreeMap
 
 #: For programs that run once.
 QUICK = {"xla_backend_optimization_level": 0}
