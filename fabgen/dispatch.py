@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from fabgen.blocks import loops_over_blocks
+
 #: Blocks that hold this many times the channels waste at most a fifth of their places.
 _BLOCKS_PER_CHANNEL = 4
 #: Sizes are multiples of the smallest one: whole vectors. (The gradient of the
@@ -35,6 +37,7 @@ def dispatch(
     side_by_side: bool = False,
     events_last: bool = False,
     used_only: bool = False,
+    by_event: bool = False,
 ) -> Any:
     """function(channel, *arrays) event by event; the first axis of all arrays is that of events,
     or, with `events_last`, the last one.
@@ -51,6 +54,9 @@ def dispatch(
     is an index into arrays (training 17 flows takes half the time), but a lax.switch would take all
     branches.
 
+    by_event: what a channel means to `function` is a few numbers. On devices that do not loop over
+    blocks there are none then: all events run at once, each with its own channel.
+
     used_only: blocks without any event are left out. n_channels may then be any number that is
     large enough; there are no reverse derivatives.
     """
@@ -59,6 +65,8 @@ def dispatch(
     axis = -1 if events_last else 0
     n = jax.tree.leaves(arrays)[0].shape[axis]
     channel = jnp.broadcast_to(jnp.asarray(channel), (n,))
+    if by_event and not loops_over_blocks():
+        return _one_by_one(function, channel, arrays, axis)
     size = block or _SMALLEST_BLOCK * -(-n // (_SMALLEST_BLOCK * _BLOCKS_PER_CHANNEL * n_channels))
     if used_only and not block:
         size = min(max(size, _SMALL_BLOCK), n)
@@ -87,7 +95,7 @@ def dispatch(
         return function(xs[0], *xs[1])
 
     given = owner, jax.tree.map(shaped, arrays)
-    at_once = side_by_side and size < _LARGE_BLOCK
+    at_once = side_by_side and (size < _LARGE_BLOCK or not loops_over_blocks())
     over_blocks = jax.vmap(one_block) if at_once else functools.partial(jax.lax.map, one_block)
     result = _over_first(one_block, given, jnp.sum(blocks)) if used_only else over_blocks(given)
 
@@ -113,3 +121,15 @@ def _over_first(function: Callable[[Any], Any], arrays: Any, n: Array) -> Any:
         return jax.tree.map(lambda whole, part: whole.at[i].set(part), found, function(taken(i)))
 
     return jax.lax.fori_loop(0, n, step, start)
+
+
+def _one_by_one(
+    function: Callable[..., Any], channel: Array, arrays: tuple[Any, ...], axis: int
+) -> Any:
+    """function(channel, *arrays) for all events at once."""
+
+    def one(channel: Array, arrays: tuple[Any, ...]) -> Any:
+        block = jax.tree.map(lambda array: jnp.expand_dims(array, axis), arrays)
+        return jax.tree.map(lambda array: jnp.squeeze(array, axis), function(channel, *block))
+
+    return jax.vmap(one, in_axes=(0, axis), out_axes=axis)(channel, arrays)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,8 +21,8 @@ from fabgen.arrays import Masses, Number, PerEvent
 from fabgen.phasespace.kinematics import Momenta, components, light_cone
 from fabgen.units import PB_GEV2
 
-#: Of both beams, GeV.
-Energies = tuple[float | int, float | int]
+#: Of both beams, GeV; traced as arguments of a program.
+Energies = tuple[Number | int, Number | int]
 
 
 class Collision(NamedTuple):
@@ -74,7 +74,7 @@ class Beams(abc.ABC):
         """What programs take as arguments, so that beams of other numbers share them."""
         return ()
 
-    def with_numbers(self, numbers: tuple[ArrayLike, ...]) -> Beams:
+    def with_numbers(self, numbers: tuple[Any, ...]) -> Beams:
         """The same beams with other, perhaps traced, numbers."""
         return self
 
@@ -120,16 +120,15 @@ class FixedBeams(Beams):
     """Two beams of fixed energy (GeV), on their mass shells, head on."""
 
     def __init__(self, energies: Energies):
-        self.energies = energies
+        self.energies = cast("tuple[float, float]", energies)
 
     @property
     def numbers(self) -> tuple[float, ...]:
         return tuple(float(energy) for energy in self.energies)
 
-    def with_numbers(self, numbers: tuple[ArrayLike, ...]) -> FixedBeams:
-        found = FixedBeams((0.0, 0.0))
-        found.energies = tuple(numbers)  # type: ignore[assignment]
-        return found
+    def with_numbers(self, numbers: tuple[Any, ...]) -> FixedBeams:
+        first, second = numbers
+        return FixedBeams((first, second))
 
     def collide(
         self,

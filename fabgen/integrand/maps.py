@@ -82,7 +82,7 @@ class Maps(NamedTuple):
         collision: Collision,
         channel: Channels,
     ) -> tuple[Float[Array, "dim events"], Float[Array, " events"]]:
-        """u (dim, events) and log(dPhi/du) of final momenta (n_final, 4, events): undoes `place`."""
+        """u (dim, events) and log(dPhi/du) of final momenta (n_final, 4, events)."""
 
         def run(
             own: ChannelTable, points: tuple[Float[Array, "n_final 4 events"], Collision]
@@ -127,13 +127,13 @@ class Maps(NamedTuple):
 
     def log_densities_of_siblings(
         self, points: PhaseSpacePoints
-    ) -> Float[Array, "{self.n_channels} events"]:
+    ) -> Float[Array, "channels events"]:
         """log g_i of the channels of the component of each point, -inf beyond; no derivatives."""
         assert points.collision is not None
 
         def of_block(
             first: Int[Array, ""] | int, final: Float[Array, "n_final 4 events"], given: Collision
-        ) -> Float[Array, "{self.n_channels} events"]:
+        ) -> Float[Array, "channels events"]:
             def step(k: Int[Array, ""], found: Array) -> Array:
                 own = self.table.channel(first + k)
                 kinematics = own.kinematics(self._seen(own, given))
@@ -146,8 +146,15 @@ class Maps(NamedTuple):
 
         first = jnp.asarray(self.table.first)[points.channel]
         found: Array = dispatch(
-            *(of_block, first, self.n_channels, points.final, points.collision),
-            **{"block": BLOCK, "events_last": True, "used_only": True},
+            of_block,
+            first,
+            self.n_channels,
+            points.final,
+            points.collision,
+            block=BLOCK,
+            events_last=True,
+            used_only=True,
+            by_event=True,
         )
         return found
 
@@ -186,7 +193,15 @@ class Maps(NamedTuple):
         used = self.used_only
         if self.n_channels == 1:
             return in_blocks(functools.partial(one, 0), BLOCK, points)
-        return dispatch(one, channel, self.n_channels, points, events_last=True, used_only=used)
+        return dispatch(
+            one,
+            channel,
+            self.n_channels,
+            points,
+            events_last=True,
+            used_only=used,
+            by_event=True,
+        )
 
 
 def map_programs(maps: Maps) -> MapPrograms:

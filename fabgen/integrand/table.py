@@ -31,8 +31,8 @@ class ChannelTable(NamedTuple):
     rows: None where the map has none. incoming: masses of the incoming legs of |M|^2; final: of the
     others. resonances, widths, exchanged: of the propagators by number of the split. turned:
     whether |M|^2 has the beams in the other order; both: whether some of its subprocesses have one
-    order and some the other. least_energy: see `Component`. first, siblings: the number of the first
-    channel of the same component, and how many that has.
+    order and some the other. least_energy: see `Component`. first, siblings: the number of the
+    first channel of the same component, and how many that has.
     """
 
     rows: Row | None
@@ -54,7 +54,8 @@ class ChannelTable(NamedTuple):
         firsts = first_channels(components)
         parts = [_of_component(*part, derived) for part in zip(components, firsts, strict=True)]
         leaves = [jax.tree.leaves(part) for part in parts]
-        joined = [padded(_array_module(column).concatenate(column)) for column in zip(*leaves)]
+        columns = zip(*leaves, strict=True)
+        joined = [padded(_array_module(column).concatenate(column)) for column in columns]
         table: ChannelTable = jax.tree.unflatten(jax.tree.structure(parts[0]), joined)
         return table
 
@@ -71,7 +72,7 @@ class ChannelTable(NamedTuple):
     @property
     def limits(self) -> Limits:
         """Of one channel: what the beams need to know of it."""
-        return Limits(self.least_energy)
+        return Limits(jnp.asarray(self.least_energy))
 
     def collide(
         self, beams: Beams, u: Float[Array, "{beams.dim} events"]
@@ -86,9 +87,9 @@ class ChannelTable(NamedTuple):
         size = jnp.abs(boost)
         return Kinematics(
             _of_all(collision.sqrt_s),
-            self.final,
-            self.resonances,
-            self.widths,
+            jnp.asarray(self.final),
+            jnp.asarray(self.resonances),
+            jnp.asarray(self.widths),
             self.exchanged,
             self.incoming,
             (jnp.where(self.both, -size, boost), jnp.where(self.both, size, boost)),

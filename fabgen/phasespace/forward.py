@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -22,7 +23,6 @@ from .splits import (
     Kind,
     Last,
     Numbers,
-    angle_columns,
     beams_pair,
     before_any,
     by_role,
@@ -75,54 +75,67 @@ def _angles(
     kind: Kind, row: Row, kinematics: Kinematics, u: Float[Array, "angles events"], numbers: Numbers
 ) -> list[Angles]:
     """Of all splits but those that fly, which have any."""
-    found: list[Angles] = []
-    one, zero = jnp.ones_like(u[0]), jnp.zeros_like(u[0])
     total = numbers.masses[kind.n_final]
     last = before_any(row, kinematics, total) if kind.ladder else None
+    found: list[Angles] = []
     for split in range(kind.n_final - 1):
-
-        def decay(last: Last | None, split: int = split) -> tuple[Angles, Last | None]:
-            ahead, azimuth = angle_columns(u, split)
-            density = one
-            products = numbers.products(split)
-            if split == 0 and products is not None:
-                low, width = products.polar_range(numbers.sizes[0])
-                ahead = jnp.where(is_cut(row, 0), 1.0 - low - width * (1.0 - ahead), ahead)
-                density = jnp.where(is_cut(row, 0), width, one)
-            turn = isotropic(ahead, azimuth)
-            return Angles(ahead, 1.0 - ahead, turn, (one, zero), density), last
-
-        def flight(last: Last | None, split: int = split) -> tuple[Angles, Last | None]:
-            ahead, _ = angle_columns(u, split)
-            return Angles(ahead, ahead, Turn(one, zero, one, zero), (one, zero), one), last
-
-        def scattering(last: Last | None, split: int = split) -> tuple[Angles, Last]:
-            variable, azimuth = angle_columns(u, split)
-            mass, size = numbers.masses[kind.n_final + split], numbers.sizes[split]
-            beams = beams_pair(row, kinematics, mass)
-            pair = beams if split == 0 or last is None else last.pair_of_rest(mass)
-            span, nu = span_of(row, kinematics, split, pair, numbers)
-            w, density = span.forward(variable, nu)
-            products = numbers.products(split)
-            if split > 0 and products is not None:
-                arc, (cos_axis, sin_axis) = pair.azimuths(w, size, products)
-                c, s = circle(arc.forward(azimuth))
-                cos_phi, sin_phi = c * cos_axis - s * sin_axis, s * cos_axis + c * sin_axis
-                density = density * arc.fraction
-            else:
-                cos_phi, sin_phi = circle(TWO_PI * azimuth)
-            turn = Turn(1.0 - 2.0 * w, 2.0 * safe_sqrt(w * (1.0 - w)), cos_phi, sin_phi)
-            angles = Angles(1.0 - w, w, turn, pair.tilt, density)
-            return angles, Last(pair, w, span.t(w), size, turn)
-
-        functions = {
-            Role.DECAY: decay,
-            Role.SCATTERING: scattering,
-            Role.FLIGHT: flight,
-            Role.RENEWED: decay,
-        }
-        angles, last = by_role(kind, row, split, functions, one, last)
+        variables = u[2 * split], u[2 * split + 1]
+        angles, last = _angles_of(kind, row, kinematics, split, variables, numbers, last)
         found.append(angles)
+    return found
+
+
+def _angles_of(
+    kind: Kind,
+    row: Row,
+    kinematics: Kinematics,
+    split: int,
+    variables: tuple[PerEvent, PerEvent],
+    numbers: Numbers,
+    last: Last | None,
+) -> tuple[Angles, Last | None]:
+    """Of one split, and the last scattering that has been."""
+    u_polar, u_azimuth = variables
+    one, zero = jnp.ones_like(u_polar), jnp.zeros_like(u_polar)
+    products = numbers.products(split)
+
+    def decay(last: Last | None) -> tuple[Angles, Last | None]:
+        ahead, density = u_polar, one
+        if split == 0 and products is not None:
+            low, width = products.polar_range(numbers.sizes[0])
+            ahead = jnp.where(is_cut(row, 0), 1.0 - low - width * (1.0 - ahead), ahead)
+            density = jnp.where(is_cut(row, 0), width, one)
+        turn = isotropic(ahead, u_azimuth)
+        return Angles(ahead, 1.0 - ahead, turn, (one, zero), density), last
+
+    def flight(last: Last | None) -> tuple[Angles, Last | None]:
+        return Angles(u_polar, u_polar, Turn(one, zero, one, zero), (one, zero), one), last
+
+    def scattering(last: Last | None) -> tuple[Angles, Last]:
+        mass, size = numbers.masses[kind.n_final + split], numbers.sizes[split]
+        if split == 0 or last is None:
+            pair = beams_pair(row, kinematics, mass)
+        else:
+            pair = last.pair_of_rest(mass)
+        span, nu = span_of(row, kinematics, split, pair, numbers)
+        w, density = span.forward(u_polar, nu)
+        if split > 0 and products is not None:
+            arc, (cos_axis, sin_axis) = pair.azimuths(w, size, products)
+            c, s = circle(arc.forward(u_azimuth))
+            cos_phi, sin_phi = c * cos_axis - s * sin_axis, s * cos_axis + c * sin_axis
+            density = density * arc.fraction
+        else:
+            cos_phi, sin_phi = circle(TWO_PI * u_azimuth)
+        turn = Turn(1.0 - 2.0 * w, 2.0 * safe_sqrt(w * (1.0 - w)), cos_phi, sin_phi)
+        return Angles(1.0 - w, w, turn, pair.tilt, density), Last(pair, w, span.t(w), size, turn)
+
+    functions = {
+        Role.DECAY: decay,
+        Role.SCATTERING: scattering,
+        Role.FLIGHT: flight,
+        Role.RENEWED: decay,
+    }
+    found: tuple[Angles, Last | None] = by_role(kind, row, split, functions, one, last)
     return found
 
 
@@ -133,21 +146,21 @@ def _up(kind: Kind, row: Row, numbers: Numbers, angles: list[Angles]) -> Momenta
     the frames of the nodes that they make.
     """
     n = kind.n_final
-    n_nodes = 2 * n - 1 if kind.cut else n
-    none = jnp.zeros((n_nodes, numbers.sizes.shape[-1]))
+    none = jnp.zeros((2 * n - 1 if kind.cut else n, numbers.sizes.shape[-1]))
     cones = Cones(none, none, none, none)
     for split in reversed(range(1, n - 1)):
-
-        def step(cones: Cones, own: Angles, split: int = split) -> Cones:
-            return _step(row, split, numbers, own, cones).cones
-
-        def flight(cones: Cones, own: Angles) -> Cones:
-            return cones
-
-        functions = {role: flight if role == Role.FLIGHT else step for role in Role}
-        like = numbers.sizes[0]
-        cones = by_role(kind, row, split, functions, like, cones, angles[split])
+        step = functools.partial(_cones_of, row, split, numbers, angles[split])
+        functions = {role: _left_alone if role == Role.FLIGHT else step for role in Role}
+        cones = by_role(kind, row, split, functions, numbers.sizes[0], cones)
     return _step(row, 0, numbers, angles[0], cones).momenta
+
+
+def _cones_of(row: Row, split: int, numbers: Numbers, angles: Angles, cones: Cones) -> Cones:
+    return _step(row, split, numbers, angles, cones).cones
+
+
+def _left_alone(cones: Cones) -> Cones:
+    return cones
 
 
 class Step(NamedTuple):
@@ -172,9 +185,8 @@ def _step(row: Row, split: int, numbers: Numbers, angles: Angles, cones: Cones) 
     ahead, behind = 2.0 * size * angles.ahead, 2.0 * size * angles.behind
     fast = slow[0] + ahead, slow[1] + behind
     back = slow[0] + behind, slow[1] + ahead
-    x, y, z, *cones_of_first = computed_once((x, y, z, *fast, *back), size)
-    fast, back = cones_of_first[:2], cones_of_first[2:]
-    turn = Turn(*computed_once(turn[:2], size), *turn[2:])
+    x, y, z = computed_once((x, y, z), size)
+    fast, back, turn = computed_once((fast, back, turn), size)
     is_first = sign > 0
 
     def made(one: PerEvent, other: PerEvent) -> OfLegs:
@@ -194,7 +206,8 @@ def _step(row: Row, split: int, numbers: Numbers, angles: Angles, cones: Cones) 
             Cones(*(jnp.where(marks, p, none) for p in own)),
         )
     # A particle has nothing below it.
-    frames = [jnp.where(node < n, 1.0, mass) for node, mass in zip((first, second), masses)]
+    ends = zip((first, second), masses, strict=True)
+    frames = [jnp.where(node < n, 1.0, mass) for node, mass in ends]
     stretch = made(*((e + size) / m for e, m in zip(energies, frames, strict=True)))
     tilt = computed_once(angles.tilt, size)
     moved = boosted(cones, jnp.where(is_first, 1.0, -1.0), stretch, turn)
@@ -219,20 +232,19 @@ def _flown(
 ) -> tuple[Momenta, PerEvent]:
     """What comes of splits that fly, in the rest frame of the beams, and the density of their
     angles."""
-    n, like = kind.n_final, numbers.sizes[0]
+    like = numbers.sizes[0]
     density = jnp.ones_like(like)
-    for split in range(1, n - 1):
-
-        def flight(momenta: Momenta, split: int = split) -> tuple[Momenta, PerEvent]:
-            return _flight(row, split, numbers, angle_columns(u, split), momenta)
-
-        def other(momenta: Momenta) -> tuple[Momenta, PerEvent]:
-            return momenta, jnp.ones_like(like)
-
-        functions = {role: flight if role == Role.FLIGHT else other for role in Role}
+    for split in range(1, kind.n_final - 1):
+        variables = u[2 * split], u[2 * split + 1]
+        flight = functools.partial(_flight, row, split, numbers, variables)
+        functions = {role: flight if role == Role.FLIGHT else _not_flown for role in Role}
         momenta, own = by_role(kind, row, split, functions, like, momenta)
         density = density * own
     return momenta, density
+
+
+def _not_flown(momenta: Momenta) -> tuple[Momenta, PerEvent]:
+    return momenta, jnp.ones(momenta.x.shape[-1])
 
 
 def _flight(
@@ -245,8 +257,9 @@ def _flight(
     n, masses, size = row.n_final, numbers.masses, numbers.sizes[split]
     products = numbers.products(split)
     assert products is not None
-    node = [part[n + split] for part in momenta]
-    flight = Flight(LightCone.of(*node, masses[n + split]), masses[n + split], size, products)
+    mass, node = masses[n + split], Momenta(*(part[n + split] for part in momenta))
+    cone = LightCone.of(node.energy, node.x, node.y, node.z, mass)
+    flight = Flight(cone, mass, size, products)
     pieces, density = flight.forward(*variables)
     number, sign = jnp.arange(2 * n - 1)[:, None], jnp.asarray(row.frame)[split][:, None]
     first, second = row.children[split]
@@ -265,7 +278,7 @@ def _flight(
         stretch.append((piece.components[0] + along) / mass)
     turn = Turn(*(jnp.where(is_first, a, b) for a, b in zip(turns[0][0], turns[1][0], strict=True)))
     own = momenta.cones(masses)
-    moved = boosted(own, jnp.ones_like(own.x), jnp.where(is_first, *stretch), turn)
+    moved = boosted(own, jnp.ones_like(own.x), jnp.where(is_first, stretch[0], stretch[1]), turn)
     moves = (sign != 0) & ~is_made
     return Momenta(
         *(

@@ -19,9 +19,9 @@ from .fusion import gradient_once
 from .kinematics import Turn, light_cone
 
 #: A number for each final particle, or for each node.
-OfLegs = Float[Array, "n #events"]
+OfLegs = Float[Array, " n #events"]
 #: Truths for each of them, or one for all.
-Marks = Bool[Array, "n #events"] | Bool[Array, ""]
+Marks = Bool[Array, " n #events"] | Bool[Array, ""]
 
 
 class Momenta(NamedTuple):

@@ -10,22 +10,29 @@ takes less than 1 ms; benchmarks/gradients.py.)
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from fabgen.arrays import Elementwise, PerEvent
+from fabgen.arrays import PerEvent
+
+#: A tuple of arrays (..., events), or a tuple of such tuples.
+Values = TypeVar("Values", bound=tuple[Any, ...])
 
 
-def computed_once(values: tuple[Elementwise, ...], like: PerEvent) -> tuple[Elementwise, ...]:
+def computed_once(values: Values, like: PerEvent) -> Values:
     """The same numbers, and the gradients that come back, each computed once.
 
-    values: (..., events) each. like (events,): anything that comes of a division or a function, and so
-    is not computed again here; where it is NaN the values must not matter.
+    like (events,): anything that comes of a division or a function, and so is not computed again
+    here; where it is NaN the values must not matter. An array that is about to be spread over a
+    further axis needs it, too: XLA would compute it anew for all of that.
     """
     one = _one(like)
-    return tuple(value / one for value in values)
+    found: Values = jax.tree.map(lambda value: value / one, values)
+    return found
 
 
 @jax.custom_jvp

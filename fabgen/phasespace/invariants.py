@@ -13,6 +13,7 @@ must not be empty; the density in s is du/ds = 1/(ds/du).
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -305,7 +306,9 @@ class Shape(NamedTuple):
             (BreitWignerTail(self.tails[1], self.tails[0]), (mass, width)),
         )
 
-        def branch(block: Block, numbers: tuple[Number, ...]) -> object:
+        def branch(
+            block: Block, numbers: tuple[Number, ...]
+        ) -> Callable[[PerEvent, Limits], tuple[PerEvent, PerEvent]]:
             def run(x: PerEvent, limits: Limits) -> tuple[PerEvent, PerEvent]:
                 y, slope = getattr(block, method)(x, limits, *numbers)
                 return jnp.broadcast_to(y, x.shape), jnp.broadcast_to(slope, x.shape)

@@ -41,8 +41,8 @@ class Undone(NamedTuple):
 
     mass: PerEvent  #: GeV
     size: PerEvent  #: momentum of both nodes in its rest frame, GeV
-    angles: tuple[PerEvent, PerEvent]  #: (1 + cos theta)/2 and azimuth/(2 pi) of the first node
-    circle: tuple[PerEvent, PerEvent]  #: cos and sin of the azimuth
+    turn: Turn  #: to the first node
+    angles: tuple[PerEvent, PerEvent]  #: (1 + cos theta)/2 and azimuth/(2 pi) of that
     below: Cones  #: what comes of it, with z along the flight of the node that it comes of
     scattered: Last | None  #: of a ladder
 
@@ -103,71 +103,77 @@ def inverse(
 
 def _down(kind: Kind, row: Row, kinematics: Kinematics, frame: BeamsFrame) -> list[Undone]:
     """All splits, from the rest frame of the beams on."""
-    n, leaves, cones = kind.n_final, frame.masses, frame.cones
-    found: list[Undone] = []
-    one = jnp.ones(cones.x.shape[-1])
-    total = kinematics.sqrt_s * one
+    total = kinematics.sqrt_s * jnp.ones(frame.cones.x.shape[-1])
     last = before_any(row, kinematics, total) if kind.ladder else None
-    for split in range(n - 1):
-        signs = jnp.asarray(row.below)[split][:n, None]
-        inside, is_last = signs != 0, split == n - 2
-        side = jnp.ones(())
-        if split > 0:
-            side = jnp.asarray(row.below)[row.parent[split], n + split].astype(float)
-
-        def undo(
-            mass: PerEvent,
-            vectors: Momenta,
-            split: int = split,
-            signs: Array = signs,
-        ) -> tuple[Undone, Turn, PerEvent, PerEvent]:
-            x, y, z = direction(vectors, signs > 0, signs < 0)
-            turn, size, across = Turn.to(x, y, z)
-            below = along(turn, vectors, leaves, signs.astype(float))
-            circle = turn.cos_phi, turn.sin_phi
-            return Undone(mass, size, unit_angles(x, y, z), circle, below, None), turn, across, z
-
-        def decay(cones: Cones, last: Last | None) -> Undone:
-            own = undo(*to_rest_frame(cones, inside, leaves, side))[0]
-            return own._replace(scattered=last)
-
-        def scattering(cones: Cones, last: Last | None, split: int = split) -> Undone:
-            mass, vectors = to_rest_frame(cones, inside, leaves, side)
-            if split == 0 or last is None:
-                pair = beams_pair(row, kinematics, mass)
-            else:
-                pair = last.pair_of_rest(mass)
-                cos, sin = pair.tilt
-                turned = rotated(vectors.x, vectors.y, vectors.z, cos, -sin)
-                vectors = Momenta(vectors.energy, *turned)
-            own, turn, across, z = undo(mass, vectors)
-            sin, cos = turn.sin, turn.cos
-            w = jnp.where(z > 0.0, sin * sin / (1.0 + jnp.abs(cos)), 1.0 - cos) / 2.0
-            ends = edges(vectors, leaves, signs > 0, signs < 0)
-            t = pair.momentum_transfer(*ends, across)
-            return own._replace(scattered=Last(pair, w, t, own.size, turn))
-
-        def flight(cones: Cones, last: Last | None) -> Undone:
-            own = frame.summed(inside).across_beams(frame.cones, leaves)
-            found = undo(*to_rest_frame(own, inside, leaves, jnp.ones(())))[0]
-            return found._replace(scattered=last)
-
-        def renewed(cones: Cones, last: Last | None) -> Undone:
-            turn, _, _ = Turn.to(*frame.summed(inside).components[1:])
-            own = along(turn, frame.cones.momenta, leaves, 1.0)
-            found = undo(*to_rest_frame(own, inside, leaves, jnp.ones(())))[0]
-            return found._replace(scattered=last)
-
-        functions = {
-            Role.DECAY: decay,
-            Role.SCATTERING: scattering,
-            Role.FLIGHT: flight,
-            Role.RENEWED: renewed,
-        }
-        own = by_role(kind, row, split, functions, one, cones, last)
+    cones, found = frame.cones, list[Undone]()
+    for split in range(kind.n_final - 1):
+        own = _undo(kind, row, kinematics, frame, split, cones, last)
         found.append(own)
         last = own.scattered
+        inside = jnp.asarray(row.below)[split][: kind.n_final, None] != 0
         cones = cones.replaced(inside, own.below)
+    return found
+
+
+def _undo(
+    kind: Kind,
+    row: Row,
+    kinematics: Kinematics,
+    frame: BeamsFrame,
+    split: int,
+    cones: Cones,
+    last: Last | None,
+) -> Undone:
+    """One split from the momenta of what comes of it, with z along its flight."""
+    n, leaves = kind.n_final, frame.masses
+    signs = jnp.asarray(row.below)[split][:n, None]
+    first, second, inside = signs > 0, signs < 0, signs != 0
+    forwards = jnp.ones(())
+    side = forwards
+    if split > 0:
+        side = jnp.asarray(row.below)[row.parent[split], n + split].astype(float)
+
+    def undone(mass: PerEvent, vectors: Momenta, last: Last | None) -> Undone:
+        x, y, z = direction(vectors, first, second)
+        turn, size, _ = Turn.to(x, y, z)
+        below = along(turn, vectors, leaves, signs.astype(float))
+        return Undone(mass, size, turn, unit_angles(x, y, z), below, last)
+
+    def decay(cones: Cones, last: Last | None) -> Undone:
+        return undone(*to_rest_frame(cones, inside, leaves, side), last)
+
+    def scattering(cones: Cones, last: Last | None) -> Undone:
+        mass, vectors = to_rest_frame(cones, inside, leaves, side)
+        if split == 0 or last is None:
+            pair = beams_pair(row, kinematics, mass)
+        else:
+            pair = last.pair_of_rest(mass)
+            cos, sin = pair.tilt
+            vectors = Momenta(vectors.energy, *rotated(*vectors[1:], cos, -sin))
+        found = undone(mass, vectors, None)
+        cos, sin, _, _ = found.turn
+        w = jnp.where(cos > 0.0, sin * sin / (1.0 + jnp.abs(cos)), 1.0 - cos) / 2.0
+        ends = edges(vectors, leaves, first, second)
+        t = pair.momentum_transfer(*ends, found.size * sin)
+        return found._replace(scattered=Last(pair, w, t, found.size, found.turn))
+
+    def flight(cones: Cones, last: Last | None) -> Undone:
+        own = frame.summed(inside).across_beams(frame.cones, leaves)
+        return undone(*to_rest_frame(own, inside, leaves, forwards), last)
+
+    def renewed(cones: Cones, last: Last | None) -> Undone:
+        turn, _, _ = Turn.to(*frame.summed(inside).components[1:])
+        own = along(turn, frame.cones.momenta, leaves, 1.0)
+        return undone(*to_rest_frame(own, inside, leaves, forwards), last)
+
+    functions = {
+        Role.DECAY: decay,
+        Role.SCATTERING: scattering,
+        Role.FLIGHT: flight,
+        Role.RENEWED: renewed,
+    }
+    like = jnp.ones(cones.x.shape[-1])
+    found: Undone = by_role(kind, row, split, functions, like, cones, last)
     return found
 
 
@@ -200,18 +206,18 @@ def _angles(
         products = numbers.products(split)
         assert products is not None
         own = Flight(frame.summed(inside), undone.mass, size, products)
-        return Angles(*own.inverse(undone.angles, undone.circle))
+        return Angles(*own.inverse(undone.angles, undone.turn))
 
     def scattering(undone: Undone) -> Angles:
         assert undone.scattered is not None
-        pair, w, _, _, turn = undone.scattered
+        pair, w = undone.scattered[:2]
         span, nu = span_of(row, kinematics, split, pair, numbers)
         polar, density = span.inverse(w, nu)
         contained, (_, azimuth) = span.contains(w), undone.angles
         products = numbers.products(split)
         if split > 0 and products is not None:
             arc, (cos, sin) = pair.azimuths(w, size, products)
-            x, y = turn.cos_phi, turn.sin_phi
+            x, y = undone.turn.cos_phi, undone.turn.sin_phi
             cos, sin = x * cos + y * sin, y * cos - x * sin
             azimuth = arc.inverse(jnp.arctan2(sin, cos))
             density, contained = density * arc.fraction, contained & arc.contains(cos, sin)

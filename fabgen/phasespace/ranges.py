@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int, Shaped
 
-from fabgen.arrays import Elementwise, Number, PerEvent
+from fabgen.arrays import Elementwise, Number, PerEvent, Table
 from fabgen.numerics import safe_divide, safe_sqrt
 
 from .invariants import Limits, Shape
@@ -32,19 +32,19 @@ _RESOLUTION = 1e-15
 _ROUNDING = 1e-12
 
 #: A number for each node, or for each split.
-OfNodes = Float[Array, "nodes #events"]
-OfSplits = Float[Array, "splits #events"]
+OfNodes = Float[Array, " nodes #events"]
+OfSplits = Float[Array, " splits #events"]
 
 
-def at(values: Shaped[Array, "n *rest"], index: Int[Array, ""] | int) -> Shaped[Array, "*rest"]:
+def at(values: Shaped[Array, " n *rest"], index: Int[Array, ""] | int) -> Shaped[Array, " *rest"]:
     """values[index] of an index inside."""
     found: Array = lax.dynamic_index_in_dim(values, index, 0, keepdims=False)
     return found
 
 
 def put(
-    values: Shaped[Array, "n *rest"], index: Int[Array, ""] | int, value: Shaped[Array, "*rest"]
-) -> Shaped[Array, "n *rest"]:
+    values: Shaped[Array, " n *rest"], index: Int[Array, ""] | int, value: Shaped[Array, " *rest"]
+) -> Shaped[Array, " n *rest"]:
     """values with values[index] replaced."""
     found: Array = lax.dynamic_update_index_in_dim(values, value, index, 0)
     return found
@@ -259,10 +259,10 @@ class Ranges:
         return first, second
 
 
-def _chosen(values: Float[Array, " k"], index: Int[Array, " splits"]) -> Float[Array, " splits"]:
+def _chosen(values: Float[Table, " k"], index: Int[Table, " splits"]) -> Float[Array, " splits"]:
     """values[index], 0 where the index is -1."""
-    index = jnp.asarray(index)
-    return jnp.append(jnp.asarray(values, float), 0.0)[index]
+    found: Array = jnp.append(jnp.asarray(values, float), 0.0)[jnp.asarray(index)]
+    return found
 
 
 def _kinetic(size: OfSplits, mass: OfSplits) -> OfSplits:

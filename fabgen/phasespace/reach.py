@@ -37,8 +37,8 @@ class Reach:
     mass: OfNodes
     transverse_mass: OfNodes  #: at least
     pt: OfNodes  #: at least
-    front: Float[Array, "nodes #events"]  #: exp(-2 y) at the largest rapidity, 0: no bound
-    back: Float[Array, "nodes #events"]  #: exp(2 y) at the smallest one
+    front: Float[Array, " nodes #events"]  #: exp(-2 y) at the largest rapidity, 0: no bound
+    back: Float[Array, " nodes #events"]  #: exp(2 y) at the smallest one
 
     @classmethod
     def of(cls, row: Row, mass: OfNodes, sizes: OfSplits, boosts: tuple[Number, Number]) -> Reach:
@@ -72,9 +72,14 @@ class Reach:
     def products(self, split: int | Int[Array, ""]) -> Products:
         """Both nodes that a split makes."""
         ends = jnp.asarray(self.row.children)[split]
-        fields = self.mass, self.transverse_mass, self.pt, self.front, self.back
-        cut = jnp.asarray(self.row.is_cut)[self.row.n_final + split]
-        return Products(*(values[ends] for values in fields), cut)
+        return Products(
+            self.mass[ends],
+            self.transverse_mass[ends],
+            self.pt[ends],
+            self.front[ends],
+            self.back[ends],
+            jnp.asarray(self.row.is_cut)[self.row.n_final + split],
+        )
 
 
 @dataclasses.dataclass(frozen=True)

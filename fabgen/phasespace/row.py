@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -120,7 +120,7 @@ def row_of(tree: Branch, from_second: bool = False) -> Row:
         rank=np.array(rank),
         payer=np.array(payer),
         between=np.array(between),
-        below=np.array([_signs(split, number, frozenset()) for split in splits]),
+        below=np.array([_signs(split, number, ()) for split in splits]),
         frame=np.array([_signs(split, number, stops) for split in splits]),
         shape=np.array([_shape(split) for split in splits]),
         resonance=np.array([_index(p.resonance) for p in propagators]),
@@ -176,15 +176,15 @@ def _role(split: Branch, flies: bool, made_by_flight: bool) -> Role:
     return Role.RENEWED if made_by_flight else Role.DECAY
 
 
-def _signs(split: Branch, number: dict[Node, int], stops: set[Branch] | frozenset[Branch]) -> list:
-    signs = [0] * (2 * (len(number) + 1) // 2)
+def _signs(split: Branch, number: Mapping[Node, int], stops: Collection[Branch]) -> list[int]:
+    signs = [0] * len(number)
     for child, sign in zip(split.children, (1, -1), strict=True):
         for node in _descendants(child, stops):
             signs[number[node]] = sign
-    return signs[: len(number)]
+    return signs
 
 
-def _descendants(node: Node, stops: set[Branch] | frozenset[Branch]) -> Iterator[Node]:
+def _descendants(node: Node, stops: Collection[Branch]) -> Iterator[Node]:
     yield node
     if isinstance(node, Branch) and node not in stops:
         for child in node.children:

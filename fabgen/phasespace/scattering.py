@@ -90,9 +90,16 @@ class Pair(NamedTuple):
         one, zero = jnp.ones_like(mass), jnp.zeros_like(mass)
         energy, momentum = _beam(mass, first_mass * first_mass, second_mass)
         return cls(
-            *(mass, first_mass * first_mass * one, second_mass, energy, momentum),
-            *((one, zero), (one, zero, zero, one)),
-            *(jnp.asarray((first_mass == 0.0) & (second_mass == 0.0)), mass, energy + momentum),
+            mass=mass,
+            square=first_mass * first_mass * one,
+            beam_mass=second_mass,
+            energy=energy,
+            momentum=momentum,
+            tilt=(one, zero),
+            first=(one, zero, zero, one),
+            is_light=jnp.asarray((first_mass == 0.0) & (second_mass == 0.0)),
+            total=mass,
+            carried=energy + momentum,
         )
 
     def span(
@@ -106,8 +113,8 @@ class Pair(NamedTuple):
         """The range of t for products of these masses and of momentum `size`, in GeV.
 
         exchanged: mass of the exchanged particle. products: with bounds from cuts. start: whether
-        the pair is that of the beams. -t_0 comes from the product and the sum of both
-        ends of t, -t_0 t_1 and -(t_0 + t_1), which for massless beams are sums of positive terms.
+        the pair is that of the beams. -t_0 comes from the product and the sum of both ends of t,
+        -t_0 t_1 and -(t_0 + t_1), which for massless beams are sums of positive terms.
         """
         k1, k2 = (mass * mass for mass in rows(masses))
         energy_1, energy_2 = (jnp.sqrt(size * size + k) for k in (k1, k2))
@@ -169,8 +176,9 @@ class Pair(NamedTuple):
         arc = view.azimuths(w)
         _, x, y, _ = self.first
         across = jnp.where(limited, view.across, 0.0)
-        axis = unit_ratio(x, across, 1.0), unit_ratio(y, across, 0.0)
-        return arc.unless(~limited), computed_once(axis, size)
+        cos, sin = unit_ratio(x, across, 1.0), unit_ratio(y, across, 0.0)
+        cos, sin = computed_once((cos, sin), size)
+        return arc.unless(~limited), (cos, sin)
 
     def view(self, size: PerEvent, products: Products) -> BeamView:
         """How both beams are seen here, which limits the angles of the products."""
@@ -204,21 +212,25 @@ class Pair(NamedTuple):
         along = 0.5 * (ahead - behind)
         across = 2.0 * self.momentum * safe_sqrt(w * (1.0 - w))
         total = safe_sqrt(along * along + across * across)
-        tilt = computed_once(
-            (unit_ratio(along, total, 1.0), unit_ratio(across, total, 0.0)), turn.cos_phi
-        )
+        cos, sin = unit_ratio(along, total, 1.0), unit_ratio(across, total, 0.0)
+        cos, sin = computed_once((cos, sin), turn.cos_phi)
         energy, x, y, z = self.first
         x, y, z = turn.back(x, y, z)
         ahead, behind = light_cone(energy, z, x * x + y * y)
         ahead, behind = stretch * ahead, behind / stretch
         z = 0.5 * (ahead - behind)
-        x, y, z = rotated(x, y, z, tilt[0], -tilt[1])
+        x, y, z = rotated(x, y, z, cos, -sin)
         energy = 0.5 * (ahead + behind)
         energy, x, y, z = computed_once((energy, x, y, z), turn.cos_phi)
-        beam = computed_once(_beam(mass, t, self.beam_mass), turn.cos_phi)
-        return Pair(
-            *(mass, t, self.beam_mass, *beam),
-            *(tilt, (energy, x, y, z), self.is_light, self.total, self.carried),
+        beam_energy, momentum = _beam(mass, t, self.beam_mass)
+        beam_energy, momentum = computed_once((beam_energy, momentum), turn.cos_phi)
+        return self._replace(
+            mass=mass,
+            square=t,
+            energy=beam_energy,
+            momentum=momentum,
+            tilt=(cos, sin),
+            first=(energy, x, y, z),
         )
 
 

@@ -177,11 +177,6 @@ def phase_space(
     return log_where_open(density, ranges.is_open) + constant
 
 
-def angle_columns(u: Float[Array, "angles events"], split: int) -> tuple[PerEvent, PerEvent]:
-    """Both variables of a split."""
-    return u[2 * split], u[2 * split + 1]
-
-
 def is_cut(row: Row, split: int) -> Bool[Array, ""]:
     """Whether any particle below a split has a bound."""
     return jnp.asarray(row.is_cut)[row.n_final + split]
@@ -195,4 +190,5 @@ def isotropic(ahead: PerEvent, u_azimuth: PerEvent) -> Turn:
 
 def circle(angle: PerEvent) -> tuple[PerEvent, PerEvent]:
     """Cos and sin."""
-    return computed_once((jnp.cos(angle), jnp.sin(angle)), angle)
+    cos, sin = computed_once((jnp.cos(angle), jnp.sin(angle)), angle)
+    return cos, sin

@@ -24,7 +24,7 @@ from fabgen.numerics import safe_sqrt
 from .azimuth import Arc
 from .frames import Cones, Momenta, OfLegs
 from .fusion import computed_once, rows
-from .kinematics import TWO_PI, light_cone
+from .kinematics import TWO_PI, Turn, light_cone
 from .reach import Both, Products, stacked
 
 #: Smallest momentum, GeV: what is divided by it stays finite.
@@ -117,12 +117,11 @@ class Flight:
         return (first, second), width * arc.fraction
 
     def inverse(
-        self, angles: tuple[PerEvent, PerEvent], circle: tuple[PerEvent, PerEvent]
+        self, angles: tuple[PerEvent, PerEvent], turn: Turn
     ) -> tuple[PerEvent, PerEvent, PerEvent, Mask]:
         """Both variables, d(cos theta)/2 d(phi)/(2 pi) for them, and whether they are reached.
 
-        angles: (1 + cos theta)/2 of the first product and azimuth, in turns; circle: cos and sin of
-        the latter.
+        angles: (1 + cos theta)/2 of the first product and azimuth, in turns; turn: the same.
         """
         ahead, azimuth = angles
         low, width = self._polar()
@@ -130,7 +129,9 @@ class Flight:
         arc = self._arc(self._products(ahead)[0], across)
         azimuth = TWO_PI * jnp.where(azimuth > 0.5, azimuth - 1.0, azimuth)
         u = (ahead - low) / width
-        reached = (u >= -_ROUNDING) & (u <= 1.0 + _ROUNDING) & arc.contains(*circle)
+        reached = (
+            (u >= -_ROUNDING) & (u <= 1.0 + _ROUNDING) & arc.contains(turn.cos_phi, turn.sin_phi)
+        )
         return jnp.clip(u, 0.0, 1.0), arc.inverse(azimuth), width * arc.fraction, reached
 
     def _products(self, ahead: PerEvent) -> tuple[Both, Both]:
@@ -138,7 +139,8 @@ class Flight:
         share = stacked(ahead, 1.0 - ahead)
         plus = (self.slow + 2.0 * self.size * share) * self.stretch
         minus = (self.slow + 2.0 * self.size * (1.0 - share)) / self.stretch
-        return computed_once((0.5 * (plus + minus), 0.5 * (plus - minus)), self.size)
+        energy, along = computed_once((0.5 * (plus + minus), 0.5 * (plus - minus)), self.size)
+        return energy, along
 
     def _polar(self) -> tuple[PerEvent, PerEvent]:
         """Smallest (1 + cos theta)/2 of the first product, and width of its range."""

@@ -70,9 +70,11 @@ class TreeMap(Mapping):
     def forward(
         self, u: Float[Array, " {self.dim} *events"], kinematics: Kinematics
     ) -> tuple[Float[Array, "{self.n_final} 4 *events"], Float[Array, "*events"]]:
-        return _forward(self.kind, u, self.row, kinematics)
+        found: tuple[Array, Array] = _forward(self.kind, u, self.row, kinematics)
+        return found
 
     def inverse(
         self, momenta: Float[Array, "{self.n_final} 4 *events"], kinematics: Kinematics
     ) -> tuple[Float[Array, " {self.dim} *events"], Float[Array, "*events"]]:
-        return _inverse(self.kind, momenta, self.row, kinematics)
+        found: tuple[Array, Array] = _inverse(self.kind, momenta, self.row, kinematics)
+        return found
