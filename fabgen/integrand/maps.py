@@ -185,6 +185,7 @@ class Maps(NamedTuple):
     ) -> Any:
         """function(channel, points) with the channels of points, events last."""
 
+        @jax.checkpoint  # else all that a block computes is kept for the gradient of the loop
         def one(number: Int[Array, ""] | int, block: Any) -> Any:
             return function(self.table.channel(number), block)
 

@@ -1,0 +1,171 @@
+"""Random rows of 2 to 6 particles in the most general program: round trip, shell, Jacobian."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fabgen.phasespace.forward import forward
+from fabgen.phasespace.inverse import inverse
+from fabgen.phasespace.mapping import kinematics
+from fabgen.phasespace.row import BUCKETS, Role, padded, row_of
+from fabgen.phasespace.splits import Kind
+from fabgen.phasespace.tree import Branch, Exchange, Leaf, Propagator, flat_tree
+from fabgen.phasespace.tree_map import TreeMap
+
+E = 1000.0
+EVENTS = 256
+_forward = jax.jit(forward, static_argnums=0)
+_inverse = jax.jit(inverse, static_argnums=0)
+
+
+def random_tree(n, rng):
+    """Any tree of n particles: kinds, bounds, windows, cuts, ladders of any length."""
+    cut = rng.random() < 0.6
+
+    def leaf(number):
+        if not cut or rng.random() < 0.4:
+            return Leaf(number)
+        pt, rapidity = rng.choice([0.0, 5.0, 15.0]), rng.choice([math.inf, 3.0, 4.5])
+        return Leaf(number, float(pt), float(rapidity))
+
+    def propagator():
+        kind = rng.choice(["flat", "power", "breit-wigner-tail", "breit-wigner"])
+        window = 30.0 if kind == "breit-wigner" else None
+        resonance = int(rng.integers(2)) if kind.startswith("breit") else None
+        nu, minimum = float(rng.choice([0.6, 1.0, 1.4])), float(rng.choice([0.0, 20.0]))
+        return Propagator(str(kind), resonance, nu, window, minimum)
+
+    def joined(nodes, own):
+        nodes = list(nodes)
+        while len(nodes) > 2:
+            first, second = rng.choice(len(nodes), 2, replace=False)
+            pair = Branch((nodes[first], nodes[second]), propagator())
+            nodes = [x for k, x in enumerate(nodes) if k not in (first, second)] + [pair]
+        return Branch(tuple(nodes), own)
+
+    leaves = [leaf(int(number)) for number in rng.permutation(n)]
+    if rng.random() < 0.4:
+        return joined(leaves, Propagator()), False
+    steps = int(rng.integers(1, n))
+    ends = [0, *sorted(rng.choice(np.arange(1, n), steps, replace=False)), n]
+    blobs = [leaves[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    nodes = [blob[0] if len(blob) == 1 else joined(blob, propagator()) for blob in blobs]
+    tree = nodes[-1]
+    for number in reversed(range(steps)):
+        exchange = Exchange(int(rng.integers(2)) if rng.random() < 0.5 else None, 0.7)
+        tree = Branch((nodes[number], tree), Propagator(), exchange)
+    return tree, bool(rng.random() < 0.5)
+
+
+def random_row(n, seed):
+    """A row, its tree, and the kinematics; propagators of a row go by the number of the split."""
+    rng = np.random.default_rng(seed)
+    tree, from_second = random_tree(n, rng)
+    masses = rng.choice([0.0, 0.0, 4.7, 30.0], n)
+    beams = [0.0, 0.0] if rng.random() < 0.7 else [0.5, 90.0]
+    boost = float(rng.choice([0.0, 0.8]))
+    point = kinematics(E, masses, [91.0, 60.0], [2.5, 1.0], [80.0, 5.0], beams, boost)
+    return TreeMap(tree, n, from_second), point
+
+
+def evaluated(n, function, x, mapping, point):
+    return map(np.asarray, function(Kind(n, True, True), x, mapping.row, point))
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 6])
+def test_round_trip(n):
+    @settings(max_examples=12 if n < 6 else 6)
+    @given(st.integers(0, 2**32 - 1))
+    def check(seed):
+        mapping, point = random_row(n, seed)
+        u = np.random.default_rng(seed).uniform(0.02, 0.98, (mapping.dim, EVENTS))
+        momenta, log_jacobian = evaluated(n, _forward, u, mapping, point)
+        if np.all(np.isneginf(log_jacobian)):  # bounds that leave nothing
+            return
+        assert np.all(np.isfinite(momenta)) and np.all(np.isfinite(log_jacobian))
+        total = momenta.sum(axis=0) - np.array([E, 0.0, 0.0, 0.0])[:, None]
+        assert np.max(np.abs(total)) <= 1e-9 * E
+        squares = momenta[:, 0] ** 2 - np.sum(momenta[:, 1:] ** 2, axis=1)
+        assert np.max(np.abs(squares - np.square(point.masses)[:, None])) <= 1e-9 * E**2
+        again, log_inverse = evaluated(n, _inverse, momenta, mapping, point)
+        reached = np.isfinite(log_inverse)
+        apart = np.abs(again - u)[:, reached]
+        apart[n - 1 :: 2] = np.minimum(apart[n - 1 :: 2], 1.0 - apart[n - 1 :: 2])
+        assert np.mean(reached) > 0.9
+        assert np.quantile(apart.max(axis=0), 0.9) <= 1e-6
+        difference = np.abs(log_inverse - log_jacobian)[reached]
+        assert np.quantile(difference, 0.9) <= 1e-6
+
+    check()
+
+
+def test_jacobian_is_the_determinant(log_jacobian_by_derivatives):
+    @settings(max_examples=6)
+    @given(st.integers(0, 2**32 - 1))
+    def check(seed):
+        mapping, point = random_row(3, seed)
+        u = np.random.default_rng(seed).uniform(0.05, 0.95, (mapping.dim, 20))
+        _, log_jacobian = evaluated(3, _forward, u, mapping, point)
+        if np.all(np.isneginf(log_jacobian)):
+            return
+        expected = log_jacobian_by_derivatives(mapping.tree, mapping, u, point)
+        np.testing.assert_allclose(log_jacobian, expected, atol=1e-5)
+
+    check()
+
+
+@pytest.mark.parametrize("ladder", [False, True])
+@pytest.mark.parametrize("cut", [False, True])
+def test_the_general_program_is_the_special_one(ladder, cut):
+    """A row gives the same numbers in every program that knows its roles."""
+    leaves = [Leaf(0, 10.0 * cut), Leaf(1), Leaf(2)]
+    exchange = Exchange() if ladder else None
+    tree = Branch((leaves[0], Branch((leaves[1], leaves[2]), Propagator("power"))), exchange=exchange)
+    mapping, point = TreeMap(tree, 3), kinematics(E, [0.0, 4.7, 0.0], [91.0], [2.5], [80.0], [0.0] * 2)
+    assert mapping.kind == Kind(3, ladder, cut)
+    u = np.random.default_rng(4).random((5, EVENTS))
+    general = evaluated(3, _forward, u, mapping, point)
+    special = map(np.asarray, _forward(mapping.kind, u, mapping.row, point))
+    for one, other in zip(general, special, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-9)
+
+
+def test_columns():
+    """A ladder of one step from which a pair with cuts flies, and an uncut pair in that."""
+    inner = Branch((Leaf(2), Leaf(3)), Propagator("power"))
+    flight = Branch((Leaf(1, 10.0, 2.5), inner), Propagator("breit-wigner-tail", 0))
+    row = row_of(Branch((Leaf(0), flight), exchange=Exchange(1, 0.7)), from_second=True)
+    assert row.children.tolist() == [[0, 5], [1, 6], [2, 3]]
+    assert row.parent.tolist() == [0, 0, 1]
+    assert row.order.tolist() == [1, 2] and row.rank.tolist() == [-1, 0, 1]
+    assert row.payer.tolist() == [0, 0, 1] and not row.between.any()
+    assert row.role.tolist() == [Role.SCATTERING, Role.FLIGHT, Role.RENEWED]
+    assert row.below[0].tolist() == [1, -1, -1, -1, 0, -1, -1]
+    assert row.frame[0].tolist() == [1, 0, 0, 0, 0, -1, 0]
+    assert row.resonance.tolist() == [-1, 0, -1] and row.exchanged.tolist() == [1, -1, -1]
+    assert row.pt.tolist() == [0, 10, 0, 0, 0, 0, 0]
+    assert row.is_cut.tolist() == [False, True, False, False, True, True, False]
+    assert row.from_second
+
+
+def test_what_pays_for_a_mass_that_is_drawn_before_its_mothers():
+    """Resonances come first: what they take is taken from the root, past what is drawn later."""
+    pair = Branch((Leaf(0), Leaf(1)), Propagator("breit-wigner-tail", 0))
+    row = row_of(flat_tree([Leaf(3), Branch((pair, Leaf(2)))]))
+    assert row.children.tolist() == [[3, 5], [6, 2], [0, 1]]
+    assert row.order.tolist() == [2, 1]
+    assert row.payer.tolist() == [0, 0, 0]
+    assert row.between.tolist() == [[False] * 3, [False] * 3, [False, True, False]]
+
+
+def test_tables_have_few_sizes():
+    column = np.arange(17)
+    assert len(padded(column)) == BUCKETS[2] == 64
+    assert padded(column)[16:].tolist() == [16] * 48
+    assert len(padded(column[:1])) == 1
