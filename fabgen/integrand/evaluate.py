@@ -205,6 +205,4 @@ def over_components(
         return jax.lax.switch(k, branches, block, own)
 
     number = jnp.asarray(owner)[channel]
-    return dispatch(
-        one, number, len(components), points, by_event, events_last=True
-    )
+    return dispatch(one, number, len(components), points, by_event, events_last=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import abc
-import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -84,19 +82,3 @@ class Mapping(abc.ABC):
         keep the map from reaching the momenta it is zero: the logarithm returned is +inf, and u is
         some point of the cube.
         """
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def forward(
-    mapping: Mapping, u: Float[Array, " dim *events"], kinematics: Kinematics
-) -> tuple[Float[Array, "n_final 4 *events"], Float[Array, "*events"]]:
-    """mapping.forward(u, kinematics), traced once for all programs that hold the map."""
-    return mapping.forward(u, kinematics)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def inverse(
-    mapping: Mapping, momenta: Float[Array, "n_final 4 *events"], kinematics: Kinematics
-) -> tuple[Float[Array, " dim *events"], Float[Array, "*events"]]:
-    """mapping.inverse(momenta, kinematics), traced once for all programs that hold the map."""
-    return mapping.inverse(momenta, kinematics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import jax
@@ -54,7 +55,7 @@ def random_tree(n, rng):
         return joined(leaves, Propagator()), False
     steps = int(rng.integers(1, n))
     ends = [0, *sorted(rng.choice(np.arange(1, n), steps, replace=False)), n]
-    blobs = [leaves[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    blobs = [leaves[a:b] for a, b in itertools.pairwise(ends)]
     nodes = [blob[0] if len(blob) == 1 else joined(blob, propagator()) for blob in blobs]
     tree = nodes[-1]
     for number in reversed(range(steps)):
@@ -126,8 +127,9 @@ def test_the_general_program_is_the_special_one(ladder, cut):
     """A row gives the same numbers in every program that knows its roles."""
     leaves = [Leaf(0, 10.0 * cut), Leaf(1), Leaf(2)]
     exchange = Exchange() if ladder else None
-    tree = Branch((leaves[0], Branch((leaves[1], leaves[2]), Propagator("power"))), exchange=exchange)
-    mapping, point = TreeMap(tree, 3), kinematics(E, [0.0, 4.7, 0.0], [91.0], [2.5], [80.0], [0.0] * 2)
+    pair = Branch((leaves[1], leaves[2]), Propagator("power"))
+    mapping = TreeMap(Branch((leaves[0], pair), exchange=exchange), 3)
+    point = kinematics(E, [0.0, 4.7, 0.0], [91.0], [2.5], [80.0], [0.0] * 2)
     assert mapping.kind == Kind(3, ladder, cut)
     u = np.random.default_rng(4).random((5, EVENTS))
     general = evaluated(3, _forward, u, mapping, point)
