@@ -6,6 +6,7 @@ import itertools
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,8 +76,8 @@ def random_row(n, seed):
     return TreeMap(tree, n, from_second), point
 
 
-def evaluated(n, function, x, mapping, point):
-    return map(np.asarray, function(Kind(n, True, True), x, mapping.row, point))
+def evaluated(n, function, x, row, point):
+    return map(np.asarray, function(Kind(n, True, True), x, row, point))
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 6])
@@ -86,7 +87,7 @@ def test_round_trip(n):
     def check(seed):
         mapping, point = random_row(n, seed)
         u = np.random.default_rng(seed).uniform(0.02, 0.98, (mapping.dim, EVENTS))
-        momenta, log_jacobian = evaluated(n, _forward, u, mapping, point)
+        momenta, log_jacobian = evaluated(n, _forward, u, mapping.row, point)
         if np.all(np.isneginf(log_jacobian)):  # bounds that leave nothing
             return
         assert np.all(np.isfinite(momenta)) and np.all(np.isfinite(log_jacobian))
@@ -94,7 +95,7 @@ def test_round_trip(n):
         assert np.max(np.abs(total)) <= 1e-9 * E
         squares = momenta[:, 0] ** 2 - np.sum(momenta[:, 1:] ** 2, axis=1)
         assert np.max(np.abs(squares - np.square(point.masses)[:, None])) <= 1e-9 * E**2
-        again, log_inverse = evaluated(n, _inverse, momenta, mapping, point)
+        again, log_inverse = evaluated(n, _inverse, momenta, mapping.row, point)
         reached = np.isfinite(log_inverse)
         apart = np.abs(again - u)[:, reached]
         apart[n - 1 :: 2] = np.minimum(apart[n - 1 :: 2], 1.0 - apart[n - 1 :: 2])
@@ -112,7 +113,7 @@ def test_jacobian_is_the_determinant(log_jacobian_by_derivatives):
     def check(seed):
         mapping, point = random_row(3, seed)
         u = np.random.default_rng(seed).uniform(0.05, 0.95, (mapping.dim, 20))
-        _, log_jacobian = evaluated(3, _forward, u, mapping, point)
+        _, log_jacobian = evaluated(3, _forward, u, mapping.row, point)
         if np.all(np.isneginf(log_jacobian)):
             return
         expected = log_jacobian_by_derivatives(mapping.tree, mapping, u, point)
@@ -132,10 +133,39 @@ def test_the_general_program_is_the_special_one(ladder, cut):
     point = kinematics(E, [0.0, 4.7, 0.0], [91.0], [2.5], [80.0], [0.0] * 2)
     assert mapping.kind == Kind(3, ladder, cut)
     u = np.random.default_rng(4).random((5, EVENTS))
-    general = evaluated(3, _forward, u, mapping, point)
+    general = evaluated(3, _forward, u, mapping.row, point)
     special = map(np.asarray, _forward(mapping.kind, u, mapping.row, point))
     for one, other in zip(general, special, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-9)
+
+
+def test_every_event_may_have_a_row_of_its_own():
+    """As on devices that take all events at once: all formulas are evaluated and one selected. Those
+    that are not have finite derivatives, too: without a width, with nu = 1."""
+    kind, events = Kind(3, True, True), 64
+    rows = [random_row(3, seed)[0].row for seed in (3, 5, 8, 13)]
+    _, point = random_row(3, 3)
+    number = np.arange(events) % len(rows)
+    table = jax.tree.map(lambda *columns: np.stack(columns)[number], *rows)
+    u = np.random.default_rng(6).uniform(0.05, 0.95, (5, events))
+
+    def one(u, row):
+        momenta, log_jacobian = forward(kind, u[:, None], row, point)
+        return 1e-3 * momenta[..., 0], log_jacobian[0]
+
+    def both(u):
+        momenta, log_jacobian = jax.vmap(one, in_axes=(1, 0), out_axes=-1)(u, table)
+        total = (momenta * is_open).sum() + jnp.where(is_open, log_jacobian, 0.0).sum()
+        return total, log_jacobian
+
+    alone = [evaluated(3, _forward, np.tile(u, 4), row, point) for row in rows]
+    alone = [(momenta[..., :events], log[:events]) for momenta, log in alone]
+    expected = np.stack([log for _, log in alone])[number, np.arange(events)]
+    is_open = np.isfinite(expected)
+    assert is_open.sum() > events / 4
+    gradient, found = jax.jit(jax.grad(both, has_aux=True))(u)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    assert np.all(np.isfinite(gradient))
 
 
 def test_columns():
