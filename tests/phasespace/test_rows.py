@@ -140,8 +140,8 @@ def test_the_general_program_is_the_special_one(ladder, cut):
 
 
 def test_every_event_may_have_a_row_of_its_own():
-    """As on devices that take all events at once: all formulas are evaluated and one selected. Those
-    that are not have finite derivatives, too: without a width, with nu = 1."""
+    """As on devices that take all events at once: all formulas are evaluated and one is selected.
+    Those that are not have finite derivatives, too: without a width, with nu = 1."""
     kind, events = Kind(3, True, True), 64
     rows = [random_row(3, seed)[0].row for seed in (3, 5, 8, 13)]
     _, point = random_row(3, 3)
