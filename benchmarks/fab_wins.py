@@ -217,9 +217,9 @@ def _events(problem: str, session: Session, out: Path) -> tuple[np.ndarray, floa
         "surrogate": {"kind": "flow"},
         "training": {"method": "fkld", "fkld": {"data": str(directory / "events.lhe.gz")}},
     }
-    points = read_points(card_from_table(table), session.integrand, Silent(), None)
+    points = read_points(card_from_table(table), (session.integrand,), Silent(), None)
     assert points is not None
-    return points.u, float(np.log(report["integral"]))
+    return points.points.u, float(np.log(report["integral"]))
 
 
 COLUMNS = ("problem", "evaluations", "method", "KL", "sampling eff. (%)", "CPU (s)", "seeds")
