@@ -10,7 +10,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from fabgen.cli.terminal import LogReporter, TerminalReporter, training_results
+from fabgen.cli.progress import LogReporter, TerminalReporter
+from fabgen.cli.tables import training_results
 from fabgen.errors import FabgenError, InputError
 from fabgen.plain_text import ERRORS, plain, shortened, visible
 

@@ -279,7 +279,7 @@ def _compilation_cache() -> Path | None:
 def _how(restart: bool, quiet: bool) -> RunOptions:
     from rich.console import Console
 
-    from fabgen.cli.terminal import reporter_for
+    from fabgen.cli.progress import reporter_for
     from fabgen.run import RunOptions
     from fabgen.run.progress import Silent
 
@@ -288,7 +288,7 @@ def _how(restart: bool, quiet: bool) -> RunOptions:
 
 
 def _show_results(report: dict) -> None:
-    from fabgen.cli.terminal import results
+    from fabgen.cli.tables import results
 
     _print_table(results(report))
 
@@ -306,7 +306,7 @@ def _show_files(report: dict, directory: Path) -> None:
 
 
 def _show_training(figures: dict, directory: Path) -> None:
-    from fabgen.cli.terminal import training_results
+    from fabgen.cli.tables import training_results
 
     _print_table(training_results(figures))
     _print(f"  {directory}")

@@ -1,4 +1,4 @@
-"""Progress and tables, with and without a terminal."""
+"""Tables of results."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from fabgen.cli.figures import estimate, format_seconds
-from fabgen.cli.terminal import (
-    LogReporter,
-    TerminalReporter,
-    reporter_for,
-    results,
-    training_results,
-)
+from fabgen.cli.tables import results, training_results
 
 REPORT = {
     "process": "e+ e- > t t~ [x], t > w+ b, t~ > w- b~",
@@ -149,78 +142,6 @@ def test_the_table_of_a_training_on_a_sample():
     text = text_of(training_results(figures))
     for figure in ("99,000 of 100,000 events of [new]/events.lhe", "-1.2500, after 7 epochs"):
         assert figure in text
-
-
-def test_a_log_has_plain_lines():
-    console = Console(file=io.StringIO(), force_terminal=False)
-    reporter = reporter_for(console)
-    assert isinstance(reporter, LogReporter)
-    with reporter.stage("train", 400, "steps") as show:
-        for step in range(1, 401):
-            show(step, loss=-0.5, eps=0.9, evaluations=1000 * step)
-    reporter.note("done [bold]")
-    lines = console.file.getvalue().splitlines()
-    assert lines[0] == "train: 400 steps"
-    assert lines[1].startswith("train: 400 of 400 steps, loss -0.5, eps 0.9, evals 400,000")
-    assert lines[2] == "done [bold]"
-    assert len(lines) == 3
-    assert "\x1b" not in console.file.getvalue()
-
-
-def test_a_log_writes_at_intervals():
-    console = Console(file=io.StringIO(), force_terminal=False)
-    with LogReporter(console, interval=0.0).stage("events", 4, "events") as show:
-        show(1)
-        show(2, loss=None)
-    lines = console.file.getvalue().splitlines()
-    assert lines[1].startswith("events: 1 of 4 events")
-    assert "left" in lines[2]
-
-
-def test_a_terminal_gets_a_bar():
-    console = Console(file=io.StringIO(), force_terminal=True, width=80)
-    reporter = reporter_for(console)
-    assert isinstance(reporter, TerminalReporter)
-    with reporter.stage("train", 10, "steps") as show:
-        show(10, loss=-0.25, eps=0.5, evaluations=None)
-    reporter.note("reading [new]/events.lhe")
-    text = console.file.getvalue()
-    assert "reading [new]/events.lhe" in text
-    assert "10/10" in text
-    assert "loss -0.25" in text
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "expected"),
-    [
-        (0.159893, 0.000123, "0.15989 +- 0.00012 pb"),
-        (7.196, 0.0051, "7.1960 +- 0.0051 pb"),
-        (1234.5, 12.3, "1234 +- 12 pb"),
-        (1.23456e-9, 1.2e-12, "1.2346e-09 +- 1.2e-12 pb"),
-        (1.5e8, 2.0e5, "1.5000e+08 +- 2.0e+05 pb"),
-        (1.4914721439113916, 1.3e-13, "1.491472144 +- 1.3e-13 pb"),
-        (1.4914721439113916, 1.3e-18, "1.491472144 pb (exact)"),
-        (2.5, 0.0, "2.5 pb (exact)"),
-        (-2.5, 0.0, "-2.5 pb (exact)"),
-        (2.5, None, "2.5 pb, error not known"),
-        (2.5, float("nan"), "2.5 pb, error not known"),
-        (2.5, float("inf"), "2.5 pb, error not known"),
-        (0.0, 0.1, "0.00 +- 0.10 pb"),
-        (0.0, 0.0, "0 pb"),
-        (None, 0.1, "not finite"),
-        (float("nan"), float("nan"), "not finite"),
-    ],
-)
-def test_estimates_show_two_digits_of_the_error(value, error, expected):
-    assert estimate(value, error, " pb") == expected
-
-
-def test_seconds():
-    assert [format_seconds(s) for s in (1.26, 75.0, 3700.0)] == [
-        "1.3 s",
-        "1 min 15 s",
-        "1 h 01 min",
-    ]
 
 
 def test_tables_show_what_is_unseen_as_escapes():
