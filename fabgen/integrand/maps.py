@@ -54,6 +54,8 @@ class Maps(NamedTuple):
     n_channels: int
     table: ChannelTable
     beams: Beams
+    #: whether all channels are of one component
+    single: bool = False
     #: whether blocks of channels without any point are left out: not where gradients are asked for
     used_only: bool = False
 
@@ -144,8 +146,12 @@ class Maps(NamedTuple):
             found: Array = jax.lax.fori_loop(0, siblings, step, start)
             return found
 
+        if self.single:
+            given = points.final, points.collision
+            found: Array = in_blocks(lambda block: of_block(0, *block), BLOCK, given)
+            return found
         first = jnp.asarray(self.table.first)[points.channel]
-        found: Array = dispatch(
+        found = dispatch(
             of_block,
             first,
             self.n_channels,
@@ -211,7 +217,8 @@ def map_programs(maps: Maps) -> MapPrograms:
 
     def bound(arguments: Any) -> Maps:
         table, numbers = arguments
-        return Maps(maps.static, n_rows, table, maps.beams.with_numbers(numbers), True)
+        beams = maps.beams.with_numbers(numbers)
+        return Maps(maps.static, n_rows, table, beams, maps.single, used_only=True)
 
     def place(u: Array, channel: Array, arguments: Any) -> PhaseSpacePoints:
         return bound(arguments).place(u.T, channel)

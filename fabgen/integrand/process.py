@@ -324,7 +324,8 @@ class ProcessIntegrand(Integrand):
 
     def _maps(self, bound: BoundComponents) -> Maps:
         table = ChannelTable.of(self.components, bound.derived)
-        return Maps(self._static_map, self.n_channels, table, self.beams)
+        single = len(self.components) == 1
+        return Maps(self._static_map, self.n_channels, table, self.beams, single)
 
     def _with(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         self.model.parameters(parameters or {})  # refuses unknown names
