@@ -66,7 +66,7 @@ class Cuts:
     cut_decays: bool = False
 
     @classmethod
-    def from_card(cls, cuts: Mapping[str, float | bool], legs: Sequence[CutLeg]) -> Cuts:
+    def from_card(cls, cuts: Mapping[str, float | int | bool], legs: Sequence[CutLeg]) -> Cuts:
         """The cuts that apply to these legs. cuts: the card's table, only the keys it writes."""
         legs = tuple(legs)
         cut_decays = bool(cuts.get("cut_decays", False))
@@ -318,7 +318,7 @@ def _pairs(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, ...]]
     return sorted({(min(i, j), max(i, j)) for i in first for j in second if i != j})
 
 
-def _checked(key: str, value: float | bool) -> float:
+def _checked(key: str, value: float | int | bool) -> float:
     """The value as a number, if it can be a bound."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0.0:
         raise InputError(
