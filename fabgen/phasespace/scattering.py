@@ -134,7 +134,9 @@ class Pair(NamedTuple):
             low, width = self._limited(products, size, nearest, full, start)
             low, width = computed_once((low, width), size)
         distance = exchanged * exchanged + nearest
-        lowest = regulated(distance + full * low, distance + full * (low + width))
+        nearest_pole = distance + full * low
+        # A beam heavier than what it makes may leave t on the other side of the pole.
+        lowest = regulated(nearest_pole, jnp.maximum(nearest_pole, 0.0) + full * width)
         return Span(nearest, full, low, width, *computed_once((lowest,), size))
 
     def _limited(

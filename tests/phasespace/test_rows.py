@@ -76,12 +76,22 @@ def random_row(n, seed):
     return TreeMap(tree, n, from_second), point
 
 
+def in_cuts(tree, momenta, boost):
+    """Whether events satisfy all bounds on particles of a tree, rapidities in the lab."""
+    inside = np.ones(momenta.shape[-1], bool)
+    for leaf in tree.leaves:
+        energy, x, y, z = momenta[leaf.leg]
+        rapidity = np.arctanh(np.clip(z / energy, -1.0, 1.0)) + boost
+        inside &= (np.hypot(x, y) >= leaf.minimum_pt) & (abs(rapidity) <= leaf.maximum_rapidity)
+    return inside
+
+
 def evaluated(n, function, x, row, point):
     return map(np.asarray, function(Kind(n, True, True), x, row, point))
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 6])
-def test_round_trip(n):
+def test_round_trip(n, distance):
     @settings(max_examples=12 if n < 6 else 6)
     @given(st.integers(0, 2**32 - 1))
     def check(seed):
@@ -96,14 +106,11 @@ def test_round_trip(n):
         squares = momenta[:, 0] ** 2 - np.sum(momenta[:, 1:] ** 2, axis=1)
         assert np.max(np.abs(squares - np.square(point.masses)[:, None])) <= 1e-9 * E**2
         again, log_inverse = evaluated(n, _inverse, momenta, mapping.row, point)
-        reached = np.isfinite(log_inverse)
-        apart = np.abs(again - u)[:, reached]
-        apart[n - 1 :: 2] = np.minimum(apart[n - 1 :: 2], 1.0 - apart[n - 1 :: 2])
-        assert np.mean(reached) > 0.9
-        share = 0.9 if n < 6 else 0.5  # six particles may leave each other 1e-18 of the energy
-        assert np.quantile(apart.max(axis=0), share) <= 1e-6
-        difference = np.abs(log_inverse - log_jacobian)[reached]
-        assert np.quantile(difference, share) <= 1e-6
+        # Elsewhere a range that cuts leave nothing of is as wide as rounding, and u is lost.
+        inside = in_cuts(mapping.tree, momenta, float(point.boosts[0]))
+        assert np.all(np.isfinite(log_inverse[inside]))
+        assert np.max(distance(again, u, n)[:, inside], initial=0.0) <= 1e-6
+        assert np.max(np.abs(log_inverse - log_jacobian)[inside], initial=0.0) <= 1e-6
 
     check()
 

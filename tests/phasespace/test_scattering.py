@@ -246,6 +246,21 @@ def test_distribution_of_t(forward):
     assert np.all((rapidity(soft) < -3.0) | (E * (soft[0] + soft[3]) > LEAST))
 
 
+def test_beams_heavier_than_what_they_make(evaluated, distance):
+    """t may lie wholly above the square of the exchanged mass: the map is finite and invertible."""
+    mapping = TreeMap(ladder([0, 1, 2], [LIGHT, LIGHT]), 3)
+    point = kinematics(E, [0.0, 20.0, 30.0], incoming_masses=[0.5, 90.0])
+    point = jax.tree.map(np.asarray, point)
+    u = np.random.default_rng(7).uniform(size=(5, 2048))
+    u[0] *= 0.005  # what the heavy beam makes is lighter than it
+    momenta, log_jacobian = evaluated(mapping.forward, u, point)
+    assert np.all(np.isfinite(momenta)) and np.all(np.isfinite(log_jacobian))
+    assert np.all(mass_squared(momenta[1] + momenta[2]) < 90.0**2)
+    again, log_inverse = evaluated(mapping.inverse, momenta, point)
+    assert np.max(distance(again, u, 3)) <= 1e-9
+    np.testing.assert_allclose(log_inverse, log_jacobian, atol=1e-8)
+
+
 def test_faces_are_finite(forward):
     for name, case in CASES.items():
         u = np.random.default_rng(0).integers(0, 2, (case[0].dim, 64)).astype(float)
