@@ -112,13 +112,8 @@ class Maps(NamedTuple):
         def of_block(
             points: tuple[Float[Array, "n_final 4 events"], Collision],
         ) -> Float[Array, "channels events"]:
-            final, own_collision = points
-
             def log_density(number: Int[Array, ""]) -> Float[Array, " events"]:
-                own = self.table.channel(number)
-                kinematics = own.kinematics(self._seen(own, own_collision))
-                log_jacobian = self._inverse(own, final, kinematics)[1]
-                return jnp.broadcast_to(-log_jacobian, final.shape[-1:])
+                return self._log_density(number, *points)
 
             rows: Array = jax.lax.map(jax.checkpoint(log_density), first + jnp.arange(n))
             return rows
@@ -137,9 +132,7 @@ class Maps(NamedTuple):
             first: Int[Array, ""] | int, final: Float[Array, "n_final 4 events"], given: Collision
         ) -> Float[Array, "channels events"]:
             def step(k: Int[Array, ""], found: Array) -> Array:
-                own = self.table.channel(first + k)
-                kinematics = own.kinematics(self._seen(own, given))
-                return found.at[k].set(-self._inverse(own, final, kinematics)[1])
+                return found.at[k].set(self._log_density(first + k, final, given))
 
             start = jnp.full((self.n_channels, final.shape[-1]), -jnp.inf)
             siblings = self.table.channel(first).siblings
@@ -163,6 +156,13 @@ class Maps(NamedTuple):
             by_event=True,
         )
         return found
+
+    def _log_density(
+        self, number: Int[Array, ""], final: Float[Array, "n_final 4 events"], given: Collision
+    ) -> Float[Array, " events"]:
+        own = self.table.channel(number)
+        log_jacobian = self._inverse(own, final, own.kinematics(self._seen(own, given)))[1]
+        return jnp.broadcast_to(-log_jacobian, final.shape[-1:])
 
     def _seen(self, own: ChannelTable, collision: Collision) -> Collision:
         """Collisions of one channel; of fixed beams one for all events."""

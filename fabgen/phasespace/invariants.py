@@ -275,6 +275,10 @@ def _compress(y: Number, turns: _Turns) -> tuple[PerEvent, PerEvent]:
     return jnp.where(y < 0.0, -v, v), (1.0 + core * core) * (1.0 + beyond)
 
 
+#: Names of the blocks that a Shape has by number.
+SHAPES = ("linear", "flat", "power", "breit-wigner", "breit-wigner-tail")
+
+
 class Shape(NamedTuple):
     """A block and its numbers, by columns of a row: those that it has no use for do not matter."""
 
@@ -300,7 +304,7 @@ class Shape(NamedTuple):
         mass, width = jnp.where(resonant, self.mass, 1.0), jnp.where(resonant, self.width, 1.0)
         blocks = (
             (Linear(), ()),
-            (Flat(jnp.where(self.number == 1, self.bodies, 3.0)), ()),
+            (Flat(self.bodies), ()),
             (Power(self.power), ()),
             (BreitWigner(), (mass, width)),
             (BreitWignerTail(self.tails[1], self.tails[0]), (mass, width)),
@@ -318,7 +322,3 @@ class Shape(NamedTuple):
         branches = [branch(block, numbers) for block, numbers in blocks]
         found: tuple[PerEvent, PerEvent] = jax.lax.switch(self.number, branches, x, limits)
         return found
-
-
-#: Names of the blocks that a Shape has by number.
-SHAPES = ("linear", "flat", "power", "breit-wigner", "breit-wigner-tail")

@@ -20,14 +20,13 @@ from jaxtyping import Bool, Float, Int
 
 from fabgen.arrays import Table
 
+from .invariants import SHAPES
 from .tree import Branch, Exchange, Leaf, Node, Propagator, order_of_drawing
 
 #: How many of a row there are at least, and at most.
 BUCKETS = (1, 16, 64, 256, 1024, 4096)
 #: Rapidities beyond this are none of any particle in double precision.
 _FARTHEST = 100.0
-#: Numbers of the distributions of an invariant (invariants.SHAPES).
-_LINEAR, _FLAT, _POWER, _BREIT_WIGNER, _BREIT_WIGNER_TAIL = range(5)
 
 
 class Role(enum.IntEnum):
@@ -196,15 +195,11 @@ def _leaves(node: Node) -> tuple[Leaf, ...]:
 
 
 def _shape(split: Branch) -> int:
-    kind = split.propagator.kind
-    if kind == "flat":
-        # What is left of a scattering is no system that decays isotropically.
-        return _LINEAR if split.bodies == 2 or split.exchange is not None else _FLAT
-    return {
-        "power": _POWER,
-        "breit-wigner": _BREIT_WIGNER,
-        "breit-wigner-tail": _BREIT_WIGNER_TAIL,
-    }[kind]
+    name: str = split.propagator.kind
+    # What is left of a scattering is no system that decays isotropically.
+    if name == "flat" and (split.bodies == 2 or split.exchange is not None):
+        name = "linear"
+    return SHAPES.index(name)
 
 
 def _index(index: int | None) -> int:

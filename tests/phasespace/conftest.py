@@ -187,6 +187,17 @@ def _rounding_error(mapping, point, u):
     return np.where(np.isfinite(error), error, np.inf).T
 
 
+def _in_cuts(tree, momenta, boost):
+    """Whether events satisfy all bounds on the particles of a tree, rapidities in the lab."""
+    inside = np.ones(momenta.shape[-1], dtype=bool)
+    for leaf in tree.leaves:
+        energy, x, y, z = momenta[leaf.leg]
+        inside &= np.hypot(x, y) >= leaf.minimum_pt
+        if leaf.maximum_rapidity < math.inf:
+            inside &= np.abs(np.arctanh(z / energy) + boost) <= leaf.maximum_rapidity
+    return inside
+
+
 def _corners(seed, shape, edge=1e-6):
     """Numbers in [edge, 1 - edge]: three out of four uniform, the others close to an end."""
     rng = np.random.default_rng(seed)
@@ -286,6 +297,12 @@ def rounding_error():
 def corners():
     """corners(seed, shape): points of the unit cube, its corners among them."""
     return _corners
+
+
+@pytest.fixture(scope="session")
+def in_cuts():
+    """in_cuts(tree, momenta, boost) -> (events,) bool."""
+    return _in_cuts
 
 
 @pytest.fixture(scope="session")

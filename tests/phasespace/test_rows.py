@@ -76,22 +76,12 @@ def random_row(n, seed):
     return TreeMap(tree, n, from_second), point
 
 
-def in_cuts(tree, momenta, boost):
-    """Whether events satisfy all bounds on particles of a tree, rapidities in the lab."""
-    inside = np.ones(momenta.shape[-1], bool)
-    for leaf in tree.leaves:
-        energy, x, y, z = momenta[leaf.leg]
-        rapidity = np.arctanh(np.clip(z / energy, -1.0, 1.0)) + boost
-        inside &= (np.hypot(x, y) >= leaf.minimum_pt) & (abs(rapidity) <= leaf.maximum_rapidity)
-    return inside
-
-
 def evaluated(n, function, x, row, point):
     return map(np.asarray, function(Kind(n, True, True), x, row, point))
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 6])
-def test_round_trip(n, distance):
+def test_round_trip(n, distance, in_cuts):
     @settings(max_examples=12 if n < 6 else 6)
     @given(st.integers(0, 2**32 - 1))
     def check(seed):
