@@ -111,7 +111,7 @@ class Part(NamedTuple):
     """A program to count, and calls of it to measure: each does it for so many points or steps."""
 
     name: str
-    program: nominal.Program
+    program: nominal.Call
     counted: int
     call: Callable[[], Any]
     done: int
@@ -150,7 +150,7 @@ def measured(name: str, repeats: int) -> Record:
     }
 
 
-def ready(name: str, program: nominal.Program, n: int, n_channels: int = 1) -> Part:
+def ready(name: str, program: nominal.Call, n: int, n_channels: int = 1) -> Part:
     """A part that is compiled as it is."""
     arguments = [_filled(argument, n_channels) for argument in program.arguments]
     compiled = jax.jit(program.function).lower(*arguments).compile()
@@ -242,23 +242,23 @@ def singles() -> Iterator[Part]:
     for name, function in several.items():
         times = 2 if name == "sort" else CHAIN
         run, n = chain(function, times), x.size * times
-        yield ready(name, nominal.Program(run, (x, y)), n)
+        yield ready(name, nominal.Call(run, (x, y)), n)
         if name in ("add", "mul", "div", "exp", "log", "tanh"):
             narrow = (x.astype("float32"), y.astype("float32"))
-            yield ready(f"{name}, float32", nominal.Program(run, narrow), n)
+            yield ready(f"{name}, float32", nominal.Call(run, narrow), n)
         if name in ("add", "mul", "div"):
             wide = (x + 0.1j * y, y - 0.1j * x)
-            yield ready(f"{name}, complex128", nominal.Program(run, wide), n)
+            yield ready(f"{name}, complex128", nominal.Call(run, wide), n)
     matrix = jax.random.uniform(keys[3], (64, 64), "float64")
     for dtype in ("float64", "float32"):
         wide = jnp.tile(x, (1, 8)).astype(dtype)
-        product = nominal.Program(jnp.dot, (wide, matrix.astype(dtype)))
+        product = nominal.Call(jnp.dot, (wide, matrix.astype(dtype)))
         yield ready(f"dot_general, {dtype}", product, 64 * wide.size)
 
     def draw(key: Any) -> Any:
         return jax.random.uniform(key, shape, "float64")
 
-    yield ready("random", nominal.Program(draw, (jax.random.key(5),)), x.size)
+    yield ready("random", nominal.Call(draw, (jax.random.key(5),)), x.size)
 
 
 def _filled(argument: Any, n_channels: int) -> Any:

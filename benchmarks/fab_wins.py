@@ -35,6 +35,7 @@ from tables import head, made
 from fabgen import run
 from fabgen.build import build_integrand
 from fabgen.card import Card, card_from_table, with_channels
+from fabgen.compiler import Compiler
 from fabgen.files import write_atomic
 from fabgen.integrand.toys import ToyIntegrand
 from fabgen.run.directory import RunDirectory
@@ -154,7 +155,9 @@ def score(problem: str, method: str, budget: int, seed: int, out: Path) -> Recor
     start = time.process_time()
     figures = run.train(card, directory, how)
     seconds = time.process_time() - start
-    session = Session(card, RunDirectory(directory), build_integrand(card), Silent(), Stopwatch())
+    session = Session(
+        card, RunDirectory(directory), build_integrand(card), Silent(), Stopwatch(), Compiler()
+    )
     trained = trained_surrogate(session, card.surrogate.kind, store=True)
     (sampler,) = samplers(session, {trained.surrogate: trained.params})
     key = jax.random.key(seed)

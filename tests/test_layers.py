@@ -18,9 +18,11 @@ ROOT = {
     *(
         "arrays",
         "blocks",
+        "compiler",
         "dispatch",
         "errors",
         "files",
+        "fingerprint",
         "inputs",
         "interrupts",
         "json_files",

@@ -20,6 +20,7 @@ from records import how_to_run, known_records
 from fabgen import __version__, run
 from fabgen.build import build_integrand
 from fabgen.card import Card
+from fabgen.compiler import Compiler
 from fabgen.errors import FabgenError, InputError
 from fabgen.files import write_atomic
 from fabgen.run.directory import RunDirectory
@@ -132,7 +133,7 @@ def _perform(experiment: Experiment, out: Path) -> tuple[dict[str, Any], dict[st
     spent["training"] = figures["target_evaluations"]
 
     integrand = build_integrand(card)
-    session = Session(card, RunDirectory(directory), integrand, Silent(), Stopwatch())
+    session = Session(card, RunDirectory(directory), integrand, Silent(), Stopwatch(), Compiler())
     trained = trained_surrogate(session, card.surrogate.kind, store=True)
     surrogate = {trained.surrogate: trained.params}
     (sampler,) = samplers(session, surrogate, card.evaluation.floor)

@@ -60,9 +60,8 @@ class EventDrawer:
 
 def event_drawer(compiled: CompiledIntegrand) -> EventDrawer:
     """Compiles at once, so the time this takes is compilation."""
-    place = compiled.map
-    draw = jax.jit(compiled.integrand.draw, keep_unused=True)
-    step = draw.lower(compiled.points_like, jax.random.key(0)).compile()
+    place, draw = compiled.map, compiled.integrand.draw
+    step = compiled.compiler.compile(draw, compiled.points_like, jax.random.key(0))
     return EventDrawer(lambda u, key, channel: step(place(u, channel), key), compiled.block)
 
 

@@ -213,12 +213,13 @@ class Maps(NamedTuple):
 
 def map_programs(maps: Maps) -> MapPrograms:
     """The maps of a process; all that is its own are the table of channels and the beams."""
-    n_rows = len(maps.table.first)
+    static, single, n_rows = maps.static, maps.single, len(maps.table.first)
+    beams = maps.beams.with_numbers((0.0,) * len(maps.beams.numbers))
 
     def bound(arguments: Any) -> Maps:
         table, numbers = arguments
-        beams = maps.beams.with_numbers(numbers)
-        return Maps(maps.static, n_rows, table, beams, maps.single, used_only=True)
+        own = beams.with_numbers(numbers)
+        return Maps(static, n_rows, table, own, single, used_only=True)
 
     def place(u: Array, channel: Array, arguments: Any) -> PhaseSpacePoints:
         return bound(arguments).place(u.T, channel)

@@ -88,9 +88,8 @@ def _log_prob(surrogate: Any, floor: float) -> Callable[[Any, jax.Array], jax.Ar
 
 def _program(session: Session, name: Any, function: Callable[..., Any], *like: Any) -> Any:
     """The function compiled for arguments like these, once for a session."""
-    import jax
 
     if name not in session.programs:
         with session.watch("compile"):
-            session.programs[name] = jax.jit(function).lower(*like).compile()
+            session.programs[name] = session.compiler.compile(function, *like)
     return session.programs[name]

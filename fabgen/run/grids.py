@@ -12,6 +12,7 @@ from fabgen.run.streams import GRID as GRID_STREAM
 from fabgen.run.surrogate import describe_training
 
 if TYPE_CHECKING:
+    from fabgen.surrogate.vegas.adapt import CompiledDensity
     from fabgen.training.pretraining import Pretrained
 
 
@@ -39,7 +40,19 @@ def adapted_grids(session: Session) -> Pretrained:
             options,
             session.card.training.seed,
             lambda iteration, evaluations: show(iteration, evaluations=evaluations),
+            compiler=session.compiler,
         )
+
+
+def density_of(session: Session) -> CompiledDensity:
+    """f of the only channel of an integrand."""
+    import numpy as np
+
+    from fabgen.surrogate.vegas.adapt import CompiledDensity
+
+    values, size = session.values, session.compiled.block
+    channel = np.zeros(size, np.int32)
+    return CompiledDensity(lambda u: np.exp(np.asarray(values(u, channel).log_f)), size)
 
 
 def _figures(made: Pretrained, session: Session) -> dict[str, int]:
@@ -75,7 +88,7 @@ def _trained_grid(session: Session, store: bool) -> Trained:
             show(iteration.iteration, error=error, evaluations=iteration.evaluations)
 
         grid, params, result = train_vegas(
-            session.integrand.log_density, dim, options, card.training.seed, log
+            density_of(session), dim, options, card.training.seed, log
         )
     if store:
         _store_grid(session, params, result.evaluations)
@@ -186,7 +199,7 @@ def _of_one_channel(session: Session) -> Grids:
             show(iteration.iteration, evaluations=iteration.evaluations)
 
         strata, params, result = train_vegas(
-            session.integrand.log_density,
+            density_of(session),
             session.integrand.dim,
             options,
             session.card.training.seed,

@@ -258,11 +258,14 @@ def _sessions(
 
         from fabgen.build import build_integrands
         from fabgen.build.initial_states import refuse_several_beams
+        from fabgen.compiler import Compiler
         from fabgen.run.sample.from_lhe import read_points
 
+        compiler = Compiler()
         if how.compilation_cache is not None:
             jax.config.update("jax_compilation_cache_dir", str(how.compilation_cache))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+            compiler = Compiler(how.compilation_cache / "programs")
         jax.devices()
     with watch("compile"):
         integrands = build_integrands(card, how.reporter.note)
@@ -282,6 +285,6 @@ def _sessions(
 
         reporter = Watched(how.reporter, check)
         yield tuple(
-            Session(card, run.of_part(k), integrand, reporter, watch, points, part=k)
+            Session(card, run.of_part(k), integrand, reporter, watch, compiler, points, part=k)
             for k, integrand in enumerate(integrands, start=1)
         )

@@ -10,7 +10,7 @@ from fabgen.run.session import Session
 if TYPE_CHECKING:
     import jax
 
-    from fabgen.sampling.sampler import WeightedSampler
+    from fabgen.sampling.sampler import Weigh, WeightedSampler
 
 
 def samplers(
@@ -30,6 +30,7 @@ def samplers(
             params,
             equal_shares(params),
             draw=compiled_sampler(session, surrogate, params, floor),
+            weigh=_compiled_weights(session, surrogate, params),
         )
         for surrogate, params in surrogates.items()
     ]
@@ -58,9 +59,27 @@ def compiled_sampler(
         key = jax.random.key(0)
         with session.watch("compile"):
             channels = jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
-            lowered = jax.jit(draw, keep_unused=True).lower(params, key, channels)
-            session.programs[surrogate, floor] = lowered.compile()
+            session.programs[surrogate, floor] = session.compiler.compile(
+                draw, params, key, channels
+            )
     program: Callable[..., Any] = session.programs[surrogate, floor]
+    return program
+
+
+def _compiled_weights(session: Session, surrogate: Any, params: Any) -> Weigh:
+    import jax
+
+    from fabgen.sampling.sampler import weights
+    from fabgen.surrogate.channels import as_multichannel
+
+    if (surrogate, "weights") not in session.programs:
+        like, block = session.compiled.values_like, (session.compiled.block,)
+        numbers, channels = (jax.ShapeDtypeStruct(block, kind) for kind in ("float64", "int32"))
+        with session.watch("compile"):
+            session.programs[surrogate, "weights"] = session.compiler.compile(
+                weights(as_multichannel(surrogate)), params, like, numbers, channels
+            )
+    program: Weigh = session.programs[surrogate, "weights"]
     return program
 
 

@@ -18,6 +18,7 @@ from fabgen.run.progress import Reporter, Stopwatch
 if TYPE_CHECKING:
     import jax
 
+    from fabgen.compiler import Compiler
     from fabgen.integrand.base import Integrand
     from fabgen.sampling.values import CompiledIntegrand
     from fabgen.surrogate.channel_weights import ChannelLayout
@@ -34,6 +35,7 @@ class Session:
     integrand: Integrand
     reporter: Reporter
     watch: Stopwatch
+    compiler: Compiler
     points: FilePoints | None = None  # of an event file that this session trains on
     part: int = 1  # of the run, from 1 on
     programs: dict[Any, Any] = dataclasses.field(
@@ -58,7 +60,7 @@ class Session:
         """The integrand in blocks: that takes far longer to compile than any q."""
         from fabgen.sampling.values import CompiledIntegrand
 
-        return CompiledIntegrand(self.integrand)
+        return CompiledIntegrand(self.integrand, compiler=self.compiler)
 
     @property
     def values(self) -> Callable[[Any, Any], ChannelValues]:

@@ -132,6 +132,7 @@ def train_flow(
             rounds=rounds,
             enough=decide,
             clock=monitor.clock,
+            compiler=session.compiler,
         )
     watch.add("compile", result.compile_seconds)
     watch.add("train", monitor.clock() - begun - result.compile_seconds)

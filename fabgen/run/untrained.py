@@ -127,8 +127,13 @@ def _telling_sampler(
     log_shares = jnp.array([math.log(a) if a > 0.0 else -math.inf for a in shares])
 
     def weigh(
-        params: Any, u: jax.Array, log_p: jax.Array, values: ChannelValues, channel: jax.Array
+        given: tuple[Any, Any, jax.Array],
+        u: jax.Array,
+        log_p: jax.Array,
+        values: ChannelValues,
+        channel: jax.Array,
     ) -> tuple[jax.Array, Witness]:
+        params, other_params, log_shares = given
         log_q = seen.log_prob(params, u, channel)
         if floor > 0.0:
             log_q = log_above_floor(log_q, floor)
@@ -137,24 +142,19 @@ def _telling_sampler(
         log_w = values.log_f + view.log_alpha(other_params, *told) - log_p
         return log_w, Witness(log_f - log_p, log_f - log_q - log_shares[channel])
 
+    draw, f = compiled_sampler(session, other, other_params), session.values
+    given = params, other_params, log_shares
     with session.watch("compile"):
         u = jax.ShapeDtypeStruct((block, integrand.dim), "float64")
         numbers = jax.ShapeDtypeStruct((block,), "float64")
         channels = jax.ShapeDtypeStruct((block,), "int32")
-        like_values: list[Any] = [
-            numbers,
-            jax.ShapeDtypeStruct((block,), "int8"),
-            jax.ShapeDtypeStruct((session.layout.width, block), "float64"),
-            jax.ShapeDtypeStruct((integrand.n_features, block), "float64"),
-        ]
-        like = params, u, numbers, ChannelValues(*like_values), channels
-        compiled = jax.jit(weigh, keep_unused=True).lower(*like).compile()
-    draw, f = compiled_sampler(session, other, other_params), session.values
+        like = given, u, numbers, session.compiled.values_like, channels
+        compiled = session.compiler.compile(weigh, *like)
 
     def step(other_params: Any, key: jax.Array, channel: jax.Array) -> Step:
         u, log_p = draw(other_params, key, channel)
         values = f(u, channel)
-        log_w, witness = compiled(params, u, log_p, values, channel)
+        log_w, witness = compiled(given, u, log_p, values, channel)
         return Step(u, log_w, values.sign, witness)
 
     return WeightedSampler(step, other_params, integrand.dim, block, equal_shares(other_params))

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from fabgen.sampling.reference import Witness
-from fabgen.surrogate.channels import ChannelValues, as_multichannel
+from fabgen.surrogate.channels import AnyChannels, ChannelValues, as_multichannel
 
 #: Points per compiled block. Large enough to hide the dispatch, small enough to stay in memory.
 DEFAULT_BLOCK = 16384
@@ -101,6 +101,20 @@ def draw_channels(key: Array, shares: Array, n: int) -> tuple[Array, Array]:
     return channel, jnp.log(shares / jnp.sum(shares))[channel]
 
 
+Weigh = Callable[[Any, ChannelValues, Array, Array], Array]
+"""(params, values, log q, channel) -> log |w|, all but the parameters of points (block,)."""
+
+
+def weights(view: AnyChannels) -> Weigh:
+    """The weights of points of channels, w = alpha_i f_i / q_i."""
+
+    def weigh(params: Any, values: ChannelValues, log_q: Array, channel: Array) -> Array:
+        log_alpha = view.log_alpha(params, values.log_prior, values.features, channel)
+        return values.log_f + log_alpha - log_q
+
+    return weigh
+
+
 def weighted_sampler(
     values: Values,
     surrogate: Any,
@@ -108,25 +122,22 @@ def weighted_sampler(
     shares: tuple[float, ...] = (1.0,),
     *,
     draw: Callable[[Any, Array, Array], tuple[Array, Array]] | None = None,
+    weigh: Weigh | None = None,
     block: int = DEFAULT_BLOCK,
 ) -> WeightedSampler:
     """The sampler of the weights of a surrogate with parameters `params`.
 
     values: f at blocks of this size, compiled (`CompiledIntegrand.values`). shares: of the
     channels. draw: (params, key, channel (block,)) -> u (block, dim) and log q (block,) of the
-    surrogate, compiled; by default it is now. Use the same sampler to integrate and to unweight.
+    surrogate, compiled; weigh: `weights`, compiled. By default they are now. Use the same sampler
+    to integrate and to unweight.
     """
     view = as_multichannel(surrogate)
-    drawn = draw or jax.jit(view.sample_and_log_prob)
-
-    @jax.jit
-    def weigh(params: Any, values: ChannelValues, log_q: Array, channel: Array) -> Array:
-        log_alpha = view.log_alpha(params, values.log_prior, values.features, channel)
-        return values.log_f + log_alpha - log_q
+    drawn, weighed = draw or jax.jit(view.sample_and_log_prob), weigh or jax.jit(weights(view))
 
     def step(params: Any, key: Array, channel: Array) -> Step:
         u, log_q = drawn(params, key, channel)
         found = values(u, channel)
-        return Step(u, weigh(params, found, log_q, channel), found.sign)
+        return Step(u, weighed(params, found, log_q, channel), found.sign)
 
     return WeightedSampler(step, params, view.dim, block, shares)

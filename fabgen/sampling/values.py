@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 
+from fabgen.compiler import Compiler, Program
 from fabgen.integrand.base import Integrand
 from fabgen.integrand.point import PhaseSpacePoints
 from fabgen.sampling.sampler import DEFAULT_BLOCK
@@ -24,8 +25,11 @@ from fabgen.surrogate.channels import ChannelValues, channel_values
 class CompiledIntegrand:
     """An integrand in blocks of one size, each program compiled when it is first asked for."""
 
-    def __init__(self, integrand: Integrand, block: int = DEFAULT_BLOCK):
+    def __init__(
+        self, integrand: Integrand, block: int = DEFAULT_BLOCK, compiler: Compiler | None = None
+    ):
         self.integrand, self.block = integrand, block
+        self.compiler = compiler or Compiler()
 
     @property
     def is_compiled(self) -> bool:
@@ -38,11 +42,17 @@ class CompiledIntegrand:
 
     def values(self, u: Any, channel: Any) -> ChannelValues:
         """f at u (block, dim) of channels (block,)."""
-        place, densities, values = self._programs
+        place, densities, values, _ = self._programs
         points = place(u, channel, self._arguments)
         logs = densities(points, self._arguments) if densities is not None else None
         found: ChannelValues = values(points, logs)
         return found
+
+    @property
+    def values_like(self) -> ChannelValues:
+        """Shapes and types of what `values` returns."""
+        like: ChannelValues = self._programs[3]
+        return like
 
     @property
     def map(self) -> Callable[[Any, Any], PhaseSpacePoints]:
@@ -64,28 +74,31 @@ class CompiledIntegrand:
         return jax.device_put(self._maps.arguments)
 
     @functools.cached_property
-    def _lowered(self) -> Any:
+    def _traced(self) -> Program:
         u = jax.ShapeDtypeStruct((self.block, self.integrand.dim), "float64")
         channel = jax.ShapeDtypeStruct((self.block,), "int32")
-        return jax.jit(self._maps.place).lower(u, channel, self._arguments)
+        return self.compiler.trace(self._maps.place, u, channel, self._arguments)
 
     @functools.cached_property
     def _place(self) -> tuple[Any, Any]:
-        return self._lowered.compile(), self._lowered.out_info
+        return self._traced.compile(), self._traced.out_info
 
     @functools.cached_property
-    def _programs(self) -> tuple[Any, Any, Any]:
+    def _programs(self) -> tuple[Any, Any, Any, Any]:
+        integrand = self.integrand
+
         def values(points: PhaseSpacePoints, log_densities: Any) -> ChannelValues:
-            return channel_values(self.integrand.evaluate_with(points, log_densities))
+            return channel_values(integrand.evaluate_with(points, log_densities))
 
         pool = concurrent.futures.ThreadPoolExecutor(2)
         try:
-            points, logs, densities = self._lowered.out_info, None, None
+            points, logs, densities = self._traced.out_info, None, None
             place = pool.submit(lambda: self._place)
             if self.integrand.needs_densities:
-                lowered = jax.jit(self._maps.densities).lower(points, self._arguments)
-                densities, logs = pool.submit(lowered.compile), lowered.out_info
-            compiled = jax.jit(values).lower(points, logs).compile()
-            return place.result()[0], densities and densities.result(), compiled
+                traced = self.compiler.trace(self._maps.densities, points, self._arguments)
+                densities, logs = pool.submit(traced.compile), traced.out_info
+            traced = self.compiler.trace(values, points, logs)
+            compiled, like = traced.compile(), traced.out_info
+            return place.result()[0], densities and densities.result(), compiled, like
         finally:
             pool.shutdown(wait=False)  # an interruption does not wait for it

@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array
 
 from fabgen import interrupts
+from fabgen.compiler import Compiler
 from fabgen.errors import FabgenError, InputError
 from fabgen.integrand.base import Integrand
 from fabgen.training.counters import Counters, EvaluationStats, IntervalStats
@@ -238,6 +239,7 @@ def train(
     rounds: tuple[int, ...] = (),
     enough: Callable[[Snapshot], bool] = lambda snapshot: False,
     clock: Callable[[], float] = lambda: 0.0,
+    compiler: Compiler | None = None,
 ) -> TrainResult:
     """Trains the surrogate, from the last checkpoint if `checkpointer` has one.
 
@@ -257,12 +259,13 @@ def train(
     """
     start = clock()
     trainer = make_trainer(target, surrogate, options, data, rounds)
-    init = functools.partial(trainer.init, options.seed)
+    compiler = compiler or Compiler()
+    init = compiler.trace(functools.partial(trainer.init, options.seed))
     restored = None
     if checkpointer is not None:
-        restored = checkpointer.restore(jax.eval_shape(init))
+        restored = checkpointer.restore(init.out_info)
     # The state is donated to every chunk: its arrays must be JAX's own, each its own memory.
-    state = jax.tree.map(jnp.array, restored.tree if restored else jax.jit(init)())
+    state = jax.tree.map(jnp.array, restored.tree if restored else init.compile()())
     earlier = restored.seconds if restored else 0.0
 
     def seconds() -> float:
@@ -278,6 +281,10 @@ def train(
             int(state.step), state.params, int(calls[0]), int(calls[1]), seconds(), pace
         )
 
+    def finish(state: TrainingState) -> TrainingState:
+        ended: TrainingState = compiler.compile(trainer.finish, state, data)(state, data)
+        return ended
+
     def save(state: TrainingState, finished: bool) -> None:
         if checkpointer is not None:
             checkpointer.save(state, step=int(state.step), finished=finished, seconds=seconds())
@@ -292,13 +299,13 @@ def train(
     intervals = (options.log_every, options.checkpoint_every, max(1, options.log_every // 5))
     while step < steps:
         if step in rounds and enough(snapshot(state)):
-            steps, state = step, jax.jit(trainer.finish)(state, data)
+            steps, state = step, finish(state)
             save(state, True)
             break
         if advance is None:
             before = clock()
-            loop = jax.jit(trainer.advance, donate_argnums=0)
-            advance = loop.lower(state, np.int64(0), data).compile()
+            given = state, np.int64(0), data
+            advance = compiler.compile(trainer.advance, *given, donate=(0,))
             compile_seconds = clock() - before
             interrupts.check()
         ended = False
@@ -310,7 +317,7 @@ def train(
                 step = int(state.step)
                 stepping, stepped = stepping + clock() - before, stepped + step - first
                 if step == steps:
-                    state = jax.jit(trainer.finish)(state, data)
+                    state = finish(state)
                 counters, meter = jax.device_get((state.counters, state.meter))
                 if on_progress is not None:
                     on_progress(progress_of(step, warm_up, steps, counters, meter))

@@ -44,9 +44,11 @@ def schedule(options: TrainingOptions, rounds: tuple[int, ...] = (), updates: in
     return lambda update: by_step(update // updates)
 
 
-def _course(options: TrainingOptions, length: int) -> Schedule:
+def _course(options: TrainingOptions, steps: int) -> Schedule:
     """The learning rate at 0 .. length - 1, and beyond that as at its end."""
-    peak, final, length = options.learning_rate, options.final_rate, max(length, 1)
+    # A float: optax would turn an integer into one when it is first used, which would change the
+    # fingerprint of the training.
+    peak, final, length = options.learning_rate, options.final_rate, float(max(steps, 1))
     if options.schedule == "constant":
         return optax.schedules.constant_schedule(peak)
     if options.schedule == "cosine":
@@ -58,7 +60,7 @@ def _course(options: TrainingOptions, length: int) -> Schedule:
                 "the warm-up takes all of the schedule",
                 key="training.warmup_steps",
                 found=warm_up,
-                allowed=f"less than its length of {length}",
+                allowed=f"less than its length of {length:g}",
             )
         return optax.schedules.warmup_cosine_decay_schedule(
             options.initial_rate, peak, warm_up, length, end_value=final

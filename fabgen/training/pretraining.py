@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from fabgen.compiler import Compiler
 from fabgen.errors import FabgenError
 from fabgen.sampling.blocks import in_blocks
 from fabgen.surrogate.channel_factors import improved
@@ -46,6 +47,8 @@ def adapted_channels(
     options: VegasOptions,
     seed: int,
     report: Callable[[int, int], None] | None = None,
+    *,
+    compiler: Compiler | None = None,
 ) -> Pretrained:
     """Grids adapted to alpha_i f_i of every channel, and factors beta_i of the prior weights in
     alpha_i: each iteration improves both.
@@ -56,7 +59,7 @@ def adapted_channels(
     was zero or not finite everywhere.
     """
     distinct, number = unique_channels(representative_channel)
-    mixture = _Mixture(values, layout, representative_channel)
+    mixture = _Mixture(values, layout, representative_channel, compiler or Compiler())
     axes = adapt_axes(mixture, distinct, dim, options, seed, report)
     if axes.evaluations == axes.zeros + axes.nonfinite:
         raise FabgenError(
@@ -81,6 +84,7 @@ class _Mixture:
         values: Callable[[Any, Any], ChannelValues],
         layout: ChannelLayout,
         representative_channel: tuple[int, ...],
+        compiler: Compiler,
     ) -> None:
         self.values, self.representative_channel = values, representative_channel
         n = len(representative_channel)
@@ -96,7 +100,8 @@ class _Mixture:
             rows = jax.ops.segment_sum((squares * jnp.exp(log_weights)).T, channel, n)
             return f, layout.spread(rows)
 
-        self._weigh = jax.jit(weigh)
+        self._weigh, self._compiler = weigh, compiler
+        self._compiled: Callable[..., Any] | None = None
 
     def __call__(self, u: Floats, channel: Channels, jacobian: Floats) -> Floats:
         n = len(self.representative_channel)
@@ -106,7 +111,10 @@ class _Mixture:
             once = np.where(np.arange(len(filled)) < size, jacobian[filled], 0.0)
             block = self.values(u[filled], channel[filled]), channel[filled]
             parts.append(part)
-            found.append(self._weigh(*block, once, factors))
+            arguments = *block, once, factors
+            if self._compiled is None:
+                self._compiled = self._compiler.compile(self._weigh, *arguments)
+            found.append(self._compiled(*arguments))
         f, moments = np.empty(len(u)), np.zeros((n, n))
         for part, (weighed, more) in zip(parts, found, strict=True):
             f[part] = np.asarray(weighed)[: part.stop - part.start]

@@ -11,6 +11,7 @@ import pytest
 
 from fabgen.build import build_integrand
 from fabgen.card import card_from_table
+from fabgen.compiler import Compiler
 from fabgen.run.exact_events import exact_divergences
 from fabgen.run.progress import Silent, Stopwatch
 from fabgen.run.session import Session
@@ -27,7 +28,7 @@ class Constant:
 def session_of(process, **parameters):
     table = {"process": process, "parameters": parameters}
     card = card_from_table(table | {"channels": {"maps": "flat"}})
-    return Session(card, None, build_integrand(card), Silent(), Stopwatch())
+    return Session(card, None, build_integrand(card), Silent(), Stopwatch(), Compiler())
 
 
 KNOWN = Constant()

@@ -19,6 +19,7 @@ import pytest
 
 from fabgen import run as pipeline
 from fabgen.card import card_of_process
+from fabgen.compiler import Compiler
 from fabgen.errors import InputError
 from fabgen.integrand.density import DensityIntegrand
 from fabgen.integrand.point import UNKNOWN_HELICITY, EventFields
@@ -286,7 +287,7 @@ def test_a_grid_draws_the_events_where_it_is_worth_its_evaluations(tmp_path, mon
     settings = card(*FKLD, grid, "training.fkld.events=6000")
     watch = Stopwatch(time.perf_counter)
     with open_run(tmp_path, settings) as run:
-        drawn = own_sample(Session(settings, run, ToyIntegrand(), Silent(), watch))
+        drawn = own_sample(Session(settings, run, ToyIntegrand(), Silent(), watch, Compiler()))
     assert drawn.figures["source"] == "VEGAS+"
     assert drawn.figures["acceptance"] > 0.4
     assert drawn.points.u.shape == (6000, 2)

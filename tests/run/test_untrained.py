@@ -8,6 +8,7 @@ import pytest
 
 from fabgen.build.toys import build_toy
 from fabgen.card import card_of_process
+from fabgen.compiler import Compiler
 from fabgen.run import RunOptions, integrate
 from fabgen.run.grids import trained_grids
 from fabgen.run.progress import Silent, Stopwatch
@@ -21,7 +22,7 @@ N_BLOCKS = 4
 
 def session_of(floor, *settings):
     card = card_of_process("toy:crossed-ring", (f"evaluation.floor={floor}", *settings))
-    return Session(card, None, build_toy(card), Silent(), Stopwatch())
+    return Session(card, None, build_toy(card), Silent(), Stopwatch(), Compiler())
 
 
 def mean_and_error(values):

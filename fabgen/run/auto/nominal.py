@@ -14,38 +14,37 @@ if TYPE_CHECKING:
     from fabgen.integrand.base import Integrand
 
 
-class Program(NamedTuple):
+class Call(NamedTuple):
     """A function with arguments, or their shapes."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
 
-    @property
-    def seconds(self) -> float:
-        return costs.seconds(self.function, *self.arguments)
+    def seconds(self, session: Session) -> float:
+        return session.compiler.figure(costs.seconds, self.function, *self.arguments)
 
 
-def of_f(integrand: Integrand) -> Program:
+def of_f(integrand: Integrand) -> Call:
     """f at a block of points, of all channels in turn if there are several."""
     from fabgen.surrogate.channels import channel_values
 
     def f(u: Any, channel: Any) -> Any:
         return channel_values(integrand.point(u, channel))
 
-    return Program(f, (_shape("float64", integrand.dim), _shape("int32")))
+    return Call(f, (_shape("float64", integrand.dim), _shape("int32")))
 
 
-def of_drawing(surrogate: Any, params: Any) -> Program:
+def of_drawing(surrogate: Any, params: Any) -> Call:
     """A block of points u with log q."""
     import jax
 
     from fabgen.surrogate.channels import as_multichannel
 
     draw = as_multichannel(surrogate).sample_and_log_prob
-    return Program(draw, (params, jax.random.key(0), _shape("int32")))
+    return Call(draw, (params, jax.random.key(0), _shape("int32")))
 
 
-def of_weights(integrand: Integrand, surrogate: Any, params: Any) -> Program:
+def of_weights(integrand: Integrand, surrogate: Any, params: Any) -> Call:
     """The extra work of several channels: a channel for each point of a block, and its weight."""
     import jax
 
@@ -63,17 +62,17 @@ def of_weights(integrand: Integrand, surrogate: Any, params: Any) -> Program:
     width = prior_width(integrand.component_of_channel)
     values = (width, DEFAULT_BLOCK), (integrand.n_features, DEFAULT_BLOCK)
     rest = (jax.ShapeDtypeStruct(shape, "float64") for shape in values)
-    return Program(weigh, (params, jax.random.key(0), shares, *rest))
+    return Call(weigh, (params, jax.random.key(0), shares, *rest))
 
 
-def of_step(integrand: Integrand, surrogate: Any, card: Card) -> Program:
+def of_step(integrand: Integrand, surrogate: Any, card: Card) -> Call:
     """A step of the training that the card spells out."""
     import jax
 
     from fabgen.training.loop import make_trainer
 
     trainer = make_trainer(integrand, surrogate, annealed(card, integrand).training)
-    return Program(trainer.step, (jax.eval_shape(trainer.init, 0),))
+    return Call(trainer.step, (jax.eval_shape(trainer.init, 0),))
 
 
 def seconds_of_f(session: Session) -> float:
@@ -83,7 +82,7 @@ def seconds_of_f(session: Session) -> float:
     known, name = session.programs, "nominal seconds of f"
     if name not in known:
         with session.watch("compile"):
-            known[name] = of_f(session.integrand).seconds / DEFAULT_BLOCK
+            known[name] = of_f(session.integrand).seconds(session) / DEFAULT_BLOCK
     seconds: float = known[name]
     return seconds
 
@@ -95,9 +94,9 @@ def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
     known, name = session.programs, ("nominal seconds to draw", surrogate)
     if name not in known:
         with session.watch("compile"):
-            block = of_drawing(surrogate, params).seconds
+            block = of_drawing(surrogate, params).seconds(session)
             if session.integrand.n_channels > 1:
-                block += of_weights(session.integrand, surrogate, params).seconds
+                block += of_weights(session.integrand, surrogate, params).seconds(session)
             known[name] = block / DEFAULT_BLOCK
     seconds: float = known[name]
     return seconds
@@ -113,7 +112,7 @@ def seconds_per_step(session: Session, surrogate: Any, card: Card) -> float:
     known, name = session.programs, ("nominal seconds of a step", surrogate)
     if name not in known:
         with session.watch("compile"):
-            known[name] = of_step(session.integrand, surrogate, card).seconds
+            known[name] = of_step(session.integrand, surrogate, card).seconds(session)
     seconds: float = known[name]
     return seconds
 

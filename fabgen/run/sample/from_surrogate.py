@@ -104,7 +104,7 @@ def _adapted_grid(session: Session) -> tuple[Surrogate | MultiChannel, Any, int,
     """Grids with their parameters, the calls of f that they took and the values not finite."""
     import jax
 
-    from fabgen.run.grids import adapted_grids
+    from fabgen.run.grids import adapted_grids, density_of
     from fabgen.surrogate import gridded_channels
     from fabgen.surrogate.vegas.adapt import train_vegas
 
@@ -118,7 +118,7 @@ def _adapted_grid(session: Session) -> tuple[Surrogate | MultiChannel, Any, int,
         return channels, start, int(grids.target_evaluations), int(grids.nonfinite_values)
     with session.reporter.stage("vegas", options.iterations, "iterations") as show:
         grid, params, adapted = train_vegas(
-            integrand.log_density,
+            density_of(session),
             integrand.dim,
             options,
             seed,

@@ -24,7 +24,7 @@ LogDensity = Callable[[Float[Array, "n dim"]], Float[Array, " n"]]
 """log f: u (n, dim) -> (n,), natural logarithm, -inf where f = 0."""
 
 BLOCK = 2048
-"""Points per call of log f. The last block of a batch is filled up: one compiled shape."""
+"""Points per call of a log f that is not compiled. The last block of a batch is filled up."""
 
 #: Iterations with a chi2 less probable than this disagree.
 LEAST_PROBABILITY = 1e-3
@@ -32,6 +32,14 @@ LEAST_PROBABILITY = 1e-3
 #: Where cuts leave less of the cube than this, maps of the axes close in on it before the strata of
 #: VEGAS+, which would have no points in most of them, are laid.
 _LITTLE = 0.1
+
+
+@dataclass(frozen=True)
+class CompiledDensity:
+    """f of blocks of one size: u (size, dim) -> (size,), 0 where there is none."""
+
+    function: Callable[[Float64[np.ndarray, "size dim"]], Float[Array | np.ndarray, " size"]]
+    size: int
 
 
 @dataclass(frozen=True)
@@ -90,11 +98,10 @@ class VegasResult:
 class _Batch(vegas.LBatchIntegrand):
     """f for the package: points (n, dim) -> f (n,), in blocks of fixed size, counting.
 
-    density: f itself, compiled, of a block (BLOCK, dim). inside: the part of the points of the
-    first iteration at which f is not 0; nan before.
+    inside: the part of the points of the first iteration at which f is not 0; nan before.
     """
 
-    density: Callable[[Float64[np.ndarray, "n dim"]], Float[Array, " n"]]
+    density: CompiledDensity
     evaluations: int = 0
     zeros: int = 0
     nonfinite: int = 0
@@ -115,11 +122,12 @@ class _Batch(vegas.LBatchIntegrand):
 
     def values(self, x: Float64[np.ndarray, "n dim"]) -> Float64[np.ndarray, " n"]:
         """f (n,) at x (n, dim); 0 where it is not finite."""
-        f = np.empty(len(x))
-        for start in range(0, len(x), BLOCK):
-            block = x[start : start + BLOCK]
-            padded = np.concatenate([block, np.full((BLOCK - len(block), x.shape[1]), 0.5)])
-            f[start : start + len(block)] = np.asarray(self.density(padded))[: len(block)]
+        f, size = np.empty(len(x)), self.density.size
+        for start in range(0, len(x), size):
+            block = x[start : start + size]
+            padded = np.concatenate([block, np.full((size - len(block), x.shape[1]), 0.5)])
+            found = self.density.function(padded)
+            f[start : start + len(block)] = np.asarray(found)[: len(block)]
         finite = np.isfinite(f)
         self.evaluations += len(x)
         self.zeros += int(np.sum(f == 0.0))
@@ -169,20 +177,21 @@ def vegas_grid(dim: int, options: VegasOptions) -> VegasGrid:
 
 
 def train_vegas(
-    log_density: LogDensity,
+    density: LogDensity | CompiledDensity,
     dim: int,
     options: VegasOptions,
     seed: int,
     report: Callable[[VegasIteration], None] | None = None,
 ) -> tuple[VegasGrid, VegasGridParams, VegasResult]:
-    """Adapt map and stratification to f = exp(log_density) in `options.iterations` iterations of
-    at most `options.evaluations` points, then take both over as plain arrays. The warm-up of the
+    """Adapt map and stratification to f, or exp(log f), in `options.iterations` iterations of at
+    most `options.evaluations` points, then take both over as plain arrays. The warm-up of the
     options goes before; its estimates are thrown away, its evaluations count.
 
     `report` is called after each iteration. The same seed gives the same grid. Where the first
     iteration finds that cuts leave little of the cube, maps of the axes close in on it before.
     """
-    batch = _Batch(_compiled(log_density))
+    compiled = density if isinstance(density, CompiledDensity) else _compiled(density)
+    batch = _Batch(compiled)
     try:
         integrator = _integrator(dim, options, seed)
         result = _iterate(integrator, batch, options, report)
@@ -222,10 +231,8 @@ def _warm_up(integrator: vegas.Integrator, batch: _Batch, iterations: int, point
         integrator.set(old)
 
 
-def _compiled(
-    log_density: LogDensity,
-) -> Callable[[Float64[np.ndarray, "n dim"]], Float[Array, " n"]]:
-    return jax.jit(lambda u: jnp.exp(log_density(u)))
+def _compiled(log_density: LogDensity) -> CompiledDensity:
+    return CompiledDensity(jax.jit(lambda u: jnp.exp(log_density(u))), BLOCK)
 
 
 def _integrator(

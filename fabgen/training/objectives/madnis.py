@@ -117,7 +117,7 @@ class Terms(NamedTuple):
 
 
 class Madnis(FromGrids):
-    """The frame; a subclass is a loss. Memory of the buffer: `buffer_bytes`."""
+    """The frame; a subclass is a loss. Memory of the buffer: `figures`."""
 
     points_per_channel = FEWEST_POINTS
 
@@ -143,14 +143,11 @@ class Madnis(FromGrids):
         ring = Ring(points, parts, next(zero), next(zero))
         return MadnisMemory(empty, ring, next(zero), next(zero))
 
-    def buffer_bytes(self) -> int:
-        """Bytes that the buffer takes on the device: batches held x batch x (dim + channels of
-        the widest component + n_features + 3) numbers of 8 bytes."""
-        points = jax.eval_shape(self.init).ring.points
-        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(points))
-
     def figures(self, memory: MadnisMemory) -> dict[str, float]:
-        return {"buffer_bytes": self.buffer_bytes()}
+        """buffer_bytes: on the device, of batches held x batch x (dim + channels of the widest
+        component + n_features + 3) numbers of 8 bytes."""
+        points = jax.tree.leaves(memory.ring.points)
+        return {"buffer_bytes": sum(leaf.size * leaf.dtype.itemsize for leaf in points)}
 
     def _evaluated(self, u: Array, channel: Array, log_q: Array) -> Points:
         values = values_at(self.target, u, channel)

@@ -14,6 +14,7 @@ import pytest
 
 from fabgen import run as pipeline
 from fabgen.card import card_of_process
+from fabgen.compiler import Compiler
 from fabgen.errors import FabgenError, InputError
 from fabgen.integrand.density import DensityIntegrand
 from fabgen.integrand.point import UNKNOWN_HELICITY, EventFields
@@ -290,7 +291,7 @@ def test_an_integrand_that_vanishes_fails(how, trained, monkeypatch):
 def of_channels():
     """A session of two channels, a surrogate of grids with trained weights, and its samples."""
     settings = ("surrogate.kind=vegas", "evaluation.samples=16000")
-    session = Session(card(*settings), None, TwoChannels(), Silent(), Stopwatch())
+    session = Session(card(*settings), None, TwoChannels(), Silent(), Stopwatch(), Compiler())
     surrogate = MultiChannel(
         Uniform(2), ChannelLayout((0, 0)), (0, 0), weights=ChannelWeights(2, 2, (4,)), grid_bins=4
     )
@@ -400,7 +401,7 @@ def title_of(process, topologies=TwoBody.topologies, **settings) -> str:
     made = dataclasses.replace(card(), process=tuple(process), **settings)
     integrand = TwoBody()
     integrand.topologies = topologies
-    return process_title(Session(made, None, integrand, Silent(), Stopwatch()))
+    return process_title(Session(made, None, integrand, Silent(), Stopwatch(), Compiler()))
 
 
 def test_titles_are_the_processes_of_the_card():

@@ -470,4 +470,4 @@ def test_the_buffer_says_what_it_takes(camel):
     surrogate = MultiChannel(Uniform(1), LAYOUT, TWO)
     madnis = {"buffer_gain": 2.0, "buffer_batches": 10}
     objective = Variance(camel, surrogate, options(madnis=madnis))
-    assert objective.buffer_bytes() == 10 * 128 * (1 + 2 + 1 + 3) * 8
+    assert objective.figures(objective.init())["buffer_bytes"] == 10 * 128 * (1 + 2 + 1 + 3) * 8
