@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import jax
 from jax import export
 
+from fabgen.blocks import loops_over_blocks
 from fabgen.errors import FabgenError
 from fabgen.files import write_atomic
 from fabgen.fingerprint import PACKAGES, UnknownParts, fingerprint
@@ -103,7 +104,8 @@ class Compiler:
             return None
         try:
             device = jax.devices()[0]
-            return self.folder / fingerprint(*parts, device.platform, device.device_kind)
+            kind = device.platform, device.device_kind, loops_over_blocks()
+            return self.folder / fingerprint(*parts, *kind)
         except UnknownParts:
             return None
 

@@ -250,11 +250,16 @@ class MatrixElement:
 
         return in_blocks(body, self._block, (momenta, moving))
 
-    def _block_size(self) -> int:
+    @property
+    def bytes_per_event(self) -> int:
+        """Memory that the evaluation of one event takes, about."""
         rows = 1 + sum(len(leg.states) for leg in self.tables.legs)
         rows += sum(group.n_rows for level in self.tables.levels for group in level.groups)
-        per_event = 64 * rows + 48 * self.tables.first.size
-        return int(min(512, max(16, 2 ** math.floor(math.log2(_CACHE_BYTES / per_event)))))
+        return int(64 * rows + 48 * self.tables.first.size)
+
+    def _block_size(self) -> int:
+        fitting = 2 ** math.floor(math.log2(_CACHE_BYTES / self.bytes_per_event))
+        return int(min(512, max(16, fitting)))
 
 
 def matrix_element(

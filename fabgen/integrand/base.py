@@ -88,6 +88,11 @@ class Integrand(abc.ABC):
         return len(self.component_of_channel)
 
     @property
+    def bytes_per_point(self) -> int:
+        """Memory that f at one point takes, about: what decides how many are evaluated at once."""
+        return 8 * (self.dim + self.n_channels + 500)
+
+    @property
     def n_matrix_elements(self) -> int:
         """How many distinct |M|^2 there are, of which a point evaluates one."""
         return 1

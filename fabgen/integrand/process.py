@@ -87,6 +87,10 @@ class ProcessIntegrand(Integrand):
         return len({id(component.element) for component in self.components})
 
     @property
+    def bytes_per_point(self) -> int:
+        return super().bytes_per_point + max(c.element.bytes_per_event for c in self.components)
+
+    @property
     def n_features(self) -> int:
         """Numbers that trained channel weights look at; none for one channel."""
         n_final = self.topologies[0].n_external - self.n_initial

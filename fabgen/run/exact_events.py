@@ -51,9 +51,8 @@ def exact_divergences(
     import jax
     import numpy as np
 
-    from fabgen.sampling.sampler import DEFAULT_BLOCK as block
-
     toy: Any = session.integrand
+    block = session.block
     if not has_exact_events(toy):
         return [], 0
     draw = _program(session, "exact events", lambda key: toy.exact_events(key, block), key)

@@ -40,6 +40,7 @@ def adapted_grids(session: Session) -> Pretrained:
             options,
             session.card.training.seed,
             lambda iteration, evaluations: show(iteration, evaluations=evaluations),
+            block=session.block,
             compiler=session.compiler,
         )
 
@@ -50,7 +51,7 @@ def density_of(session: Session) -> CompiledDensity:
 
     from fabgen.surrogate.vegas.adapt import CompiledDensity
 
-    values, size = session.values, session.compiled.block
+    values, size = session.values, session.block
     channel = np.zeros(size, np.int32)
     return CompiledDensity(lambda u: np.exp(np.asarray(values(u, channel).log_f)), size)
 

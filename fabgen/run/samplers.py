@@ -29,6 +29,7 @@ def samplers(
             surrogate,
             params,
             equal_shares(params),
+            block=session.block,
             draw=compiled_sampler(session, surrogate, params, floor),
             weigh=_compiled_weights(session, surrogate, params),
         )
@@ -43,7 +44,6 @@ def compiled_sampler(
     and log q (block,); compiled once for a session."""
     import jax
 
-    from fabgen.sampling.sampler import DEFAULT_BLOCK
     from fabgen.surrogate.channels import as_multichannel
     from fabgen.surrogate.floor import sample_above_floor
 
@@ -58,7 +58,7 @@ def compiled_sampler(
     if (surrogate, floor) not in session.programs:
         key = jax.random.key(0)
         with session.watch("compile"):
-            channels = jax.ShapeDtypeStruct((DEFAULT_BLOCK,), "int32")
+            channels = jax.ShapeDtypeStruct((session.block,), "int32")
             session.programs[surrogate, floor] = session.compiler.compile(
                 draw, params, key, channels
             )
@@ -73,7 +73,7 @@ def _compiled_weights(session: Session, surrogate: Any, params: Any) -> Weigh:
     from fabgen.surrogate.channels import as_multichannel
 
     if (surrogate, "weights") not in session.programs:
-        like, block = session.compiled.values_like, (session.compiled.block,)
+        like, block = session.compiled.values_like, (session.block,)
         numbers, channels = (jax.ShapeDtypeStruct(block, kind) for kind in ("float64", "int32"))
         with session.watch("compile"):
             session.programs[surrogate, "weights"] = session.compiler.compile(

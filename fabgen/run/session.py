@@ -63,8 +63,13 @@ class Session:
         return CompiledIntegrand(self.integrand, compiler=self.compiler)
 
     @property
+    def block(self) -> int:
+        """Points that are drawn and evaluated at once."""
+        return self.compiled.block
+
+    @property
     def values(self) -> Callable[[Any, Any], ChannelValues]:
-        """f at u (DEFAULT_BLOCK, dim) of channels (DEFAULT_BLOCK,), compiled once."""
+        """f at u (block, dim) of channels (block,), compiled once."""
         if not self.compiled.is_compiled:
             with self.watch("compile"):
                 self.compiled.compile()

@@ -95,7 +95,7 @@ def search_sampler(
         weighed: jax.Array = weigh(f(u, channel), channel)
         return weighed
 
-    population, calls = adapted(log_f, starts, key)
+    population, calls = adapted(log_f, starts, key, block=session.block)
     found, found_params, found_shares = mixture(population, session.layout)
     sampler = _telling_sampler(session, found, found_params, surrogate, params, shares)
     return dataclasses.replace(sampler, shares=found_shares), calls
@@ -114,11 +114,11 @@ def _telling_sampler(
     import jax.numpy as jnp
 
     from fabgen.sampling.reference import Witness
-    from fabgen.sampling.sampler import DEFAULT_BLOCK, Step, WeightedSampler
+    from fabgen.sampling.sampler import Step, WeightedSampler
     from fabgen.surrogate.channels import ChannelValues, as_multichannel
     from fabgen.surrogate.floor import log_above_floor
 
-    integrand, block = session.integrand, DEFAULT_BLOCK
+    integrand, block = session.integrand, session.block
     view, seen, floor = (
         as_multichannel(other),
         as_multichannel(surrogate),

@@ -33,7 +33,7 @@ from fabgen.surrogate.gaussians import (
 )
 
 LogDensity = Callable[[jax.Array, jax.Array], jax.Array]
-"""log(alpha_i f_i): u (DEFAULT_BLOCK, dim), i = channel (DEFAULT_BLOCK,) -> (DEFAULT_BLOCK,)."""
+"""log(alpha_i f_i): u (block, dim), i = channel (block,) -> (block,)."""
 
 GAUSSIANS = 64
 #: Rounds at most; 8 peaks of width 0.03 in 16 dimensions want seven.
@@ -67,19 +67,26 @@ class Population(NamedTuple):
 
 
 def adapted(
-    log_f: LogDensity, starts: Points, key: jax.Array, rounds: int = ROUNDS
+    log_f: LogDensity,
+    starts: Points,
+    key: jax.Array,
+    rounds: int = ROUNDS,
+    block: int = DEFAULT_BLOCK,
 ) -> tuple[Population, int]:
-    """The population that starts from some of the points, at least one; calls of f."""
+    """The population that starts from some of the points, at least one; calls of f.
+
+    block: points of a round, a multiple of the number of Gaussians.
+    """
     key_start, key = jax.random.split(key)
     population = _started(starts, key_start)
-    number = np.repeat(np.arange(GAUSSIANS), DEFAULT_BLOCK // GAUSSIANS)
+    number = np.repeat(np.arange(GAUSSIANS), block // GAUSSIANS)
     channel = population.channel[number]
     for i in range(rounds):
-        u, z = _drawn(population, jax.random.fold_in(key, i))
+        u, z = _drawn(population, jax.random.fold_in(key, i), block)
         population, beta = _improved(population, z, log_f(u, channel))
         if np.mean(np.asarray(beta) >= 1.0) >= _DONE:
-            return population, (i + 1) * DEFAULT_BLOCK
-    return population, rounds * DEFAULT_BLOCK
+            return population, (i + 1) * block
+    return population, rounds * block
 
 
 def mixture(
@@ -147,12 +154,12 @@ def _around(
     )
 
 
-@jax.jit
-def _drawn(population: Population, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The points u (DEFAULT_BLOCK, dim) of a round, and the normal numbers z (n, points, dim) that
+@functools.partial(jax.jit, static_argnums=2)
+def _drawn(population: Population, key: jax.Array, block: int) -> tuple[jax.Array, jax.Array]:
+    """The points u (block, dim) of a round, and the normal numbers z (n, points, dim) that
     they come from."""
     n, dim = population.mean.shape
-    z = jax.random.normal(key, (n, DEFAULT_BLOCK // n, dim), jnp.float64)
+    z = jax.random.normal(key, (n, block // n, dim), jnp.float64)
     return cube_point(_at(population, z).reshape(-1, dim)), z
 
 
@@ -165,7 +172,7 @@ def _at(population: Population, z: jax.Array) -> jax.Array:
 def _improved(
     population: Population, z: jax.Array, log_f: jax.Array
 ) -> tuple[Population, jax.Array]:
-    """The population after a round with log f (DEFAULT_BLOCK,) at its points, and beta (n,).
+    """The population after a round with log f (block,) at its points, and beta (n,).
 
     One that has met no f > 0 stays where it is, narrower: f is not 0 where it started.
     """

@@ -10,25 +10,48 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
+from fabgen.blocks import loops_over_blocks
 from fabgen.compiler import Compiler, Program
 from fabgen.integrand.base import Integrand
 from fabgen.integrand.point import PhaseSpacePoints
 from fabgen.sampling.sampler import DEFAULT_BLOCK
 from fabgen.surrogate.channels import ChannelValues, channel_values
 
+#: Points of a block on devices that take all of them at once, and the share of their memory that
+#: one may take.
+_LARGE_BLOCKS = 2**12, 2**17
+_SHARE = 0.25
+#: Bytes of a device that does not tell.
+_MEMORY = 2**34
+
+
+def block_of(integrand: Integrand) -> int:
+    """Points that are drawn and evaluated at once: as many as a CPU does not notice the start of,
+    or as fit into the memory of another device, a power of two."""
+    if loops_over_blocks():
+        return DEFAULT_BLOCK
+    told = jax.local_devices()[0].memory_stats() or {}
+    points = _SHARE * told.get("bytes_limit", _MEMORY) / integrand.bytes_per_point
+    least, most = _LARGE_BLOCKS
+    return int(min(max(2 ** math.floor(math.log2(points)), least), most))
+
 
 class CompiledIntegrand:
-    """An integrand in blocks of one size, each program compiled when it is first asked for."""
+    """An integrand in blocks of one size, each program compiled when it is first asked for.
+
+    block: by default that of the platform (`block_of`).
+    """
 
     def __init__(
-        self, integrand: Integrand, block: int = DEFAULT_BLOCK, compiler: Compiler | None = None
+        self, integrand: Integrand, block: int | None = None, compiler: Compiler | None = None
     ):
-        self.integrand, self.block = integrand, block
+        self.integrand, self.block = integrand, block or block_of(integrand)
         self.compiler = compiler or Compiler()
 
     @property

@@ -17,6 +17,7 @@ from jax import Array
 from fabgen.compiler import Compiler
 from fabgen.errors import FabgenError
 from fabgen.sampling.blocks import in_blocks
+from fabgen.sampling.sampler import DEFAULT_BLOCK
 from fabgen.surrogate.channel_factors import improved
 from fabgen.surrogate.channel_weights import ChannelLayout
 from fabgen.surrogate.channels import ChannelValues, unique_channels
@@ -48,6 +49,7 @@ def adapted_channels(
     seed: int,
     report: Callable[[int, int], None] | None = None,
     *,
+    block: int = DEFAULT_BLOCK,
     compiler: Compiler | None = None,
 ) -> Pretrained:
     """Grids adapted to alpha_i f_i of every channel, and factors beta_i of the prior weights in
@@ -59,7 +61,7 @@ def adapted_channels(
     was zero or not finite everywhere.
     """
     distinct, number = unique_channels(representative_channel)
-    mixture = _Mixture(values, layout, representative_channel, compiler or Compiler())
+    mixture = _Mixture(values, block, layout, representative_channel, compiler or Compiler())
     axes = adapt_axes(mixture, distinct, dim, options, seed, report)
     if axes.evaluations == axes.zeros + axes.nonfinite:
         raise FabgenError(
@@ -82,11 +84,13 @@ class _Mixture:
     def __init__(
         self,
         values: Callable[[Any, Any], ChannelValues],
+        block: int,
         layout: ChannelLayout,
         representative_channel: tuple[int, ...],
         compiler: Compiler,
     ) -> None:
-        self.values, self.representative_channel = values, representative_channel
+        self.values, self.block = values, block
+        self.representative_channel = representative_channel
         n = len(representative_channel)
         self.factors: Floats = np.ones(n)
 
@@ -106,7 +110,7 @@ class _Mixture:
     def __call__(self, u: Floats, channel: Channels, jacobian: Floats) -> Floats:
         n = len(self.representative_channel)
         factors, parts, found = jnp.asarray(self.factors), [], []
-        for part, filled in in_blocks(len(u)):
+        for part, filled in in_blocks(len(u), self.block):
             size = part.stop - part.start
             once = np.where(np.arange(len(filled)) < size, jacobian[filled], 0.0)
             block = self.values(u[filled], channel[filled]), channel[filled]

@@ -173,15 +173,15 @@ class _Automatic:
         """Measures the untrained map and VEGAS grids, and plans what to become."""
         session, goal = self.session, self.goal
         with session.watch("import"):
-            from fabgen.sampling.sampler import DEFAULT_BLOCK
             from fabgen.surrogate import untrained_surrogate
         flat = untrained_surrogate(session.integrand.dim, session.layout)
         params = flat.init(measure.key(session, 0))
-        untrained, calls = measure.measure(session, flat, params, DEFAULT_BLOCK, 0)
+        block = session.block
+        untrained, calls = measure.measure(session, flat, params, block, 0)
         evaluations = self.evaluations + calls
-        samples = DEFAULT_BLOCK
-        if untrained.seconds_per_point * DEFAULT_BLOCK < measure.SLOW:
-            samples = measure.BLOCKS * DEFAULT_BLOCK
+        samples = block
+        if untrained.seconds_per_point * block < measure.SLOW:
+            samples = measure.BLOCKS * block
             untrained, calls = measure.measure(session, flat, params, samples, 1)
             evaluations += calls
         candidates = {UNIFORM: untrained}

@@ -48,7 +48,10 @@ def elements(function: Callable[..., Any], *arguments: Any) -> Elements:
     """
     import jax
 
-    jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
+    from fabgen.blocks import traced_for
+
+    with traced_for("cpu"):
+        jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
     found: Elements = defaultdict(float)
     _count(jaxpr, [True] * len(jaxpr.outvars), 1.0, found)
     return found

@@ -91,18 +91,17 @@ def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
     import jax.numpy as jnp
 
     from fabgen.run.samplers import compiled_sampler
-    from fabgen.sampling.sampler import DEFAULT_BLOCK
 
     draw = compiled_sampler(session, surrogate, params)
     n, clock = session.integrand.n_channels, session.watch.clock
-    channels = jnp.arange(DEFAULT_BLOCK, dtype=jnp.int32) % n
+    channels = jnp.arange(session.block, dtype=jnp.int32) % n
     spent = []
     with session.watch("train"):
         for i in range(BLOCKS + 1):
             start = clock()
             jax.block_until_ready(draw(params, key(session, i), channels))
             spent.append(clock() - start)
-    return statistics.median(spent[1:]) / DEFAULT_BLOCK
+    return statistics.median(spent[1:]) / session.block
 
 
 def size(session: Session) -> tuple[float, int]:
@@ -111,14 +110,13 @@ def size(session: Session) -> tuple[float, int]:
 
     from fabgen.run.samplers import samplers
     from fabgen.sampling.integrate import integrate
-    from fabgen.sampling.sampler import DEFAULT_BLOCK
     from fabgen.surrogate import untrained_surrogate
 
-    flat = untrained_surrogate(session.integrand.dim, session.layout)
+    flat, block = untrained_surrogate(session.integrand.dim, session.layout), session.block
     (sampler,) = samplers(session, {flat: flat.init(key(session, _SIZE))})
     with session.watch("train"):
         try:
-            found = integrate(sampler, DEFAULT_BLOCK, jax.random.fold_in(key(session, _SIZE), 1))
+            found = integrate(sampler, block, jax.random.fold_in(key(session, _SIZE), 1))
         except FabgenError:  # f is zero at every point
-            return 0.0, DEFAULT_BLOCK
+            return 0.0, block
     return found.metrics.absolute_integral, found.target_evaluations

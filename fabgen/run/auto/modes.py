@@ -26,24 +26,22 @@ def has_several_modes(session: Session) -> tuple[bool, int]:
     import jax
     import numpy as np
 
-    from fabgen.sampling.sampler import DEFAULT_BLOCK
-
     def log_f(u: NDArray[np.float64]) -> NDArray[np.float64]:
         values = session.values(u, np.zeros(len(u), np.int32))
         found: NDArray[np.float64] = np.nan_to_num(np.asarray(values.log_f), nan=-np.inf)
         return found
 
     first, second = jax.random.split(key(session, _NUMBER))
-    u = np.asarray(jax.random.uniform(first, (DEFAULT_BLOCK, session.integrand.dim), "float64"))
+    u = np.asarray(jax.random.uniform(first, (session.block, session.integrand.dim), "float64"))
     values = log_f(u)
     largest = np.argsort(-values, kind="stable")[:_LARGEST]
     largest = largest[np.isfinite(values[largest])]
     order = np.asarray(jax.random.permutation(second, largest))
     one, other = order[: len(order) // 2], order[len(order) // 2 : len(order) // 2 * 2]
     if not len(one):
-        return False, DEFAULT_BLOCK
+        return False, session.block
     block = np.full_like(u, 0.5)  # blocks have one size, so that f is compiled once
     block[: len(one)] = 0.5 * (u[one] + u[other])
     between = log_f(block)[: len(one)]
     valleys = between < np.minimum(values[one], values[other]) - _DEEP
-    return bool(np.mean(valleys) >= _MANY), 2 * DEFAULT_BLOCK
+    return bool(np.mean(valleys) >= _MANY), 2 * session.block

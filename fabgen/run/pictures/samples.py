@@ -75,10 +75,10 @@ def _drawer(session: Session, trained: Trained) -> Callable[[str, Trained, int, 
     import numpy as np
 
     from fabgen.plot.sample import Sample
-    from fabgen.sampling.sampler import DEFAULT_BLOCK, draw_channels
+    from fabgen.sampling.sampler import draw_channels
     from fabgen.surrogate.channels import ChannelValues, as_multichannel
 
-    block, surrogate = DEFAULT_BLOCK, as_multichannel(trained.surrogate)
+    block, surrogate = session.block, as_multichannel(trained.surrogate)
     several = session.integrand.n_channels > 1
     sampler = balanced_sampler(session, trained, PLOT_PILOT)[0] if several else None
     shares = jnp.asarray(sampler.shares if sampler else (1.0,))

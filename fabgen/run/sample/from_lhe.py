@@ -134,7 +134,7 @@ def file_sample(session: Session) -> SampledPoints:
     n = len(points.u)
     log_f = np.empty(n)
     with session.reporter.stage("sample", n, "events") as show:
-        for part, filled in in_blocks(n):
+        for part, filled in in_blocks(n, session.block):
             values = session.values(points.u[filled], points.channel[filled])
             log_f[part] = np.asarray(values.log_f)[: part.stop - part.start]
             show(part.stop)

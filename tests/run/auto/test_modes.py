@@ -56,6 +56,7 @@ def test_modes_have_valleys_between_them(log_f, several):
     session = types.SimpleNamespace(
         card=card_from_table(SMALL),
         integrand=types.SimpleNamespace(dim=3),
+        block=16384,
         values=lambda u, channel: types.SimpleNamespace(log_f=jax.jit(log_f)(jnp.asarray(u))),
     )
     found, calls = has_several_modes(session)

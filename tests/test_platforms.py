@@ -12,6 +12,8 @@ import pytest
 from fabgen.blocks import traced_for
 from fabgen.build import build_integrand
 from fabgen.card import card_from_table
+from fabgen.run.surrogate import surrogate_of
+from fabgen.training.loop import make_trainer
 
 EVENTS = 2048
 PROCESSES = {
@@ -20,11 +22,12 @@ PROCESSES = {
 }
 
 
-def loops(function, *like):
-    """The loops of a function lowered for CUDA."""
-    with traced_for("cuda"):
-        exported = jax.export.export(jax.jit(function), platforms=["cuda"])(*like)
-    return re.findall(r"stablehlo\.while", exported.mlir_module())
+def loops(function, *like, platform="cuda"):
+    """The turns of the loops of a function lowered for a platform, "" where they are not known."""
+    with traced_for(platform):
+        exported = jax.export.export(jax.jit(function), platforms=[platform])(*like)
+    conditions = re.findall(r"stablehlo\.while(.*?) do \{", exported.mlir_module(), re.DOTALL)
+    return [(re.findall(r"dense<(\d+)>", condition) or [""])[-1] for condition in conditions]
 
 
 @pytest.fixture(scope="module", params=PROCESSES)
@@ -64,3 +67,35 @@ def test_events_have_no_loop(integrand):
     )
     key = jax.eval_shape(jax.random.key, 0)
     assert not loops(integrand.draw, points, key)
+
+
+TRAININGS = {
+    "fab": {"method": "fab", "fab": {"intermediate": 1}},
+    "rkld": {"method": "rkld"},
+    "variance": {"method": "variance", "madnis": {"buffer_gain": 2.0}},
+}
+
+
+def loops_of_step(training, platform, batch):
+    """Of a step of a training, its buffer and its chains included."""
+    table = {
+        "process": "e+ e- > w+ w-",
+        "beams": {"energy": [500.0, 500.0]},
+        "channels": {"use": "all" if training["method"] == "variance" else "one"},
+        "training": {**training, "batch_size": batch},
+        "surrogate": {"kind": "flow", "layers": 2, "bins": 4, "hidden": [8]},
+    }
+    card = card_from_table(table)
+    integrand = build_integrand(card)
+    with traced_for(platform):
+        trainer = make_trainer(integrand, surrogate_of(card, integrand), card.training)
+        state = jax.eval_shape(trainer.init, 0)
+        return loops(trainer.step, state, platform=platform)
+
+
+@pytest.mark.parametrize("training", TRAININGS.values(), ids=TRAININGS)
+def test_the_loops_of_trainings_do_not_depend_on_events(training):
+    """They turn over updates, moves of chains and channels: as often for thirty times the events.
+    On CPUs some turn over blocks."""
+    assert loops_of_step(training, "cuda", 64) == loops_of_step(training, "cuda", 2048)
+    assert loops_of_step(training, "cpu", 64) != loops_of_step(training, "cpu", 2048)
