@@ -187,7 +187,7 @@ class Estimates:
         runs = (f"{name}-{way.replace(' ', '_')}" for way in WAYS)
         self.name = name
         self.records = [records[run] for run in runs if run in records]
-        good = [r for r in self.records if "failed" not in r]
+        good = [r for r in self.records if "failed" not in r and r["integral_error"] is not None]
         values, errors = (np.array([r[k] for r in good]) for k in ("integral", "integral_error"))
         self.mean = float(np.average(values, weights=errors**-2.0)) if good else math.nan
         self.error = float(np.sum(errors**-2.0) ** -0.5) if good else math.inf
@@ -215,6 +215,9 @@ def estimates_table(estimates: Estimates) -> str:
     for r in estimates.records:
         if "failed" in r:
             lines.append(f"| {r['way']} | {r['failed'].splitlines()[0]} | | | |")
+            continue
+        if r["integral_error"] is None:
+            lines.append(f"| {r['way']} | {r['integral']:.6g}, no error can be told | | | |")
             continue
         relative = 100 * r["integral_error"] / r["integral"]
         lines.append(
