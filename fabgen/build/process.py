@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 
@@ -92,6 +93,22 @@ def build_channels(
         raise with_source(error, card) from None
 
 
+#: Of more channels the densities themselves would take longer than |M|^2 and all the rest.
+_MANY = 50
+
+
+def _weighted(components: tuple[Component, ...]) -> tuple[Component, ...]:
+    """The components with what "auto" stands for as the prior of their channels."""
+    many = max(len(component.channels) for component in components) > _MANY
+    kind = "invariants" if many else "densities"
+    return tuple(
+        dataclasses.replace(component, prior=dataclasses.replace(component.prior, kind=kind))
+        if component.prior and component.prior.kind == "auto"
+        else component
+        for component in components
+    )
+
+
 class _Builder:
     def __init__(self, card: Card, note: Callable[[str], None] = unheard):
         self.card = card
@@ -126,7 +143,7 @@ class _Builder:
         for sub in self.subprocesses:
             self._sqrt_s(sub)  # refuses what lies below threshold
         self.groups = self._groups()
-        components = tuple(self._component(group) for group in self.groups)
+        components = _weighted(tuple(self._component(group) for group in self.groups))
         processes = process_numbers([parse_process(line) for line in self.card.process])
         topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
         scales = self.card.scales

@@ -81,9 +81,9 @@ class Channels:
         choices=("auto", "one", "all"),
     )
     prior: str = option(
-        "densities",
-        doc="channel weights before training",
-        choices=("flat", "densities", "diagrams", "propagators"),
+        "auto",
+        doc="channel weights before training; auto: densities, invariants of many channels",
+        choices=("auto", "flat", "densities", "invariants", "diagrams", "propagators"),
     )
     maps: str = option("", doc="of a toy: the map of each channel, or map@map of its prior")
     flows: str = option(

@@ -98,6 +98,11 @@ class Integrand(abc.ABC):
         return 1
 
     @property
+    def channel_prior(self) -> str:
+        """How the channels are weighted before training, "" for one channel."""
+        return ""
+
+    @property
     def representative_channel(self) -> tuple[int, ...]:
         """For each channel the first one that it is equal to, up to names of identical legs."""
         return tuple(range(self.n_channels))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
@@ -25,6 +26,7 @@ from fabgen.integrand.table import ChannelTable, StaticMap
 from fabgen.phasespace.forward import forward
 from fabgen.phasespace.inverse import inverse
 from fabgen.phasespace.mapping import Kinematics
+from fabgen.phasespace.rough import RoughTable, rough_densities
 from fabgen.phasespace.splits import Kind
 
 #: Events of a block of densities, whose numbers stay in the cache of a core.
@@ -56,6 +58,8 @@ class Maps(NamedTuple):
     beams: Beams
     #: whether all channels are of one component
     single: bool = False
+    #: what densities are found from roughly, or None: as they are
+    rough: RoughTable | None = None
     #: whether blocks of channels without any point are left out: not where gradients are asked for
     used_only: bool = False
 
@@ -108,6 +112,13 @@ class Maps(NamedTuple):
     ) -> Float[Array, "channels events"]:
         """log g_i (n, events) in GeV^(4 - 2 n_final) of n channels at final momenta (n_final, 4,
         events); -inf where a channel does not reach. collision: in the order of the beams."""
+        given = final, collision.of_events(final.shape[-1])
+        if self.rough is not None:
+            (number,) = np.flatnonzero(np.asarray(self.rough.first) == first)
+            roughly: Array = in_blocks(
+                lambda block: self._roughly(int(number), *block), BLOCK, given
+            )
+            return roughly[:n]
 
         def of_block(
             points: tuple[Float[Array, "n_final 4 events"], Collision],
@@ -118,7 +129,6 @@ class Maps(NamedTuple):
             rows: Array = jax.lax.map(jax.checkpoint(log_density), first + jnp.arange(n))
             return rows
 
-        given = final, collision.of_events(final.shape[-1])
         found: Array = in_blocks(of_block, BLOCK, given)
         return found
 
@@ -131,6 +141,11 @@ class Maps(NamedTuple):
         def of_block(
             first: Int[Array, ""] | int, final: Float[Array, "n_final 4 events"], given: Collision
         ) -> Float[Array, "channels events"]:
+            if self.rough is not None:
+                firsts = jnp.asarray(self.rough.first)
+                number = jnp.searchsorted(firsts, first, side="right") - 1
+                return self._roughly(number, final, given)
+
             def step(k: Int[Array, ""], found: Array) -> Array:
                 return found.at[k].set(self._log_density(first + k, final, given))
 
@@ -163,6 +178,18 @@ class Maps(NamedTuple):
         own = self.table.channel(number)
         log_jacobian = self._inverse(own, final, own.kinematics(self._seen(own, given)))[1]
         return jnp.broadcast_to(-log_jacobian, final.shape[-1:])
+
+    def _roughly(
+        self,
+        component: Int[Array, ""] | int,
+        final: Float[Array, "n_final 4 events"],
+        given: Collision,
+    ) -> Float[Array, "channels events"]:
+        """Rough log g_i of the channels of a component, up to a constant."""
+        assert self.rough is not None
+        table = self.rough.component(component)
+        own = self.table.channel(jnp.asarray(table.first))
+        return rough_densities(table, final, own.kinematics(self._seen(own, given)))
 
     def _seen(self, own: ChannelTable, collision: Collision) -> Collision:
         """Collisions of one channel; of fixed beams one for all events."""
@@ -217,9 +244,9 @@ def map_programs(maps: Maps) -> MapPrograms:
     beams = maps.beams.with_numbers((0.0,) * len(maps.beams.numbers))
 
     def bound(arguments: Any) -> Maps:
-        table, numbers = arguments
+        table, numbers, rough = arguments
         own = beams.with_numbers(numbers)
-        return Maps(static, n_rows, table, own, single, used_only=True)
+        return Maps(static, n_rows, table, own, single, rough, used_only=True)
 
     def place(u: Array, channel: Array, arguments: Any) -> PhaseSpacePoints:
         return bound(arguments).place(u.T, channel)
@@ -227,4 +254,4 @@ def map_programs(maps: Maps) -> MapPrograms:
     def densities(points: PhaseSpacePoints, arguments: Any) -> Array:
         return bound(arguments).log_densities_of_siblings(points)
 
-    return MapPrograms(place, densities, (maps.table, maps.beams.numbers))
+    return MapPrograms(place, densities, (maps.table, maps.beams.numbers, maps.rough))

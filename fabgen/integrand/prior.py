@@ -3,6 +3,7 @@ component.
 
 flat         all alike
 densities    g_i / sum_j g_j, g_i the density of the points of channel i in phase space
+invariants   the same, roughly: each propagator and angle by itself (phasespace.rough)
 propagators  the same with products of propagators, 1/|p^2 - m^2 + i m Gamma|^2
 diagrams     |M_i|^2 / sum_j |M_j|^2 with the diagrams of each channel (F. Maltoni and
              T. Stelzer, JHEP 02 (2003) 027)
@@ -25,6 +26,8 @@ from fabgen.numerics import log_weights, safe_log
 from fabgen.phasespace.kinematics import mass_squared
 from fabgen.process.resonances import Diagram
 
+#: Kinds that are made of densities in phase space.
+OF_DENSITIES = ("densities", "invariants")
 #: No invariant counts as less than this share of s: massless propagators end at the cuts.
 _SMALLEST = 1e-14
 
@@ -40,7 +43,7 @@ class Denominator:
 
 @dataclass(frozen=True)
 class Prior:
-    """kind: flat, densities, propagators or diagrams; groups: the propagators of each channel."""
+    """kind: one of those above; groups: the propagators of each channel."""
 
     kind: str
     groups: tuple[tuple[Denominator, ...], ...] = ()
@@ -78,7 +81,7 @@ def log_prior(
     diagrams. log_densities: log g_i of all channels. derived: all parameters of the model.
     """
     kind = prior.kind if prior else "flat"
-    if kind == "densities":
+    if kind in OF_DENSITIES:
         weights = log_densities()
     elif kind == "propagators" and prior:
         weights = log_propagators(prior.groups, momenta, derived, sqrt_s)

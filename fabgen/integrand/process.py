@@ -33,10 +33,13 @@ from fabgen.integrand.point import (
     PhaseSpacePoints,
     Point,
 )
+from fabgen.integrand.prior import OF_DENSITIES
+from fabgen.integrand.rough import rough_of, with_masses
 from fabgen.integrand.table import ChannelTable, StaticMap, static_map
 from fabgen.model import Model
 from fabgen.numerics import safe_log
 from fabgen.phasespace.features import n_event_features
+from fabgen.phasespace.rough import RoughTable
 from fabgen.process.event_topology import EventTopology
 
 
@@ -121,6 +124,11 @@ class ProcessIntegrand(Integrand):
     def parameters(self) -> dict[str, float]:
         """External parameters by their UFO names."""
         return dict(self.external)
+
+    @property
+    def channel_prior(self) -> str:
+        kinds = [component.prior.kind for component in self.components if component.prior]
+        return kinds[0] if kinds else ""
 
     @functools.cached_property
     def derived(self) -> dict[str, Any]:
@@ -323,13 +331,18 @@ class ProcessIntegrand(Integrand):
 
     @property
     def needs_densities(self) -> bool:
-        kinds = {component.prior.kind for component in self.components if component.prior}
-        return "densities" in kinds
+        return self.channel_prior in OF_DENSITIES
+
+    @functools.cached_property
+    def _rough(self) -> RoughTable | None:
+        is_rough = self.channel_prior == "invariants"
+        return rough_of(self.components, self.derived) if is_rough else None
 
     def _maps(self, bound: BoundComponents) -> Maps:
         table = ChannelTable.of(self.components, bound.derived)
         single = len(self.components) == 1
-        return Maps(self._static_map, self.n_channels, table, self.beams, single)
+        rough = self._rough and with_masses(self._rough, self.components, bound.derived)
+        return Maps(self._static_map, self.n_channels, table, self.beams, single, rough)
 
     def _with(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         self.model.parameters(parameters or {})  # refuses unknown names

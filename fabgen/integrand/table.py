@@ -55,7 +55,7 @@ class ChannelTable(NamedTuple):
         parts = [_of_component(*part, derived) for part in zip(components, firsts, strict=True)]
         leaves = [jax.tree.leaves(part) for part in parts]
         columns = zip(*leaves, strict=True)
-        joined = [padded(_array_module(column).concatenate(column)) for column in columns]
+        joined = [padded(array_module(column).concatenate(column)) for column in columns]
         table: ChannelTable = jax.tree.unflatten(jax.tree.structure(parts[0]), joined)
         return table
 
@@ -117,12 +117,12 @@ def _of_component(component: Component, number: int, derived: Mapping[str, Any])
     def of_splits(names: Sequence[str], index: Table | None) -> Any:
         if index is None:
             return np.zeros((n, 0))
-        values = _values(used, [*names, ZERO])
+        values = values_by_name(used, [*names, ZERO])
         return values[index]  # -1: the last one, a zero
 
     def of_all(names: Sequence[str]) -> Any:
-        values = _values(used, names)
-        return _array_module([values]).broadcast_to(values, (n, len(names)))
+        values = values_by_name(used, names)
+        return array_module([values]).broadcast_to(values, (n, len(names)))
 
     resonance, exchanged = (rows.resonance, rows.exchanged) if rows else (None, None)
     return ChannelTable(
@@ -149,14 +149,14 @@ def _by_split(rows: Row) -> Row:
     )
 
 
-def _values(derived: Mapping[str, Any], names: Sequence[str]) -> Any:
+def values_by_name(derived: Mapping[str, Any], names: Sequence[str]) -> Any:
     """Real parameters by their names, (n,), ZERO included."""
     values = [0.0 if name == ZERO else derived[name] for name in names]
-    xp = _array_module(values)
+    xp = array_module(values)
     return xp.stack([xp.asarray(value, dtype=float) for value in values]) if values else np.zeros(0)
 
 
-def _array_module(values: Sequence[Any]) -> Any:
+def array_module(values: Sequence[Any]) -> Any:
     """JAX's if any of the values is an array of JAX, else NumPy."""
     return jnp if any(isinstance(value, jax.Array) for value in values) else np
 

@@ -121,8 +121,8 @@ def row_of(tree: Branch, from_second: bool = False) -> Row:
         between=np.array(between),
         below=np.array([_signs(split, number, ()) for split in splits]),
         frame=np.array([_signs(split, number, stops) for split in splits]),
-        shape=np.array([_shape(split) for split in splits]),
-        resonance=np.array([_index(p.resonance) for p in propagators]),
+        shape=np.array([shape_number(split) for split in splits]),
+        resonance=np.array([index_or_none(p.resonance) for p in propagators]),
         power=np.array([p.nu for p in propagators]),
         bodies=np.array([float(split.bodies) for split in splits]),
         tails=np.array([p.tails for p in propagators]),
@@ -130,11 +130,11 @@ def row_of(tree: Branch, from_second: bool = False) -> Row:
         minimum=np.array([p.minimum for p in propagators]),
         maximum=np.array([p.maximum for p in propagators]),
         role=np.array(roles),
-        exchanged=np.array([_index(x.mass if x else None) for x in exchanges]),
+        exchanged=np.array([index_or_none(x.mass if x else None) for x in exchanges]),
         exchange_power=np.array([x.nu if x else Exchange().nu for x in exchanges]),
         from_second=np.array(from_second),
         pt=np.array([node.minimum_pt if isinstance(node, Leaf) else 0.0 for node in nodes]),
-        shrink=np.array([min(_shrink(leaf) for leaf in _leaves(node)) for node in nodes]),
+        shrink=np.array([min(shrink_of(leaf) for leaf in leaves_of(node)) for node in nodes]),
         is_cut=np.array([node.is_cut for node in nodes]),
         root_pt=np.array(max((leaf.minimum_pt for leaf in leaves), default=0.0)),
     )
@@ -190,11 +190,11 @@ def _descendants(node: Node, stops: Collection[Branch]) -> Iterator[Node]:
             yield from _descendants(child, stops)
 
 
-def _leaves(node: Node) -> tuple[Leaf, ...]:
+def leaves_of(node: Node) -> tuple[Leaf, ...]:
     return (node,) if isinstance(node, Leaf) else node.leaves
 
 
-def _shape(split: Branch) -> int:
+def shape_number(split: Branch) -> int:
     name: str = split.propagator.kind
     # What is left of a scattering is no system that decays isotropically.
     if name == "flat" and (split.bodies == 2 or split.exchange is not None):
@@ -202,11 +202,11 @@ def _shape(split: Branch) -> int:
     return SHAPES.index(name)
 
 
-def _index(index: int | None) -> int:
+def index_or_none(index: int | None) -> int:
     return -1 if index is None else index
 
 
-def _shrink(leaf: Leaf) -> float:
+def shrink_of(leaf: Leaf) -> float:
     """exp(-2 |y|) at the largest rapidity."""
     bound = leaf.maximum_rapidity
     return math.exp(-2.0 * bound) if bound < _FARTHEST else 0.0

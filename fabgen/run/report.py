@@ -68,6 +68,7 @@ def report_of(
         **({} if several else _choice(trained[0])),
         **(exact.figures() if exact else {}),
         untrained=_untrained(untrained, exact_untrained) if untrained else None,
+        **_prior(parts),
         matrix_elements=sum(part.integrand.n_matrix_elements for part in parts),
         notes=list(dict.fromkeys(note for part in parts for note in part.integrand.notes)),
         settings=settings_of(card),
@@ -112,6 +113,13 @@ def _training(trained: Sequence[Trained]) -> dict[str, Any]:
 def _choice(trained: Trained) -> dict[str, Any]:
     """The entry of a report on what the run has chosen."""
     return {} if trained.choice is None else {"auto": trained.choice}
+
+
+def _prior(parts: Sequence[Session]) -> dict[str, Any]:
+    """How channels are weighted before training, where there are several."""
+    kinds = list(dict.fromkeys(part.integrand.channel_prior for part in parts))
+    kinds = [kind for kind in kinds if kind]
+    return {"channel_prior": kinds[0] if len(kinds) == 1 else kinds} if kinds else {}
 
 
 def _warnings(parts: Sequence[Session], evaluated: Sequence[Evaluated]) -> list[str]:

@@ -389,3 +389,20 @@ def test_a_single_particle_that_decays_needs_an_energy_in_its_window(energy, ref
         build_integrand(card)
     assert error.value.key == "beams.energy"
     assert "GeV" in error.value.allowed
+
+
+@pytest.mark.parametrize(
+    ("process", "prior", "taken"),
+    [
+        ("e+ e- > w+ w- z", "auto", "densities"),
+        ("e+ e- > w+ w- z z", "auto", "invariants"),  # 77 channels
+        ("e+ e- > w+ w- z", "invariants", "invariants"),
+        ("e+ e- > w+ w- z z", "densities", "densities"),
+        ("e+ e- > z h", "auto", ""),
+    ],
+)
+def test_many_channels_are_weighted_roughly(process, prior, taken):
+    table = {"process": process, "channels": {"use": "all", "prior": prior}}
+    integrand = build_integrand(card_from_table(table))
+    assert (integrand.n_channels > 50) == ("z z" in process)
+    assert integrand.channel_prior == taken

@@ -150,7 +150,7 @@ def test_masses_of_events():
     assert target.widths[25] == 1e-13
 
 
-@pytest.mark.parametrize("prior", ["densities", "diagrams", "propagators"])
+@pytest.mark.parametrize("prior", ["densities", "invariants", "diagrams", "propagators"])
 def test_several_channels(prior):
     """Every channel is scaled by the ratio, and their weights are those of the used width."""
     channels = {"use": "all", "prior": prior}

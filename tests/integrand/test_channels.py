@@ -22,7 +22,7 @@ from fabgen.surrogate.channel_weights import ChannelLayout
 WW = "e+ e- > w+ w-"
 PHOTONS = ("cuts.pta=20.0", "cuts.etaa=2.5")
 ALL = ("beams.energy=[250.0, 250.0]", "channels.use=all")
-PRIORS = ("flat", "densities", "propagators", "diagrams")
+PRIORS = ("flat", "densities", "invariants", "propagators", "diagrams")
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from scipy.stats import qmc
 
 from fabgen.phasespace.mapping import kinematics
-from fabgen.phasespace.tree import Branch, Leaf, Propagator
+from fabgen.phasespace.tree import Branch, Exchange, Leaf, Propagator
 
 MASSES = [80.419, 4.7, 80.419, 4.7]
 #: Events in one call of a map. Maps are evaluated operation by operation: an operation is compiled
@@ -187,6 +188,45 @@ def _rounding_error(mapping, point, u):
     return np.where(np.isfinite(error), error, np.inf).T
 
 
+def _random_tree(n, rng, cut=None):
+    """Any tree of n particles: kinds, bounds, windows, cuts, ladders of any length."""
+    cut = rng.random() < 0.6 if cut is None else cut
+
+    def leaf(number):
+        if not cut or rng.random() < 0.4:
+            return Leaf(number)
+        pt, rapidity = rng.choice([0.0, 5.0, 15.0]), rng.choice([math.inf, 3.0, 4.5])
+        return Leaf(number, float(pt), float(rapidity))
+
+    def propagator():
+        kind = rng.choice(["flat", "power", "breit-wigner-tail", "breit-wigner"])
+        window = 30.0 if kind == "breit-wigner" else None
+        resonance = int(rng.integers(2)) if kind.startswith("breit") else None
+        nu, minimum = float(rng.choice([0.6, 1.0, 1.4])), float(rng.choice([0.0, 20.0]))
+        return Propagator(str(kind), resonance, nu, window, minimum)
+
+    def joined(nodes, own):
+        nodes = list(nodes)
+        while len(nodes) > 2:
+            first, second = rng.choice(len(nodes), 2, replace=False)
+            pair = Branch((nodes[first], nodes[second]), propagator())
+            nodes = [x for k, x in enumerate(nodes) if k not in (first, second)] + [pair]
+        return Branch(tuple(nodes), own)
+
+    leaves = [leaf(int(number)) for number in rng.permutation(n)]
+    if rng.random() < 0.4:
+        return joined(leaves, Propagator()), False
+    steps = int(rng.integers(1, n))
+    ends = [0, *sorted(rng.choice(np.arange(1, n), steps, replace=False)), n]
+    blobs = [leaves[a:b] for a, b in itertools.pairwise(ends)]
+    nodes = [blob[0] if len(blob) == 1 else joined(blob, propagator()) for blob in blobs]
+    tree = nodes[-1]
+    for number in reversed(range(steps)):
+        exchange = Exchange(int(rng.integers(2)) if rng.random() < 0.5 else None, 0.7)
+        tree = Branch((nodes[number], tree), Propagator(), exchange)
+    return tree, bool(rng.random() < 0.5)
+
+
 def _in_cuts(tree, momenta, boost):
     """Whether events satisfy all bounds on the particles of a tree, rapidities in the lab."""
     inside = np.ones(momenta.shape[-1], dtype=bool)
@@ -343,3 +383,9 @@ def tops():
 def top_kinematics():
     """500 + 500 GeV, W+ b W- b~, the top as resonance 0."""
     return kinematics(1000.0, MASSES, [173.0], [1.4915])
+
+
+@pytest.fixture(scope="session")
+def random_tree():
+    """random_tree(n, rng, cut=None) -> the tree, and whether its ladder is of the second beam."""
+    return _random_tree

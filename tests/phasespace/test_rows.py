@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import math
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -26,47 +25,13 @@ _forward = jax.jit(forward, static_argnums=0)
 _inverse = jax.jit(inverse, static_argnums=0)
 
 
-def random_tree(n, rng):
-    """Any tree of n particles: kinds, bounds, windows, cuts, ladders of any length."""
-    cut = rng.random() < 0.6
-
-    def leaf(number):
-        if not cut or rng.random() < 0.4:
-            return Leaf(number)
-        pt, rapidity = rng.choice([0.0, 5.0, 15.0]), rng.choice([math.inf, 3.0, 4.5])
-        return Leaf(number, float(pt), float(rapidity))
-
-    def propagator():
-        kind = rng.choice(["flat", "power", "breit-wigner-tail", "breit-wigner"])
-        window = 30.0 if kind == "breit-wigner" else None
-        resonance = int(rng.integers(2)) if kind.startswith("breit") else None
-        nu, minimum = float(rng.choice([0.6, 1.0, 1.4])), float(rng.choice([0.0, 20.0]))
-        return Propagator(str(kind), resonance, nu, window, minimum)
-
-    def joined(nodes, own):
-        nodes = list(nodes)
-        while len(nodes) > 2:
-            first, second = rng.choice(len(nodes), 2, replace=False)
-            pair = Branch((nodes[first], nodes[second]), propagator())
-            nodes = [x for k, x in enumerate(nodes) if k not in (first, second)] + [pair]
-        return Branch(tuple(nodes), own)
-
-    leaves = [leaf(int(number)) for number in rng.permutation(n)]
-    if rng.random() < 0.4:
-        return joined(leaves, Propagator()), False
-    steps = int(rng.integers(1, n))
-    ends = [0, *sorted(rng.choice(np.arange(1, n), steps, replace=False)), n]
-    blobs = [leaves[a:b] for a, b in itertools.pairwise(ends)]
-    nodes = [blob[0] if len(blob) == 1 else joined(blob, propagator()) for blob in blobs]
-    tree = nodes[-1]
-    for number in reversed(range(steps)):
-        exchange = Exchange(int(rng.integers(2)) if rng.random() < 0.5 else None, 0.7)
-        tree = Branch((nodes[number], tree), Propagator(), exchange)
-    return tree, bool(rng.random() < 0.5)
+@pytest.fixture(scope="session")
+def random_row(random_tree):
+    """random_row(n, seed) -> the map and the kinematics."""
+    return functools.partial(_random_row, random_tree)
 
 
-def random_row(n, seed):
-    """A row, its tree, and the kinematics; propagators of a row go by the number of the split."""
+def _random_row(random_tree, n, seed):
     rng = np.random.default_rng(seed)
     tree, from_second = random_tree(n, rng)
     masses = rng.choice([0.0, 0.0, 4.7, 30.0], n)
@@ -81,7 +46,7 @@ def evaluated(n, function, x, row, point):
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 6])
-def test_round_trip(n, distance, in_cuts):
+def test_round_trip(n, random_row, distance, in_cuts):
     @settings(max_examples=12 if n < 6 else 6)
     @given(st.integers(0, 2**32 - 1))
     def check(seed):
@@ -105,7 +70,7 @@ def test_round_trip(n, distance, in_cuts):
     check()
 
 
-def test_jacobian_is_the_determinant(log_jacobian_by_derivatives):
+def test_jacobian_is_the_determinant(random_row, log_jacobian_by_derivatives):
     @settings(max_examples=6)
     @given(st.integers(0, 2**32 - 1))
     def check(seed):
@@ -137,7 +102,7 @@ def test_the_general_program_is_the_special_one(ladder, cut):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-9)
 
 
-def test_every_event_may_have_a_row_of_its_own():
+def test_every_event_may_have_a_row_of_its_own(random_row):
     """As on devices that take all events at once: all formulas are evaluated and one is selected.
     Those that are not have finite derivatives, too: without a width, with nu = 1."""
     kind, events = Kind(3, True, True), 64

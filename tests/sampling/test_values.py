@@ -37,12 +37,14 @@ def test_compiled_values_are_those_of_the_integrand(maps):
     np.testing.assert_array_equal(placed.channel, channel)
 
 
+@pytest.mark.parametrize("prior", ["densities", "invariants"])
 @pytest.mark.parametrize(
-    "processes", [["e+ e- > w+ w-"], ["u u~ > w+ w-", "d d~ > w+ w-"]], ids=["one", "two"]
+    "processes", [["e+ e- > w+ w-"], ["u u~ > w+ w-", "d d~ > z z"]], ids=["one", "two"]
 )
-def test_programs_that_processes_share_give_the_same(processes):
+def test_programs_that_processes_share_give_the_same(processes, prior):
     """Maps and densities with the table of channels as an argument, of one component or two."""
-    table = {"beams": {"energy": [500.0, 300.0]}, "channels": {"use": "all"}}
+    channels = {"use": "all", "prior": prior}
+    table = {"beams": {"energy": [500.0, 300.0]}, "channels": channels}
     integrand = build_integrand(card_from_table({"process": processes, **table}))
     assert len(set(integrand.component_of_channel)) == len(processes)
     compiled = CompiledIntegrand(integrand, BLOCK)
