@@ -96,6 +96,11 @@ def test_keys(folder, no_tracing):
     jax.tree.map(np.testing.assert_array_equal, again, first)
 
 
+def test_compiled_quickly_it_computes_the_same(folder):
+    found = Compiler(folder).compile(safe_log, X, quickly=True)(X)
+    np.testing.assert_allclose(found, jax.jit(safe_log)(X), rtol=1e-14)
+
+
 def test_shapes_of_results(folder):
     for compiler in Compiler(), Compiler(folder), Compiler(folder):
         out = compiler.trace(safe_log, X).out_info

@@ -60,7 +60,7 @@ def compiled_sampler(
         with session.watch("compile"):
             channels = jax.ShapeDtypeStruct((session.block,), "int32")
             session.programs[surrogate, floor] = session.compiler.compile(
-                draw, params, key, channels
+                *(draw, params, key, channels), quickly=not _has_network(surrogate)
             )
     program: Callable[..., Any] = session.programs[surrogate, floor]
     return program
@@ -77,10 +77,20 @@ def _compiled_weights(session: Session, surrogate: Any, params: Any) -> Weigh:
         numbers, channels = (jax.ShapeDtypeStruct(block, kind) for kind in ("float64", "int32"))
         with session.watch("compile"):
             session.programs[surrogate, "weights"] = session.compiler.compile(
-                weights(as_multichannel(surrogate)), params, like, numbers, channels
+                *(weights(as_multichannel(surrogate)), params, like, numbers, channels),
+                quickly=not _has_network(surrogate),
             )
     program: Weigh = session.programs[surrogate, "weights"]
     return program
+
+
+def _has_network(surrogate: Any) -> bool:
+    """Whether drawing and weighing is more than a few operations for each point."""
+    from fabgen.surrogate.channel_weights import ChannelWeights
+    from fabgen.surrogate.flow.flow import Flow
+
+    parts = surrogate, *(getattr(surrogate, name, None) for name in ("density", "weights"))
+    return any(isinstance(part, Flow | ChannelWeights) for part in parts)
 
 
 def equal_shares(params: Any) -> tuple[float, ...]:

@@ -104,7 +104,7 @@ class CompiledIntegrand:
 
     @functools.cached_property
     def _place(self) -> tuple[Any, Any]:
-        return self._traced.compile(), self._traced.out_info
+        return self._traced.compile(quickly=True), self._traced.out_info
 
     @functools.cached_property
     def _programs(self) -> tuple[Any, Any, Any, Any]:

@@ -117,7 +117,7 @@ class _Mixture:
             parts.append(part)
             arguments = *block, once, factors
             if self._compiled is None:
-                self._compiled = self._compiler.compile(self._weigh, *arguments)
+                self._compiled = self._compiler.compile(self._weigh, *arguments, quickly=True)
             found.append(self._compiled(*arguments))
         f, moments = np.empty(len(u)), np.zeros((n, n))
         for part, (weighed, more) in zip(parts, found, strict=True):
