@@ -26,8 +26,6 @@ from fabgen.fingerprint import PACKAGES, UnknownParts, fingerprint
 
 #: Files of a folder; beyond, those that were not used for the longest time go.
 MOST = 2000
-
-
 #: What compiles in about half of the time for a CPU: older, plainer code for fusions, and fewer
 #: optimizations. Maps are a tenth slower then, grids as fast, |M|^2 half as fast.
 _QUICKLY = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
@@ -140,7 +138,9 @@ class Compiler:
             program = export.export(jax.jit(flat, keep_unused=True))(*leaves)
             header = json.dumps(_described(result)).encode()
             content = header + b"\n" + bytes(program.serialize())
-        except (UnknownParts, ValueError):  # ValueError: calls that JAX promises no stability of
+        except UnknownParts:
+            return None
+        except ValueError:  # calls that JAX promises no stability of
             return None
         _write(path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
         return _read(path, leaves)  # what is compiled must be what a later run reads
@@ -200,8 +200,11 @@ def _described(structure: Any) -> Any:
     if kind is dict and all(isinstance(key, str) for key in keys):
         return ["dict", list(keys), children]
     named = f"{kind.__module__}:{kind.__qualname__}"
-    if issubclass(kind, tuple) and hasattr(kind, "_fields") and _known(named) is kind:
-        return [named, None, children]
+    try:
+        if issubclass(kind, tuple) and hasattr(kind, "_fields") and _known(named) is kind:
+            return [named, None, children]
+    except (LookupError, AttributeError):  # of another package, or made inside a function
+        pass
     raise UnknownParts(named)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -121,6 +122,19 @@ def test_functions_of_others_are_traced(folder):
     """Their code may have changed."""
     compiled = Compiler(folder).compile(lambda x: x + 1.0, X)
     np.testing.assert_array_equal(compiled(X), X + 1.0)
+    assert not folder.exists()
+
+
+def test_results_of_others_are_traced(folder, monkeypatch):
+    """Their classes may be made in another way next time."""
+
+    class Pair(NamedTuple):
+        x: jax.Array
+
+    monkeypatch.setattr(Pair, "__module__", "fabgen.numerics")  # where nobody finds it
+    function = functools.partial(jax.tree.map, jnp.negative)
+    compiled = Compiler(folder).compile(function, Pair(X))
+    np.testing.assert_array_equal(compiled(Pair(X)).x, -X)
     assert not folder.exists()
 
 

@@ -9,8 +9,8 @@ density of a channel is a product of factors that most channels share:
     scatterings         8 pi sqrt(lambda(s, q^2, p^2)) du/dt, from the power law in t in the range
                         that masses and cuts on both products leave
 
-and a point costs some factors instead of all rows: 90 for the 116 channels of g g > t t~ g g. What
-cuts do to the angles of decays is left out. These are weights of channels, not densities of points.
+and a point costs each factor once: the 116 channels of g g > t t~ g g have 109, of a few operations.
+What cuts do to the angles of decays is left out. For weights of channels this is good enough.
 """
 
 from __future__ import annotations
