@@ -9,7 +9,7 @@ density of a channel is a product of factors that most channels share:
     scatterings         8 pi sqrt(lambda(s, q^2, p^2)) du/dt, from the power law in t in the range
                         that masses and cuts on both products leave
 
-and a point costs each factor once: the 116 channels of g g > t t~ g g have 109, of a few operations.
+and a point costs each factor once: the 116 channels of g g > t t~ g g have 109 of them, all short.
 What cuts do to the angles of decays is left out. For weights of channels this is good enough.
 """
 
