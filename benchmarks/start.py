@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("processes", nargs="*", default=list(PROCESSES), help=" ".join(PROCESSES))
     parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--other", type=Path)
+    parser.add_argument("--named", default="an earlier version", help="what the other is")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     checkouts = {"this": HERE} | ({"other": options.other.resolve()} if options.other else {})
@@ -94,7 +95,7 @@ def main() -> None:
         made = f"`python benchmarks/start.py {names}`, {options.events:,} events; fabgen"
         made += f" {__version__}, one core, {day}."
         if options.other:
-            made += " The other checkout: the version before channels were rows."
+            made += f" The other checkout: {options.named}."
         write_atomic(RESULTS / "start.md", "\n".join(["# Starting", "", made, "", *lines, ""]))
 
 
