@@ -215,9 +215,11 @@ def _range(
     low = (taken[1] - beam - products[1] - nearest) / full
     slowest = (s + beam - virtual) / energy * slow[0]
     high = 1.0 - jnp.maximum((taken[0] - slowest) / full, 0.0)
-    at_beams = row.is_first == 1
+    at_beams, is_cut = row.is_first == 1, jnp.any(row.pt > 0.0) | jnp.any(row.shrink > 0.0)
     low = jnp.where(at_beams, first, jnp.clip(low, 0.0, 1.0 - _LEFT))
     high = jnp.where(at_beams, 1.0 - last, high)
+    # Masses alone bound nothing that is not zero anyway.
+    low, high = jnp.where(is_cut, low, 0.0), jnp.where(is_cut, high, 1.0)
     return low, jnp.maximum(high - low, _LEFT * (1.0 - low))
 
 

@@ -26,6 +26,7 @@ RESONANCES, EXCHANGED = [(91.0, 2.5), (60.0, 1.0)], [80.0, 5.0]
 _forward = jax.jit(forward, static_argnums=0)
 _inverse = jax.jit(inverse, static_argnums=0)
 _rough = jax.jit(rough_densities)
+_flat = jax.jit(Rambo(4).forward)
 
 
 def point(masses, beams=(0.0, 0.0), boost=0.0):
@@ -38,18 +39,18 @@ def table_of(maps, masses, first=0):
 
 
 def both(maps, masses, momenta, given):
-    """log g_i (channels, events), roughly and as they are, each less its mean."""
+    """log g_i (channels, events), roughly and as they are, up to a constant."""
     kind = Kind(len(masses), True, True)
-    roughly = np.asarray(_rough(table_of(maps, masses).component(0), momenta, given))
+    roughly = np.asarray(_rough(table_of(maps, masses).component(0), momenta, given))[: len(maps)]
     exact = np.stack([-np.asarray(_inverse(kind, momenta, m.row, given)[1]) for m in maps])
-    return roughly[: len(maps)] - roughly[: len(maps)].mean(), exact - exact.mean()
+    return roughly - np.median(roughly - exact), exact
 
 
 @pytest.mark.parametrize("n", [2, 3])
 def test_without_cuts_three_particles_are_exact(n, random_tree):
     """Whatever is drawn first, there is one invariant, and its limits are the loosest ones."""
 
-    @settings(max_examples=25)
+    @settings(max_examples=12)
     @given(st.integers(0, 2**32 - 1))
     def check(seed):
         rng = np.random.default_rng(seed)
@@ -59,7 +60,9 @@ def test_without_cuts_three_particles_are_exact(n, random_tree):
         u = rng.uniform(0.02, 0.98, (mapping.dim, EVENTS))
         momenta, _ = _forward(Kind(n, True, True), u, mapping.row, given)
         roughly, exact = both([mapping], masses, momenta, given)
-        np.testing.assert_allclose(roughly, exact, atol=1e-5)
+        # Squares are differences of momenta: a small t keeps few of its digits.
+        np.testing.assert_allclose(roughly, exact, atol=1e-4)
+        assert np.median(np.abs(roughly - exact)) < 1e-8
 
     check()
 
@@ -84,9 +87,9 @@ def test_channels_of_one_table_compare():
     masses = [0.0, 4.7, 0.0, 0.0]
     given = point(masses)
     u = np.random.default_rng(3).random((8, EVENTS))
-    momenta, _ = Rambo(4).forward(jnp.asarray(u), given)
+    momenta, _ = _flat(jnp.asarray(u), given)
     roughly, exact = both([TreeMap(tree, 4) for tree in TREES.values()], masses, momenta, given)
-    apart = roughly - exact
+    apart = roughly - exact - np.mean(roughly - exact)
     assert np.std(apart) < 0.8 < 0.5 * np.std(exact)
     assert np.max(np.abs(apart.mean(axis=1))) < 1.0
 
@@ -114,7 +117,7 @@ def test_components_of_any_size_in_one_table():
     ]
     table = rough_table(parts)
     given = point(masses)
-    momenta, _ = Rambo(4).forward(jnp.asarray(np.random.default_rng(3).random((8, EVENTS))), given)
+    momenta, _ = _flat(jnp.asarray(np.random.default_rng(3).random((8, EVENTS))), given)
     assert table.first.tolist() == [0, 3]
     for number, part in enumerate(parts):
         found = np.asarray(_rough(table.component(number), momenta, given))
@@ -134,7 +137,7 @@ def test_factors_are_shared():
 def test_derivatives_are_numbers():
     masses = [0.0, 4.7, 0.0, 0.0]
     given = point(masses)
-    momenta, _ = Rambo(4).forward(jnp.asarray(np.random.default_rng(3).random((8, EVENTS))), given)
+    momenta, _ = _flat(jnp.asarray(np.random.default_rng(3).random((8, EVENTS))), given)
     table = table_of([TreeMap(tree, 4) for tree in TREES.values()], masses).component(0)
     gradient = jax.grad(lambda p: rough_densities(table, p, given).sum())(momenta)
     assert np.all(np.isfinite(gradient)) and math.isfinite(float(np.abs(gradient).max()))
