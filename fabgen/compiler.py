@@ -96,11 +96,9 @@ class Compiler:
         """make(function, *like), which a later run does not work out again: a number that depends
         on shapes and types of the arguments only."""
         path = self._path(make, function, *jax.tree.flatten(jax.tree.map(_shape, like)))
-        try:
-            if path is not None:
-                return float.fromhex(path.read_text())
-        except (OSError, ValueError):
-            pass  # not there, or damaged
+        content = None if path is None else _read(path)
+        if content is not None:
+            return float.fromhex(content.decode())
         found = make(function, *like)
         if path is not None:
             _write(path, float(found).hex().encode())
@@ -124,7 +122,7 @@ class Compiler:
         path = self._path(function, leaves, tree)
         if path is None:
             return None
-        found = _read(path, leaves)
+        found = _read_program(path, leaves)
         if found is not None:
             return found
         result = None
@@ -142,8 +140,8 @@ class Compiler:
             return None
         except ValueError:  # calls that JAX promises no stability of
             return None
-        _write(path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-        return _read(path, leaves)  # what is compiled must be what a later run reads
+        _write(path, content)
+        return _read_program(path, leaves)  # what is compiled must be what a later run reads
 
 
 def _shape(argument: Any) -> Any:
@@ -152,17 +150,16 @@ def _shape(argument: Any) -> Any:
     return jax.ShapeDtypeStruct(jax.numpy.shape(argument), jax.dtypes.result_type(argument))
 
 
-def _read(path: Path, leaves: list[Any]) -> tuple[export.Exported, Any] | None:
-    """A program with the structure of its result; None if the file is absent or damaged."""
+def _read_program(path: Path, leaves: list[Any]) -> tuple[export.Exported, Any] | None:
+    """A program with the structure of its result; None if the file is absent or another's."""
+    content = _read(path)
+    if content is None:
+        return None
+    header, _, program = content.partition(b"\n")
     try:
-        checksum, _, content = path.read_bytes().partition(b"\n")
-        if hashlib.sha256(content).hexdigest().encode() != checksum:
-            return None
-        header, _, program = content.partition(b"\n")
         exported = export.deserialize(bytearray(program))
         structure = jax.tree.structure(_restored(json.loads(header)))
-        os.utime(path)
-    except (OSError, ValueError, LookupError, AttributeError, ImportError):
+    except (ValueError, LookupError, AttributeError, ImportError):
         return None
     expected = [(aval.shape, aval.dtype) for aval in exported.in_avals]
     if expected != [(leaf.shape, leaf.dtype) for leaf in leaves]:
@@ -170,11 +167,25 @@ def _read(path: Path, leaves: list[Any]) -> tuple[export.Exported, Any] | None:
     return exported, structure
 
 
+def _read(path: Path) -> bytes | None:
+    """What `_write` has written; None if the file is absent or damaged."""
+    try:
+        checksum, _, content = path.read_bytes().partition(b"\n")
+        os.utime(path)
+    except OSError:
+        return None
+    return content if _checksum(content) == checksum else None
+
+
+def _checksum(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
 def _write(path: Path, content: bytes) -> None:
-    """Writes a file if that is possible: a later run does without it."""
+    """Writes a file, its checksum first, if that is possible: a later run does without it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, content)
+        write_atomic(path, _checksum(content) + b"\n" + content)
         _remove_oldest(path.parent)
     except (OSError, FabgenError):
         return

@@ -165,9 +165,10 @@ def test_figures_are_kept(folder, monkeypatch):
     monkeypatch.setattr(costs, "elements", None)  # what counts them
     assert Compiler(folder).figure(costs.operations, safe_log, X) == first
     (path,) = folder.iterdir()
-    path.write_text("nonsense")
     monkeypatch.undo()
-    assert Compiler(folder).figure(costs.operations, safe_log, X) == first
+    for damaged in "nonsense", (1.5).hex():  # the second is a number, of nobody
+        path.write_text(damaged)
+        assert Compiler(folder).figure(costs.operations, safe_log, X) == first
     assert Compiler(folder).figure(costs.operations, safe_log, X[:3]) != first
 
 

@@ -341,7 +341,9 @@ class ProcessIntegrand(Integrand):
     def _maps(self, bound: BoundComponents) -> Maps:
         table = ChannelTable.of(self.components, bound.derived)
         single = len(self.components) == 1
-        rough = self._rough and with_masses(self._rough, self.components, bound.derived)
+        rough = self._rough
+        if rough is not None and bound.derived is not self.derived:
+            rough = with_masses(rough, self.components, bound.derived)
         return Maps(self._static_map, self.n_channels, table, self.beams, single, rough)
 
     def _with(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:

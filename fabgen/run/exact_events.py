@@ -55,13 +55,13 @@ def exact_divergences(
     block = session.block
     if not has_exact_events(toy):
         return [], 0
-    draw = _program(session, "exact events", lambda key: toy.exact_events(key, block), key)
+    draw = session.program("exact events", lambda key: toy.exact_events(key, block), key)
     values, like = session.values, jax.ShapeDtypeStruct((block, toy.dim), "float64")
     channel = np.zeros(block, np.int32)
     log_probs = []
     for surrogate, params in surrogates.items():
         log_prob = _log_prob(surrogate, floor)
-        log_probs.append(_program(session, (surrogate, floor, "log q"), log_prob, params, like))
+        log_probs.append(session.program((surrogate, floor, "log q"), log_prob, params, like))
     sums = [Mean()] * len(log_probs)
     with session.watch("evaluate"):
         for i in range(-(-n // block)):
@@ -83,12 +83,3 @@ def _log_prob(surrogate: Any, floor: float) -> Callable[[Any, jax.Array], jax.Ar
         return log_above_floor(log_q, floor) if floor > 0.0 else log_q
 
     return log_prob
-
-
-def _program(session: Session, name: Any, function: Callable[..., Any], *like: Any) -> Any:
-    """The function compiled for arguments like these, once for a session."""
-
-    if name not in session.programs:
-        with session.watch("compile"):
-            session.programs[name] = session.compiler.compile(function, *like)
-    return session.programs[name]

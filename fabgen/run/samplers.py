@@ -55,15 +55,8 @@ def compiled_sampler(
             return sample_above_floor(view, floor, params, key, channel)
         return view.sample_and_log_prob(params, key, channel)
 
-    if (surrogate, floor) not in session.programs:
-        key = jax.random.key(0)
-        with session.watch("compile"):
-            channels = jax.ShapeDtypeStruct((session.block,), "int32")
-            session.programs[surrogate, floor] = session.compiler.compile(
-                *(draw, params, key, channels), quickly=not _has_network(surrogate)
-            )
-    program: Callable[..., Any] = session.programs[surrogate, floor]
-    return program
+    like = params, jax.random.key(0), jax.ShapeDtypeStruct((session.block,), "int32")
+    return session.program((surrogate, floor), draw, *like, quickly=not _has_network(surrogate))
 
 
 def _compiled_weights(session: Session, surrogate: Any, params: Any) -> Weigh:
@@ -72,16 +65,11 @@ def _compiled_weights(session: Session, surrogate: Any, params: Any) -> Weigh:
     from fabgen.sampling.sampler import weights
     from fabgen.surrogate.channels import as_multichannel
 
-    if (surrogate, "weights") not in session.programs:
-        like, block = session.compiled.values_like, (session.block,)
-        numbers, channels = (jax.ShapeDtypeStruct(block, kind) for kind in ("float64", "int32"))
-        with session.watch("compile"):
-            session.programs[surrogate, "weights"] = session.compiler.compile(
-                *(weights(as_multichannel(surrogate)), params, like, numbers, channels),
-                quickly=not _has_network(surrogate),
-            )
-    program: Weigh = session.programs[surrogate, "weights"]
-    return program
+    block = (session.block,)
+    numbers, channels = (jax.ShapeDtypeStruct(block, kind) for kind in ("float64", "int32"))
+    like = params, session.compiled.values_like, numbers, channels
+    weigh, quickly = weights(as_multichannel(surrogate)), not _has_network(surrogate)
+    return session.program((surrogate, "weights"), weigh, *like, quickly=quickly)
 
 
 def _has_network(surrogate: Any) -> bool:

@@ -75,6 +75,16 @@ class Session:
                 self.compiled.compile()
         return self.compiled.values
 
+    def program(
+        self, name: Any, function: Callable[..., Any], *like: Any, quickly: bool = False
+    ) -> Callable[..., Any]:
+        """The function compiled for arguments like these, once for a session under this name."""
+        if name not in self.programs:
+            with self.watch("compile"):
+                self.programs[name] = self.compiler.compile(function, *like, quickly=quickly)
+        program: Callable[..., Any] = self.programs[name]
+        return program
+
     def key(self, stream: int) -> jax.Array:
         """The random key of one stream of numbers."""
         key = streams.key(self.card.generation_seed, stream)
