@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -66,9 +65,7 @@ class Group:
     def least_energy(self, values: Mapping[str, float], model: Model) -> float:
         """sqrt(s) in GeV below which masses and cuts leave nothing."""
         masses = [values[model.particle(name).mass] for name in self.tree.final]
-        # At rest the energy is the sum of m_T cosh(y).
-        transverse = sum(math.hypot(m, self.cuts.minimum_pt(i, m)) for i, m in enumerate(masses))
-        return max(transverse, self.cuts.minimum_invariant_mass(range(len(masses)), masses))
+        return self.cuts.minimum_sqrt_s(masses)
 
 
 def map_context(
