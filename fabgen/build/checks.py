@@ -48,28 +48,32 @@ def numeric_parameters(model: Model, external: Mapping[str, float]) -> dict[str,
     return {ZERO: 0.0, **values}
 
 
-def cut_legs(model: Model, tree: DecayTree) -> tuple[CutLeg, ...]:
-    """The final legs as the cuts see them."""
+def cut_legs(model: Model, tree: DecayTree, values: Mapping[str, float]) -> tuple[CutLeg, ...]:
+    """The final legs as the cuts see them. values: masses by name."""
     decayed = {leg for p in resonances.decayed_particles(tree) for leg in p.legs}
     first = len(tree.initial)
     legs = []
     for number, name in enumerate(tree.final, start=first):
         particle = model.particle(name)
-        legs.append(CutLeg(cut_class(particle), particle.pdg, number in decayed))
+        mass = values[particle.mass]
+        legs.append(CutLeg(cut_class(particle), particle.pdg, number in decayed, mass))
     return tuple(legs)
 
 
+#: Classes of the cuts by PDG number, but for b quarks.
+_KINDS: dict[int, Kind] = {
+    **dict.fromkeys((1, 2, 3, 4, 21), "j"),
+    **dict.fromkeys((11, 13, 15), "l"),
+    **dict.fromkeys((12, 14, 16), "missing"),
+    22: "a",
+}
+
+
 def cut_class(particle: Particle) -> Kind:
-    """The class of a particle in the table of cuts."""
-    if particle.colour != 1 and particle.is_massless:
-        return "j"
+    """The class of a particle in the table of cuts: b quarks without a mass are jets."""
     if abs(particle.pdg) == 5:
-        return "b"
-    if particle.is_fermion and particle.lepton_number:
-        return "l" if particle.charge else "missing"
-    if particle.pdg == 22:
-        return "a"
-    return "heavy"
+        return "j" if particle.is_massless else "b"
+    return _KINDS.get(abs(particle.pdg), "other")
 
 
 def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:

@@ -126,6 +126,8 @@ class _Region:
             return
         if self.minimum_mass(legs) > 0 or self.cuts.minimum_delta_r(*legs) > 0:
             return
+        if self.cuts.are_isolated(*legs):
+            return
         raise self._uncut(
             f"collinear particles from a propagator of {name}", legs, self._pair_cuts(legs)
         )
@@ -215,6 +217,8 @@ class _Region:
         if kinds in ("jj", "bb", "aa") or (kinds == "ll" and first.pdg == -second.pdg):
             cures.append(f"mm{kinds}")
         cures += [f"dr{pair}" for pair in PAIRS if sorted(pair) == sorted(kinds)]
+        if kinds in ("aj", "ja", "al", "la"):
+            cures.append("ptgmin")
         if cures:
             return " or ".join(cures)
         return "mmnl"
@@ -223,8 +227,8 @@ class _Region:
         kind = self.legs[leg].kind
         if kind == "missing":
             return "misset"
-        if kind == "heavy":
-            return "ptheavy"
+        if kind == "other":
+            return "ptheavy or pt_min_pdg"
         return f"pt{kind} or eta{kind}"
 
     def _uncut(self, region: str, legs: Sequence[int], keys: str) -> InputError:

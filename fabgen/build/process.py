@@ -310,7 +310,7 @@ class _Builder:
         return total_energy(self.card, self.model, self.values, sub.tree)
 
     def _cuts(self, sub: Subprocess) -> Cuts:
-        return Cuts.from_card(self.card.cuts, cut_legs(self.model, sub.tree))
+        return Cuts.from_card(self.card.cuts, cut_legs(self.model, sub.tree, self.values))
 
     def _element(self, group: Group, apart: bool) -> MatrixElement:
         """apart: keep single diagrams apart, for channel weights that follow them."""

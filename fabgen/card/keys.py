@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.card.cuts import CUT_KEYS, CUT_OPTIONS, PDG_CUT_KEYS
 from fabgen.card.meant import meant
 from fabgen.card.messages import did_you_mean
 from fabgen.card.schema import Card
@@ -33,7 +33,7 @@ def _hint(name: str, value: object, known: Sequence[str], prefix: str) -> str | 
     """A hint at the key meant: one by another name, one of another table, or a similar one."""
     if hint := meant(name):
         return hint
-    elsewhere = [key for key in all_keys() if key.rsplit(".", 1)[-1] == name.lower()]
+    elsewhere = [key for key in all_keys() if key.rsplit(".", 1)[-1].lower() == name.lower()]
     if elsewhere:
         return f"did you mean {' or '.join(elsewhere)}?"
     if hint := did_you_mean(name, known, prefix):
@@ -55,4 +55,4 @@ def all_keys() -> Iterator[str]:
                 yield prefix + field.name
 
     yield from walk(Card, "")
-    yield from (f"cuts.{name}" for name in (*CUT_KEYS, CUT_DECAYS))
+    yield from (f"cuts.{name}" for name in (*CUT_KEYS, *PDG_CUT_KEYS, *CUT_OPTIONS))

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fabgen.card import toml
-from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS, CUT_OPTIONS, PDG_CUT_KEYS
 from fabgen.card.meant import KNOWN_NAMES, SM_PARAMETERS, parameter_name
 from fabgen.card.schema import MODELS
 from fabgen.errors import InputError
@@ -25,7 +25,7 @@ _COMMAND = re.compile(
     r"(?=\s|$)(?!\s*=)\s*(.*)",
     re.IGNORECASE,
 )
-_RUN_LINE = re.compile(r"(\S+)\s*=\s*([A-Za-z]\w*)\s*(?:[!#].*)?")
+_RUN_LINE = re.compile(r"(\{.*?\}|\S+)\s*=\s*([A-Za-z]\w*)\s*(?:[!#].*)?")
 _SLHA_LINE = re.compile(r"block\s+[A-Za-z]\w*|decay\s+\d+\s+\S+", re.IGNORECASE)
 #: (block, code) of a parameter card, and the width of a DECAY by its PDG id.
 _SLHA = {
@@ -43,6 +43,9 @@ _NUMBERS = {
     "scale": ("scales", "renormalization"),
     "dsqrt_q2fact1": ("scales", "factorization"),
 }
+#: Cuts by PDG number as the run card writes them, without capitals, and an entry of their values.
+_PDG_KEYS = {name.lower(): name for name in PDG_CUT_KEYS}
+_ENTRY = re.compile(r"['\"]?(\w+)['\"]?\s*:\s*([^,}]+)")
 #: Blocks of a parameter card as `set` names them.
 _BLOCKS = {"mass": "mass", "sminputs": "sminputs", "yukawa": "yukawa", "width": "decay"}
 #: What takes the place of a command without a key in a card.
@@ -238,8 +241,13 @@ def _setting(found: Foreign, name: str, text: str, line: str = "") -> None:
         if name != "iseed" or value:
             whole = name in ("nevents", "iseed")
             found.put(*_NUMBERS[name], int(value) if whole else value)
-    elif name == CUT_DECAYS:
-        found.put("cuts", name, text.lower().strip(".") in ("true", "t", "1"))
+    elif name in CUT_OPTIONS:
+        _cut_option(found, name, text, value)
+    elif name in _PDG_KEYS:
+        bounds = {pdg: _number(bound) for pdg, bound in _ENTRY.findall(text)}
+        bounds = {pdg: bound for pdg, bound in bounds.items() if bound is not None and bound > 0}
+        if bounds:
+            found.put("cuts", _PDG_KEYS[name], bounds)
     elif name in CUT_KEYS and value is not None:
         if value > 0:  # 0 and -1 switch a cut off
             found.put("cuts", name, value)
@@ -247,6 +255,16 @@ def _setting(found: Foreign, name: str, text: str, line: str = "") -> None:
         found.put("parameters", parameter, value)
     else:
         found.left_out.append(line or name)
+
+
+def _cut_option(found: Foreign, name: str, text: str, value: float | None) -> None:
+    """A key of the cuts that is no bound; {'default': True} is a switch as well."""
+    default = CUT_OPTIONS[name].default
+    entry = _ENTRY.search(text)
+    word = entry[2] if entry else text
+    new = word.lower().strip(" .") in ("true", "t", "1") if isinstance(default, bool) else value
+    if new is not None and (new != default or name == CUT_DECAYS):
+        found.put("cuts", name, new)
 
 
 def _number(text: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fabgen.card.cuts import CUT_KEYS
+from fabgen.card.cuts import CUT_KEYS, CUT_OPTIONS, PDG_CUT_KEYS
 
 #: The external parameters of the Standard Model, which `[parameters]` may hold.
 SM_PARAMETERS = (
@@ -52,8 +52,6 @@ _ABSENT = {
     "matching and merging with a shower are not available": "ickkw xqcut ktdurham ptlund "
     "dparameter alpsfact chcluster pdfwgt auto_ptj_mjj",
     "polarized beams are not available": "polbeam1 polbeam2 nhel",
-    "cuts by PDG id are not available": "pt_min_pdg pt_max_pdg e_min_pdg e_max_pdg eta_min_pdg "
-    "eta_max_pdg mxx_min_pdg mxx_only_part_antipart",
     "fabgen has no such setting, and needs none": "gridpack event_norm lhe_version clusinfo "
     "time_of_flight sde_strategy hel_recycling bypass_check custom_fcts bias_module "
     "bias_parameters mode nb_core job_strategy gseed",
@@ -66,7 +64,9 @@ def _by_name(table: dict[str, str]) -> dict[str, str]:
 
 _KEY_OF, _ABSENCE_OF = _by_name(_KEYS), _by_name(_ABSENT)
 #: All names of MadGraph's run card that are known here, and the names of its cuts.
-KNOWN_NAMES = frozenset({*_KEY_OF, *_ABSENCE_OF, *CUT_KEYS, "cut_decays"})
+KNOWN_NAMES = frozenset(
+    {*_KEY_OF, *_ABSENCE_OF, *CUT_KEYS, *CUT_OPTIONS, *(name.lower() for name in PDG_CUT_KEYS)}
+)
 _PARTICLES = {"top": "t", "bottom": "b", "beauty": "b", "tau": "ta", "higgs": "h"}
 _COUPLINGS = {
     "aS": "as alphas alphasmz asmz alphaqcd alphastrong aqcd gs",

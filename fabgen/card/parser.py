@@ -19,7 +19,8 @@ from fabgen.card import reader, toml
 from fabgen.card.amplitude_models import check_amplitude_model
 from fabgen.card.auto import check_auto, with_default_kind
 from fabgen.card.channels import check_channels, with_default_filter
-from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.card.cut_values import read_cuts
+from fabgen.card.cuts import CutValue
 from fabgen.card.fab import check_anneal, with_default_chains
 from fabgen.card.keys import check_keys
 from fabgen.card.messages import did_you_mean, place_of, wrong_type
@@ -153,29 +154,8 @@ def _parameters(table: Mapping[str, Any]) -> dict[str, float]:
     return {name: _number(value, f"parameters.{name}", limits) for name, value in table.items()}
 
 
-def _cuts(table: Mapping[str, Any]) -> dict[str, float | bool]:
-    limits = Option(doc="", at_least=0.0)
-    check_keys(table, "cuts", [*CUT_KEYS, CUT_DECAYS])
-    cuts: dict[str, float | bool] = {}
-    for name, value in table.items():
-        if name != CUT_DECAYS:
-            cuts[name] = _number(value, f"cuts.{name}", limits)
-        elif isinstance(value, bool):
-            cuts[name] = value
-        else:
-            raise wrong_type(f"cuts.{name}", value, "true or false")
-    for name, bound in cuts.items():
-        cut = CUT_KEYS.get(name)
-        if cut is None or cut.is_maximum or cut.partner not in cuts:
-            continue
-        if bound >= cuts[cut.partner]:
-            raise InputError(
-                "a minimum is not below its maximum",
-                key=f"cuts.{name}",
-                found=f"{name} = {bound!r}, {cut.partner} = {cuts[cut.partner]!r}",
-                allowed=f"{name} < {cut.partner}",
-            )
-    return cuts
+def _cuts(table: Mapping[str, Any]) -> dict[str, CutValue]:
+    return read_cuts(table, _number)
 
 
 def _check_together(card: Card) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from fabgen.card.cuts import CutValue
 from fabgen.card.option import free_table, option
 from fabgen.card.phase_space import PhaseSpace
 from fabgen.card.training_options import AutoOptions, FabOptions, FkldOptions, MadnisOptions
@@ -301,8 +302,9 @@ class Card:
     """A resolved process card. `name`, `file` and `settings` (the keys that were set on top of the
     file) say where it came from and are not compared.
 
-    `cuts` holds only what the card says, bounds as float and `cut_decays` as bool; `parameters` are
-    external parameters by their UFO names; `multiparticles` map a name to the particles it means.
+    `cuts` holds only what the card says: bounds as float, switches as bool, and bounds by PDG
+    number as mappings of the number, a string, to a float; `parameters` are external parameters by
+    their UFO names; `multiparticles` map a name to the particles it means.
     """
 
     process: tuple[str, ...]
@@ -311,7 +313,7 @@ class Card:
     parameters: Mapping[str, float] = _empty()
     beams: Beams = Beams()
     scales: Scales = Scales()
-    cuts: Mapping[str, float | bool] = _empty()
+    cuts: Mapping[str, CutValue] = _empty()
     phase_space: PhaseSpace = dataclasses.field(default_factory=PhaseSpace)
     channels: Channels = Channels()
     surrogate: SurrogateOptions = SurrogateOptions()

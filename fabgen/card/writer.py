@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 
 from fabgen.card import toml
-from fabgen.card.cuts import CUT_KEYS
+from fabgen.card.cuts import CUT_KEYS, CUT_OPTIONS, PDG_CUT_KEYS
 from fabgen.card.option import option_of
 from fabgen.card.schema import Card
 
@@ -36,8 +36,7 @@ def _free_table(path: str, table: Mapping[str, object]) -> Iterator[str]:
     if table:
         lines = []
         for name, value in table.items():
-            cut = CUT_KEYS.get(name) if path == "cuts" else None
-            comment = _comment(cut.doc, cut.unit) if cut else ""
+            comment = _cut_comment(name) if path == "cuts" else ""
             lines.append(f"{toml.key(name)} = {toml.value(value)}{comment}\n")
         yield f"[{path}]\n" + "".join(lines)
 
@@ -57,6 +56,13 @@ def _options_table(path: str, options: object) -> Iterator[str]:
             lines.append(f"{field.name} = {toml.value(value)}{comment}\n")
     yield "".join(lines)
     yield from inner
+
+
+def _cut_comment(name: str) -> str:
+    if name in CUT_OPTIONS:
+        return _comment(CUT_OPTIONS[name].option.doc, "")
+    cut = (CUT_KEYS | PDG_CUT_KEYS)[name]
+    return _comment(cut.doc, cut.unit)
 
 
 def _comment(doc: str, unit: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS
+from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS, CUT_OPTIONS, PDG_CUT_KEYS, CutValue
 from fabgen.cli.figures import estimate, format_seconds
 from fabgen.plain_text import visible
 
@@ -94,7 +94,7 @@ def _conditions(report: Mapping[str, Any]) -> dict[str, str]:
             rows["beams"] = f"{energies} GeV, sqrt(s) = {beams['sqrt_s']:.10g} GeV"
         else:
             rows["decaying mass"] = f"{beams['sqrt_s']:.10g} GeV"
-    cuts = [_cut(name, bound) for name, bound in report["cuts"].items() if name != CUT_DECAYS]
+    cuts = list(_cuts(report["cuts"]))
     if cuts and report["cuts"].get(CUT_DECAYS):
         cuts.append("decay products as well")
     if report["bw_cutoff"]:
@@ -106,10 +106,25 @@ def _conditions(report: Mapping[str, Any]) -> dict[str, str]:
     return rows
 
 
-def _cut(name: str, bound: float) -> str:
-    cut = CUT_KEYS[name]
-    unit = f" {cut.unit}" if cut.unit else ""
-    return f"{cut.quantity} {'<' if cut.is_maximum else '>'} {bound:g}{unit}"
+def _cuts(cuts: Mapping[str, CutValue]) -> Iterator[str]:
+    """Every cut in words."""
+    for name, value in cuts.items():
+        if name in CUT_OPTIONS:
+            if name != CUT_DECAYS:
+                yield f"{name} = {str(value).lower() if isinstance(value, bool) else f'{value:g}'}"
+            continue
+        cut = (CUT_KEYS | PDG_CUT_KEYS)[name]
+        sign, unit = "<" if cut.is_maximum else ">", f" {cut.unit}" if cut.unit else ""
+        other = cuts.get(cut.partner) if cut.partner else None
+        low, high = (other, value) if cut.is_maximum else (value, other)
+        if isinstance(value, Mapping):
+            for pdg, bound in value.items():
+                yield f"{cut.quantity} ({pdg}) {sign} {bound:g}{unit}"
+        elif isinstance(low, float) and isinstance(high, float) and low > high:
+            if not cut.is_maximum:
+                yield f"{cut.quantity} outside of {high:g} to {low:g}{unit}"
+        else:
+            yield f"{cut.quantity} {sign} {value:g}{unit}"
 
 
 def _multiplicities(rows: Sequence[Mapping[str, Any]], unit: str) -> Table:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card
+from fabgen.card.cuts import CutValue
 from fabgen.run.directory import FREE_TABLES
 
 if TYPE_CHECKING:
@@ -23,9 +25,13 @@ def conditions(card: Card, integrand: Integrand) -> dict[str, Any]:
     chains = any(topology.resonances for topology in integrand.topologies)
     return {
         "beams": _beams(integrand),
-        "cuts": dict(card.cuts),
+        "cuts": {name: _plain(value) for name, value in card.cuts.items()},
         "bw_cutoff": card.phase_space.bw_cutoff if chains else None,
     }
+
+
+def _plain(value: CutValue) -> float | bool | dict[str, float]:
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def settings_of(card: Card) -> dict[str, dict[str, Any]]:

@@ -27,7 +27,7 @@ def check(process, cuts=None, sqrt_s=1000.0, **parameters) -> None:
         if len(sub.tree.initial) == 1:
             sqrt_s = values[MODEL.particle(sub.tree.initial[0]).mass]
         drawn = distinct[sub.diagrams]
-        applied = Cuts.from_card(cuts or {}, cut_legs(MODEL, sub.tree))
+        applied = Cuts.from_card(cuts or {}, cut_legs(MODEL, sub.tree, values))
         refuse_divergences(MODEL, drawn.graph, drawn.tree, applied, values, sqrt_s)
 
 
@@ -402,7 +402,7 @@ def test_masses_cure():
     light = load_model("sm-no_b_mass")
     (sub,), (diagrams,) = find_subprocesses(light, ["g g > b b~"])
     values = numeric_parameters(light, light.parameters())
-    cuts = Cuts.from_card({}, cut_legs(light, sub.tree))
+    cuts = Cuts.from_card({}, cut_legs(light, sub.tree, values))
     with pytest.raises(InputError, match="diverges") as error:
         refuse_divergences(light, diagrams.graph, diagrams.tree, cuts, values, 1000.0)
     assert "ptj" in error.value.allowed  # it is a jet there

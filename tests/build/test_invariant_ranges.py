@@ -23,7 +23,7 @@ def ends(ranges: InvariantRanges, *legs: int) -> tuple[float, float]:
 
 
 def ranges(masses, *resonances, sqrt_s=500.0, cuts=None) -> InvariantRanges:
-    legs = [CutLeg("a", 22)] + [CutLeg("heavy", 99)] * (len(masses) - 1)
+    legs = [CutLeg("a", 22)] + [CutLeg("other", 99)] * (len(masses) - 1)
     return InvariantRanges(Cuts.from_card(cuts or {}, legs), masses, sqrt_s, resonances)
 
 

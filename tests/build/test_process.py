@@ -191,10 +191,10 @@ def test_colour_lines_of_swapped_beams():
         ("ve", "missing"),
         ("vt~", "missing"),
         ("a", "a"),
-        ("t", "heavy"),
-        ("z", "heavy"),
-        ("w-", "heavy"),
-        ("h", "heavy"),
+        ("t", "other"),
+        ("z", "other"),
+        ("w-", "other"),
+        ("h", "other"),
     ],
 )
 def test_classes_of_cuts(name, kind):
@@ -208,10 +208,11 @@ def test_light_b_quarks_are_jets():
 def test_products_of_decays_are_marked():
     model = load_model("sm")
     (sub,), _ = find_subprocesses(model, ["e+ e- > t t~, t > w+ b"])
-    assert cut_legs(model, sub.tree) == (
-        CutLeg("heavy", 24, True),
-        CutLeg("b", 5, True),
-        CutLeg("heavy", -6, False),
+    values = numeric_parameters(model, model.parameters({"MB": 30.0}))
+    assert cut_legs(model, sub.tree, values) == (
+        CutLeg("other", 24, True, values["MW"]),
+        CutLeg("b", 5, True, 30.0),
+        CutLeg("other", -6, False, 173.0),
     )
 
 

@@ -48,6 +48,11 @@ RUN_CARD = """
  inf = bwcutoff
  False = cut_decays
  {} = pt_min_pdg
+ {6: 100, 25:5d1,23:0} = pt_max_pdg ! of tops, h
+ {24: 40} = E_min_pdg
+ {'default': False} = mxx_only_part_antipart
+ True = isoem
+ 0.7 = R0gamma
 """
 PARAM_CARD = """
 Block mass
@@ -90,9 +95,22 @@ def test_a_run_card_as_toml():
     assert table == {
         "generation": {"events": 10000},
         "beams": {"energy": [500.0, 250.0]},
-        "cuts": {"ptj": 20.0, "etaj": 5.0, "cut_decays": False},
+        "cuts": {
+            "ptj": 20.0,
+            "etaj": 5.0,
+            "cut_decays": False,
+            "pt_max_pdg": {"6": 100.0, "25": 50.0},
+            "E_min_pdg": {"24": 40.0},
+            "r0gamma": 0.7,
+        },
     }
-    assert set(found.left_out) == {"run_tag", "lpp1", "bwcutoff", "pt_min_pdg"}
+    assert set(found.left_out) == {"run_tag", "lpp1", "bwcutoff"}
+
+
+@pytest.mark.parametrize("value", ["True", "{'default': True}"])
+def test_a_switch_as_toml(value):
+    _, table = toml_of(f"generate p p > t t~\nset mxx_only_part_antipart {value}\n")
+    assert table["cuts"] == {"mxx_only_part_antipart": True}
 
 
 def test_a_parameter_card_as_toml():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fabgen.card import CUT_KEYS, Card, dump_card, load_card
+from fabgen.card.cuts import CUT_OPTIONS, PDG_CUT_KEYS
 from fabgen.errors import InputError
 
 PROCESS = 'process = "e+ e- > mu+ mu-"\n'
@@ -135,7 +136,19 @@ def test_the_seed_option_sets_both_seeds(write_card):
         ("[cuts]\nptl = -1\n", "cuts.ptl", ">= 0"),
         ("[cuts]\ncut_decays = 1\n", "cuts.cut_decays", "true or false"),
         ("[cuts]\nptl = 20\nptlmax = 10\n", "cuts.ptl", "ptl < ptlmax"),
-        ("[cuts]\nmmll = 20\nmmllmax = 10\n", "cuts.mmll", "mmll < mmllmax"),
+        ("[cuts]\nmmnl = 20\nmmnlmax = 10\n", "cuts.mmnl", "mmnl < mmnlmax"),
+        ("[cuts]\nmmll = 20\nmmllmax = 20\n", "cuts.mmll", "mmll < mmllmax, or > to exclude"),
+        ("[cuts]\nr0gamma = 0\n", "cuts.r0gamma", "a number > 0"),
+        ("[cuts]\nepsgamma = 0\n", "cuts.epsgamma", "a number > 0"),
+        ("[cuts]\nxn = -1\n", "cuts.xn", ">= 0"),
+        ("[cuts]\nisoem = 1\n", "cuts.isoem", "true or false"),
+        ("[cuts]\npt_min_pdg = 100.0\n", "cuts.pt_min_pdg", 'such as {"6" = 100.0}'),
+        ("[cuts]\npt_min_pdg = {t = 100.0}\n", "cuts.pt_min_pdg.t", "a table of bounds by PDG"),
+        ("[cuts]\npt_min_pdg = {-6 = 100.0}\n", "cuts.pt_min_pdg.-6", "particle and antiparticle"),
+        ("[cuts]\npt_min_pdg = {6 = -1.0}\n", "cuts.pt_min_pdg.6", "a number >= 0"),
+        ("[cuts]\nmxx_min_pdg = {11 = 50.0}\n", "cuts.mxx_min_pdg.11", "ptl, el, etal"),
+        ("[cuts]\nE_max_pdg.6 = 5\nE_min_pdg.6 = 6\n", "cuts.E_min_pdg.6", "E_min_pdg < E_max_pdg"),
+        ("[cuts]\ne_min_pdg.6 = 5\n", "cuts.e_min_pdg", "did you mean cuts.E_min_pdg"),
         ("[cuts]\netaj = 1\netajmin = 2\n", "cuts.etajmin", "etajmin < etaj"),
         ("[parameters]\nMT = inf\n", "parameters.MT", "finite"),
         ('[parameters]\nMT = "heavy"\n', "parameters.MT", "a number"),
@@ -332,12 +345,14 @@ def test_a_setting_holds_one_key_only(write_card):
 
 
 def test_cut_keys_have_partners():
-    for name, key in CUT_KEYS.items():
-        if key.partner is not None:
-            partner = CUT_KEYS[key.partner]
-            assert partner.partner == name
-            assert partner.is_maximum != key.is_maximum
-            assert partner.quantity == key.quantity
+    for keys in (CUT_KEYS, PDG_CUT_KEYS):
+        for name, key in keys.items():
+            if key.partner is not None:
+                partner = keys[key.partner]
+                assert partner.partner == name
+                assert partner.is_maximum != key.is_maximum
+                assert partner.quantity == key.quantity
+                assert partner.may_exclude == key.may_exclude
 
 
 def test_all_documented_cuts_are_known():
@@ -345,5 +360,33 @@ def test_all_documented_cuts_are_known():
         ej eb el ea ejmax ebmax elmax eamax etaj etab etal etaa etajmin etabmin etalmin etaamin
         drjj drbb drll draa drbj drjl drbl draj drab dral drjjmax drbbmax drllmax draamax drbjmax
         drjlmax drblmax drajmax drabmax dralmax mmjj mmbb mmaa mmjjmax mmbbmax mmaamax mmll mmnl
-        mmllmax mmnlmax ptj1min ptj1max ptj2min ptj2max ht2min ht2max htjmin htjmax"""
+        mmllmax mmnlmax ptj1min ptj1max ptj2min ptj2max ht2min ht2max htjmin htjmax
+        ptj3min ptj3max ptj4min ptj4max ht3min ht3max ht4min ht4max ihtmin ihtmax ptllmin ptllmax
+        xptj xptb xptl xpta xetamin deltaeta ptgmin dsqrt_shat dsqrt_shatmax
+        ptl1min ptl1max ptl2min ptl2max ptl3min ptl3max ptl4min ptl4max"""
     assert set(CUT_KEYS) == set(documented.split())
+    by_number = "pt_min_pdg pt_max_pdg E_min_pdg E_max_pdg eta_min_pdg eta_max_pdg mxx_min_pdg"
+    assert set(PDG_CUT_KEYS) == set(by_number.split())
+    options = "cut_decays r0gamma xn epsgamma isoem mxx_only_part_antipart"
+    assert set(CUT_OPTIONS) == set(options.split())
+
+
+def test_cuts_by_number_and_windows(write_card):
+    text = PROCESS + (
+        "[cuts]\nmmll = 100\nmmllmax = 80\nisoem = false\nr0gamma = 0.7\n"
+        'pt_min_pdg = {6 = 100, "25" = 50}\nmxx_min_pdg.6 = 500.0\n'
+    )
+    card = load_card(write_card(text), ["cuts.eta_max_pdg.6=2.5"])
+    assert card.cuts == {
+        "mmll": 100.0,
+        "mmllmax": 80.0,
+        "isoem": False,
+        "r0gamma": 0.7,
+        "pt_min_pdg": {"6": 100.0, "25": 50.0},
+        "mxx_min_pdg": {"6": 500.0},
+        "eta_max_pdg": {"6": 2.5},
+    }
+    again = load_card(write_card(dump_card(card)))
+    assert again == card
+    with pytest.raises(TypeError):
+        card.cuts["pt_min_pdg"]["6"] = 0.0

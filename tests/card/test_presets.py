@@ -10,7 +10,7 @@ import math
 
 import pytest
 
-from fabgen.card import card_of_process, dump_card, load_card
+from fabgen.card import card_from_table, card_of_process, dump_card, load_card
 from fabgen.card.presets import PRESETS
 from fabgen.errors import InputError
 from fabgen.training.optimizer import schedule
@@ -161,3 +161,33 @@ def test_a_table_that_is_none_is_refused_with_a_preset_too(write_card):
     with pytest.raises(InputError) as caught:
         load_card(path)
     assert caught.value.key == "surrogate"
+
+
+# -- cuts ------------------------------------------------------------------------------------------
+
+#: MadGraph's run card for protons as it comes: what is not here is 0 or off.
+MADGRAPH = {
+    **{"ptj": 20.0, "pta": 10.0, "ptl": 10.0},
+    **{"etaj": 5.0, "etaa": 2.5, "etal": 2.5},
+    **{"drjj": 0.4, "drll": 0.4, "draa": 0.4, "draj": 0.4, "drjl": 0.4, "dral": 0.4},
+}
+
+
+@pytest.mark.parametrize("process", ["p p > t t~ j", ["p p > w+ j @1", "e+ e- > a a @2"]])
+def test_cuts_of_madgraph(process, tmp_path):
+    table = {"process": process, "preset": "madgraph"}
+    c = card_from_table(table)
+    assert c.cuts == MADGRAPH
+    text = dump_card(c)
+    assert "preset" not in text
+    path = tmp_path / "card.toml"
+    path.write_text(text, encoding="utf-8")
+    assert load_card(path) == c
+    own = card_from_table(table | {"cuts": {"ptj": 0.0, "drll": 0.2, "mmll": 50.0}})
+    assert own.cuts == MADGRAPH | {"ptj": 0.0, "drll": 0.2, "mmll": 50.0}
+
+
+@pytest.mark.parametrize("process", ["h > b b~", ["z > e+ e-", "z > u u~"], "toy:camel-back"])
+def test_nothing_without_two_beams_is_cut(process):
+    table = {"process": process}
+    assert card_from_table(table | {"preset": "madgraph"}) == card_from_table(table)

@@ -83,6 +83,9 @@ def options(cls: type) -> st.SearchStrategy:
     return st.builds(cls, **fields)
 
 
+_BY_NUMBER = st.dictionaries(st.sampled_from(["6", "23", "1000022"]), st.floats(0, 1e300))
+
+
 @st.composite
 def any_card(draw) -> Card:
     hints = typing.get_type_hints(Card)
@@ -117,7 +120,8 @@ def any_card(draw) -> Card:
             st.dictionaries(_NAMES, st.lists(_WORDS, min_size=1).map(tuple), max_size=3)
         ),
         parameters=draw(st.dictionaries(_NAMES, st.floats(-1e300, 1e300), max_size=3)),
-        cuts=draw(st.dictionaries(st.sampled_from(minima), st.floats(0, 1e300), max_size=5)),
+        cuts=draw(st.dictionaries(st.sampled_from(minima), st.floats(0, 1e300), max_size=5))
+        | draw(st.dictionaries(st.just("pt_min_pdg"), _BY_NUMBER)),
         **tables,
     )
 

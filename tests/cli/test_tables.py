@@ -97,6 +97,10 @@ def test_the_conditions_of_the_figures():
         "pta > 10 GeV, etaa < 2.5, mmll < 91.5 GeV, etaj > 1, decay products as well, "
         "decayed particles within 15 widths"
     )
+    others = {"mmll": 100.0, "mmllmax": 80.0, "pt_min_pdg": {"6": 50.0}, "isoem": False, "xn": 2.0}
+    assert rows_of(REPORT | {"cuts": others})["cuts"] == (
+        "mmll outside of 80 to 100 GeV, pT (6) > 50 GeV, isoem = false, xn = 2"
+    )
     assert rows["seed"] == "1, of evaluation and events 7"
     top = {"particles": [[6]], "energies": [173.0], "sqrt_s": 173.0}
     assert rows_of(REPORT | {"beams": top})["decaying mass"] == "173 GeV"

@@ -11,14 +11,14 @@ import pytest
 
 from fabgen.phasespace.cuts import CutLeg, Cuts
 
-Z = CutLeg("heavy", 23)
+Z = CutLeg("other", 23, mass=91.0)
 J = CutLeg("j", 21)
 B = CutLeg("b", 5)
 A = CutLeg("a", 22)
 L, LBAR = CutLeg("l", 11), CutLeg("l", -11)
 MU, MUBAR = CutLeg("l", 13), CutLeg("l", -13)
 NU, NUBAR = CutLeg("missing", 12), CutLeg("missing", -12)
-T, TBAR = CutLeg("heavy", 6), CutLeg("heavy", -6)
+T, TBAR = (CutLeg("other", pdg, mass=173.0) for pdg in (6, -6))
 
 #: Cuts, legs, masses in GeV, and the smallest sqrt(s) within them.
 LOWEST = {

@@ -12,29 +12,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabgen.card.cuts import CUT_KEYS
+from fabgen.card.cuts import CUT_KEYS, PDG_CUT_KEYS
 from fabgen.errors import InputError
 from fabgen.phasespace.cuts import CutLeg, Cuts, Event
 
-#: Two of every class, three jets and leptons of two flavours; some legs come from decays.
+#: Two or more of every class, five jets, leptons of three flavours; some legs come from decays, and
+#: some are heavier than 10 or 20 GeV.
 LEGS = (
     CutLeg("j", 21),
     CutLeg("l", 11),
     CutLeg("j", 2),
-    CutLeg("b", 5),
+    CutLeg("b", 5, mass=4.7),
     CutLeg("missing", 12),
     CutLeg("l", -11),
-    CutLeg("heavy", 23),
+    CutLeg("other", 23, mass=91.2),
     CutLeg("a", 22),
+    CutLeg("l", 15, mass=12.0),
+    CutLeg("b", -5, mass=30.0),
+    CutLeg("j", -1),
+    CutLeg("j", 21),
+    CutLeg("other", 36, mass=9.0),
+    CutLeg("missing", 16),
     CutLeg("l", -13, from_decay=True),
-    CutLeg("b", -5, from_decay=True),
+    CutLeg("b", -5, from_decay=True, mass=4.7),
     CutLeg("j", 1, from_decay=True),
     CutLeg("missing", -14, from_decay=True),
-    CutLeg("heavy", 6, from_decay=True),
+    CutLeg("other", 6, from_decay=True, mass=173.0),
+    CutLeg("other", -6, from_decay=True, mass=173.0),
     CutLeg("a", 22, from_decay=True),
 )
-MASS = {"b": 4.7, "heavy": 100.0}
-MASSES = np.array([MASS.get(leg.kind, 0.0) for leg in LEGS])
+MASSES = np.array([leg.mass for leg in LEGS])
 EVENTS = 200
 
 
@@ -69,49 +76,85 @@ def mass(*momenta):
     return math.sqrt(max(e * e - x * x - y * y - z * z, 0.0))
 
 
+def vector_sum(momenta):
+    return [sum(component) for component in zip(*momenta, strict=True)]
+
+
 def values(quantity, legs, event):
     """All values of a quantity of the table that have to respect the bound."""
+    particles = list(zip(legs, event, strict=True))
 
-    def of(kind):
-        return [p for leg, p in zip(legs, event, strict=True) if leg.kind == kind]
+    def of(kind, most=math.inf):
+        return [p for leg, p in particles if leg.kind == kind and leg.mass <= most]
 
     def pairs(first, second):
         if first == second:
-            return list(itertools.combinations(of(first), 2))
-        return list(itertools.product(of(first), of(second)))
+            return list(itertools.combinations(of(first, 20.0), 2))
+        return list(itertools.product(of(first, 20.0), of(second, 20.0)))
 
-    jets = sorted((pt(p) for p in of("j")), reverse=True)
+    def opposite(most):
+        leptons = [x for x in particles if x[0].kind == "l" and x[0].mass <= most]
+        for (a, p), (b, q) in itertools.combinations(leptons, 2):
+            if a.pdg + b.pdg == 0:
+                yield p, q
+
+    jets = sorted(of("j"), key=pt, reverse=True)
+    jet_pt = [pt(p) for p in jets]
+    if quantity == "sqrt(s-hat)":
+        return [mass(*event)]
     if quantity == "misset":
-        return [pt([sum(c) for c in zip(*of("missing"), strict=True)])]
+        return [pt(vector_sum(of("missing")))]
     if quantity == "ptheavy":
-        return [max(pt(p) for p in of("heavy"))]
-    if quantity in ("ptj1", "ptj2"):
-        return [jets[int(quantity[-1]) - 1]]
-    if quantity in ("ht2", "htj"):
-        return [sum(jets[:2]) if quantity == "ht2" else sum(jets)]
+        return [max(pt(p) for leg, p in particles if leg.mass > 10.0)]
+    if quantity.startswith("xpt"):
+        return [max(pt(p) for p in of(quantity[-1]))]
+    if quantity[:3] in ("ptj", "ptl") and quantity[3:].isdigit():
+        ordered = sorted((pt(p) for p in of(quantity[2])), reverse=True)
+        return ordered[int(quantity[3]) - 1 : int(quantity[3])]
+    if quantity in ("ht2", "ht3", "ht4"):
+        n = int(quantity[2])
+        return [sum(jet_pt[:n])] if len(jets) >= n else []
+    if quantity == "htj":
+        return [sum(jet_pt)]
+    if quantity == "iht":
+        return [sum(jet_pt) + sum(pt(p) for p in of("b"))]
+    if quantity in ("xetamin", "deltaeta"):
+        first, second = (rapidity(p) for p in jets[:2])
+        if first * second > 0:
+            return [-1.0]
+        return [abs(first - second)] if quantity == "deltaeta" else [abs(first), abs(second)]
+    if quantity == "ptll":
+        leptons, missing = of("l"), of("missing")
+        found = [*opposite(math.inf), *itertools.product(leptons, missing)]
+        return [pt(vector_sum(pq)) for pq in [*found, *itertools.combinations(missing, 2)]]
+    if quantity == "ptgmin":
+        return [pt(p) for p in of("a")]
     if quantity.startswith("pt"):
-        return [pt(p) for p in of(quantity[2:])]
+        return [pt(p) for p in of(quantity[2:], 20.0)]
     if quantity.startswith("eta"):
-        return [abs(rapidity(p)) for p in of(quantity[3:])]
+        return [abs(rapidity(p)) for p in of(quantity[3:], 20.0)]
     if quantity.startswith("dr"):
         return [distance(p, q) for p, q in pairs(quantity[2], quantity[3])]
     if quantity == "mmll":
-        leptons = [(leg.pdg, p) for leg, p in zip(legs, event, strict=True) if leg.kind == "l"]
-        pairs = itertools.combinations(leptons, 2)
-        return [mass(p, q) for (a, p), (b, q) in pairs if a == -b]
+        return [mass(p, q) for p, q in opposite(20.0)]
     if quantity == "mmnl":
         return [mass(*of("l"), *of("missing"))]
     if quantity.startswith("mm"):
         return [mass(p, q) for p, q in pairs(quantity[2], quantity[3])]
     assert quantity.startswith("e")
-    return [p[0] for p in of(quantity[1:])]
+    return [p[0] for p in of(quantity[1:], 20.0)]
+
+
+#: What leaves isolation no room, where only the pT is looked at.
+NO_CONE = {"r0gamma": 1e-9}
 
 
 @pytest.mark.parametrize("cut_decays", [False, True])
 @pytest.mark.parametrize("key", CUT_KEYS)
 def test_against_loops(key, cut_decays, momenta, passing):
     cut = CUT_KEYS[key]
-    kept = [i for i, leg in enumerate(LEGS) if cut_decays or not leg.from_decay]
+    everything = cut_decays or cut.quantity == "sqrt(s-hat)"
+    kept = [i for i, leg in enumerate(LEGS) if everything or not leg.from_decay]
     legs = [LEGS[i] for i in kept]
     found = [values(cut.quantity, legs, momenta[kept, :, e]) for e in range(EVENTS)]
     if not any(found):
@@ -120,11 +163,217 @@ def test_against_loops(key, cut_decays, momenta, passing):
     else:
         extreme = [max(v) if cut.is_maximum else min(v) for v in found]
         bound = float(np.median(extreme))
+    if key in ("xetamin", "deltaeta"):
+        bound = 0.3
     expected = [all((v <= bound) if cut.is_maximum else (v >= bound) for v in vs) for vs in found]
-    cuts = Cuts.from_card({key: bound, "cut_decays": cut_decays}, LEGS)
+    card = {key: bound, "cut_decays": cut_decays} | (NO_CONE if key == "ptgmin" else {})
+    cuts = Cuts.from_card(card, LEGS)
     np.testing.assert_array_equal(passing(cuts, momenta, MASSES), expected)
+    excess = np.asarray(cuts.excess(jnp.array(momenta), MASSES))
+    np.testing.assert_array_equal(excess == 0.0, expected)
     if any(found):
         assert 0 < sum(expected) < EVENTS
+
+
+@pytest.mark.parametrize("cut_decays", [False, True])
+@pytest.mark.parametrize("key", PDG_CUT_KEYS)
+def test_particles_by_number(key, cut_decays, momenta, passing):
+    """Of tops and Z whatever their mass, and of their antiparticles."""
+    cut = PDG_CUT_KEYS[key]
+
+    def of(number, event):
+        return [
+            p
+            for leg, p in zip(LEGS, event, strict=True)
+            if abs(leg.pdg) == number and (cut_decays or not leg.from_decay)
+        ]
+
+    def found(number, event):
+        particles = of(number, event)
+        match cut.quantity:
+            case "pT":
+                return [pt(p) for p in particles]
+            case "energy":
+                return [p[0] for p in particles]
+            case "|y|":
+                return [abs(rapidity(p)) for p in particles]
+        return [mass(p, q) for p, q in itertools.combinations(particles, 2)]
+
+    bounds = {}
+    for number in (6, 23):
+        several = [found(number, momenta[..., e]) for e in range(EVENTS)]
+        extreme = [max(v) if cut.is_maximum else min(v) for v in several if v]
+        bounds[number] = float(np.median(extreme)) if extreme else 1.0
+    expected = np.ones(EVENTS, dtype=bool)
+    for number, bound in bounds.items():
+        for e in range(EVENTS):
+            several = found(number, momenta[..., e])
+            expected[e] &= all((v <= bound) if cut.is_maximum else (v >= bound) for v in several)
+    card = {key: {str(n): bound for n, bound in bounds.items()}, "cut_decays": cut_decays}
+    np.testing.assert_array_equal(passing(Cuts.from_card(card, LEGS), momenta, MASSES), expected)
+    assert 0 < sum(expected) < EVENTS or (key == "mxx_min_pdg" and not cut_decays)
+
+
+def test_pairs_of_particle_and_antiparticle():
+    """Two tops have a mass to cut, unless this is for pairs of opposite ones alone."""
+    card = {"mxx_min_pdg": {"6": 500.0}}
+    only = card | {"mxx_only_part_antipart": True}
+    same = CutLeg("other", 6, mass=173.0), CutLeg("other", 6, mass=173.0)
+    assert len(Cuts.from_card(card, same).bounds) == 1
+    assert not Cuts.from_card(only, same).bounds
+    opposite = CutLeg("other", 6, mass=173.0), CutLeg("other", -6, mass=173.0)
+    assert Cuts.from_card(card, opposite).bounds == Cuts.from_card(only, opposite).bounds
+
+
+#: Two particles back to back across the beam: E = pT = 5 GeV, y = 0 each, to the last digit.
+ACROSS = np.array([[5.0, 3.0, 4.0, 0.0], [5.0, -3.0, -4.0, 0.0]])[..., None]
+PAIRS = {"j": (CutLeg("j", 21),) * 2, "b": (CutLeg("b", 5),) * 2, "a": (CutLeg("a", 22),) * 2}
+PAIRS["l"] = (CutLeg("l", 11), CutLeg("l", -11))
+
+
+@pytest.mark.parametrize(
+    ("card", "legs", "passes"),
+    [
+        *(({f"pt{c}": 5.0}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"pt{c}max": 5.0}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"xpt{c}": 5.0}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"e{c}": 5.0}, legs, False) for c, legs in PAIRS.items()),
+        *(({f"e{c}max": 5.0}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"eta{c}": 0.0}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"dr{c}{c}": math.pi}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"dr{c}{c}max": math.pi}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"mm{c}{c}": 10.0}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"mm{c}{c}max": 10.0}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"mm{c}{c}": 11.0, f"mm{c}{c}max": 10.0}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"mm{c}{c}": 10.0, f"mm{c}{c}max": 9.0}, legs, True) for c, legs in PAIRS.items()),
+        *(({f"mm{c}{c}": 10.5, f"mm{c}{c}max": 9.5}, legs, False) for c, legs in PAIRS.items()),
+        *(({f"{k}min": 5.0, f"{k}max": 5.0}, PAIRS["j"], True) for k in ("ptj1", "ptj2")),
+        *(({f"{k}min": 10.0, f"{k}max": 10.0}, PAIRS["j"], True) for k in ("ht2", "htj", "iht")),
+        ({"ptgmin": 5.0}, PAIRS["a"], True),
+        ({"ptllmin": 0.0, "ptllmax": 0.0}, PAIRS["l"], True),
+        ({"dsqrt_shat": 10.0, "dsqrt_shatmax": 10.0}, PAIRS["j"], True),
+    ],
+    ids=str,
+)
+def test_edges(card, legs, passes):
+    """A minimum and a maximum belong to what passes, but for the minimum of energies."""
+    cuts = Cuts.from_card(card, legs)
+    assert bool(cuts.passes(jnp.array(ACROSS), np.zeros(2))[0]) == passes
+
+
+@pytest.mark.parametrize(("key", "passes"), [("pt_min_pdg", True), ("E_min_pdg", False)])
+def test_edges_by_number(key, passes):
+    cuts = Cuts.from_card({key: {"25": 5.0}}, (CutLeg("other", 25),) * 2)
+    assert bool(cuts.passes(jnp.array(ACROSS), np.zeros(2))[0]) == passes
+
+
+def test_windows_are_excluded(momenta, passing):
+    """A maximum below the minimum: masses below the one or above the other pass."""
+    legs, p = (LEGS[1], LEGS[5]), momenta[[1, 5]]
+    pair = np.array([mass(p[0, :, e], p[1, :, e]) for e in range(EVENTS)])
+    low, high = np.quantile(pair, [0.3, 0.8])
+    cuts = Cuts.from_card({"mmll": float(high), "mmllmax": float(low)}, legs)
+    outside = (pair >= high) | (pair <= low)
+    np.testing.assert_array_equal(passing(cuts, p, np.zeros(2)), outside)
+    excess = np.asarray(cuts.excess(jnp.array(p), np.zeros(2)))
+    np.testing.assert_array_equal(excess == 0.0, outside)
+    np.testing.assert_allclose(
+        excess[~outside], np.minimum(1 - pair / high, pair / low - 1)[~outside], rtol=1e-9
+    )
+    # nothing follows for a single event
+    assert cuts.minimum_invariant_mass((0, 1), [0.0, 0.0]) == 0.0
+    assert cuts.maximum_invariant_mass((0, 1)) == math.inf
+    assert (cuts.minimum_sqrt_s([0.0, 0.0]), cuts.maximum_sqrt_s([0.0, 0.0])) == (0.0, math.inf)
+    with pytest.raises(InputError, match="not below its maximum"):
+        Cuts.from_card({"ptl": 20.0, "ptlmax": 10.0}, legs)
+
+
+# -- isolation -------------------------------------------------------------------------------------
+
+
+def isolated(photon, others, radius, power, share):
+    """S. Frixione's condition at the distance of each particle, as a plain loop."""
+    for q in others:
+        r = distance(photon, q)
+        if r > radius:
+            continue
+        near = sum(pt(k) for k in others if distance(photon, k) <= r)
+        allowed = share * pt(photon) * ((1 - math.cos(r)) / (1 - math.cos(radius))) ** power
+        if near > allowed:
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"isoem": False},
+        {"r0gamma": 0.8, "xn": 2.0, "epsgamma": 0.5},
+        {"xn": 0.0, "epsgamma": 0.2},
+    ],
+    ids=str,
+)
+def test_isolation(options, passing):
+    legs = tuple(CutLeg(*leg) for leg in (("a", 22), ("j", 21), ("l", 11), ("j", 2), ("a", 22)))
+    legs += (CutLeg("b", 5), CutLeg("missing", 12))
+    n, rng = len(legs), np.random.default_rng(8)
+    size = rng.exponential(20.0, (n, EVENTS))
+    y, phi = rng.normal(scale=0.7, size=(2, n, EVENTS))
+    p = size[:, None] * np.stack([np.cosh(y), np.cos(phi), np.sin(phi), np.sinh(y)], axis=1)
+    cuts = Cuts.from_card({"ptgmin": 5.0, **options}, legs)
+    defaults = {"r0gamma": 0.4, "xn": 1.0, "epsgamma": 1.0, "isoem": True} | options
+    cone = [defaults[key] for key in ("r0gamma", "xn", "epsgamma")]
+    expected = []
+    for e in range(EVENTS):
+        good = True
+        for photon, other in ((0, 4), (4, 0)):
+            good &= size[photon, e] >= 5.0
+            good &= isolated(p[photon, :, e], [p[i, :, e] for i in (1, 3)], *cone)
+            if defaults["isoem"]:
+                good &= isolated(p[photon, :, e], [p[i, :, e] for i in (other, 2)], *cone)
+        expected.append(good)
+    np.testing.assert_array_equal(passing(cuts, p, np.zeros(n)), expected)
+    assert 20 < sum(expected) < EVENTS - 20
+    excess = np.asarray(cuts.excess(jnp.array(p), np.zeros(n)))
+    np.testing.assert_array_equal(excess == 0.0, expected)
+
+
+def test_isolation_takes_the_place_of_other_cuts():
+    legs = (CutLeg("a", 22), CutLeg("j", 21))
+    card = {"pta": 30.0, "draj": 0.7, "etaa": 2.5, "ptgmin": 10.0}
+    cuts = Cuts.from_card(card, legs)
+    assert {(b.key, b.quantity) for b in cuts.bounds} == {
+        ("ptgmin", "pt"),
+        ("ptgmin", "crowding"),
+        ("etaamin", "rapidity"),
+    }
+    assert cuts.minimum_pt(0) == 10.0
+    assert cuts.minimum_delta_r(0, 1) == 0.0
+    assert cuts.are_isolated(0, 1) and cuts.are_isolated(1, 0)
+    assert not Cuts.from_card({**card, "xn": 0.0}, legs).are_isolated(0, 1)
+    # of no use without a photon, off without a pT
+    assert not Cuts.from_card({"ptgmin": 10.0}, legs[1:]).bounds
+    off = Cuts.from_card({"ptgmin": 0.0, "pta": 30.0, "r0gamma": 0.4}, legs)
+    assert [b.key for b in off.bounds] == ["pta"]
+
+
+def test_a_particle_that_is_too_heavy_is_in_no_cut_of_its_class():
+    light, heavy = (CutLeg("b", 5, mass=m) for m in (20.0, 20.5))
+    card = {"ptb": 10.0, "mmbb": 30.0, "drbb": 0.4, "etab": 2.5}
+    assert len(Cuts.from_card(card, (light, light)).bounds) == 6
+    assert len(Cuts.from_card(card, (light, heavy)).bounds) == 2
+    several = {"xptb": 10.0, "ihtmin": 20.0, "ptheavy": 5.0}
+    assert all(b.legs == (0, 1) for b in Cuts.from_card(several, (heavy, heavy)).bounds)
+
+
+def test_the_cuts_that_a_card_may_have_are_those_that_apply():
+    """Each has a meaning: no key is left over."""
+    for key in CUT_KEYS:
+        Cuts.from_card({key: 1.0}, ())
+    for key in PDG_CUT_KEYS:
+        (bound, *_) = Cuts.from_card({key: {"6": 1.0}}, [CutLeg("other", 6)] * 2).bounds
+        assert key in (bound.key, PDG_CUT_KEYS[bound.key].partner)
 
 
 def test_together(momenta):
@@ -135,7 +384,7 @@ def test_together(momenta):
     np.testing.assert_array_equal(together, np.all(alone, axis=0))
     assert np.all(Cuts.from_card({}, LEGS).passes(momenta, MASSES))
     # classes that do not occur
-    assert np.all(Cuts.from_card(card, [CutLeg("heavy", 6)] * 2).passes(momenta[:2], MASSES[:2]))
+    assert np.all(Cuts.from_card(card, [CutLeg("other", 6)] * 2).passes(momenta[:2], MASSES[:2]))
 
 
 def test_energies_and_rapidities_of_the_lab(momenta):
@@ -192,6 +441,7 @@ def test_static_and_without_gradient(momenta):
         ({"ptj": math.nan}, "cuts.ptj"),
         ({"ptj": True}, "cuts.ptj"),
         ({"ptheavymax": 3.0}, "cuts.ptheavymax"),
+        ({"pt_min_pdg": {"6": -1.0}}, "cuts.pt_min_pdg.6"),
     ],
 )
 def test_wrong_cuts(card, key):
@@ -256,7 +506,7 @@ def test_bounds_hold(name, passing):
 @given(st.floats(1.0, 100.0), st.floats(1.0, 100.0), st.floats(0.01, 6.0))
 def test_pair_bound_is_attained(first, second, distance):
     """Two massless legs at the least pT, side by side or apart in rapidity."""
-    legs = (CutLeg("j", 21), CutLeg("l", 11), CutLeg("heavy", 23))
+    legs = (CutLeg("j", 21), CutLeg("l", 11), CutLeg("other", 23))
     cuts = Cuts.from_card({"ptj": first, "ptl": second, "drjl": distance}, legs)
     dphi = min(distance, math.pi)
     dy = math.sqrt(distance**2 - dphi**2)
@@ -287,11 +537,11 @@ def test_bounds_of_named_cuts():
 
 def test_two_legs_recoil():
     """In 2 -> 2 a cut on one leg bounds the pT of the other, and HT is twice the pT."""
-    legs = (CutLeg("a", 22), CutLeg("heavy", 23))
+    legs = (CutLeg("a", 22), CutLeg("other", 23, mass=91.0))
     assert Cuts.from_card({"pta": 10.0}, legs).minimum_pt(1) == 10.0
     assert Cuts.from_card({"ht2min": 100.0}, JETS[:2]).minimum_pt(0) == 50.0
     assert Cuts.from_card({"ptj1min": 30.0}, JETS[:2]).minimum_pt(1) == 30.0
     assert Cuts.from_card({"ptj1min": 30.0}, JETS).minimum_pt(1) == 0.0
-    heavy = (CutLeg("heavy", 24), CutLeg("heavy", -24))
+    heavy = (CutLeg("other", 24, mass=80.0), CutLeg("other", -24, mass=80.0))
     assert Cuts.from_card({"ptheavy": 30.0}, heavy).minimum_pt(0) == 30.0
     assert Cuts.from_card({"misset": 30.0}, (CutLeg("missing", 12), legs[0])).minimum_pt(0) == 30.0

@@ -68,7 +68,18 @@ class ImpliedBounds:
     def minimum_delta_r(self, first: int, second: int) -> float:
         """Lower bound on sqrt(dy^2 + dphi^2) of a pair."""
         pair = tuple(sorted((first, second)))
-        return max((b.minimum for b in self.active("delta r") if b.legs == pair), default=0.0)
+        bounds = [b.minimum for b in self.active("delta r", "gap") if b.legs == pair]
+        bounds += [2.0 * b.minimum for b in self.active("hemispheres") if b.legs == pair]
+        return max(bounds, default=0.0)
+
+    def are_isolated(self, first: int, second: int) -> bool:
+        """Whether one of a pair is a photon isolated from the other, which then has no pT left the
+        closer they are."""
+        return any(
+            b.cone is not None and b.cone.power > 0.0 and b.legs[0] == photon and other in b.legs
+            for b in self.active("crowding")
+            for photon, other in ((first, second), (second, first))
+        )
 
     def maximum_energy(self, leg: int, mass: float = 0.0) -> float:
         """Upper bound on the energy of a leg in the lab, GeV: the cut on it, or that on pT with the
@@ -133,7 +144,8 @@ class ImpliedBounds:
         return max(cut, math.sqrt((masses[first] + masses[second]) ** 2 + 2.0 * pts * opening))
 
     def active(self, *quantities: str) -> Iterator[Bound]:
-        """The bounds on some quantities."""
+        """The bounds on some quantities, but for those that leave out a window: there are values
+        below it and above it."""
         for quantity in quantities:
             yield from self._by_quantity.get(quantity, ())
 
@@ -141,5 +153,7 @@ class ImpliedBounds:
     def _by_quantity(self) -> dict[str, list[Bound]]:
         found: dict[str, list[Bound]] = {}
         for bound in self.bounds:
+            if bound.excludes:
+                continue
             found.setdefault(bound.quantity, []).append(bound)
         return found
