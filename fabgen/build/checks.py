@@ -55,8 +55,8 @@ def cut_legs(model: Model, tree: DecayTree, values: Mapping[str, float]) -> tupl
     legs = []
     for number, name in enumerate(tree.final, start=first):
         particle = model.particle(name)
-        mass = values[particle.mass]
-        legs.append(CutLeg(cut_class(particle), particle.pdg, number in decayed, mass))
+        kind = "j" if name in model.partons else cut_class(particle)
+        legs.append(CutLeg(kind, particle.pdg, number in decayed, values[particle.mass]))
     return tuple(legs)
 
 

@@ -112,7 +112,7 @@ def _weighted(components: tuple[Component, ...]) -> tuple[Component, ...]:
 class _Builder:
     def __init__(self, card: Card, note: Callable[[str], None] = unheard):
         self.card = card
-        self.model = load_model(card.model)
+        self.model = load_model(card.model).at(card.parameters)
         refuse_protons(card, self.model)
         self.external = self.model.parameters(card.parameters)
         self.values = numeric_parameters(self.model, self.external)

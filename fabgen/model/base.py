@@ -127,6 +127,33 @@ class Model:
     def particle(self, name: str) -> Particle:
         return self.particles[name]
 
+    @property
+    def partons(self) -> tuple[str, ...]:
+        """The gluon and all quarks that are massless: what `p` and `j` stand for."""
+        return self.multiparticles.get("p", ())
+
+    def at(self, overrides: Mapping[str, Any]) -> Model:
+        """The model with the multiparticles that replaced external parameters make.
+
+        A quark that does not decay and whose mass is set to 0 is a parton like the others.
+        """
+        light = [
+            name
+            for name, particle in self.particles.items()
+            if abs(particle.colour) == 3
+            and particle.width == ZERO
+            and not particle.is_massless
+            and overrides.get(particle.mass) == 0
+        ]
+        if not light:
+            return self
+        partons = (*self.partons, *light)
+        changed = {
+            name: partons if members == self.partons else members
+            for name, members in self.multiparticles.items()
+        }
+        return dataclasses.replace(self, multiparticles=MappingProxyType(changed))
+
     @functools.cached_property
     def _lower_case(self) -> Mapping[str, str]:
         return MappingProxyType({name.lower(): name for name in self.particles})

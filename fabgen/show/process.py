@@ -47,7 +47,7 @@ def describe(card: Card, *, everything: bool = False, note: Callable[[str], None
         return _describe_toy(card)
     if card.model in AMPLITUDE_MODELS:
         return describe_dalitz(card)
-    model = load_model(card.model)
+    model = load_model(card.model).at(card.parameters)
     effort = Effort(card.limits.setup_minutes, note=note)
     try:
         subprocesses, distinct = find_subprocesses(model, card.process, card.multiparticles, effort)

@@ -197,6 +197,18 @@ def test_multiparticles():
     assert SM.multiparticles["vl~"] == ("ve~", "vm~", "vt~")
 
 
+def test_flavours_as_the_masses_say():
+    """A b whose mass is set to 0 is a parton; the heavy top, which decays, never is."""
+    assert set(SM.partons) == set(SM.multiparticles["p"])
+    assert SM.at({"MT": 170.0, "MB": 4.2}) is SM
+    light = SM.at({"MB": 0.0, "MT": 0.0})
+    for name in ("p", "j"):
+        assert set(light.multiparticles[name]) == set(NO_B_MASS.multiparticles["p"])
+    assert light.multiparticles["l+"] == SM.multiparticles["l+"]
+    assert "b" not in SM.multiparticles["p"]
+    assert NO_B_MASS.at({"MT": 0.0}) is NO_B_MASS
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 def test_families_are_copies(model):
     """Exchanging the particles of two families of a group leaves the set of vertices as it is."""

@@ -44,6 +44,33 @@ def test_families_and_beams_are_exchanged():
 
 
 @pytest.mark.parametrize(
+    ("model", "quarks"),
+    [
+        (MODEL, "u d c s"),
+        (load_model("sm-no_b_mass"), "u d c s b"),
+        (MODEL.at({"MB": 0.0}), "u d c s b"),
+    ],
+)
+def test_drell_yan_of_four_and_five_flavours(model, quarks):
+    """Every quark with its antiquark, in both orders of the beams, and nothing else."""
+    subprocesses, _ = find_subprocesses(model, ["p p > e+ e-"])
+    pairs = [(q, f"{q}~") for q in quarks.split()]
+    expected = {(*pair[::step], "e+", "e-") for pair in pairs for step in (1, -1)}
+    assert {sub.external for sub in subprocesses} == expected
+    assert len(subprocesses) == len(expected)
+
+
+def test_jets_of_five_flavours():
+    subprocesses, _ = find_subprocesses(load_model("sm-no_b_mass"), ["p p > z j"])
+    of_b = {sub.external for sub in subprocesses if {"b", "b~"} & set(sub.external)}
+    assert of_b == {
+        *(("g", q, "z", q) for q in ("b", "b~")),
+        *((q, "g", "z", q) for q in ("b", "b~")),
+        *(("b", "b~", "z", "g"), ("b~", "b", "z", "g")),
+    }
+
+
+@pytest.mark.parametrize(
     ("lines", "n_subprocesses", "n_distinct"),
     [
         (("p p > t t~",), 9, 3),
