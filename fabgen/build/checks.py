@@ -26,7 +26,7 @@ def numeric_parameters(model: Model, external: Mapping[str, float]) -> dict[str,
     have no solution.
     """
     for name, value in external.items():
-        if value < 0 and not name.startswith("ym"):
+        if value < 0 and name not in model.signed:
             raise InputError(
                 f"{name} is negative",
                 key=f"parameters.{name}",

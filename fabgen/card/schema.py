@@ -15,7 +15,7 @@ from fabgen.card.option import free_table, option
 from fabgen.card.phase_space import PhaseSpace
 from fabgen.card.training_options import AutoOptions, FabOptions, FkldOptions, MadnisOptions
 
-MODELS = ("sm", "sm-no_b_mass")
+MODELS = ("sm", "sm-no_b_mass", "sm-zprime")
 #: Models of one three-body decay each: the files of fabgen/data/amplitude_models.
 AMPLITUDE_MODELS = ("lc2pkpi",)
 DYNAMIC_SCALES = (

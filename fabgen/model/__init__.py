@@ -7,18 +7,20 @@ import functools
 from fabgen.errors import InputError
 from fabgen.model.base import ORDERS, ZERO, Model, Particle, Vertex
 
-#: Built-in models and the fermions that each of them takes as massless.
-_MODELS = {"sm": frozenset[str](), "sm-no_b_mass": frozenset({"b"})}
+_MODELS = ("sm", "sm-no_b_mass", "sm-zprime")
 
 
 @functools.cache
 def load_model(name: str) -> Model:
     """A model by its name. Raises InputError for an unknown one."""
     from fabgen.model.sm import standard_model
+    from fabgen.model.zprime import zprime_model
 
     if name not in _MODELS:
         raise InputError("unknown model", key="model", found=name, allowed=", ".join(_MODELS))
-    return standard_model(name, _MODELS[name])
+    if name == "sm-zprime":
+        return zprime_model(name)
+    return standard_model(name, frozenset({"b"} if name == "sm-no_b_mass" else ()))
 
 
 __all__ = ["ORDERS", "ZERO", "Model", "Particle", "Vertex", "load_model"]

@@ -109,6 +109,7 @@ class Model:
     derive: external values (scalars or one per event) -> masses, widths, couplings and everything
     else that is computed from them, by name. families: groups of families that are copies of each
     other: exchanging all particles of two families of a group leaves every amplitude the same.
+    signed: external parameters that may be negative.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Model:
     derive: Callable[[Mapping[str, Any]], dict[str, Any]]
     multiparticles: Mapping[str, tuple[str, ...]]
     families: tuple[tuple[tuple[str, ...], ...], ...] = ()
+    signed: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return (

@@ -74,6 +74,11 @@ def _fermions(massless: frozenset[str]) -> list[tuple[Particle, str | None]]:
     return fermions
 
 
+def fermion_kind(particle: Particle) -> str:
+    """The letter of a fermion in the names of couplings: u, d, v (neutrinos) or l."""
+    return {2: "u", -1: "d", 0: "v", -3: "l"}[particle.charge]
+
+
 def _fermion_vertices(fermions: list[tuple[Particle, str | None]]) -> list[Vertex]:
     vertices = []
     for particle, yukawa in fermions:
@@ -81,7 +86,7 @@ def _fermion_vertices(fermions: list[tuple[Particle, str | None]]) -> list[Verte
         if particle.colour == 3:
             colour = "delta"
             vertices.append(Vertex((anti, name, "g"), "FFV", ("gs", "gs"), "T", orders=(1, 0)))
-        kind = {2: "u", -1: "d", 0: "v", -3: "l"}[particle.charge]
+        kind = fermion_kind(particle)
         if particle.charge:
             photon = (f"a_{kind}", f"a_{kind}")
             vertices.append(Vertex((anti, name, "a"), "FFV", photon, colour, orders=(0, 1)))
@@ -200,4 +205,5 @@ def standard_model(name: str = "sm", massless: frozenset[str] = frozenset()) -> 
             (("u", "u~", "d", "d~"), ("c", "c~", "s", "s~")),
             (("ve", "ve~", "e-", "e+"), ("vm", "vm~", "mu-", "mu+")),
         ),
+        signed=frozenset({"ymb", "ymt", "ymtau"}),
     )

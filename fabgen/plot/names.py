@@ -32,7 +32,7 @@ _CLASSES = (
     (frozenset({12, 14, 16}), Name(r"\nu", "nu")),
 )
 # PDG's names carry the charge of every boson; papers write Z and H.
-_SHORT = {23: Name("Z", "Z"), 25: Name("H", "H")}
+_SHORT = {23: Name("Z", "Z"), 25: Name("H", "H"), 32: Name(r"Z^{\prime}", "Zprime")}
 
 
 def particle_name(pdg: int) -> Name:

@@ -1,4 +1,4 @@
-"""Particles by other names than the model's: words, names with `bar` or `anti`, and PDG ids."""
+"""Particles by other names than the models': words, names with `bar` or `anti`, and PDG ids."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _NAMES = {
     ("z", "z"): "z0 23",
     ("w+", "w-"): "wplus 24",
     ("h", "h"): "higgs h0 25",
+    ("zp", "zp"): "z' zprime 32",
     ("e+", "e-"): "positron",
     ("mu+", "mu-"): "muon+",
     ("ta+", "ta-"): "tau+",
@@ -31,7 +32,7 @@ _PAIR_OF = {name: pair for pair, names in _NAMES.items() for name in names.split
 
 
 def meant(name: str) -> str | None:
-    """The name in the Standard Model of the particle that is meant; None if none is."""
+    """The name in the models of the particle that is meant; None if none is."""
     plain = name.lower().replace("_", "")
     if plain in _PAIR_OF:
         return _PAIR_OF[plain][0]

@@ -13,8 +13,8 @@ from fabgen.card.schema import MODELS as KNOWN_TO_CARDS
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, ZERO, load_model
 
-SM, NO_B_MASS = load_model("sm"), load_model("sm-no_b_mass")
-MODELS = [SM, NO_B_MASS]
+SM, NO_B_MASS, ZPRIME = (load_model(name) for name in ("sm", "sm-no_b_mass", "sm-zprime"))
+MODELS = [SM, NO_B_MASS, ZPRIME]
 
 
 def derived(**overrides):

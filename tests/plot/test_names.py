@@ -28,6 +28,7 @@ def topology(*pdg, n_initial=2):
         (-6, r"\overline{t}", "t_bar"),
         (24, "W^{+}", "W_plus"),
         (23, "Z", "Z"),
+        (32, r"Z^{\prime}", "Zprime"),
         (25, "H", "H"),
         (-12, r"\overline{\nu}_{e}", "nu_e_bar"),
         (4122, r"\Lambda_{c}^{+}", "Lambda_c_plus"),
