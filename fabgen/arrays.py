@@ -6,6 +6,10 @@ tests/conftest.py at every call; runs check nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
@@ -24,3 +28,8 @@ Elementwise = Float[Array, "*#shape"]
 ChannelNumbers = Int[Array | np.ndarray, " #n"] | Int[Array, ""] | int
 #: Columns of tables: NumPy's until they are arguments of a program.
 Table = Array | np.ndarray
+
+
+def array_module(values: Sequence[Any]) -> Any:
+    """JAX's if any of the values is an array of JAX, else NumPy."""
+    return jnp if any(isinstance(value, Array) for value in values) else np

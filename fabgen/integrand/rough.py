@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fabgen.arrays import array_module
 from fabgen.integrand.component import Component, first_channels
-from fabgen.integrand.table import array_module, values_by_name
+from fabgen.integrand.table import values_by_name
 from fabgen.model import ZERO
 from fabgen.phasespace.rough import RoughTable
 from fabgen.phasespace.rough_table import Trees, rough_table

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from fabgen.arrays import PerEvent, Table
+from fabgen.arrays import PerEvent, Table, array_module
 from fabgen.beams import Beams, Collision, Limits
 from fabgen.integrand.component import Component, first_channels
 from fabgen.model import ZERO
@@ -154,11 +154,6 @@ def values_by_name(derived: Mapping[str, Any], names: Sequence[str]) -> Any:
     values = [0.0 if name == ZERO else derived[name] for name in names]
     xp = array_module(values)
     return xp.stack([xp.asarray(value, dtype=float) for value in values]) if values else np.zeros(0)
-
-
-def array_module(values: Sequence[Any]) -> Any:
-    """JAX's if any of the values is an array of JAX, else NumPy."""
-    return jnp if any(isinstance(value, jax.Array) for value in values) else np
 
 
 def _of_all(values: Float[Array, " #events"]) -> PerEvent:
