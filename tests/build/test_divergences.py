@@ -130,6 +130,28 @@ FINITE = [
     ("t > w+ b a", {"pta": 5.0}),
     ("w+ > e+ ve a", {"ea": 1.0, "dral": 0.1}),
     ("e+ e- > t t~, t > w+ b g", {"ej": 5.0, "cut_decays": True}),
+    # at least one particle, all together, or what they recoil against
+    ("u u~ > g g", {"xptj": 20.0}),
+    ("g g > g g", {"ptj1min": 20.0}),
+    ("g g > g g", {"ht2min": 50.0}),
+    ("g g > u u~", {"htjmin": 50.0}),
+    ("u g > d w+", {"ihtmin": 20.0}),
+    ("u d~ > w+ g", {"xptj": 20.0}),
+    ("g g > t t~ g", {"xptj": 20.0}),
+    ("e+ e- > e+ e-", {"xptl": 5.0}),
+    ("e+ e- > w+ w- a", {"xpta": 1.0}),
+    ("u u~ > ve ve~ g", {"misset": 20.0}),
+    ("u u~ > e+ e- g", {"ptllmin": 20.0, "mmll": 10.0}),
+    ("t b~ > w+ z", {"pt_min_pdg": {"23": 20.0}}),
+    # isolated photons: what is close to them has no pT left
+    ("e+ e- > mu+ mu- a", {"ptgmin": 10.0, "mmll": 10.0}),
+    ("e+ e- > u u~ a", {"ptgmin": 10.0, "mmjj": 10.0, "isoem": False}),
+    ("u u~ > a a", {"ptgmin": 10.0}),
+    ("u u~ > a a g", {"ptgmin": 10.0, "ptj": 20.0}),
+    # the two hardest jets fly apart
+    ("e+ e- > u u~ g", {"ptj": 10.0, "drjj": 0.4, "deltaeta": 1.0}),
+    ("z > u u~ mu+ mu-", {"deltaeta": 1.0, "mmll": 1.0}),
+    ("z > u u~ mu+ mu-", {"xetamin": 1.0, "mmll": 1.0}),
 ]
 
 
@@ -196,6 +218,14 @@ DIVERGENT = [
     ("t > w+ b a", {}, "pta or ea"),
     ("h > b b~ g", {"etaj": 2.0}, "ptj or ej"),
     ("e+ e- > t t~, t > w+ b g", {"ej": 5.0}, "ptj or ej"),
+    # cuts that leave the region where it is
+    ("u u~ > g g g", {"xptj": 20.0, "etaj": 2.5, "drjj": 0.4}, "ptj or ej"),
+    ("g g > g g g", {"htjmin": 200.0, "etaj": 2.5, "drjj": 0.4}, "ptj or ej"),
+    ("e+ e- > mu+ mu- ta+ ta-", {"mmll": 60.0, "mmllmax": 50.0}, "mmll or drll"),
+    ("e+ e- > mu+ mu- a", {"ptgmin": 10.0, "mmll": 10.0, "isoem": False}, "dral or ptgmin"),
+    ("e+ e- > mu+ mu- a", {"ptgmin": 10.0, "mmll": 10.0, "xn": 0.0}, "dral or ptgmin"),
+    ("e+ e- > u u~ a", {"ptgmin": 10.0, "draj": 0.4, "xn": 0.0}, "draj or ptgmin"),
+    ("u u~ > g g", {"deltaeta": 2.0}, "ptj or etaj"),
 ]
 
 
