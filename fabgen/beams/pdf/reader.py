@@ -3,6 +3,8 @@
 A head in YAML, a line `---`, then blocks that end with such a line, too: a line with the knots in
 x, one with those in Q, one with PDG ids, and for every pair of knots, Q varying fastest, a line
 with x f of each flavour. Each block is a subgrid; neighbours have one knot in Q in common.
+
+A knot that stands twice in one block (those of CT14 have such) is there once, with its last values.
 """
 
 from __future__ import annotations
@@ -123,16 +125,20 @@ class _Reader:
                 f"{expected}: {len(x)} knots in x times {len(q)} in Q",
             )
         values = self._values(rows, len(flavours))
-        return _Block(lines[0].number, x, q, flavours, values.reshape(len(x), len(q), -1))
+        in_x, in_q = _last_of_equals(x), _last_of_equals(q)
+        values = values.reshape(len(x), len(q), -1)[in_x][:, in_q]
+        return _Block(lines[0].number, x[in_x], q[in_q], flavours, values)
 
     def _knots(self, line: _Line, name: str, fewest: int) -> np.ndarray:
         knots = self._numbers([line])
-        if len(knots) < fewest:
+        n_different = len(np.unique(knots))
+        if n_different < fewest:
             self._refuse(
-                f"there are too few knots in {name}", line.number, len(knots), f">= {fewest}"
+                f"there are too few knots in {name}", line.number, n_different, f">= {fewest}"
             )
-        if knots[0] <= 0.0 or np.any(np.diff(knots) <= 0.0):
-            where = int(np.argmax(np.diff(knots, prepend=0.0) <= 0.0))
+        if knots[0] <= 0.0 or np.any(np.diff(knots) < 0.0):
+            descending = np.flatnonzero(np.diff(knots) < 0.0)
+            where = 0 if knots[0] <= 0.0 else int(descending[0]) + 1
             self._refuse(
                 f"the knots in {name} do not ascend",
                 line.number,
@@ -195,6 +201,11 @@ class _Reader:
     ) -> NoReturn:
         key = f"line {line}" if line is not None else None
         raise InputError(problem, file=self.path, key=key, found=found, allowed=allowed)
+
+
+def _last_of_equals(knots: np.ndarray) -> np.ndarray:
+    """Which knots are not followed by their equal."""
+    return np.append(np.diff(knots) > 0.0, True)
 
 
 def _is_number(word: str) -> bool:
