@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from fabgen.errors import InputError
 from fabgen.model import ORDERS, Model
@@ -18,6 +18,7 @@ from fabgen.process.identical import identical_factor
 from fabgen.process.multiparticles import multiparticles
 from fabgen.process.no_diagrams import no_diagrams, violated_charges
 from fabgen.process.parser import parse_process
+from fabgen.process.same_amplitudes import SameAmplitudes
 from fabgen.process.syntax import DecayTree
 
 
@@ -122,21 +123,27 @@ def _built(
                 for place, n in counts.items()
             ),
         )
-    distinct: dict[int, tuple[int, Diagrams]] = {}
+    # Copies of families are known by their names before; what their graphs tell, comes after.
+    distinct: list[Diagrams] = []
+    number_of: dict[int, int] = {}
+    same, numbers = SameAmplitudes(model), dict[Hashable, int]()
     for place in counts:
         sub, qed = numbered[place]
         graph = build_graph(model, sub.tree, qed)
-        if graph.closings:
-            made = Diagrams(sub.tree, graph, identical_factor(sub.tree), qed)
-            distinct[place] = len(distinct), made
-    kept = [sub for sub, _ in numbered if sub.diagrams in distinct]
+        if not graph.closings:
+            continue
+        factor = identical_factor(sub.tree)
+        number_of[place] = numbers.setdefault(same.key(sub.tree, graph, factor), len(distinct))
+        if number_of[place] == len(distinct):
+            distinct.append(Diagrams(sub.tree, graph, factor, qed))
+    kept = [sub for sub, _ in numbered if sub.diagrams in number_of]
     with_diagrams = {sub.line for sub in kept}
     for position, line in enumerate(lines):
         if position not in with_diagrams:
             raise no_diagrams(model, line, table)
     return (
-        tuple(dataclasses.replace(sub, diagrams=distinct[sub.diagrams][0]) for sub in kept),
-        tuple(made for _, made in distinct.values()),
+        tuple(dataclasses.replace(sub, diagrams=number_of[sub.diagrams]) for sub in kept),
+        tuple(distinct),
     )
 
 

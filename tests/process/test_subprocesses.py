@@ -73,19 +73,21 @@ def test_jets_of_five_flavours():
 @pytest.mark.parametrize(
     ("lines", "n_subprocesses", "n_distinct"),
     [
-        (("p p > t t~",), 9, 3),
+        (("p p > t t~",), 9, 2),  # gluons do not tell u from d
         (("p p > w+ j",), 12, 3),
         (("u u~ > g g", "c c~ > g g"), 2, 1),
         (("u u~ > e+ e-", "u u~ > mu+ mu-"), 2, 1),
         (("u u~ > e+ e-", "u u~ > ta+ ta-"), 2, 2),  # another mass
         (("g g > t t~", "g g > b b~"), 2, 2),
         (("u u~ > c c~", "c c~ > u u~"), 2, 1),
-        (("u u~ > s s~", "c c~ > d d~", "u u~ > d d~"), 3, 2),  # a W for one family only
+        (("u u~ > s s~", "c c~ > d d~", "u u~ > d d~"), 3, 1),
+        (("u u~ > s s~ QED=2", "c c~ > d d~ QED=2", "u u~ > d d~ QED=2"), 3, 2),  # a W for one
         (("u c > u c", "u u > u u"), 2, 2),
         (("e+ e- > w+ w-", "mu+ mu- > w+ w-"), 2, 1),
         (("e+ e- > e+ e-", "e+ e- > mu+ mu-"), 2, 2),
-        (("e+ e- > z z, z > l+ l-",), 3, 3),
-        (("e+ e- > w+ w-, w+ > l+ vl",), 2, 2),  # a family of the beams, and another
+        (("e+ e- > z z, z > l+ l-",), 3, 2),  # twice the same leptons, or not
+        (("e+ e- > w+ w-, w+ > l+ vl",), 2, 1),
+        (("e+ e- > l+ l- a",), 2, 2),  # a family of the beams, and another
         (("u u~ > e+ e- $ z", "c c~ > e+ e-"), 2, 2),
         (("u u~ > e+ e- / z", "c c~ > e+ e- / z"), 2, 1),
         (("u u~ > e+ e- / z", "c c~ > e+ e- / a"), 2, 2),
