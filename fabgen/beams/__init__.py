@@ -15,15 +15,19 @@ from fabgen.beams.collision import (
     rotated,
     with_beams,
 )
+from fabgen.beams.protons import LEAST_ENERGY, PROTON, ProtonBeams
 from fabgen.beams.scales import FixedScales, Scales
 
 __all__ = [
+    "LEAST_ENERGY",
+    "PROTON",
     "AtRest",
     "Beams",
     "Collision",
     "FixedBeams",
     "FixedScales",
     "Limits",
+    "ProtonBeams",
     "Scales",
     "boost_z",
     "decay_at_rest",

@@ -88,8 +88,8 @@ def _ln_lambda2(b0: float, c: float, ln_mu2: float, a: float) -> float:
 
 
 def _at(b0: float, c: float, ln_lambda2: float, ln_mu2: float) -> float:
-    y = _inverse(np.array(b0 / c * (ln_mu2 - ln_lambda2)))
-    return float(1.0 / (c * y))
+    y = _inverse(np.array([b0 / c * (ln_mu2 - ln_lambda2)]))
+    return float(1.0 / (c * y[0]))
 
 
 def _inverse(k: Elementwise | np.ndarray) -> Elementwise | np.ndarray:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import jax.numpy as jnp
@@ -18,6 +19,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from fabgen.arrays import Masses, Number, PerEvent
+from fabgen.phasespace.invariants import Shape
 from fabgen.phasespace.kinematics import Momenta, components, light_cone
 from fabgen.units import PB_GEV2
 
@@ -47,10 +49,16 @@ class Collision(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Limits on beams of variable energy: the least sqrt(s) in GeV at which the f of a component
-    is not zero."""
+    """What beams of variable energy need to know of a channel. GeV.
+
+    sqrt_s, most: f is zero at less, or more, energy in the rest frame. rapidity: and where the
+    rest frame is faster than this in the lab, either way. shape: the distribution of s.
+    """
 
     sqrt_s: Number = 0.0
+    most: Number = math.inf
+    rapidity: Number = math.inf
+    shape: Shape | None = None
 
 
 class Beams(abc.ABC):
@@ -63,6 +71,10 @@ class Beams(abc.ABC):
     dim: int = 0
     energies: tuple[float, ...] = ()
     particles: tuple[int, ...] = ()
+    #: PDG ids of the partons that the beams have densities of
+    flavours: tuple[int, ...] = ()
+    #: of densities of partons, for reports (`Integrand.densities`)
+    description: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def n_initial(self) -> int:
@@ -103,17 +115,14 @@ class Beams(abc.ABC):
     ) -> Collision:
         """The collisions whose final particles have the momentum `total` (4, events) in the lab."""
 
-    def luminosity(
-        self,
-        flavours: Sequence[tuple[int, ...]],
-        collision: Collision,
-        scale: Float[Array | np.ndarray, " events"],
-    ) -> Float[Array, "{len(flavours)} events"]:
-        """Densities of incoming flavours (PDG ids in the order of the beams), (flavours, events).
+    def densities(
+        self, collision: Collision, scale: Float[Array | np.ndarray, " events"]
+    ) -> Float[Array, "{len(self.flavours)} 2 events"]:
+        """f(x) of all flavours in both beams, (flavours, 2, events).
 
-        scale (events,): of factorization, GeV. 1 where beams are what the process says.
+        scale (events,): of factorization, GeV.
         """
-        return jnp.ones((len(flavours), *scale.shape))
+        return jnp.zeros((0, 2, *scale.shape))
 
 
 class FixedBeams(Beams):

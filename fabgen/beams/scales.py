@@ -18,7 +18,8 @@ class Scales(abc.ABC):
     def __call__(
         self, momenta: Float[Array | np.ndarray, "n_external 4 events"], n_initial: int
     ) -> Float[Array, "2 events"]:
-        """(2, events) in GeV of momenta (n_external, 4, events) in the lab, incoming first."""
+        """(2, events) in GeV of momenta (n_external, 4, events), incoming first, in the rest frame
+        of what collides."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from fabgen.build.dropped import without
 from fabgen.card import PhaseSpace
 from fabgen.integrand.prior import Denominator, denominators
 from fabgen.model import Model
 from fabgen.phasespace.channels import Channel, find_channels
 from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.rambo import Rambo
+from fabgen.phasespace.single import Single
 from fabgen.phasespace.topology import MapContext, channel_map, most_resonant
 from fabgen.process import resonances
 from fabgen.process.graph import Graph, build_graph
@@ -67,6 +69,16 @@ class Group:
         masses = [values[model.particle(name).mass] for name in self.tree.final]
         return self.cuts.minimum_sqrt_s(masses)
 
+    def most_energy(self, values: Mapping[str, float], model: Model) -> float:
+        """sqrt(s) in GeV above which cuts leave nothing, inf without such cuts."""
+        masses = [values[model.particle(name).mass] for name in self.tree.final]
+        return self.cuts.maximum_sqrt_s(masses)
+
+    @property
+    def largest_rapidity(self) -> float:
+        """Of all final particles together |y| in the lab is no larger: it lies between theirs."""
+        return max(self.cuts.maximum_rapidity(leg) for leg in range(len(self.tree.final)))
+
 
 def map_context(
     model: Model,
@@ -74,8 +86,10 @@ def map_context(
     sqrt_s: float,
     group: Group,
     options: PhaseSpace,
+    is_variable: bool = False,
 ) -> MapContext:
-    """The data of the maps of a component. values: masses and widths by name; sqrt_s: GeV."""
+    """The data of the maps of a component. values: masses and widths by name; sqrt_s: GeV, the
+    largest one if the energy is_variable."""
     cuts, n_initial = group.cuts, len(group.tree.initial)
     final = [values[model.particle(name).mass] for name in group.tree.final]
     trees = [sub.tree for sub in group.subprocesses]
@@ -92,14 +106,24 @@ def map_context(
         maximum_rapidity=cuts.maximum_rapidity,
         bw_cutoff=options.bw_cutoff,
         nu=options.nu,
+        is_variable=is_variable,
+        is_decayed=len(group.tree.core.final) == 1 and group.tree.decays[0] is not None,
     )
 
 
-def channels_of(context: MapContext, group: Group, use: str) -> ComponentChannels:
-    """use: "rambo", "one" (the channel of the most resonant diagram) or "all" diagrams."""
+def channels_of(
+    context: MapContext, group: Group, use: str, dropped: frozenset[str] = frozenset()
+) -> ComponentChannels:
+    """use: "rambo", "one" (the channel of the most resonant diagram) or "all" diagrams.
+
+    dropped: particles; diagrams with a propagator of one have no part in it. Raises InputError
+    where no other is left.
+    """
+    if context.n_final == 1:
+        return ComponentChannels((Channel(Single(), (), (), ()),), ())
     if use == "rambo":
         return ComponentChannels((Channel(Rambo(context.n_final), (), (), ()),), ())
-    drawn = group.drawn(context.model, once=True)
+    drawn = without(group.drawn(context.model, once=True), dropped, group.tree)
     if use == "all":
         return ComponentChannels(find_channels(context, drawn), drawn)
     chosen = most_resonant(context, drawn)

@@ -79,7 +79,7 @@ def cut_class(particle: Particle) -> Kind:
 def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
     """The total energy in the rest frame in GeV; refuses what lies below threshold."""
     initial = [values[model.particle(name).mass] for name in tree.initial]
-    needed = _threshold(card, model, values, tree)
+    needed = threshold(card, model, values, tree)
     if len(initial) == 1:
         refuse_massless(model, values, tree)
         if initial[0] <= needed:
@@ -140,7 +140,7 @@ def boost(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree
     return energy_and_rapidity(card.beams.energy, (first, second))[1]
 
 
-def _threshold(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
+def threshold(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
     """The smallest total mass of the final particles, decayed ones within bw_cutoff."""
     total = 0.0
     for name, decay in zip(tree.core.final, tree.decays, strict=True):
@@ -151,7 +151,7 @@ def _threshold(card: Card, model: Model, values: Mapping[str, float], tree: Deca
             continue
         refuse_massless(model, values, decay)
         cutoff = card.phase_space.bw_cutoff * values[particle.width]
-        products = _threshold(card, model, values, decay)
+        products = threshold(card, model, values, decay)
         if mass + cutoff <= products:
             problem = f"the decay of {name} is closed within bw_cutoff"
             raise _closed(problem, model, decay, mass, products)

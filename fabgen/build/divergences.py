@@ -39,14 +39,16 @@ def refuse_divergences(
     sqrt_s: float,
     boost: float = 0.0,
     windows: Sequence[Bound] = (),
+    least: float | None = None,
 ) -> None:
     """Raise InputError, with the cuts that would help, if the cross section is infinite.
 
     graph, tree: of the matrix element. values: masses and widths by name. sqrt_s: total
-    energy in the rest frame, GeV. boost: rapidity of that frame in the lab. windows: of the masses
-    of decayed particles.
+    energy in the rest frame, GeV; where it is variable the largest one, and `least` the smallest
+    that cuts and masses leave. boost: rapidity of that frame in the lab. windows: of the masses of
+    decayed particles.
     """
-    _Region(model, graph, tree, cuts, values, sqrt_s, boost, tuple(windows)).check()
+    _Region(model, graph, tree, cuts, values, sqrt_s, boost, tuple(windows), least).check()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,7 @@ class _Region:
     sqrt_s: float
     boost: float
     windows: tuple[Bound, ...]
+    least: float | None
 
     @property
     def n_initial(self) -> int:
@@ -112,7 +115,8 @@ class _Region:
         if mass > 0:
             lowest = self.minimum_mass(legs)
             highest = self.sqrt_s - (self.minimum_mass(rest) if rest else 0.0)
-            on_pole = math.isclose(mass, self.sqrt_s) if not rest else lowest < mass < highest
+            fixed = not rest and self.least is None
+            on_pole = math.isclose(mass, self.sqrt_s) if fixed else lowest < mass < highest
             if on_pole:
                 width = self.model.particle(name).width
                 region = f"{name} without width is on its mass shell"
@@ -121,7 +125,14 @@ class _Region:
                 raise self._error(region, legs, f"parameters.{width}", "a width above zero")
             return
         if not rest:
-            return  # its p^2 is fixed by the beams
+            # Its p^2 is fixed by the beams, or that of partons, which may have hardly any energy.
+            if self.least == 0.0:
+                raise self._uncut(
+                    f"partons of little energy from a propagator of {name}",
+                    legs,
+                    self._energy_cuts(legs),
+                )
+            return
         if len(legs) != 2 or any(self.mass(self.names[leg]) > 0 for leg in legs):
             return
         if self.minimum_mass(legs) > 0 or self.cuts.minimum_delta_r(*legs) > 0:
@@ -222,6 +233,13 @@ class _Region:
         if cures:
             return " or ".join(cures)
         return "mmnl"
+
+    def _energy_cuts(self, legs: Legs) -> str:
+        kinds = dict.fromkeys(self.legs[leg].kind for leg in legs)
+        of_pair = self._pair_cuts(legs).split(" or ") if len(legs) == 2 else []
+        cures = [cure for cure in of_pair if cure.startswith("mm")]
+        cures += [f"pt{kind}" for kind in kinds if kind not in ("missing", "heavy")]
+        return " or ".join(cures or ["misset"])
 
     def _forward_cuts(self, leg: int) -> str:
         kind = self.legs[leg].kind

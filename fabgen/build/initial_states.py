@@ -15,11 +15,13 @@ _MOST = 6
 
 
 def refuse_protons(card: Card, model: Model) -> None:
-    """Raises InputError where what collides is `p`, `j` or made of them.
+    """Raises InputError where what collides is `p`, `j` or made of them, without protons.
 
     They mean a proton, whose flavours come with densities: a sum that counts them alike is no cross
     section. The names keep that meaning where a card redefines them.
     """
+    if card.beams.kind == "proton":
+        return
     hadrons = {
         name
         for name, members in model.multiparticles.items()
@@ -36,11 +38,10 @@ def refuse_protons(card: Card, model: Model) -> None:
         for name in core.initial:
             if not hadrons.isdisjoint(_names_in(name, own)):
                 raise InputError(
-                    f"{name} stands for all partons of a proton, whose densities are not available"
-                    " yet",
+                    f"{name} stands for all partons of a proton, and the beams are fixed",
                     key="beams.kind",
                     found=f"{card.beams.kind}, with the process {line!r}",
-                    allowed="beams of one particle each, as in u u~ > t t~",
+                    allowed="proton; fixed has beams of one particle each, as in u u~ > t t~",
                     hint="partons that you list under another name are added up, each with weight"
                     ' one: [multiparticles] q = ["u", "d"], "q~" = ["u~", "d~"]; q q~ > t t~',
                 )
@@ -63,10 +64,10 @@ def initial_states(topologies: Iterable[EventTopology]) -> tuple[tuple[int, ...]
     return tuple(dict.fromkeys(t.pdg[: t.n_initial] for t in topologies))
 
 
-def notes(model: Model, topologies: Sequence[EventTopology]) -> tuple[str, ...]:
-    """Notes for a report on a sum over initial states; none for one."""
+def notes(model: Model, topologies: Sequence[EventTopology], are_protons: bool) -> tuple[str, ...]:
+    """Notes for a report on a sum over initial states; none for one, nor for partons of protons."""
     states = initial_states(topologies)
-    if len(states) == 1:
+    if len(states) == 1 or are_protons:
         return ()
     names = {p.pdg: p.name for p in model.particles.values()}
     return (

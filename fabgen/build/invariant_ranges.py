@@ -25,14 +25,16 @@ class Resonance:
 class InvariantRanges:
     """Bounds on the invariant mass of final particles that hold wherever |M|^2 is evaluated.
 
-    masses: of the final particles, GeV. sqrt_s: total energy in the rest frame, GeV. resonances:
-    the decayed particles, each of which bounds what it is made of and what it is a part of.
+    masses: of the final particles, GeV. sqrt_s: total energy in the rest frame, GeV, the largest
+    one where it is variable; least: then the smallest. resonances: the decayed particles, each of
+    which bounds what it is made of and what it is a part of.
     """
 
     cuts: Cuts
     masses: Sequence[float]
     sqrt_s: float
     resonances: tuple[Resonance, ...] = ()
+    least: float | None = None
 
     def depth(self, legs: Iterable[int], mass: float) -> float:
         """How far a squared mass lies inside the range of p^2 of some legs, GeV^2.
@@ -49,7 +51,7 @@ class InvariantRanges:
         the others, since E - |p| = m^2/(E + |p|) and E + |p| <= sqrt(s).
         """
         if len(legs) == len(self.masses):
-            return self.sqrt_s
+            return self.sqrt_s if self.least is None else self.least
         parts = self._parts(legs, own)
         others = legs.difference(*(part.legs for part in parts))
         heavy = sum(map(self._floor, parts)) + sum(self.masses[leg] for leg in others)

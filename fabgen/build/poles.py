@@ -41,8 +41,10 @@ def find_poles(
     values: Mapping[str, float],
     sqrt_s: float,
     options: PhaseSpace,
+    least: float | None = None,
 ) -> tuple[Pole, ...]:
-    """All poles of the diagrams. values: masses and widths by name. sqrt_s: in the rest frame, GeV.
+    """All poles of the diagrams. values: masses and widths by name. sqrt_s: in the rest frame, GeV;
+    where it is variable the largest one, and `least` the smallest.
 
     Decayed particles are in the window of their width, or of the smallest one that is used if it is
     larger, see small_widths.py.
@@ -67,7 +69,7 @@ def find_poles(
                 width = max(width, values[particle.width])
             reach = options.bw_cutoff * width if width > 0.0 else 0.0
             windows.append(Resonance(frozenset(legs), values[particle.mass], reach))
-        return InvariantRanges(cuts, masses, sqrt_s, tuple(windows))
+        return InvariantRanges(cuts, masses, sqrt_s, tuple(windows), least)
 
     actual = ranges()
     narrow = {particle.width: ranges(particle.width) for particle, _ in chain}
@@ -88,7 +90,7 @@ def find_poles(
                 narrow.get(particle.width, actual).depth(behind(found), mass),
                 name in decayed,
                 name in vetoed,
-                len(found.legs) == len(masses),
+                len(found.legs) == len(masses) and least is None,
             )
 
     return tuple(dict.fromkeys(poles()))

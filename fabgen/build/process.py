@@ -8,18 +8,21 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable
 
 from fabgen.amplitude.matrix_element import MatrixElement
-from fabgen.beams import AtRest, Beams, FixedBeams, FixedScales
+from fabgen.beams import LEAST_ENERGY, AtRest, Beams, FixedBeams, FixedScales
 from fabgen.build.channels import ComponentChannels, Group, channels_of, map_context
 from fabgen.build.checks import boost, cut_legs, name_of, numeric_parameters, total_energy
 from fabgen.build.dalitz import build_dalitz
 from fabgen.build.divergences import refuse_divergences
+from fabgen.build.dropped import dropped_particles
 from fabgen.build.initial_states import notes, refuse_protons
+from fabgen.build.missed_peaks import missed_peaks, told
 from fabgen.build.narrow_widths import refuse_narrow
 from fabgen.build.poles import Pole, find_poles
+from fabgen.build.protons import Protons, protons_energy
 from fabgen.build.small_widths import small_widths, width_notes
 from fabgen.build.toys import build_toy
 from fabgen.build.windows import mass_windows
-from fabgen.card import Card
+from fabgen.card import Card, with_channels
 from fabgen.card.messages import with_source
 from fabgen.card.schema import AMPLITUDE_MODELS
 from fabgen.card.toys import is_toy
@@ -37,6 +40,7 @@ from fabgen.process.colour_flows import colour_lines
 from fabgen.process.effort import Effort, unheard
 from fabgen.process.event_topology import EventTopology, Resonance
 from fabgen.process.graph import build_graph
+from fabgen.process.orders import coupling_order
 from fabgen.process.parser import parse_process
 from fabgen.process.subprocesses import Subprocess, find_subprocesses
 from fabgen.process.syntax import process_numbers
@@ -81,14 +85,9 @@ def build_channels(
 ) -> tuple[tuple[ProcessIntegrand, tuple[ComponentChannels, ...]], ...]:
     """For each number of final particles the integrand, and the channels of each of its components:
     the one that the card asks for, or those of all diagrams. Raises InputError."""
-    use = "one" if card.channels.use == "one" else "all"
     try:
-        found = []
-        for part in _Builder(card).parts():
-            integrand = part.integrand()
-            channels = [channels_of(part.context(group), group, use) for group in part.groups]
-            found.append((integrand, tuple(channels)))
-        return tuple(found)
+        parts = _Builder(with_channels(card)).parts()
+        return tuple((part.integrand(), part.channels) for part in parts)
     except InputError as error:
         raise with_source(error, card) from None
 
@@ -114,17 +113,23 @@ class _Builder:
         self.card = card
         self.model = load_model(card.model).at(card.parameters)
         refuse_protons(card, self.model)
-        self.external = self.model.parameters(card.parameters)
-        self.values = numeric_parameters(self.model, self.external)
         self.subprocesses, self.diagrams = find_subprocesses(
             self.model,
             card.process,
             card.multiparticles,
             Effort(card.limits.setup_minutes, note=note),
         )
+        self.dropped = dropped_particles(card.channels.drop, self.model, self.diagrams)
         self.n_initial = len(self.subprocesses[0].tree.initial)
+        are_protons = card.beams.kind == "proton" and self.n_initial == 2
+        self.protons = Protons.of(card) if are_protons else None
+        self.external = self.model.parameters(card.parameters)
+        if self.protons is not None:
+            self.external |= {"aS": self.protons.alpha_s_mz}
+        self.values = numeric_parameters(self.model, self.external)
         self.elements: dict[int, MatrixElement] = {}
         self.groups: tuple[Group, ...] = ()
+        self.channels: tuple[ComponentChannels, ...] = ()
 
     def parts(self) -> tuple[_Builder, ...]:
         """Builders of the subprocesses with each number of final particles."""
@@ -143,7 +148,9 @@ class _Builder:
         for sub in self.subprocesses:
             self._sqrt_s(sub)  # refuses what lies below threshold
         self.groups = self._groups()
-        components = _weighted(tuple(self._component(group) for group in self.groups))
+        self.channels = tuple(map(self._channels, self.groups))
+        pairs = zip(self.groups, self.channels, strict=True)
+        components = _weighted(tuple(self._component(*pair) for pair in pairs))
         processes = process_numbers([parse_process(line) for line in self.card.process])
         topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
         scales = self.card.scales
@@ -154,10 +161,12 @@ class _Builder:
             event_topologies=topologies,
             beams=self._beams(),
             scales=FixedScales(float(scales.renormalization), float(scales.factorization)),
+            alpha_s=self.protons.alpha_s if self.protons else None,
             notes=(
-                *notes(self.model, topologies),
+                *notes(self.model, topologies, self.protons is not None),
                 *width_notes(self.model, [c.widths for c in components], self.values),
             ),
+            warnings=self._warnings(),
             unmapped_widths=self._unmapped_widths(),
         )
 
@@ -165,7 +174,10 @@ class _Builder:
         if self.n_initial == 1:
             return AtRest()
         first, second = self.card.beams.energy
-        return FixedBeams((first, second))
+        if self.protons is None:
+            return FixedBeams((first, second))
+        trees = [sub.tree for sub in self.subprocesses]
+        return self.protons.beams((first, second), self.model, trees)
 
     def _refuse_sums(self) -> None:
         """Raises InputError for subprocesses that cannot be added up."""
@@ -177,7 +189,7 @@ class _Builder:
                     key="process",
                     found=f"{name_of(first.tree)!r} and {name_of(sub.tree)!r}",
                 )
-            if self.n_initial == 2 and len(sub.tree.final) == 1:
+            if self.n_initial == 2 and len(sub.tree.final) == 1 and self.protons is None:
                 raise InputError(
                     "two beams of fixed energy cannot produce a single particle on its mass shell",
                     key="process",
@@ -220,9 +232,11 @@ class _Builder:
         first, second = (self.model.particle(name).mass for name in sub.tree.initial)
         return first == second
 
-    def _component(self, group: Group) -> Component:
+    def _channels(self, group: Group) -> ComponentChannels:
+        return channels_of(self.context(group), group, self._use, self.dropped)
+
+    def _component(self, group: Group, found: ComponentChannels) -> Component:
         options = self.card.channels
-        found = channels_of(self.context(group), group, self._use)
         several = len(found.channels) > 1
         apart = several and options.prior == "diagrams"
         prior = None
@@ -252,8 +266,17 @@ class _Builder:
             prior=prior,
             diagrams=diagrams,
             widths=widths,
-            least_energy=group.least_energy(self.values, self.model),
+            least_energy=self._least(group) or group.least_energy(self.values, self.model),
+            most_energy=group.most_energy(self.values, self.model),
+            rapidity=group.largest_rapidity,
+            qcd_order=coupling_order(group.diagrams.graph, "QCD"),
         )
+
+    def _least(self, group: Group) -> float | None:
+        """The smallest total energy of partons in GeV; None for beams of fixed energy."""
+        if self.protons is None:
+            return None
+        return max(group.least_energy(self.values, self.model), LEAST_ENERGY)
 
     def _served(self, number: int) -> ServedSubprocess:
         sub = self.subprocesses[number]
@@ -279,6 +302,7 @@ class _Builder:
                 *(self.model, group.diagrams.graph, group.tree, group.cuts, used, sqrt_s),
                 boost=-rapidity if sub.legs[:2] == (1, 0) else rapidity,
                 windows=bounds,
+                least=group.least_energy(self.values, self.model) if self.protons else None,
             )
             options = self.card.phase_space
             refuse_narrow(poles, widths, self.values, sqrt_s, options, group.tree.final)
@@ -293,11 +317,26 @@ class _Builder:
     def context(self, group: Group) -> MapContext:
         """The data that the maps of a component depend on."""
         sqrt_s = self._sqrt_s(group.subprocesses[0])
-        return map_context(self.model, self.values, sqrt_s, group, self.card.phase_space)
+        options, is_variable = self.card.phase_space, self.protons is not None
+        return map_context(self.model, self.values, sqrt_s, group, options, is_variable)
 
     def _poles(self, group: Group) -> tuple[Pole, ...]:
         sqrt_s, options = self._sqrt_s(group.subprocesses[0]), self.card.phase_space
-        return find_poles(self.model, group.diagrams, group.cuts, self.values, sqrt_s, options)
+        return find_poles(
+            *(self.model, group.diagrams, group.cuts, self.values, sqrt_s, options),
+            least=self._least(group),
+        )
+
+    def _warnings(self) -> tuple[str, ...]:
+        """Of resonances that no channel follows."""
+        missed = [
+            peak
+            for group, found in zip(self.groups, self.channels, strict=True)
+            for peak in missed_peaks(
+                self._poles(group), found.channels, self.values, group.tree.final
+            )
+        ]
+        return told(missed, mapped=self._use != "rambo")
 
     def _unmapped_widths(self) -> tuple[str, ...]:
         if self.card.phase_space.mapping != "rambo":
@@ -307,6 +346,9 @@ class _Builder:
         return tuple(dict.fromkeys(inside))
 
     def _sqrt_s(self, sub: Subprocess) -> float:
+        """In the rest frame of what collides, GeV; of protons the largest one."""
+        if self.protons is not None:
+            return protons_energy(self.card, self.model, self.values, sub.tree)
         return total_energy(self.card, self.model, self.values, sub.tree)
 
     def _cuts(self, sub: Subprocess) -> Cuts:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from fabgen.card import toml
 from fabgen.card.auto import is_auto
 from fabgen.card.schema import AMPLITUDE_MODELS, Card
 from fabgen.card.toys import is_toy
@@ -54,7 +55,16 @@ def check_channels(card: Card) -> None:
     """Raises InputError for keys that contradict each other."""
     channels, madnis = card.channels, card.training.madnis
     if channels.use == "all":
-        _check_all(card)
+        _check_diagrams(card, "channels.use", '"all"', '"auto" or "one"')
+    if channels.drop:
+        _check_diagrams(card, "channels.drop", toml.value(channels.drop), "[]")
+        if channels.prior == "diagrams":
+            raise InputError(
+                'channels.prior = "diagrams" needs a channel for every diagram',
+                key="channels.drop",
+                found=toml.value(channels.drop),
+                allowed="[], or another prior",
+            )
     if channels.drop_below > 0.0 and card.training.method not in WEIGHT_METHODS:
         raise InputError(
             "channels are dropped by the methods that follow their shares while they train",
@@ -71,20 +81,20 @@ def check_channels(card: Card) -> None:
         )
 
 
-def _check_all(card: Card) -> None:
-    """Channels for all diagrams need diagrams, and a map that follows them."""
+def _check_diagrams(card: Card, key: str, found: str, allowed: str) -> None:
+    """Channels of diagrams need diagrams, and a map that follows them."""
     if is_toy(card.process) or card.model in AMPLITUDE_MODELS:
         raise InputError(
             "there are no diagrams that channels could follow",
-            key="channels.use",
-            found='"all"',
-            allowed='"auto" or "one"',
+            key=key,
+            found=found,
+            allowed=allowed,
             hint="channels.maps chooses the channels of a toy" if is_toy(card.process) else None,
         )
     if card.phase_space.mapping != "channels":
         raise InputError(
-            "channels for all diagrams need a map that follows them",
-            key="channels.use",
-            found=f'"all" with phase_space.mapping = "{card.phase_space.mapping}"',
+            "channels of diagrams need a map that follows them",
+            key=key,
+            found=f'{found} with phase_space.mapping = "{card.phase_space.mapping}"',
             allowed='phase_space.mapping = "channels"',
         )

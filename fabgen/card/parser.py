@@ -293,8 +293,12 @@ def _choice(value: object, key: str, limits: Option, allowed: str = "") -> str:
 
 
 def _list(value: object, arguments: tuple[Any, ...], key: str, limits: Option) -> tuple[Any, ...]:
-    """A list of a fixed length, or of any length from one on (`tuple[int, ...]`)."""
+    """A list of a fixed length, or of any length from one on (`tuple[int, ...]`), or of names."""
     entry = arguments[0]
+    if entry is str:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise wrong_type(key, value, "a list of names")
+        return tuple(value)
     length = None if arguments[-1] is Ellipsis else len(arguments)
     noun = "integers" if entry is int else "numbers"
     count = "one or more" if length is None else str(length)

@@ -41,12 +41,14 @@ class Beams:
         doc="fixed: the incoming particles at fixed energy; proton",
         choices=("fixed", "lepton", "proton"),
         aliases=(("lepton", "fixed"),),
-        later=("proton",),
     )
     energy: tuple[float, float] = option(
         (500.0, 500.0), doc="energy of each beam", unit="GeV", above=0.0
     )
-    pdf: str = option("NNPDF23_lo_as_0130_qed", doc="PDF set of proton beams", later=True)
+    pdf: str = option(
+        "NNPDF23_lo_as_0130_qed", doc="densities of protons: a set by name, or its folder"
+    )
+    member: int = option(0, doc="of the set", at_least=0, at_most=9999)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +89,9 @@ class Channels:
         choices=("auto", "flat", "densities", "invariants", "diagrams", "propagators"),
     )
     maps: str = option("", doc="of a toy: the map of each channel, or map@map of its prior")
+    drop: tuple[str, ...] = option(
+        (), doc="particles: channels with a propagator of one are left out, to try what is missed"
+    )
     flows: str = option(
         "per-channel",
         doc="a flow for each channel, or one that knows the channel",

@@ -92,6 +92,9 @@ def _conditions(report: Mapping[str, Any]) -> dict[str, str]:
         if len(beams["energies"]) == 2:
             energies = " + ".join(f"{energy:.10g}" for energy in beams["energies"])
             rows["beams"] = f"{energies} GeV, sqrt(s) = {beams['sqrt_s']:.10g} GeV"
+            if densities := beams.get("densities"):
+                rows["densities"] = f"{densities['set']}, member {densities['member']}"
+                rows["alpha_s"] = densities["alpha_s"]
         else:
             rows["decaying mass"] = f"{beams['sqrt_s']:.10g} GeV"
     cuts = list(_cuts(report["cuts"]))

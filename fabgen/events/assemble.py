@@ -59,9 +59,11 @@ class EventDrawer:
 
 
 def event_drawer(compiled: CompiledIntegrand) -> EventDrawer:
-    """Compiles at once, so the time this takes is compilation."""
+    """Compiles at once, so the time this takes is compilation; quickly, since few points are drawn
+    beside those that are evaluated."""
     place, draw = compiled.map, compiled.integrand.draw
-    step = compiled.compiler.compile(draw, compiled.points_like, jax.random.key(0))
+    like = compiled.points_like, jax.random.key(0)
+    step = compiled.compiler.compile(draw, *like, quickly=True)
     return EventDrawer(lambda u, key, channel: step(place(u, channel), key), compiled.block)
 
 

@@ -39,13 +39,14 @@ class LegMomenta:
 def leg_momenta(
     events: EventFile,
     topologies: Sequence[EventTopology],
-    incoming: NDArray[np.float64],
+    beams: NDArray[np.float64] | tuple[float, ...],
     path: str | os.PathLike[str],
 ) -> LegMomenta:
     """The events of a file as events of a process with these subprocesses.
 
-    incoming: momenta (n_subprocesses, n_initial, 4) of the beams in the lab. Raises InputError for
-    a file with other particles, other beams, or momenta that are not balanced and on shell.
+    beams: momenta (n_subprocesses, n_initial, 4) of what comes in, in the lab; or both energies in
+    GeV where that is a part of the beams. Raises InputError for a file with other particles, other
+    beams, or momenta that are not balanced and on shell.
     """
     orders = [_assignment(s, topologies) for s in events.structures]
     for number, order in enumerate(orders):
@@ -65,7 +66,10 @@ def leg_momenta(
     index = places.reshape(len(orders), -1)[events.structure]
     momenta = np.take_along_axis(events.momenta, index[:, :, None], axis=1)
     result = LegMomenta(momenta, subprocess[events.structure], events.number)
-    _check_beams(result, incoming, path)
+    if isinstance(beams, tuple):
+        _check_partons(result, np.array(beams), path)
+    else:
+        _check_beams(result, beams, path)
     _check_momenta(result, topologies, path)
     return result
 
@@ -145,6 +149,28 @@ def _check_beams(
             found=_beams(events.momenta[first, :n]),
             allowed=_beams(expected[first]),
             hint="beams.energy" if n == 2 else None,
+        )
+
+
+def _check_partons(
+    events: LegMomenta, energies: NDArray[np.float64], path: str | os.PathLike[str]
+) -> None:
+    """That what comes in runs along the beams and has a part of their energies."""
+    incoming = events.momenta[:, :2]
+    along = np.array([1.0, -1.0]) * energies
+    away = np.abs(incoming[..., 3] - np.sign(along) * incoming[..., 0])
+    across = np.abs(incoming[..., 1:3]).max(axis=2)
+    off = np.maximum(away, across) > TOLERANCE * incoming[..., 0]
+    wrong = np.any(off | (incoming[..., 0] > (1.0 + TOLERANCE) * energies), axis=1)
+    if np.any(wrong):
+        first = int(np.argmax(wrong))
+        raise InputError(
+            "the partons of an event are none of the beams of the card",
+            file=path,
+            key=f"event {events.number[first]}",
+            found=_beams(incoming[first]),
+            allowed=f"along the beams, at most {energies[0]:.10g} and {energies[1]:.10g} GeV",
+            hint="beams.energy",
         )
 
 

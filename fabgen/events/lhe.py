@@ -45,7 +45,8 @@ class FileInfo:
     beams, energies: PDG ids and energies in GeV of the two beams, see `decay_beams` for a decay.
     cross_section, error: of the evaluation, in `unit` ("pb", "GeV" for decays, "none").
     process: the process string. card: the resolved card. slha: the parameters in SLHA format.
-    notes: sentences on what the cross section is, beyond its card.
+    notes: sentences on what the cross section is, beyond its card. pdf_set: LHAPDF's number of the
+    densities of both beams, 0 without.
     """
 
     beams: tuple[int, int]
@@ -58,6 +59,7 @@ class FileInfo:
     slha: str
     version: str
     notes: tuple[str, ...] = ()
+    pdf_set: int = 0
 
 
 @dataclass(frozen=True)
@@ -239,8 +241,8 @@ def _head(info: FileInfo, processes: tuple[ProcessLine, ...], compress: bool) ->
                 energyB=info.energies[1],
                 PDFgroupA=0,
                 PDFgroupB=0,
-                PDFsetA=0,
-                PDFsetB=0,
+                PDFsetA=info.pdf_set,
+                PDFsetB=info.pdf_set,
                 weightingStrategy=-4,
                 numProcesses=len(processes),
             ),

@@ -51,6 +51,11 @@ class Integrand(abc.ABC):
         return ()
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what sampling may miss, for whoever reads the integral; known without it."""
+        return ()
+
+    @property
     def unmapped_widths(self) -> tuple[str, ...]:
         """Names of the widths of resonances in phase space that no map follows."""
         return ()
@@ -59,6 +64,12 @@ class Integrand(abc.ABC):
     def beam_energies(self) -> tuple[float, ...]:
         """GeV per beam; () for a decay."""
         return ()
+
+    @property
+    def densities(self) -> Mapping[str, Any]:
+        """What a report says of the densities of partons in the beams; {} without any: "set",
+        "member", "id" (LHAPDF's number), "alpha_s" and "alpha_s_mz"."""
+        return {}
 
     @property
     def n_features(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -72,8 +73,10 @@ class Component:
 
     masses: names of the masses of the external particles. diagrams: the channel of each closing of
     the graph of |M|^2, if that keeps single diagrams apart. widths: those that stand for smaller
-    ones. prior: how the channels share phase space before training. least_energy: sqrt(s) in GeV
-    below which f is zero.
+    ones. prior: how the channels share phase space before training. least_energy, most_energy:
+    sqrt(s) in GeV below and above which f is zero. rapidity: |y| in the lab of all final particles
+    together at most. qcd_order: the power of the strong coupling in all amplitudes, None if that
+    differs.
     """
 
     element: MatrixElement
@@ -86,6 +89,9 @@ class Component:
     diagrams: tuple[int, ...] | None = None
     widths: SmallWidths = NONE_SMALL
     least_energy: float = 0.0
+    most_energy: float = math.inf
+    rapidity: float = math.inf
+    qcd_order: int | None = None
 
     @property
     def n_initial(self) -> int:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, Num
 
 from fabgen.beams import Collision
 from fabgen.integrand.component import BoundComponents, Component
-from fabgen.integrand.evaluate import in_frame, lab_momenta, luminosities
+from fabgen.integrand.evaluate import Surroundings, in_frame, lab_momenta, luminosities
 from fabgen.integrand.point import EventFields
 
 #: Random numbers that an event needs: for its subprocess, its colour flow, its helicities.
@@ -19,18 +19,19 @@ N_RANDOM = 3
 
 
 class Undecided(NamedTuple):
-    """Points of one component, events last: final momenta (n_final, 4, events), what comes in, and
-    N_RANDOM uniform random numbers (N_RANDOM, events)."""
+    """Points of one component, events last: final momenta (n_final, 4, events), what comes in and
+    is around, and N_RANDOM uniform random numbers (N_RANDOM, events)."""
 
     final: Float[Array, "n_final 4 events"]
     collision: Collision
+    around: Surroundings
     random: Float[Array, "n_random events"]
 
 
 def draw_component(component: Component, points: Undecided, bound: BoundComponents) -> EventFields:
     """Events of one component: subprocesses are drawn in proportion to their luminosity in cuts,
     colour flows to their squared partial amplitudes, helicities to their |M|^2."""
-    events = in_frame(component, points.final, points.collision, bound)
+    events = in_frame(component, points.final, points.collision, points.around, bound)
     served = component.subprocesses
     pick = choose(jnp.abs(luminosities(component, events, bound)), points.random[0])
     numbers = jnp.array([sub.number for sub in served])[pick]
@@ -61,9 +62,9 @@ def draw_component(component: Component, points: Undecided, bound: BoundComponen
                 for order in component.orders
             ),
         ),
-        scale=events.scales[1],
+        scale=events.around.scales[1],
         alpha_qed=jnp.broadcast_to(1.0 / jnp.asarray(events.derived["aEWM1"]), pick.shape),
-        alpha_s=jnp.broadcast_to(jnp.asarray(events.derived["aS"], float), pick.shape),
+        alpha_s=events.around.alpha_s,
     )
 
 

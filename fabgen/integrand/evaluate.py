@@ -6,7 +6,7 @@ A point belongs to one component and evaluates the |M|^2 of that alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,17 +23,48 @@ from fabgen.integrand.prior import log_prior
 from fabgen.phasespace.features import event_features
 
 
+class Surroundings(NamedTuple):
+    """What an event has besides its momenta, whatever its component; events are the last axis.
+
+    scales (2, events): of renormalization and factorization, GeV. alpha_s (events,): at the first
+    one, or that of the parameters. densities (flavours, 2, events): of the partons in both beams.
+    """
+
+    scales: Float[Array, "2 events"]
+    alpha_s: Float[Array, " events"]
+    densities: Float[Array, "flavours 2 events"]
+
+
+def surroundings(
+    final: Float[Array, "n_final 4 events"], collision: Collision, bound: BoundComponents
+) -> Surroundings:
+    """Those of final momenta (n_final, 4, events) in the rest frame of what collides.
+
+    Scales look at this frame: pT and invariants are the same in the lab, and for exchanged beams.
+    """
+    n = final.shape[-1]
+    momenta = with_beams(collision.incoming, final)
+    scales = bound.scales(momenta, collision.incoming.shape[0])
+    alpha_s = jnp.asarray(bound.derived["aS"], float)
+    if bound.alpha_s is not None:
+        alpha_s = bound.alpha_s(scales[0])
+    densities = bound.beams.densities(collision.of_events(n), scales[1])
+    return Surroundings(scales, jnp.broadcast_to(alpha_s, (n,)), densities)
+
+
 class InFrame(NamedTuple):
     """Events as the |M|^2 of their component sees them; events are the last axis.
 
     momenta (n_external, 4, events): in the rest frame of what collides, GeV, its first leg along
-    +z. collision: as |M|^2 sees it. scales (2, events): GeV. derived: all parameters.
+    +z. collision: as |M|^2 sees it. around: see there. derived: all parameters. strength: times
+    |M|^2 at the parameters, whose strong coupling is another one.
     """
 
     momenta: Float[Array, "n_external 4 events"]
     collision: Collision
-    scales: Float[Array, "2 events"]
+    around: Surroundings
     derived: Mapping[str, Any]
+    strength: Float[Array, " #events"]
 
 
 class ComponentValues(NamedTuple):
@@ -43,26 +74,28 @@ class ComponentValues(NamedTuple):
     log_prior: Float[Array, "width events"]
     features: Float[Array, "n_features events"]
     momenta: Float[Array, "n_external 4 events"]
-    scales: Float[Array, "2 events"]
-    alpha_s: Float[Array, " events"]
 
 
 def in_frame(
     component: Component,
     final: Float[Array, "n_final 4 events"],
     collision: Collision,
+    around: Surroundings,
     bound: BoundComponents,
 ) -> InFrame:
-    """Events of final momenta (n_final, 4, events), with their scales and parameters.
+    """Events of final momenta (n_final, 4, events), with their parameters.
 
     collision: in the order of the beams.
     """
     seen = component.own_view(collision)
-    lab = lab_momenta(component, final, collision, bound.derived)
-    scales, derived = bound.scales(lab, component.n_initial), bound.derived
+    derived, strength = bound.derived, jnp.ones(1)
     if bound.alpha_s is not None:
-        derived = bound.derive({"aS": bound.alpha_s(scales[0])})
-    return InFrame(with_beams(seen.incoming, final), seen, scales, derived)
+        if component.qcd_order is None:
+            derived = bound.derive({"aS": around.alpha_s})
+        else:
+            nominal = jnp.asarray(derived["aS"], float)
+            strength = (around.alpha_s / nominal) ** component.qcd_order
+    return InFrame(with_beams(seen.incoming, final), seen, around, derived, strength)
 
 
 def lab_momenta(
@@ -74,8 +107,7 @@ def lab_momenta(
 ) -> Float[Array, "{component.n_initial}+n_final 4 events"]:
     """(n_external, 4, events) in the lab, incoming ones in the order of the beams.
 
-    exchanged: of the subprocess; by default the first order that the component has. Scales do not
-    depend on it: R keeps every pT and every invariant.
+    exchanged: of the subprocess; by default the first order that the component has.
     """
     exchanged = component.orders[0] if exchanged is None else exchanged
     turned = rotated(final) if exchanged else final
@@ -89,7 +121,7 @@ def luminosity(
     """The summed luminosity of all subprocesses in cuts, (events,)."""
     total = jnp.zeros(events.momenta.shape[-1])
     for order, counts in component.flavours.items():
-        each = bound.beams.luminosity(tuple(counts), _of_beams(component, events), events.scales[1])
+        each = _products(tuple(counts), events, bound)
         own = jnp.tensordot(jnp.array(list(counts.values()), float), each, axes=1)
         total += jnp.where(_passes(component, events, order), own, 0.0)
     return total
@@ -100,7 +132,7 @@ def luminosities(
 ) -> Float[Array, "{len(component.subprocesses)} events"]:
     """The luminosity of each subprocess in cuts, (subprocesses of the component, events)."""
     flavours = list(dict.fromkeys(sub.flavours for sub in component.subprocesses))
-    each = bound.beams.luminosity(flavours, _of_beams(component, events), events.scales[1])
+    each = _products(flavours, events, bound)
     inside = {order: _passes(component, events, order) for order in component.orders}
     return jnp.stack(
         [
@@ -108,6 +140,17 @@ def luminosities(
             for sub in component.subprocesses
         ]
     )
+
+
+def _products(
+    flavours: Sequence[tuple[int, ...]], events: InFrame, bound: BoundComponents
+) -> Float[Array, "{len(flavours)} events"]:
+    """Of the densities of incoming flavours in the order of the beams; 1 where beams have none."""
+    if not bound.beams.flavours:
+        return jnp.ones((len(flavours), events.momenta.shape[-1]))
+    first, second = jnp.swapaxes(events.around.densities, 0, 1)
+    place = {pdg: k for k, pdg in enumerate(bound.beams.flavours)}
+    return jnp.stack([first[place[a]] * second[place[b]] for a, b in flavours])
 
 
 def _of_beams(component: Component, events: InFrame) -> Collision:
@@ -126,6 +169,7 @@ def evaluate_component(
     component: Component,
     final: Float[Array, "n_final 4 events"],
     collision: Collision,
+    around: Surroundings,
     bound: BoundComponents,
     width: int,
     maps: Maps,
@@ -137,7 +181,7 @@ def evaluate_component(
     has channels. maps: of all components. log_densities: log g_i of all channels, and perhaps more
     rows, where they are known.
     """
-    events = in_frame(component, final, collision, bound)
+    events = in_frame(component, final, collision, around, bound)
     derived = component.widths.used(events.derived)
     momenta = events.momenta
     single: Array | None = None
@@ -151,6 +195,7 @@ def evaluate_component(
     for window in component.windows:
         inside &= window.passes(momenta, derived)
     factor = events.collision.flux_factor * component.widths.factor(events.derived)
+    factor = factor * events.strength
     density = jnp.where(inside, density, 0.0)
     value = jnp.where(density == 0.0, 0.0, factor * density * squared)
     # NaN of a map is an error, to be counted, and no point outside of the cuts.
@@ -168,10 +213,12 @@ def evaluate_component(
     return ComponentValues(
         value,
         jnp.pad(prior, ((0, width - n_own), (0, 0)), constant_values=-jnp.inf),
-        event_features(momenta, component.n_initial),
+        event_features(
+            momenta,
+            component.n_initial,
+            _of_beams(component, events).x if bound.beams.dim else None,
+        ),
         lab_momenta(component, final, collision, events.derived),
-        events.scales,
-        jnp.broadcast_to(jnp.asarray(events.derived["aS"], float), final.shape[-1:]),
     )
 
 

@@ -94,7 +94,7 @@ class Maps(NamedTuple):
             own: ChannelTable, points: tuple[Float[Array, "n_final 4 events"], Collision]
         ) -> tuple[Float[Array, "dim events"], Float[Array, " events"]]:
             final, collision = points
-            u_beams, log_beams = self.beams.separate(collision, own.limits)
+            u_beams, log_beams = self._separate(own, collision)
             kinematics = own.kinematics(self._seen(own, collision))
             u, log_jacobian = self._inverse(own, final, kinematics)
             return jnp.concatenate([u_beams, u]), log_jacobian + log_beams
@@ -177,7 +177,16 @@ class Maps(NamedTuple):
     ) -> Float[Array, " events"]:
         own = self.table.channel(number)
         log_jacobian = self._inverse(own, final, own.kinematics(self._seen(own, given)))[1]
+        if self.beams.dim:
+            log_jacobian += self._separate(own, given)[1]
         return jnp.broadcast_to(-log_jacobian, final.shape[-1:])
+
+    def _separate(
+        self, own: ChannelTable, collision: Collision
+    ) -> tuple[Float[Array, "{self.beams.dim} events"], PerEvent]:
+        """Variables of the beams and the log of their Jacobian; +inf where a channel has none."""
+        u, log_jacobian = self.beams.separate(collision, own.limits)
+        return u, jnp.where(log_jacobian == -jnp.inf, jnp.inf, log_jacobian)
 
     def _roughly(
         self,

@@ -21,9 +21,11 @@ from fabgen.integrand.component import AlphaS, BoundComponents, Component
 from fabgen.integrand.draw import N_RANDOM, Undecided, draw_component
 from fabgen.integrand.evaluate import (
     ComponentValues,
+    Surroundings,
     evaluate_component,
     lab_momenta,
     over_components,
+    surroundings,
 )
 from fabgen.integrand.maps import Maps, channel_ids, map_programs
 from fabgen.integrand.point import (
@@ -49,8 +51,8 @@ class ProcessIntegrand(Integrand):
 
     f is zero, log f = -inf, outside the cube and the cuts. Every channel of every component is a
     channel. event_topologies: of the subprocesses. notes: what f sums or replaces, in words.
-    unmapped_widths: names of the widths of resonances in phase space that no map follows. alpha_s:
-    of the renormalization scale; None takes that of the card.
+    warnings: what sampling may miss. unmapped_widths: names of the widths of resonances in phase
+    space that no map follows. alpha_s: of the renormalization scale; None takes that of the card.
     """
 
     model: Model
@@ -60,6 +62,7 @@ class ProcessIntegrand(Integrand):
     beams: Beams
     scales: Scales
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     unmapped_widths: tuple[str, ...] = ()
     alpha_s: AlphaS | None = None
 
@@ -97,7 +100,9 @@ class ProcessIntegrand(Integrand):
     def n_features(self) -> int:
         """Numbers that trained channel weights look at; none for one channel."""
         n_final = self.topologies[0].n_external - self.n_initial
-        return n_event_features(self.n_initial, n_final) if self.n_channels > 1 else 0
+        if self.n_channels == 1:
+            return 0
+        return n_event_features(self.n_initial, n_final, 2 if self.beams.dim else 0)
 
     @functools.cached_property
     def representative_channel(self) -> tuple[int, ...]:
@@ -119,6 +124,10 @@ class ProcessIntegrand(Integrand):
     @property
     def beam_energies(self) -> tuple[float, ...]:
         return self.beams.energies
+
+    @property
+    def densities(self) -> Mapping[str, Any]:
+        return self.beams.description
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -189,14 +198,15 @@ class ProcessIntegrand(Integrand):
 
         def values(
             component: Component,
-            block: tuple[Float[Array, "n_final 4 events"], Collision, Array | None],
+            block: tuple[Float[Array, "n_final 4 events"], Collision, Surroundings, Array | None],
             bound: BoundComponents,
         ) -> ComponentValues:
-            final, collision, logs = block
-            return evaluate_component(component, final, collision, bound, width, maps, logs)
+            final, collision, around, logs = block
+            return evaluate_component(component, final, collision, around, bound, width, maps, logs)
 
         logs = None if log_densities is None else log_densities[:width]
-        given = points.final, points.collision, logs
+        around = surroundings(points.final, points.collision, bound)
+        given = points.final, points.collision, around, logs
         found = over_components(values, points.channel, bound, given)
         is_open = ~jnp.isneginf(points.log_jacobian)  # NaN is an error, to be counted
         first = np.array([min(s.number for s in c.subprocesses) for c in self.components])
@@ -210,8 +220,8 @@ class ProcessIntegrand(Integrand):
             features=found.features if several else found.features[:0],
             momenta=found.momenta,
             subprocess=jnp.asarray(first)[owner],
-            scales=found.scales,
-            alpha_s=found.alpha_s,
+            scales=around.scales,
+            alpha_s=around.alpha_s,
         )
 
     def draw(
@@ -222,10 +232,10 @@ class ProcessIntegrand(Integrand):
     ) -> EventFields:
         assert points.collision is not None
         random = jax.random.uniform(key, (N_RANDOM, points.final.shape[-1]))
-        given = Undecided(points.final, points.collision, random)
-        drawn: EventFields = over_components(
-            draw_component, points.channel, self._bound(parameters), given
-        )
+        bound = self._bound(parameters)
+        around = surroundings(points.final, points.collision, bound)
+        given = Undecided(points.final, points.collision, around, random)
+        drawn: EventFields = over_components(draw_component, points.channel, bound, given)
         return drawn
 
     def invert(
@@ -274,8 +284,9 @@ class ProcessIntegrand(Integrand):
         final, collision = self._at_rest(momenta, subprocess, bound)
         component = self.components[number]
         n_own = len(component.channels)
+        around = surroundings(final, collision, bound)
         found = evaluate_component(
-            component, final, collision, bound, n_own, self._maps(bound)
+            component, final, collision, around, bound, n_own, self._maps(bound)
         ).log_prior
         before = self.component_of_channel.index(number)
         after = self.n_channels - before - n_own

@@ -15,6 +15,7 @@ from fabgen.arrays import PerEvent, Table, array_module
 from fabgen.beams import Beams, Collision, Limits
 from fabgen.integrand.component import Component, first_channels
 from fabgen.model import ZERO
+from fabgen.phasespace.invariants import Shape
 from fabgen.phasespace.mapping import Kinematics
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
 from fabgen.phasespace.row import Row, padded
@@ -31,8 +32,8 @@ class ChannelTable(NamedTuple):
     rows: None where the map has none. incoming: masses of the incoming legs of |M|^2; final: of the
     others. resonances, widths, exchanged: of the propagators by number of the split. turned:
     whether |M|^2 has the beams in the other order; both: whether some of its subprocesses have one
-    order and some the other. least_energy: see `Component`. first, siblings: the number of the
-    first channel of the same component, and how many that has.
+    order and some the other. least_energy, most_energy, rapidity: see `Component`. first,
+    siblings: the number of the first channel of the same component, and how many that has.
     """
 
     rows: Row | None
@@ -44,6 +45,8 @@ class ChannelTable(NamedTuple):
     turned: Bool[Table, "*channels"]
     both: Bool[Table, "*channels"]
     least_energy: Float[Table, "*channels"]
+    most_energy: Float[Table, "*channels"]
+    rapidity: Float[Table, "*channels"]
     first: Int[Table, "*channels"]
     siblings: Int[Table, "*channels"]
 
@@ -72,7 +75,26 @@ class ChannelTable(NamedTuple):
     @property
     def limits(self) -> Limits:
         """Of one channel: what the beams need to know of it."""
-        return Limits(jnp.asarray(self.least_energy))
+        columns = self.least_energy, self.most_energy, self.rapidity, self.final
+        least, most, rapidity, final = map(jnp.asarray, columns)
+        if len(final) == 1:  # on its mass shell
+            return Limits(final[0], rapidity=rapidity)
+        if self.rows is None:
+            return Limits(least, most, rapidity)
+        mass, width = jnp.asarray(self.resonances)[0], jnp.asarray(self.widths)[0]
+        window = jnp.asarray(self.rows.window)[0]
+        near = jnp.where(jnp.isfinite(window), window, 0.0) * width
+        has_window = jnp.isfinite(window)
+        least = jnp.where(has_window, jnp.maximum(least, mass - near), least)
+        most = jnp.where(has_window, jnp.minimum(most, mass + near), most)
+        return Limits(least, most, rapidity, self._shape(mass, width))
+
+    def _shape(self, mass: Float[Array, ""], width: Float[Array, ""]) -> Shape:
+        """Of one channel: how s is distributed."""
+        assert self.rows is not None
+        columns = (self.rows.shape, self.rows.power, self.rows.bodies, self.rows.tails)
+        number, power, bodies, tails = (jnp.asarray(column)[0] for column in columns)
+        return Shape(number, mass, width, power, bodies, tails)
 
     def collide(
         self, beams: Beams, u: Float[Array, "{beams.dim} events"]
@@ -135,6 +157,8 @@ def _of_component(component: Component, number: int, derived: Mapping[str, Any])
         np.full(n, component.orders == (True,)),
         np.full(n, len(component.orders) == 2),
         np.full(n, component.least_energy),
+        np.full(n, component.most_energy),
+        np.full(n, component.rapidity),
         np.full(n, number),
         np.full(n, n),
     )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fabgen.process.resonances import Diagram
 
 from .mapping import Mapping
-from .topology import LegSet, MapContext, decays, ladder, time_like
+from .topology import LegSet, MapContext, decays, ladder, root_of, time_like, with_root
 from .tree import Propagator
 from .tree_map import TreeMap
 
@@ -54,6 +54,8 @@ class _Shape(NamedTuple):
     decays: frozenset[tuple[LegSet, Propagator]]
     #: from the first beam on: the final legs on its side, and the index of the mass
     exchanges: tuple[tuple[LegSet, int | None], ...]
+    #: of all final particles, for beams of variable energy
+    root: Propagator = Propagator()
 
     def permuted(self, permutation: Permutation) -> _Shape:
         """With leg permutation[i] called i."""
@@ -64,6 +66,7 @@ class _Shape(NamedTuple):
         return _Shape(
             frozenset((renamed(legs), block) for legs, block in self.decays),
             tuple((renamed(legs), index) for legs, index in self.exchanges),
+            self.root,
         )
 
     def rounded(self) -> _Shape:
@@ -122,16 +125,18 @@ def _shape(
                 exchanged.append(particle.mass)
             index = exchanged.index(particle.mass)
         exchanges.append((setting.legs(propagator), index))
-    blocks = ((setting.legs(p), time_like(setting, p, resonances)) for p in diagram.propagators)
-    return _Shape(frozenset(blocks), tuple(exchanges))
+    blocks = [(setting.legs(p), time_like(setting, p, resonances)) for p in diagram.propagators]
+    root = root_of(setting, diagram, resonances)
+    return _Shape(frozenset(blocks), tuple(exchanges), root)
 
 
 def _mapping(setting: MapContext, shape: _Shape, masses: Sequence[float]) -> TreeMap:
     blocks = dict(shape.decays)
     if not shape.exchanges:
-        return TreeMap(decays(setting, blocks), setting.n_final)
-    tree, from_second = ladder(setting, blocks, shape.exchanges, masses)
-    return TreeMap(tree, setting.n_final, from_second)
+        tree, from_second = decays(setting, blocks), False
+    else:
+        tree, from_second = ladder(setting, blocks, shape.exchanges, masses)
+    return TreeMap(with_root(tree, shape.root), setting.n_final, from_second)
 
 
 def _permutations(setting: MapContext) -> list[Permutation]:

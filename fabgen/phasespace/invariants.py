@@ -289,6 +289,11 @@ class Shape(NamedTuple):
     bodies: Number
     tails: Float[Array, " 2"]  #: below and above
 
+    @classmethod
+    def power_law(cls, power: Number) -> Shape:
+        """s^-power."""
+        return cls(jnp.asarray(SHAPES.index("power")), 0.0, 0.0, power, 2.0, jnp.zeros(2))
+
     def forward(self, u: PerEvent, limits: Limits) -> tuple[PerEvent, PerEvent]:
         """u -> x = s - s_min (GeV^2) and ds/du (GeV^2)."""
         return self._chosen("forward", u, limits)

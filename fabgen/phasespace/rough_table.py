@@ -95,7 +95,7 @@ class _Factors:
     def _of_channel(self, mapping: TreeMap) -> Iterator[tuple[int, int]]:
         tree, from_second = mapping.tree, mapping.from_second
         for branch in tree.branches():
-            if branch is not tree:
+            if branch is not tree or math.isfinite(branch.propagator.maximum):
                 yield 0, self.drawn.setdefault(self._drawn(branch), len(self.drawn))
             if branch.exchange is None:
                 nodes = (self._node(branch), *map(self._node, branch.children))
@@ -113,6 +113,8 @@ class _Factors:
             low = max(low, mass - p.window * width)
             high = min(high, mass + p.window * width)
         others = sum(self.masses) - sum(self.masses[leg] for leg in branch.legs)
+        if len(branch.legs) == len(self.masses):  # s of the beams leaves itself no limit
+            others = -math.inf
         return (
             *(self._node(branch), shape_number(branch), index_or_none(p.resonance), mass, width),
             *(p.nu, float(branch.bodies), p.tails, low, high, others),

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 from fabgen.arrays import Table
 
 from .invariants import SHAPES
-from .tree import Branch, Exchange, Leaf, Node, Propagator, order_of_drawing
+from .tree import Branch, Exchange, Leaf, Node, order_of_drawing
 
 #: How many of a row there are at least, and at most.
 BUCKETS = (1, 16, 64, 256, 1024, 4096)
@@ -55,7 +55,7 @@ class Row(NamedTuple):
     parent: Int[Table, "*rows splits"]
     #: splits whose invariants are drawn first, second, ...
     order: Int[Table, "*rows drawn"]
-    #: the place of each split in `order`; -1 for the root, which has its mass
+    #: the place of each split in `order`; -1 for the root, whose s the beams have, or draw
     rank: Int[Table, "*rows splits"]
     #: the split, drawn before, that the mass of a split is taken from
     payer: Int[Table, "*rows splits"]
@@ -109,7 +109,7 @@ def row_of(tree: Branch, from_second: bool = False) -> Row:
         _role(split, flies[k], k > 0 and flies[parent[split]]) for k, split in enumerate(splits)
     ]
     nodes: list[Node] = [*sorted(tree.leaves, key=lambda leaf: leaf.leg), *splits]
-    propagators = [Propagator(), *(split.propagator for split in splits[1:])]
+    propagators = [split.propagator for split in splits]
     exchanges = [split.exchange for split in splits]
     leaves = [child for child in tree.children if isinstance(child, Leaf)]
     return Row(

@@ -16,6 +16,8 @@ from fabgen.phasespace.tree_map import TreeMap
 from fabgen.process import resonances
 from fabgen.process.resonances import Diagram, Legs
 
+#: Widths beyond the range of an invariant from which on a resonance is no peak in it.
+REACH = 3.0
 #: A bound in GeV on the invariant mass of some final particles, by position behind the beams.
 MassBound = Callable[[Legs], float]
 #: Final particles by position behind the beams.
@@ -34,11 +36,13 @@ class ChannelMap:
 class MapContext:
     """What the maps of a process depend on besides its diagrams.
 
-    values: masses and widths by name, for decisions alone; maps follow traced values. sqrt_s: GeV.
+    values: masses and widths by name, for decisions alone; maps follow traced values. sqrt_s: GeV,
+    the largest one if the energy is_variable.
     final: one label for each final particle; those with the same label are identical. minimum_mass,
     maximum_mass, minimum_pt, maximum_rapidity: bounds that hold wherever the integrand is not zero,
     for some final particles or a single one by position behind the beams; GeV, and |y| in the lab.
-    bw_cutoff: decayed particles of a chain stay within this many widths.
+    bw_cutoff: decayed particles of a chain stay within this many widths. is_decayed: the final
+    particles are the decay products of one particle.
     """
 
     model: Model
@@ -52,6 +56,8 @@ class MapContext:
     maximum_rapidity: Callable[[int], float] = lambda leg: float("inf")
     bw_cutoff: float = float("inf")
     nu: float = 1.4
+    is_variable: bool = False
+    is_decayed: bool = False
     #: whether minimum_mass bounds the invariants that stand for no propagator, too
     bound_flat: bool = True
 
@@ -76,12 +82,13 @@ class MapContext:
         return min(self.sqrt_s, self.maximum_mass(self.legs_of(propagator)))
 
     def is_reachable(self, propagator: resonances.Propagator) -> bool:
-        """Whether the particle has a width and its mass lies within phase space."""
+        """Whether the particle has a width and its mass lies within `REACH` of phase space."""
         particle = self.model.particle(propagator.particle)
         if particle.width == ZERO or not self.values[particle.width] > 0:
             return False
+        mass, reach = self.values[particle.mass], REACH * self.values[particle.width]
         lowest = self.minimum_mass(self.legs_of(propagator))
-        return lowest < self.values[particle.mass] < self.highest_mass(propagator)
+        return lowest - reach < mass < self.highest_mass(propagator) + reach
 
 
 def most_resonant(setting: MapContext, diagrams: Sequence[Diagram]) -> Diagram:
@@ -91,7 +98,9 @@ def most_resonant(setting: MapContext, diagrams: Sequence[Diagram]) -> Diagram:
     """
 
     def rank(diagram: Diagram) -> tuple[int, int, int]:
-        resonant = [p for p in diagram.propagators if setting.is_reachable(p)]
+        whole = whole_of(setting, diagram) if setting.is_variable else None
+        propagators = (*diagram.propagators, *([whole] if whole else []))
+        resonant = [p for p in propagators if setting.is_reachable(p)]
         return len(resonant), len(diagram.propagators), -len(diagram.spacelike)
 
     return max(diagrams, key=rank)
@@ -105,7 +114,41 @@ def channel_map(setting: MapContext, diagram: Diagram) -> ChannelMap:
     setting = dataclasses.replace(setting, bound_flat=False)
     names: list[tuple[str, str]] = []
     blocks = {setting.legs(p): time_like(setting, p, names) for p in diagram.propagators}
-    return ChannelMap(TreeMap(decays(setting, blocks), setting.n_final), tuple(names))
+    tree = with_root(decays(setting, blocks), root_of(setting, diagram, names))
+    return ChannelMap(TreeMap(tree, setting.n_final), tuple(names))
+
+
+#: nu of the distribution of s where beams of variable energy meet: densities of partons fall, and
+#: |M|^2 and the flux make it steeper.
+_NU_OF_BEAMS = 2.0
+
+
+def whole_of(setting: MapContext, diagram: Diagram) -> resonances.Propagator | None:
+    """The propagator of all final particles together, or None."""
+    if diagram.total is None:
+        return None
+    legs = tuple(range(setting.n_initial, setting.n_initial + setting.n_final))
+    return resonances.Propagator(diagram.total, legs, setting.is_decayed)
+
+
+def root_of(setting: MapContext, diagram: Diagram, names: list[tuple[str, str]]) -> Propagator:
+    """How beams of variable energy draw s: along a resonance of all final particles, or s^-nu."""
+    if not setting.is_variable:
+        return Propagator()
+    whole = whole_of(setting, diagram)
+    if whole is not None:
+        found = time_like(setting, whole, names)
+        if found.resonance is not None:
+            return dataclasses.replace(found, maximum=setting.highest_mass(whole))
+    legs = tuple(range(setting.n_final))
+    minimum, maximum = setting.minimum_mass(legs), setting.maximum_mass(legs)
+    maximum = min(setting.sqrt_s, maximum)
+    return Propagator("power", nu=_NU_OF_BEAMS, minimum=minimum, maximum=maximum)
+
+
+def with_root(tree: Branch, root: Propagator) -> Branch:
+    """The tree with another propagator of its root."""
+    return dataclasses.replace(tree, propagator=root)
 
 
 def time_like(

@@ -65,7 +65,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Branch:
-    """What decays into two children; the propagator of the root is not used (its s is fixed).
+    """What decays into two children; the propagator of the root is for beams of variable energy.
 
     With an exchange it is no decay but a scattering of a virtual particle (in the root: a beam) off
     the other beam, and the exchanged particle is what the first child takes off the virtual one.

@@ -37,6 +37,12 @@ class Diagram:
     spacelike: tuple[Propagator, ...] = ()
     total: str | None = None
 
+    @property
+    def particles(self) -> frozenset[str]:
+        """The particles of all propagators, in the direction in which each of them is read."""
+        lines = (p.particle for p in (*self.propagators, *self.spacelike))
+        return frozenset([*lines, *([] if self.total is None else [self.total])])
+
 
 def decayed_particles(tree: DecayTree) -> tuple[Propagator, ...]:
     """The decayed particles of a chain, mothers before daughters."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def conditions(card: Card, integrand: Integrand) -> dict[str, Any]:
     """The entries `beams`, `cuts` and `bw_cutoff` of a report.
 
-    beams: for each incoming particle its PDG ids (of all subprocesses) and its energy in GeV, with
-    sqrt(s) in GeV (masses of the first subprocess); None for toys.
+    beams: for each beam its PDG ids (of all subprocesses) and its energy in GeV, with sqrt(s) in
+    GeV (masses of the first subprocess) and what is known of its densities; None for toys.
     bw_cutoff: in widths, None where it has no meaning.
     """
     chains = any(topology.resonances for topology in integrand.topologies)
@@ -47,7 +47,7 @@ def _beams(integrand: Integrand) -> dict[str, Any] | None:
     if not integrand.topologies:
         return None
     n = integrand.n_initial
-    masses = integrand.topologies[0].masses[:n]
+    masses = list(integrand.topologies[0].masses[:n])
     energies = list(integrand.beam_energies) or [masses[0]]
     s = sum(energies) ** 2
     if n == 2:
@@ -61,4 +61,8 @@ def _beams(integrand: Integrand) -> dict[str, Any] | None:
         list(dict.fromkeys(topology.pdg[leg] for topology in integrand.topologies))
         for leg in range(n)
     ]
-    return {"particles": particles, "energies": energies, "sqrt_s": math.sqrt(s)}
+    found = {"particles": particles, "energies": energies, "sqrt_s": math.sqrt(s)}
+    if integrand.densities:
+        found["particles"] = [[pdg] for pdg in integrand.beam_particles]
+        found["densities"] = dict(integrand.densities)
+    return found

@@ -91,6 +91,7 @@ def _file_info(session: Session, survey: Survey, card: Card) -> FileInfo:
         slha=slha_text(integrand.parameters, integrand.masses, integrand.widths),
         version=__version__,
         notes=integrand.notes,
+        pdf_set=integrand.densities.get("id", 0),
     )
 
 

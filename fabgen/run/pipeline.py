@@ -269,6 +269,8 @@ def _sessions(
         jax.devices()
     with watch("compile"):
         integrands = build_integrands(card, how.reporter.note)
+    for warning in dict.fromkeys(warning for f in integrands for warning in f.warnings):
+        how.reporter.note(f"warning: {warning}")
     if writes_events:
         topologies = [topology for f in integrands for topology in f.topologies]
         refuse_several_beams(card, topologies, integrands[0].beam_particles)

@@ -123,12 +123,13 @@ def _prior(parts: Sequence[Session]) -> dict[str, Any]:
 
 
 def _warnings(parts: Sequence[Session], evaluated: Sequence[Evaluated]) -> list[str]:
+    """What is known before sampling, and what evaluation has found."""
     if len(parts) == 1:
-        return list(evaluated[0].warnings)
+        return [*parts[0].integrand.warnings, *evaluated[0].warnings]
     return [
         f"{part.n_final} final particles: {warning}"
         for part, one in zip(parts, evaluated, strict=True)
-        for warning in one.warnings
+        for warning in (*part.integrand.warnings, *one.warnings)
     ]
 
 

@@ -163,6 +163,9 @@ def _channels(card: Card, most: int) -> Iterator[str]:
     if has_blocks:
         yield ""
         yield from _field("", _NOTATION, 9)
+    for warning in dict.fromkeys(text for integrand, _ in parts for text in integrand.warnings):
+        yield ""
+        yield from _field("warning", warning)
 
 
 def _channels_of(

@@ -35,7 +35,7 @@ DENSITIES = {
 
 
 class Partons(Beams):
-    dim, energies, particles = 2, ENERGIES, (2212, -2212)
+    dim, energies, particles, flavours = 2, ENERGIES, (2212, -2212), (UP, ANTI)
 
     def collide(self, u, masses, limits):
         least = limits.sqrt_s**2 / (4.0 * ENERGIES[0] * ENERGIES[1])
@@ -55,10 +55,11 @@ class Partons(Beams):
         plus, minus = total[0] + total[3], total[0] - total[3]
         return self._made(plus / (2.0 * ENERGIES[0]), minus / (2.0 * ENERGIES[1]))
 
-    def luminosity(self, flavours, collision, scale):
-        x1, x2 = collision.x
-        return jnp.stack([DENSITIES[a][0](x1, scale) * DENSITIES[b][1](x2, scale)
-                          for a, b in flavours])  # fmt: skip
+    def densities(self, collision, scale):
+        return jnp.stack([
+            jnp.stack([density(x, scale) for density, x in zip(DENSITIES[a], collision.x, strict=True)])
+            for a in self.flavours
+        ])  # fmt: skip
 
     def _made(self, x1, x2):
         e1, e2 = x1 * ENERGIES[0], x2 * ENERGIES[1]

@@ -110,7 +110,7 @@ def any_card(draw) -> Card:
     tables["training"] = training
     # Processes have one channel so far: what only several can have is tested with toys.
     tables["channels"] = dataclasses.replace(
-        tables["channels"], prior="diagrams", maps="", drop_below=0.0
+        tables["channels"], prior="diagrams", maps="", drop=(), drop_below=0.0
     )
     minima = [name for name, key in CUT_KEYS.items() if not key.is_maximum]
     return Card(

@@ -591,10 +591,13 @@ DENSITIES = {(2, -2): 1.0, (4, -4): 0.25, (-2, 2): 0.5, (-4, 4): 0.125}
 
 
 class Dense(FixedBeams):
-    """Beams with a density for each pair of flavours, that falls with the scale."""
+    """Beams with densities of flavours, of which each pair has that of DENSITIES over the scale."""
 
-    def luminosity(self, flavours, collision, scale):
-        return jnp.stack([DENSITIES[pair] / scale for pair in flavours])
+    flavours = 2, 4, -2, -4
+
+    def densities(self, collision, scale):
+        of_both = jnp.array([[1.0, 1.0], [0.5, 0.5], [0.5, 1.0], [0.25, 0.5]])
+        return of_both[:, :, None] / jnp.sqrt(scale)
 
 
 class Transverse(Scales):

@@ -73,7 +73,8 @@ def _points(card: Card, integrand: Integrand, reporter: Reporter) -> FilePoints:
             none = f"{events.zero_weight} events of weight zero" if events.zero_weight else None
             raise InputError("the event file has no events", found=none)
         weight = event_weights(events, path)
-        legs = leg_momenta(events, integrand.topologies, _incoming(integrand), path)
+        beams = integrand.beam_energies if integrand.densities else _incoming(integrand)
+        legs = leg_momenta(events, integrand.topologies, beams, path)
     except InputError as error:
         raise error.with_place(file=path, key="training.fkld.data") from None
     u = np.full((len(events), integrand.dim), np.nan)
