@@ -339,6 +339,17 @@ def test_isolation(options, passing):
     np.testing.assert_array_equal(excess == 0.0, expected)
 
 
+def test_jets_and_leptons_do_not_add_up():
+    """A jet and a lepton of 6 GeV each, as far from a photon of 10 GeV as the cone reaches."""
+    legs = CutLeg("a", 22), CutLeg("j", 21), CutLeg("l", 11), CutLeg("j", 1)
+    phi = np.array([0.0, 0.3999999, -0.3999999, 0.4000001])
+    size = np.array([10.0, 6.0, 6.0, 90.0])
+    p = size[:, None] * np.stack([np.ones(4), np.cos(phi), np.sin(phi), np.zeros(4)], axis=1)
+    for share, passes in ((0.7, True), (0.5, False)):
+        cuts = Cuts.from_card({"ptgmin": 5.0, "epsgamma": share}, legs)
+        assert bool(cuts.passes(jnp.array(p[..., None]), np.zeros(4))[0]) == passes
+
+
 def test_isolation_takes_the_place_of_other_cuts():
     legs = (CutLeg("a", 22), CutLeg("j", 21))
     card = {"pta": 30.0, "draj": 0.7, "etaa": 2.5, "ptgmin": 10.0}
@@ -363,6 +374,9 @@ def test_a_particle_that_is_too_heavy_is_in_no_cut_of_its_class():
     card = {"ptb": 10.0, "mmbb": 30.0, "drbb": 0.4, "etab": 2.5}
     assert len(Cuts.from_card(card, (light, light)).bounds) == 6
     assert len(Cuts.from_card(card, (light, heavy)).bounds) == 2
+    pair = CutLeg("l", 17, mass=25.0), CutLeg("l", -17, mass=25.0)
+    assert not Cuts.from_card({"mmll": 80.0, "ptl": 5.0}, pair).bounds
+    assert Cuts.from_card({"ptllmin": 80.0, "mmnl": 90.0}, pair).minimum_sqrt_s([25.0] * 2) >= 90.0
     several = {"xptb": 10.0, "ihtmin": 20.0, "ptheavy": 5.0}
     assert all(b.legs == (0, 1) for b in Cuts.from_card(several, (heavy, heavy)).bounds)
 

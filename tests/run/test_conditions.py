@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from fabgen.build import build_integrand
@@ -23,6 +25,12 @@ def test_two_beams():
     assert told["beams"]["particles"] == [[-11], [11]]
     assert told["beams"]["energies"] == [100.0, 25.0]
     assert told["beams"]["sqrt_s"] == pytest.approx(100.0, rel=1e-15)
+
+
+def test_tables_of_cuts_are_json():
+    cuts = {"pt_min_pdg": {"6": 20.0}, "isoem": False}
+    told = conditions_of(process="e+ e- > t t~", cuts=cuts)
+    assert json.loads(json.dumps(told["cuts"])) == cuts
 
 
 def test_heavy_beams():
