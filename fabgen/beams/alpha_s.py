@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from fabgen.arrays import Elementwise, array_module
+from fabgen.arrays import Table, array_module
 from fabgen.beams.pdf.grid import slopes
 from fabgen.beams.pdf.hermite import place, value_weights
 from fabgen.beams.pdf.info import SetInfo
@@ -88,18 +88,18 @@ def _ln_lambda2(b0: float, c: float, ln_mu2: float, a: float) -> float:
 
 
 def _at(b0: float, c: float, ln_lambda2: float, ln_mu2: float) -> float:
-    y = _inverse(np.array([b0 / c * (ln_mu2 - ln_lambda2)]))
-    return float(1.0 / (c * y[0]))
+    (y,) = _inverse(np.array([b0 / c * (ln_mu2 - ln_lambda2)]))
+    return float(1.0 / (c * y))
 
 
-def _inverse(k: Elementwise | np.ndarray) -> Elementwise | np.ndarray:
+def _inverse(k: Float[Table, " n"]) -> Float[Table, " n"]:
     """y > 0 with y - ln(1 + y) = k > 0; NumPy or JAX, as k is.
 
     1 + y = -W_{-1}(-exp(-1 - k)) lies below 1 + sqrt(2 k) + k, by no more than k/3
     (Chatzigeorgiou, arXiv:1601.04895). The function is convex: Newton's steps lead down to it.
     """
     where = array_module([k])
-    y: Array | np.ndarray = where.sqrt(2.0 * k) + k
+    y: Table = where.sqrt(2.0 * k) + k
     for _ in range(_N_STEPS):
         y = y - (y - where.log1p(y) - k) * (1.0 + y) / y
     return y

@@ -36,9 +36,9 @@ def is_outside(
 def continued(
     densities: Densities,
     selection: Float[Array, "n_selected n_flavours"],
-    x: Float[Array, " events"],
+    x: Float[Array, "beams events"],
     q: Float[Array, " events"],
-) -> Float[Array, "n_selected events"]:
+) -> Float[Array, "n_selected beams events"]:
     """x f of selected flavours (see `interpolated`) anywhere below the highest knot in x.
 
     Where a point is not beyond an edge of the grid, its way from there is 0 and changes nothing.
@@ -46,16 +46,15 @@ def continued(
     knots_x, knots_q = jnp.asarray(densities.x), jnp.asarray(densities.q)
     is_left, is_below, is_above = x < knots_x[0], q < knots_q[0], q > knots_q[-1]
     first_x = jnp.where(is_left, knots_x[0], x)
-    second_x = jnp.full_like(x, knots_x[1])
     first_q = jnp.where(is_below, knots_q[0], jnp.where(is_above, knots_q[-1], q))
     second_q = jnp.where(is_below, math.sqrt(1.0 + _STEP) * knots_q[0], knots_q[-2])
     four = interpolated(
         densities,
         selection,
-        jnp.concatenate([first_x, second_x, first_x, second_x]),
-        jnp.concatenate([first_q, first_q, second_q, second_q]),
-    ).reshape(len(selection), 2, 2, -1)
-    first, second = four[:, 0], four[:, 1]
+        jnp.stack([first_x, jnp.full_like(x, knots_x[1])])[:, None],
+        jnp.stack([first_q, second_q])[:, None],
+    )
+    first, second = four[:, :, 0], four[:, :, 1]
     upwards = _way(q, knots_q[-1], knots_q[-2], is_above)
     to_left = _way(x, knots_x[0], knots_x[1], is_left)
     ratio = jnp.where(is_below, jnp.square(q / knots_q[0]), 1.0)
@@ -68,11 +67,11 @@ def continued(
 
 
 def _way(
-    at: Float[Array, " events"],
+    at: Float[Array, "*shape"],
     edge: Float[Array, ""],
     inner: Float[Array, ""],
-    is_beyond: Bool[Array, " events"],
-) -> Float[Array, " events"]:
+    is_beyond: Bool[Array, "*shape"],
+) -> Float[Array, "*shape"]:
     """How far `at` is beyond the edge, logarithmically, in units of the way to the inner knot
     (so it is negative); 0 where it is not beyond."""
     beyond = jnp.where(is_beyond, at, edge)
@@ -80,10 +79,10 @@ def _way(
 
 
 def _line(
-    first: Float[Array, "n ... events"],
-    second: Float[Array, "n ... events"],
-    way: Float[Array, " events"],
-) -> Float[Array, "n ... events"]:
+    first: Float[Array, "*shape events"],
+    second: Float[Array, "*shape events"],
+    way: Float[Array, "*#shape events"],
+) -> Float[Array, "*shape events"]:
     """x f on the line from the first value (way 0) to the second (way 1)."""
     of_log = (first > _SMALLEST_OF_LOG) & (second > _SMALLEST_OF_LOG)
     ratio = jnp.where(of_log, second, 1.0) / jnp.where(of_log, first, 1.0)
@@ -94,10 +93,10 @@ def _line(
 
 
 def _towards_zero(
-    lowest: Float[Array, "n events"],
-    above: Float[Array, "n events"],
+    lowest: Float[Array, "*shape events"],
+    above: Float[Array, "*shape events"],
     ratio: Float[Array, " events"],
-) -> Float[Array, "n events"]:
+) -> Float[Array, "*shape events"]:
     """x f at Q^2 = ratio Q_min^2 from its values at Q_min^2 and 1.01 Q_min^2; ratio at most 1."""
     usable = jnp.abs(lowest) >= _SMALLEST
     growth = (above - lowest) / jnp.where(usable, lowest, 1.0) / _STEP

@@ -16,8 +16,6 @@ from fabgen.beams.pdf.continuation import continued, is_outside
 from fabgen.beams.pdf.densities import Densities, pdg_of
 from fabgen.beams.pdf.interpolation import interpolated
 
-_OfEvents = Callable[[Densities, Array, Array, Array], Array]
-
 
 def xf(
     densities: Densities,
@@ -37,10 +35,10 @@ def xf(
     wanted = jnp.array([pdg_of(flavour) for flavour in flavours])
     is_wanted = wanted[:, None] == jnp.asarray(densities.flavours)
     found = _anywhere(densities, is_wanted.astype(densities.table.dtype), shares, q)
-    least = jnp.where(jnp.any(is_wanted, axis=1), densities.least, -jnp.inf)[:, None]
+    least = jnp.where(jnp.any(is_wanted, axis=1), densities.least, -jnp.inf)[:, None, None]
     found = jnp.where(found < least, least, found)
-    found = jnp.where(shares[:, None] > densities.x[-1], 0.0, found)
-    return found.reshape(*x.shape[:-1], *found.shape[1:])
+    found = jnp.where(shares > densities.x[-1], 0.0, found)
+    return jnp.moveaxis(found, 0, 1).reshape(*x.shape[:-1], len(flavours), -1)
 
 
 @jax.custom_jvp
@@ -49,36 +47,30 @@ def _anywhere(
     selection: Float[Array, "n_selected n_flavours"],
     x: Float[Array, "beams events"],
     q: Float[Array, " events"],
-) -> Float[Array, "beams n_selected events"]:
+) -> Float[Array, "n_selected beams events"]:
     """x f of selected flavours, see `interpolated`."""
     outside = is_outside(densities, x, q)
-    found: Array = jax.lax.cond(
-        outside, _of_beams(continued), _of_beams(interpolated), densities, selection, x, q
-    )
+    found: Array = jax.lax.cond(outside, *_WAYS, densities, selection, x, q)
     return found
 
 
 def _anywhere_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     """The rule of derivatives. Without it, `cond` would keep what the derivatives of both of its
-    branches need, and either fill it with zeros."""
+    branches need, and fill that of the one with zeros."""
     densities, selection, x, q = primals
     densities_dot, _, x_dot, q_dot = tangents
     outside = is_outside(densities, x, q)
-    value, in_x, in_q = jax.lax.cond(
-        outside, _derived(continued), _derived(interpolated), densities, selection, x, q
-    )
+    value, in_x, in_q = jax.lax.cond(outside, *map(_derived, _WAYS), densities, selection, x, q)
     tangent = jnp.zeros_like(value)
     if not isinstance(x_dot, SymbolicZero):
-        tangent += in_x * x_dot[:, None]
+        tangent += in_x * x_dot
     if not isinstance(q_dot, SymbolicZero):
         tangent += in_q * q_dot
     if not isinstance(densities_dot.table, SymbolicZero):
 
         def of_table(table: Array) -> Array:
             moved = densities._replace(table=table)
-            found: Array = jax.lax.cond(
-                outside, _of_beams(continued), _of_beams(interpolated), moved, selection, x, q
-            )
+            found: Array = jax.lax.cond(outside, *_WAYS, moved, selection, x, q)
             return found
 
         tangent += jax.jvp(of_table, (densities.table,), (densities_dot.table,))[1]
@@ -88,32 +80,25 @@ def _anywhere_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 _anywhere.defjvp(_anywhere_jvp, symbolic_zeros=True)
 
 
-def _of_beams(function: _OfEvents) -> _OfEvents:
-    """The same for shares (beams, events) of several beams."""
-
-    def run(densities: Densities, selection: Array, x: Array, q: Array) -> Array:
-        return jnp.stack([function(densities, selection, each, q) for each in x])
-
-    return run
+def _inside(densities: Densities, selection: Array, x: Array, q: Array) -> Array:
+    return interpolated(densities, selection, x, q[None])
 
 
-def _derived(function: _OfEvents) -> Callable[..., tuple[Array, Array, Array]]:
-    """x f of beams with its derivatives in x and in q, (beams, n_selected, events) each."""
+#: What is done if any event is outside, and if none is.
+_WAYS = (continued, _inside)
+
+
+def _derived(function: Callable[..., Array]) -> Callable[..., tuple[Array, Array, Array]]:
+    """x f with its derivatives in x and in q: (n_selected, beams, events) each."""
 
     def run(
         densities: Densities, selection: Array, x: Array, q: Array
     ) -> tuple[Array, Array, Array]:
-        def of_beam(share: Array) -> tuple[Array, Array, Array]:
-            one, zero = jnp.ones_like(q), jnp.zeros_like(q)
+        def at(x: Array, q: Array) -> Array:
+            return function(densities, selection, x, q)
 
-            def at(x: Array, q: Array) -> Array:
-                return function(densities, selection, x, q)
-
-            value, in_x = jax.jvp(at, (share, q), (one, zero))
-            _, in_q = jax.jvp(at, (share, q), (zero, one))
-            return value, in_x, in_q
-
-        values, in_x, in_q = zip(*(of_beam(share) for share in x), strict=True)
-        return jnp.stack(values), jnp.stack(in_x), jnp.stack(in_q)
+        value, in_x = jax.jvp(at, (x, q), (jnp.ones_like(x), jnp.zeros_like(q)))
+        _, in_q = jax.jvp(at, (x, q), (jnp.zeros_like(x), jnp.ones_like(q)))
+        return value, in_x, in_q
 
     return run

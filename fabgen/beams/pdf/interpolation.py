@@ -24,16 +24,26 @@ from fabgen.beams.pdf.hermite import Place, Weights, derivative_weights, place, 
 def interpolated(
     densities: Densities,
     selection: Float[Array, "n_selected n_flavours"],
-    x: Float[Array, " events"],
-    q: Float[Array, " events"],
-) -> Float[Array, "n_selected events"]:
-    """x f of selected flavours at points of the grid.
+    x: Float[Array, "*#shape events"],
+    q: Float[Array, "*#shape events"],
+) -> Float[Array, "n_selected *shape events"]:
+    """x f of selected flavours at points of the grid; x and q are broadcast to one shape.
 
-    selection: a row for each of them, 1 in the column of the flavour, 0 elsewhere.
+    selection: a row for each of the flavours, 1 in its column, 0 elsewhere.
     """
-    at_x, at_q = place(x, densities.x, 1.0), place(q, densities.q, 2.0)
-    found: Array = _polynomial(densities, selection, at_x, at_q)
-    return found
+    shape = jnp.broadcast_shapes(x.shape, q.shape)
+
+    def everywhere(own: Array, array: Array) -> Array:
+        return jnp.broadcast_to(array.reshape(own.shape), shape).reshape(-1)
+
+    at_x, at_q = place(x.reshape(-1), densities.x, 1.0), place(q.reshape(-1), densities.q, 2.0)
+    found: Array = _polynomial(
+        densities,
+        selection,
+        Place(*(everywhere(x, array) for array in at_x)),
+        Place(*(everywhere(q, array) for array in at_q)),
+    )
+    return found.reshape(-1, *shape)
 
 
 @jax.custom_jvp
