@@ -3,9 +3,9 @@
     python benchmarks/densities.py > benchmarks/results/densities.md
 
 The default set, x and Q spread evenly in their logarithms, Q below 10 TeV. The CPU time of the best
-of several runs, three at a time in turn, so that it holds on a busy machine. Blocks: a call for all events, or one
-after the other for blocks of the size that |M|^2 runs in. "outside": one event in each call is
-below the grid, so that all of them take the way of the continuation.
+of several runs, three at a time in turn, so that it holds on a busy machine. Blocks: a call for all
+events, or one after the other for blocks of the size that |M|^2 runs in. "outside": one event in
+each call is below the grid, so that all of them take the way of the continuation.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from fabgen.beams.collision import (
     with_beams,
 )
 from fabgen.beams.protons import LEAST_ENERGY, PROTON, ProtonBeams
-from fabgen.beams.scales import FixedScales, Scales
+from fabgen.beams.scales import EventScales, FixedScales, Scales
 
 __all__ = [
     "LEAST_ENERGY",
@@ -24,6 +24,7 @@ __all__ = [
     "AtRest",
     "Beams",
     "Collision",
+    "EventScales",
     "FixedBeams",
     "FixedScales",
     "Limits",

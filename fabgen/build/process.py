@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable
 
 from fabgen.amplitude.matrix_element import MatrixElement
-from fabgen.beams import LEAST_ENERGY, AtRest, Beams, FixedBeams, FixedScales
+from fabgen.beams import LEAST_ENERGY, AtRest, Beams, FixedBeams
 from fabgen.build.channels import ComponentChannels, Group, channels_of, map_context
 from fabgen.build.checks import boost, cut_legs, name_of, numeric_parameters, total_energy
 from fabgen.build.dalitz import build_dalitz
@@ -19,6 +19,7 @@ from fabgen.build.missed_peaks import missed_peaks, told
 from fabgen.build.narrow_widths import refuse_narrow
 from fabgen.build.poles import Pole, find_poles
 from fabgen.build.protons import Protons, protons_energy
+from fabgen.build.scales import scales_of
 from fabgen.build.small_widths import small_widths, width_notes
 from fabgen.build.toys import build_toy
 from fabgen.build.windows import mass_windows
@@ -153,14 +154,14 @@ class _Builder:
         components = _weighted(tuple(self._component(*pair) for pair in pairs))
         processes = process_numbers([parse_process(line) for line in self.card.process])
         topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
-        scales = self.card.scales
+        trees = [sub.tree for sub in self.subprocesses]
         return ProcessIntegrand(
             model=self.model,
             external=self.external,
             components=components,
             event_topologies=topologies,
             beams=self._beams(),
-            scales=FixedScales(float(scales.renormalization), float(scales.factorization)),
+            scales=scales_of(self.card.scales, self.model, trees),
             alpha_s=self.protons.alpha_s if self.protons else None,
             notes=(
                 *notes(self.model, topologies, self.protons is not None),

@@ -16,6 +16,7 @@ from typing import Any
 from fabgen.card import toml
 from fabgen.card.cuts import CUT_DECAYS, CUT_KEYS, CUT_OPTIONS, PDG_CUT_KEYS
 from fabgen.card.meant import KNOWN_NAMES, SM_PARAMETERS, parameter_name
+from fabgen.card.scales import BY_CHOICE
 from fabgen.card.schema import MODELS
 from fabgen.errors import InputError
 
@@ -42,10 +43,12 @@ _NUMBERS = {
     "bwcutoff": ("phase_space", "bw_cutoff"),
     "scale": ("scales", "renormalization"),
     "dsqrt_q2fact1": ("scales", "factorization"),
+    "scalefact": ("scales", "factor"),
 }
 #: Cuts by PDG number as the run card writes them, without capitals, and an entry of their values.
 _PDG_KEYS = {name.lower(): name for name in PDG_CUT_KEYS}
 _ENTRY = re.compile(r"['\"]?(\w+)['\"]?\s*:\s*([^,}]+)")
+_FIXED = {"fixed_ren_scale": "renormalization", "fixed_fac_scale": "factorization"}
 #: Blocks of a parameter card as `set` names them.
 _BLOCKS = {"mass": "mass", "sminputs": "sminputs", "yukawa": "yukawa", "width": "decay"}
 #: What takes the place of a command without a key in a card.
@@ -65,6 +68,7 @@ class Foreign:
 
     first: the line that gave it away. tables: keys by table, "" for those above all tables.
     left_out: lines and names without a counterpart. energies: of the beams in GeV, by name.
+    fixed_scales: whether a scale is a number, by its key. dynamic_scale: what it is, if not.
     """
 
     kind: str = ""
@@ -72,6 +76,8 @@ class Foreign:
     tables: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     left_out: list[str] = dataclasses.field(default_factory=list)
     energies: dict[str, float] = dataclasses.field(default_factory=dict)
+    fixed_scales: dict[str, bool] = dataclasses.field(default_factory=dict)
+    dynamic_scale: str = ""
 
     @property
     def name(self) -> str:
@@ -83,6 +89,8 @@ class Foreign:
         if self.energies:
             first = self.energies.get("ebeam1", self.energies.get("ebeam2"))
             tables["beams"] = {"energy": [first, self.energies.get("ebeam2", first)]}
+        if "scales" in tables or self.dynamic_scale:
+            tables["scales"] = self._scales(tables.get("scales", {}))
         for table in ("", *sorted(tables.keys() - {""})):
             if table:
                 yield f"[{table}]"
@@ -90,6 +98,13 @@ class Foreign:
                 if key == "process" and len(value) == 1:
                     value = value[0]
                 yield f"{toml.key(key)} = {toml.value(value)}"
+
+    def _scales(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Dynamic scales in the place of numbers that are not used, and a factor of such only."""
+        keys = [key for key in _FIXED.values() if not self.fixed_scales.get(key)]
+        dynamic = dict.fromkeys(keys, self.dynamic_scale) if self.dynamic_scale else {}
+        kept = {key: value for key, value in given.items() if dynamic or key != "factor"}
+        return {**kept, **dynamic}
 
     def put(self, table: str, key: str, value: Any) -> None:
         self.tables.setdefault(table, {})[key] = value
@@ -248,6 +263,10 @@ def _setting(found: Foreign, name: str, text: str, line: str = "") -> None:
         bounds = {pdg: bound for pdg, bound in bounds.items() if bound is not None and bound > 0}
         if bounds:
             found.put("cuts", _PDG_KEYS[name], bounds)
+    elif name in _FIXED:
+        found.fixed_scales[_FIXED[name]] = _is_true(text)
+    elif name == "dynamical_scale_choice" and value in BY_CHOICE:
+        found.dynamic_scale = BY_CHOICE[int(value)]
     elif name in CUT_KEYS and value is not None:
         if value > 0:  # 0 and -1 switch a cut off
             found.put("cuts", name, value)
@@ -262,9 +281,13 @@ def _cut_option(found: Foreign, name: str, text: str, value: float | None) -> No
     default = CUT_OPTIONS[name].default
     entry = _ENTRY.search(text)
     word = entry[2] if entry else text
-    new = word.lower().strip(" .") in ("true", "t", "1") if isinstance(default, bool) else value
+    new = _is_true(word) if isinstance(default, bool) else value
     if new is not None and (new != default or name == CUT_DECAYS):
         found.put("cuts", name, new)
+
+
+def _is_true(text: str) -> bool:
+    return text.lower().strip(" .") in ("true", "t", "1")
 
 
 def _number(text: str) -> float | None:

@@ -21,6 +21,11 @@ _KEYS = {
     "cm_energy com_energy",
     "phase_space.bw_cutoff": "bwcutoff bw_cut",
     "scales.renormalization": "scale mur mu_r ren_scale fixed_ren_scale alphas_scale",
+    'scales.renormalization and scales.factorization: "transverse_energy" for 1, "transverse_mass" '
+    'for 2, "half_transverse_mass" for 3, "partonic_energy" for 4, "ckkw" for -1': (
+        "dynamical_scale_choice"
+    ),
+    "scales.factor": "scalefact scale_factor",
     "scales.factorization": "dsqrt_q2fact1 dsqrt_q2fact2 muf mu_f fac_scale fixed_fac_scale "
     "fixed_fac_scale1 fixed_fac_scale2",
     "cuts.mmll": "mll m_ll mllmin",
@@ -45,8 +50,6 @@ _ABSENT = {
     "beam_type beam1 beam2",
     "densities of protons (beams.pdf) are not available yet": "pdlabel pdlabel1 pdlabel2 lhaid "
     "lhapdf pdfset pdf_set",
-    "dynamical scales are not available yet: scales.renormalization and scales.factorization are "
-    "numbers in GeV": "dynamical_scale_choice scalefact",
     "systematic variations of scales and densities are not available yet": "use_syst "
     "systematics_program systematics_arguments sys_scalefact sys_alpsfact sys_matchscale sys_pdf",
     "matching and merging with a shower are not available": "ickkw xqcut ktdurham ptlund "

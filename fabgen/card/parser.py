@@ -26,6 +26,7 @@ from fabgen.card.keys import check_keys
 from fabgen.card.messages import did_you_mean, place_of, wrong_type
 from fabgen.card.option import Option, option_of
 from fabgen.card.presets import apply_preset
+from fabgen.card.scales import check_scales
 from fabgen.card.schema import AMPLITUDE_MODELS, MAX_SEED, MODELS, Card
 from fabgen.card.steps import check_data, check_steps, with_default_steps
 from fabgen.card.toys import check_toy, is_toy, toy_name, with_default_prior
@@ -175,6 +176,7 @@ def _check_together(card: Card) -> None:
         )
     check_steps(card.training)
     check_data(card)
+    check_scales(card.scales)
 
 
 # --- tables that are dataclasses ------------------------------------------------------------------

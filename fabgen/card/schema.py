@@ -18,11 +18,13 @@ from fabgen.card.training_options import AutoOptions, FabOptions, FkldOptions, M
 MODELS = ("sm", "sm-no_b_mass", "sm-zprime")
 #: Models of one three-body decay each: the files of fabgen/data/amplitude_models.
 AMPLITUDE_MODELS = ("lc2pkpi",)
+#: By their numbers in MadGraph's dynamical_scale_choice; "ckkw" is its -1.
 DYNAMIC_SCALES = (
+    "transverse_energy",
     "transverse_mass",
     "half_transverse_mass",
-    "transverse_energy",
     "partonic_energy",
+    "ckkw",
 )
 #: numpy's and JAX's generators both take a seed of 32 bits.
 MAX_SEED = 2**32 - 1
@@ -61,7 +63,6 @@ class Scales:
         unit="GeV",
         above=0.0,
         choices=DYNAMIC_SCALES,
-        later=DYNAMIC_SCALES,
     )
     factorization: float | str = option(
         91.188,
@@ -69,8 +70,8 @@ class Scales:
         unit="GeV",
         above=0.0,
         choices=DYNAMIC_SCALES,
-        later=DYNAMIC_SCALES,
     )
+    factor: float = option(1.0, doc="of dynamic scales", above=0.0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,8 +37,8 @@ MEANT = {
     "bwcutoff": "phase_space.bw_cutoff",
     "scale": "scales.renormalization",
     "fixed_ren_scale": "scales.renormalization",
-    "scalefact": "dynamical scales are not available yet",
-    "dynamical_scale_choice": "dynamical scales are not available yet",
+    "scalefact": "scales.factor?",
+    "dynamical_scale_choice": '"half_transverse_mass" for 3',
     "use_syst": "systematic variations",
     "xqcut": "matching and merging",
     "ickkw": "matching and merging",
@@ -107,12 +107,19 @@ def test_numbers_where_more_is_asked_for(write_card, text, hint):
     assert error.value.hint == hint
 
 
-@pytest.mark.parametrize("value", ["ht/2", "HT", "transverse_mass", "mass"])
-def test_scales_that_are_not_there_yet_are_not_offered(write_card, value):
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [("ht/2", None), ("HT", None), ("transverse_mas", "did you mean transverse_mass")],
+)
+def test_scales_that_there_are_not(write_card, value, hint):
     with pytest.raises(InputError) as error:
         load_card(write_card(PROCESS), [f'scales.renormalization="{value}"'])
-    assert error.value.allowed == "a number > 0"
-    assert error.value.hint is None
+    assert error.value.allowed == (
+        "a number > 0, or one of: transverse_energy, transverse_mass, half_transverse_mass, "
+        "partonic_energy, ckkw"
+    )
+    assert (error.value.hint or "").startswith(hint or "")
+    assert (error.value.hint is None) == (hint is None)
 
 
 def test_beams_that_are_not_there_yet(write_card):

@@ -113,6 +113,29 @@ def test_a_switch_as_toml(value):
     assert table["cuts"] == {"mxx_only_part_antipart": True}
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (
+            "False = fixed_ren_scale\nF = fixed_fac_scale\n",
+            {"r": "half", "f": "half", "factor": 2.0},
+        ),
+        ("True = fixed_ren_scale\nF = fixed_fac_scale\n", {"r": 80.0, "f": "half", "factor": 2.0}),
+        ("True = fixed_ren_scale\nT = fixed_fac_scale\n", {"r": 80.0, "f": 90.0}),
+    ],
+)
+def test_scales_of_a_run_card(flags, expected):
+    """Numbers where they are fixed, whatever the choice of dynamic ones is."""
+    lines = "80.0 = scale\n90.0 = dsqrt_q2fact1\n3 = dynamical_scale_choice\n2.0 = scalefact\n"
+    found, table = toml_of(flags + lines)
+    names = {"r": "renormalization", "f": "factorization"}
+    long = {"half": "half_transverse_mass"}
+    assert table["scales"] == {
+        names.get(key, key): long.get(value, value) for key, value in expected.items()
+    }
+    assert found.left_out == []
+
+
 def test_a_parameter_card_as_toml():
     found, table = toml_of(PARAM_CARD)
     assert "SLHA" in found.name

@@ -131,6 +131,8 @@ def test_the_seed_option_sets_both_seeds(write_card):
         ("[beams]\nenergy = [500.0, nan]\n", "beams.energy", "nan"),
         ('[scales]\nrenormalization = "mass"\n', "scales.renormalization", "a number > 0"),
         ("[scales]\nrenormalization = 0\n", "scales.renormalization", "a number > 0"),
+        ("[scales]\nfactor = 0\n", "scales.factor", "a number > 0"),
+        ("[scales]\nfactor = 2\n", "scales.factor", "one dynamic scale"),
         ("[cuts]\nptl = nan\n", "cuts.ptl", "nan"),
         ("[cuts]\netaj = inf\n", "cuts.etaj", "a finite number >= 0"),
         ("[cuts]\nptl = -1\n", "cuts.ptl", ">= 0"),
@@ -182,7 +184,6 @@ def test_wrong_values_name_file_key_and_cure(write_card, text, key, message):
     [
         '[beams]\nkind = "proton"\n',
         '[beams]\npdf = "CT18NLO"\n',
-        '[scales]\nfactorization = "transverse_mass"\n',
         'model = "models/loop_sm"\n',
     ],
 )

@@ -63,7 +63,8 @@ def value(hint, limits: Option) -> st.SearchStrategy:
         factors = st.floats(1e-3, 1e3).map(lambda factor: f"x{factor!r}")
         return st.dictionaries(_NAMES, st.floats(-1e300, 1e300) | factors, max_size=3)
     if typing.get_origin(hint) is types.UnionType:
-        return value(next(a for a in arguments if a in (int, float)), limits)
+        number = value(next(a for a in arguments if a in (int, float)), limits)
+        return number | st.sampled_from(limits.choices_now) if str in arguments else number
     entry = value(arguments[0], limits)
     if arguments[-1] is Ellipsis:
         return st.lists(entry, min_size=1, max_size=4).map(tuple)
@@ -140,6 +141,7 @@ def test_a_dumped_card_reads_back_the_same(card):
             "training.fkld.events",
             "phase_space.mapping",
             "channels.use",
+            "scales.factor",
         )
         return
     assert again == card
