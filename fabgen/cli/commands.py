@@ -50,6 +50,14 @@ app = typer.Typer(
 )
 
 
+pdf = typer.Typer(
+    no_args_is_help=True,
+    help="Parton densities: what is installed, and more of them.",
+    epilog="Example:  fabgen pdf install NNPDF40_lo_as_01180",
+)
+app.add_typer(pdf, name="pdf")
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"fabgen {__version__}")
@@ -263,6 +271,34 @@ def plot(
         how = _how(False, quiet)
         for path in pipeline.plot(run, how, samples=samples, file_format=file_format):
             _print(f"  {path}")
+
+
+@pdf.command("list")
+def pdf_list() -> None:
+    """The sets of parton densities that cards may name, and the folders that hold them.
+
+    Example:  fabgen pdf list
+    """
+    with streams.messages():
+        from fabgen.beams.pdf.sets import installed_sets
+        from fabgen.cli.densities import lines_of_sets
+
+        for line in lines_of_sets(installed_sets()):
+            _print(line)
+
+
+@pdf.command("install")
+def pdf_install(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A set by the name LHAPDF gives it.")],
+) -> None:
+    """Fetch a set of parton densities from LHAPDF's server.
+
+    Example:  fabgen pdf install NNPDF40_lo_as_01180
+    """
+    with streams.messages():
+        from fabgen.beams.pdf.install import install
+
+        _print(f"  {install(name, _print_note)}")
 
 
 def _compilation_cache() -> Path | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import re
 import sys
 from collections.abc import Iterator
 from importlib import resources
@@ -25,7 +26,6 @@ from fabgen.errors import InputError
 DEFAULT_SET = "NNPDF23_lo_as_0130_qed"
 #: The key of a card that names a set.
 KEY = "beams.pdf"
-_SUFFIXES = (".dat", ".dat.gz")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,21 +53,20 @@ def load_member(name: str, number: int = 0) -> Member:
 
     What was read before in this process is not read again, unless its file has changed.
     """
-    folder = find_set(name)
+    folder = find_set(name, number)
     own = _name_of(folder)
     load_info(folder)  # raises what is wrong with it before anything is read
-    files = [folder / f"{own}_{number:04d}{suffix}" for suffix in _SUFFIXES]
-    file = next((file for file in files if file.is_file()), None)
-    if file is None:
-        there = sorted(int(path.name[len(own) + 1 :][:4]) for path in _members(folder, own))
+    files = member_files(folder, own)
+    if number not in files:
         raise InputError(
             "the set of densities has no such member",
             file=folder,
             key=KEY,
             found=f"member {number}",
-            allowed=_ranges(there) or f"a set with the file {files[0].name}",
+            allowed=_ranges(sorted(files)) or f"a set with the file {own}_{number:04d}.dat",
         )
-    return _load(own, file, number, (_version(file), _version(folder / f"{own}.info")))
+    versions = _version(files[number]), _version(folder / f"{own}.info")
+    return _load(own, files[number], number, versions)
 
 
 def _version(file: Path) -> tuple[int, int]:
@@ -93,8 +92,11 @@ def load_info(folder: Path) -> SetInfo:
     return info_of(read_table(file), name, file)
 
 
-def find_set(name: str) -> Path:
-    """The folder of a set by its name, or by the path of this folder. Raises InputError."""
+def find_set(name: str, member: int = 0) -> Path:
+    """The folder of a set by its name, or by the path of this folder. Raises InputError.
+
+    Of several folders with this name the first that holds the member, or the first of all.
+    """
     if os.sep in name or name.startswith("~"):
         folder = Path(name).expanduser()
         if _info_files(folder):
@@ -105,9 +107,13 @@ def find_set(name: str) -> Path:
             found=name,
             allowed="a folder with a file NAME.info and files NAME_0000.dat, ...",
         )
-    for folder in (where / name for where in search_folders()):
-        if name and (folder / f"{name}.info").is_file():
+    named = [where / name for where in search_folders() if name]
+    there = [folder for folder in named if (folder / f"{name}.info").is_file()]
+    for folder in there:
+        if member in member_files(folder, name):
             return folder
+    if there:
+        return there[0]
     known = sorted({found.name for found in installed_sets()})
     raise InputError(
         "this set of densities is not installed",
@@ -129,7 +135,7 @@ def installed_sets() -> Iterator[InstalledSet]:
     """All sets in the folders that are searched, the first of each name."""
     seen = set()
     for where in search_folders():
-        for folder in sorted(_subfolders(where)):
+        for folder in sorted(_entries(where)):
             name = folder.name
             if name in seen or not (folder / f"{name}.info").is_file():
                 continue
@@ -176,18 +182,15 @@ def _expanded(path: Path) -> Path:
         return path
 
 
-def _subfolders(where: Path) -> list[Path]:
+def _entries(folder: Path) -> list[Path]:
     try:
-        return [path for path in where.iterdir() if path.is_dir()]
+        return list(folder.iterdir())
     except OSError:
         return []
 
 
 def _info_files(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".info")
-    except OSError:
-        return []
+    return sorted(path for path in _entries(folder) if path.suffix == ".info")
 
 
 def _name_of(folder: Path) -> str:
@@ -196,15 +199,14 @@ def _name_of(folder: Path) -> str:
     return names[0] if len(names) == 1 else folder.resolve().name
 
 
-def _members(folder: Path, name: str) -> list[Path]:
-    """The files of all members that are there."""
-    return [
-        path
-        for path in folder.iterdir()
-        if path.name.startswith(f"{name}_")
-        and path.name.endswith(_SUFFIXES)
-        and path.name[len(name) + 1 :][:4].isdigit()
-    ]
+def member_files(folder: Path, name: str) -> dict[int, Path]:
+    """The files of the members of a set that are there, by their numbers."""
+    pattern = re.compile(rf"{re.escape(name)}_(\d{{4}})\.dat(\.gz)?")
+    found: dict[int, Path] = {}
+    for path in sorted(_entries(folder)):
+        if match := pattern.fullmatch(path.name):
+            found.setdefault(int(match[1]), path)
+    return found
 
 
 def _ranges(numbers: list[int]) -> str:
