@@ -56,10 +56,9 @@ class Partons(Beams):
         return self._made(plus / (2.0 * ENERGIES[0]), minus / (2.0 * ENERGIES[1]))
 
     def densities(self, collision, scale):
-        return jnp.stack([
-            jnp.stack([density(x, scale) for density, x in zip(DENSITIES[a], collision.x, strict=True)])
-            for a in self.flavours
-        ])  # fmt: skip
+        x1, x2 = collision.x
+        of_both = (DENSITIES[a] for a in self.flavours)
+        return jnp.stack([jnp.stack([f(x1, scale), g(x2, scale)]) for f, g in of_both])
 
     def _made(self, x1, x2):
         e1, e2 = x1 * ENERGIES[0], x2 * ENERGIES[1]

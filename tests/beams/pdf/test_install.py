@@ -87,7 +87,7 @@ def link(kind):
         link(tarfile.LNKTYPE),
         link(tarfile.FIFOTYPE),
     ],
-    ids=str,
+    ids=lambda entry: entry if isinstance(entry, str) else entry.type.decode(),
 )
 def test_strange_entries(server, files, tmp_path, entry):
     """Nothing is written outside, and nothing left behind."""
