@@ -20,7 +20,7 @@ from fabgen.errors import InputError
 #: Masses of c and b in MadGraph's running, GeV.
 THRESHOLDS = (1.42, 4.7)
 #: Newton's steps to the last digit, from a start that is off by a third at most.
-_N_STEPS = 6
+_N_STEPS = 4
 
 
 @dataclasses.dataclass(frozen=True)

@@ -48,6 +48,21 @@ def test_two_loops_solve_their_equation(mz):
         np.testing.assert_allclose(loops(part), solution.y[0], rtol=1e-6)
 
 
+def test_two_loops_are_exact_at_every_scale():
+    """1/a - c ln(1 + 1/(c a)) = b0 ln(mu^2/Lambda^2): the same Lambda from hardly above it on."""
+    b0, c = 23 / (12 * np.pi), 58 / (24 * np.pi**2) / (23 / (12 * np.pi))
+
+    def scaled(a):
+        return 1.0 / a - c * np.log1p(1.0 / (c * a))
+
+    ln_lambda2 = 2.0 * np.log(91.188) - scaled(0.130) / b0
+    distance = np.geomspace(0.01, 1e3, 60)
+    lowest = np.exp(0.5 * ln_lambda2 + 0.004)
+    loops = TwoLoops(0.130, thresholds=(0.999 * lowest, lowest))
+    a = np.asarray(loops(np.exp(0.5 * (ln_lambda2 + distance))))
+    np.testing.assert_allclose(scaled(a), b0 * distance, rtol=1e-12)
+
+
 def test_two_loops_have_the_slope_of_their_equation():
     scales = np.array([1.2, 2.0, 50.0, 3000.0])
     n_f = np.array([3, 4, 5, 5])

@@ -52,6 +52,16 @@ def test_knots_that_stand_twice_count_once(tmp_path):
     np.testing.assert_array_equal(grid.values, made_up((4,)).values)
 
 
+def test_subgrids_meet_at_one_knot(tmp_path):
+    """Also where the last digit of one of them is another."""
+    lines = text_of(GRID).splitlines()
+    second = lines.index("---", lines.index("---") + 1) + 2
+    first, *others = lines[second].split()
+    lines[second] = " ".join([repr(float(first) * (1.0 - 1e-12)), *others])
+    q = read_member(write(tmp_path, "\n".join(lines)))[1].q
+    assert q[3] == q[4] == float(lines[second].split()[0]) != GRID.q[3]
+
+
 LINES = text_of(GRID).splitlines()
 FIRST = LINES.index("---") + 1
 SECOND = LINES.index("---", FIRST) + 1
