@@ -323,6 +323,8 @@ class _Builder:
 
     def _poles(self, group: Group) -> tuple[Pole, ...]:
         sqrt_s, options = self._sqrt_s(group.subprocesses[0]), self.card.phase_space
+        if self.protons is not None:
+            sqrt_s = min(sqrt_s, group.most_energy(self.values, self.model))
         return find_poles(
             *(self.model, group.diagrams, group.cuts, self.values, sqrt_s, options),
             least=self._least(group),

@@ -97,6 +97,15 @@ def test_maps():
     assert "1 mu+ mu-" in lines and "2 t t~" in lines
 
 
+def test_what_no_channel_follows():
+    table = {"model": "sm-zprime", "cuts": {"mmll": 10.0}}
+    lines = shown("e+ e- > mu+ mu- b b~", channels={"drop": ["zp"]}, **table)
+    place = next(i for i, line in enumerate(lines) if line.startswith("warning"))
+    assert "no channel follows zp (b b~) and zp (mu+ mu-)" in " ".join(lines[place:])
+    lines = shown("e+ e- > mu+ mu- b b~", **table)
+    assert not any(line.startswith("warning") for line in lines)
+
+
 def test_components():
     """One |M|^2 each; what else it serves is counted."""
     lines = shown("u u~ > mu+ mu-", "c~ c > mu+ mu-", "u u~ > d d~")
