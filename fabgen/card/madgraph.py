@@ -48,6 +48,15 @@ _NUMBERS = {
 #: Cuts by PDG number as the run card writes them, without capitals, and an entry of their values.
 _PDG_KEYS = {name.lower(): name for name in PDG_CUT_KEYS}
 _ENTRY = re.compile(r"['\"]?(\w+)['\"]?\s*:\s*([^,}]+)")
+#: GeV, of each proton where a card names none.
+_LHC = 6500.0
+#: Sets of densities by their numbers in LHAPDF.
+_SETS = {
+    247000: "NNPDF23_lo_as_0130_qed",
+    246800: "NNPDF23_lo_as_0119_qed",
+    315000: "NNPDF31_lo_as_0118",
+    331900: "NNPDF40_lo_as_01180",
+}
 _FIXED = {"fixed_ren_scale": "renormalization", "fixed_fac_scale": "factorization"}
 #: Blocks of a parameter card as `set` names them.
 _BLOCKS = {"mass": "mass", "sminputs": "sminputs", "yukawa": "yukawa", "width": "decay"}
@@ -86,9 +95,14 @@ class Foreign:
     def toml_lines(self) -> Iterator[str]:
         """The TOML that says the same."""
         tables = dict(self.tables)
+        beams = dict(tables.get("beams", {}))
         if self.energies:
             first = self.energies.get("ebeam1", self.energies.get("ebeam2"))
-            tables["beams"] = {"energy": [first, self.energies.get("ebeam2", first)]}
+            beams["energy"] = [first, self.energies.get("ebeam2", first)]
+        elif beams.get("kind") == "proton":
+            beams["energy"] = [_LHC, _LHC]
+        if beams:
+            tables["beams"] = beams
         if "scales" in tables or self.dynamic_scale:
             tables["scales"] = self._scales(tables.get("scales", {}))
         for table in ("", *sorted(tables.keys() - {""})):
@@ -205,8 +219,8 @@ def _protons(found: Foreign) -> str:
     if not own:
         return ""
     return (
-        f"beams named {' or '.join(own)} mean protons, whose densities are not available yet; to"
-        " add up the partons themselves, each with weight one, name them q, in the process too"
+        f"beams named {' or '.join(own)} mean protons (beams.kind); to add up the partons"
+        " themselves, each with weight one, name them q, in the process too"
     )
 
 
@@ -225,6 +239,8 @@ def _command(found: Foreign, command: str, rest: str, line: str) -> None:
             if command == "generate":
                 processes.clear()  # it begins anew
             processes.append(re.sub(r"\s--\S*", "", rest))
+            if rest.lower().split()[:3] == ["p", "p", ">"]:
+                found.put("beams", "kind", "proton")
         case "define":
             name, _, members = rest.replace("=", " ").partition(" ")
             found.put("multiparticles", name, " ".join(members.split()))
@@ -256,6 +272,13 @@ def _setting(found: Foreign, name: str, text: str, line: str = "") -> None:
         if name != "iseed" or value:
             whole = name in ("nevents", "iseed")
             found.put(*_NUMBERS[name], int(value) if whole else value)
+    elif name in ("lpp1", "lpp2") and value in (0, 1):
+        found.put("beams", "kind", "proton" if value else "fixed")
+    elif name == "lhaid" and value in _SETS:
+        found.put("beams", "pdf", _SETS[int(value)])
+    elif name == "pdlabel" and text.strip(" '\"").lower() in ("nn23lo1", "lhapdf"):
+        if "lhapdf" not in text.lower():
+            found.put("beams", "pdf", _SETS[247000])
     elif name in CUT_OPTIONS:
         _cut_option(found, name, text, value)
     elif name in _PDG_KEYS:

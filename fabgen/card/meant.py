@@ -46,10 +46,10 @@ _KEYS = {
 }
 #: What fabgen does not have.
 _ABSENT = {
-    "the process names the beams; proton beams (beams.kind) are not available yet": "lpp lpp1 lpp2 "
-    "beam_type beam1 beam2",
-    "densities of protons (beams.pdf) are not available yet": "pdlabel pdlabel1 pdlabel2 lhaid "
-    "lhapdf pdfset pdf_set",
+    'beams.kind = "proton"; else the process names the beams': "lpp lpp1 lpp2 beam_type beam1 "
+    "beam2",
+    "beams.pdf, a set of densities by its name": "pdlabel pdlabel1 pdlabel2 lhaid lhapdf pdfset "
+    "pdf_set",
     "systematic variations of scales and densities are not available yet": "use_syst "
     "systematics_program systematics_arguments sys_scalefact sys_alpsfact sys_matchscale sys_pdf",
     "matching and merging with a shower are not available": "ickkw xqcut ktdurham ptlund "

@@ -19,6 +19,7 @@ from fabgen.integrand.component import Component
 from fabgen.integrand.process import ProcessIntegrand
 from fabgen.model import Model, load_model
 from fabgen.phasespace.channels import Channel
+from fabgen.phasespace.single import Single
 from fabgen.phasespace.tree import Branch, Leaf, Node
 from fabgen.phasespace.tree_map import TreeMap
 from fabgen.process.effort import Effort, unheard
@@ -94,7 +95,8 @@ def _lines(
         yield from _field("process" if number == 0 else "", line)
     yield f"{'model':<14}{card.model}"
     numbers = dict.fromkeys(len(sub.tree.final) for sub in subprocesses)
-    yield f"{'dimension':<14}{' and '.join(str(3 * n - 4) for n in numbers)}"
+    of_beams = 2 if card.beams.kind == "proton" and len(subprocesses[0].tree.initial) == 2 else 0
+    yield f"{'dimension':<14}{' and '.join(str(3 * n - 4 + of_beams) for n in numbers)}"
     several = "s, of which a point evaluates one" if len(distinct) > 1 else ""
     elements = f"{len(distinct)} different matrix element{several}"
     yield f"{'subprocesses':<14}{len(subprocesses)}, {elements}"
@@ -182,6 +184,9 @@ def _channels_of(
         if place > 0:
             yield ""
         external = _external(integrand, component)
+        if isinstance(component.channels[0].mapping, Single):
+            yield f"{'channel':<14}one particle on its mass shell: {external[-1]}"
+            continue
         if not isinstance(component.channels[0].mapping, TreeMap):
             yield f"{'channel':<14}RAMBO on diet: {' '.join(external[integrand.n_initial :])}"
             continue

@@ -23,9 +23,9 @@ MEANT = {
     "energy": "beams.energy",
     "sqrts": "beams.energy",
     "ecm": "beams.energy",
-    "lpp1": "(beams.kind) are not available yet",
-    "pdlabel": "(beams.pdf) are not available yet",
-    "lhaid": "(beams.pdf) are not available yet",
+    "lpp1": 'beams.kind = "proton"',
+    "pdlabel": "beams.pdf",
+    "lhaid": "beams.pdf",
     "ptj": "cuts.ptj",
     "ptj1": "cuts.ptj1min",
     "ptl_min": "cuts.ptl",
@@ -98,7 +98,7 @@ def test_parameters_by_particle(name, parameter):
     ("text", "hint"),
     [
         ("[beams]\nenergy = 1000\n", "energy of each beam, as in beams.energy = [1000, 1000]"),
-        ("beams = 500\n", "its keys are kind, energy, pdf"),
+        ("beams = 500\n", "its keys are kind, energy, pdf, member"),
     ],
 )
 def test_numbers_where_more_is_asked_for(write_card, text, hint):
@@ -123,12 +123,10 @@ def test_scales_that_there_are_not(write_card, value, hint):
 
 
 def test_beams_that_are_not_there_yet(write_card):
-    with pytest.raises(InputError, match="not available yet") as error:
-        load_card(write_card(PROCESS), ["beams.kind=proton"])
-    assert error.value.allowed == "one of: fixed, lepton"
+    assert load_card(write_card(PROCESS), ["beams.kind=proton"]).beams.kind == "proton"
     with pytest.raises(InputError) as error:
         load_card(write_card(PROCESS), ["beams.kind=pp"])
-    assert (error.value.allowed, error.value.hint) == ("one of: fixed, lepton", None)
+    assert error.value.allowed == "one of: fixed, lepton, proton"
 
 
 def test_whole_numbers_may_be_written_as_floats(write_card):

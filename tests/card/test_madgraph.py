@@ -81,7 +81,7 @@ def test_a_process_card_as_toml():
         "model": "sm-no_b_mass",
         "multiparticles": {"p": "g u c d s u~ c~ d~ s~", "q": "u d"},
         "generation": {"events": 1000},
-        "beams": {"energy": [6500.0, 6500.0]},
+        "beams": {"kind": "proton", "energy": [6500.0, 6500.0]},
         "parameters": {"MT": 172.5, "MZ": 91.2},
         "cuts": {"ptj": 30.0},
     }
@@ -94,7 +94,7 @@ def test_a_run_card_as_toml():
     assert found.name == "a run card of MadGraph"
     assert table == {
         "generation": {"events": 10000},
-        "beams": {"energy": [500.0, 250.0]},
+        "beams": {"kind": "proton", "energy": [500.0, 250.0]},
         "cuts": {
             "ptj": 20.0,
             "etaj": 5.0,
@@ -104,7 +104,7 @@ def test_a_run_card_as_toml():
             "r0gamma": 0.7,
         },
     }
-    assert set(found.left_out) == {"run_tag", "lpp1", "bwcutoff"}
+    assert set(found.left_out) == {"run_tag", "bwcutoff"}
 
 
 @pytest.mark.parametrize("value", ["True", "{'default': True}"])

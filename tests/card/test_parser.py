@@ -182,8 +182,6 @@ def test_wrong_values_name_file_key_and_cure(write_card, text, key, message):
 @pytest.mark.parametrize(
     "text",
     [
-        '[beams]\nkind = "proton"\n',
-        '[beams]\npdf = "CT18NLO"\n',
         'model = "models/loop_sm"\n',
     ],
 )
