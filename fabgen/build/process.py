@@ -331,7 +331,7 @@ class _Builder:
         )
 
     def _warnings(self) -> tuple[str, ...]:
-        """Of resonances that no channel follows."""
+        """Of resonances that no channel follows, and of densities with other flavours."""
         missed = [
             peak
             for group, found in zip(self.groups, self.channels, strict=True)
@@ -339,7 +339,8 @@ class _Builder:
                 self._poles(group), found.channels, self.values, group.tree.final
             )
         ]
-        return told(missed, mapped=self._use != "rambo")
+        scheme = self.protons.scheme_warning(self.model) if self.protons else ()
+        return (*scheme, *told(missed, mapped=self._use != "rambo"))
 
     def _unmapped_widths(self) -> tuple[str, ...]:
         if self.card.phase_space.mapping != "rambo":

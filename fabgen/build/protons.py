@@ -10,6 +10,7 @@ import numpy as np
 
 from fabgen.beams import LEAST_ENERGY, ProtonBeams
 from fabgen.beams.alpha_s import AlphaSTable, TwoLoops, alpha_s_of
+from fabgen.beams.pdf.scheme import scheme_warning
 from fabgen.beams.pdf.sets import Member, load_member
 from fabgen.build.checks import name_of, refuse_massless, threshold
 from fabgen.card import Card
@@ -40,6 +41,12 @@ class Protons:
     def alpha_s_mz(self) -> float:
         """At the mass of the Z: of all that has no scale of its own."""
         return float(self.alpha_s(np.array([MZ]))[0])
+
+    def scheme_warning(self, model: Model) -> tuple[str, ...]:
+        """What the set does not have of the model's massless quarks, or has of others; or ()."""
+        massless = {abs(model.particle(name).pdg) for name in model.partons}
+        found = scheme_warning(self.member.info, len([pdg for pdg in massless if pdg < 7]))
+        return (found,) if found else ()
 
     def beams(
         self, energies: tuple[float, float], model: Model, trees: Sequence[DecayTree]
