@@ -17,8 +17,9 @@ from fabgen.beams.pdf import DEFAULT_SET, Densities, load_member
 from .conftest import FLAVOURS, made_up
 
 xf = jax.jit(pdf.xf, static_argnames="flavours")
-#: Cubic, both sides of thresholds; a bilinear subgrid of two and of three knots among others.
-GRIDS = {"one": (6,), "thresholds": (4, 5, 4), "bilinear": (2, 5, 3), "last bilinear": (5, 2)}
+#: Cubic, both sides of thresholds; bilinear subgrids of two and of three knots among others. All of
+#: one size: they share a program.
+GRIDS = {"one": (13,), "thresholds": (4, 5, 4), "bilinear": (2, 8, 3), "last bilinear": (11, 2)}
 
 
 def hermite(t, low, low_slope, high, high_slope, width):
@@ -130,20 +131,25 @@ def test_points_inside_are_the_same_beside_points_outside():
     x, q = points(grid)
     is_inside = (x >= grid.x[0]) & (q >= grid.q[0]) & (q <= grid.q[-1])
     assert 0.2 < is_inside.mean() < 0.8
-    alone = xf(densities, x[is_inside], q[is_inside], FLAVOURS)
-    np.testing.assert_allclose(xf(densities, x, q, FLAVOURS)[:, is_inside], alone, rtol=1e-13)
+    same = np.resize(np.flatnonzero(is_inside), len(x))
+    alone = xf(densities, x[same], q[same], FLAVOURS)
+    np.testing.assert_allclose(xf(densities, x, q, FLAVOURS)[:, same], alone, rtol=1e-13)
 
 
 def test_default_set_against_lhapdf(root):
     """x f that LHAPDF 6 gave; all flavours, and a table of some of them."""
     known = json.loads((root / "tests/data/pdf_points.json").read_text())["points"]
-    flavours = tuple(int(flavour) for flavour in known[0]["xf"])
     x, q = (np.array([point[name] for point in known]) for name in ("x", "Q"))
-    expected = np.array([[point["xf"][str(f)] for point in known] for f in flavours])
-    densities = load_member(DEFAULT_SET).densities
-    np.testing.assert_allclose(xf(densities, x, q, flavours), expected, rtol=1e-12)
-    some = [flavours.index(flavour) for flavour in (21, -2, 5)]
-    smaller = densities.of((21, -2, 5, 0))
+    member = load_member(DEFAULT_SET)
+    flavours = member.grid.flavours
+    told = [int(flavour) for flavour in known[0]["xf"]]
+    expected = np.array([[point["xf"][str(flavour)] for point in known] for flavour in told])
+    found = xf(member.densities, np.resize(x, 1200), np.resize(q, 1200), flavours)[:, : len(x)]
+    np.testing.assert_allclose(
+        found[np.array([flavours.index(flavour) for flavour in told])], expected, rtol=1e-12
+    )
+    some = [told.index(flavour) for flavour in (21, -2, 5)]
+    smaller = member.densities.of((21, -2, 5, 0))
     assert smaller.table.shape[1] == 12
     np.testing.assert_allclose(xf(smaller, x, q, (0, -2, 5)), expected[some], rtol=1e-12)
 
@@ -178,78 +184,62 @@ def test_two_beams_at_one_scale():
         np.testing.assert_allclose(beam, xf(densities, own, q, FLAVOURS), rtol=1e-13)
 
 
-# -- derivatives ---------------------------------------------------------------------------------
+# -- derivatives: one program for all of them ----------------------------------------------------
+
+GRID = made_up(GRIDS["bilinear"])
+FACTORS = np.arange(1.0, 13.0).reshape(2, 6, 1)
+N = 152
 
 
-def smooth_points(grid, n=120):
-    """Points that are in the same cell a little further on, of values that are no edge cases."""
-    x, q = points(grid, n, seed=5)
-    return x * 1.003, q * 1.003
+def total(values, x, q):
+    """The sum over flavours and two beams at events, (events,)."""
+    densities = Densities.of_grid(GRID, values=values)
+    return jnp.sum(pdf.xf(densities, x, q, FLAVOURS) * FACTORS, axis=(0, 1))
 
 
-@jax.jit
-def _gradient(densities, x, q, factors):
-    def total(x, q):
-        return jnp.sum(pdf.xf(densities, x, q, FLAVOURS) * factors)
+gradients = jax.jit(jax.grad(lambda *at: jnp.sum(total(*at)), argnums=(0, 1, 2)))
+total = jax.jit(total)
 
-    return jax.grad(total, argnums=(0, 1))(x, q)
+
+def derivative(function, h=2e-5):
+    """At 0, by finite differences of fourth order."""
+    near, far = (function(step) - function(-step) for step in (h, 2.0 * h))
+    return (8.0 * near - far) / (12.0 * h)
 
 
 @pytest.mark.parametrize("with_outside", [False, True])
 def test_gradient_in_x_and_q(with_outside):
-    grid = made_up(GRIDS["bilinear"])
-    densities = Densities.of_grid(grid)
-    x, q = smooth_points(grid)
+    x, q = (1.003 * at for at in points(GRID, N, seed=5))  # no knot, no edge
     if not with_outside:
-        x, q = np.maximum(x, 1.01 * grid.x[0]), np.clip(q, 1.01 * grid.q[0], 0.99 * grid.q[-1])
-    factors, h = np.arange(1.0, 13.0).reshape(2, 6, 1), 1e-5
-
-    def value(x, q):
-        """The sum over flavours and two beams, whose shares have nothing to do with each other."""
-        return np.sum(xf(densities, x, q, FLAVOURS) * factors, axis=(0, 1))
-
-    both = np.stack([x, np.roll(x, 1)])
-    in_x, in_q = _gradient(densities, both, q, factors)
-    by_q = (value(both, q * (1 + h)) - value(both, q * (1 - h))) / (2 * h * q)
-    np.testing.assert_allclose(in_q, by_q, rtol=1e-5, atol=1e-6 * np.max(np.abs(value(both, q))))
-    for beam in (0, 1):
-        step = np.zeros((2, 1))
-        step[beam] = h
-        by_x = (value(both * (1 + step), q) - value(both * (1 - step), q)) / (2 * h * both[beam])
-        np.testing.assert_allclose(in_x[beam] * both[beam], by_x * both[beam], rtol=1e-4, atol=1e-5)
+        x, q = np.maximum(x, 1.01 * GRID.x[0]), np.clip(q, 1.01 * GRID.q[0], 0.99 * GRID.q[-1])
+    values, both = jnp.asarray(GRID.values), np.stack([x, np.roll(x, 1)])
+    _, in_x, in_q = gradients(values, both, q)
+    by_q = derivative(lambda step: total(values, both, q * (1.0 + step)))
+    np.testing.assert_allclose(in_q * q, by_q, rtol=1e-6, atol=1e-6)
+    for beam in np.eye(2)[:, :, None]:
+        by_x = derivative(lambda step, beam=beam: total(values, both * (1.0 + step * beam), q))
+        np.testing.assert_allclose(np.sum(in_x * both * beam, axis=0), by_x, rtol=1e-6, atol=1e-6)
 
 
 def test_gradient_in_the_values_at_the_knots():
-    grid = made_up(GRIDS["thresholds"])
-    x, q = points(grid, 60)
-
-    @jax.jit
-    def total(values):
-        found = pdf.xf(Densities.of_grid(grid, values=values), x, q, FLAVOURS)
-        return jnp.sum(jnp.sin(found))
-
-    values = jnp.asarray(grid.values)
-    gradient = jax.jit(jax.grad(total))(values)
+    """Inside, where x f is linear in them, and outside, where it is not."""
+    x, q = points(GRID, N)
+    values, both = jnp.asarray(GRID.values), np.stack([x, x[::-1]])
+    in_values, _, _ = gradients(values, both, q)
     random = np.random.default_rng(3)
-    at = random.uniform(-1.0, 1.0, (8, *values.shape)) * np.abs(values)
-    h = 1e-6
-    for way in at:
-        change = (total(values + h * way) - total(values - h * way)) / (2 * h)
-        assert float(jnp.sum(gradient * way)) == pytest.approx(float(change), rel=1e-5, abs=1e-6)
+    for way in random.uniform(-1.0, 1.0, (8, *values.shape)) * np.abs(values):
+        change = derivative(lambda h, way=way: jnp.sum(total(values + h * way, both, q)))
+        assert float(jnp.sum(in_values * way)) == pytest.approx(float(change), rel=1e-6)
 
 
 def test_no_derivative_is_nan_anywhere():
     """Zeros in the grid, edges, corners, and far outside."""
-    grid = made_up(GRIDS["thresholds"])
-    grid.values[:, :, 3] = 0.0
-    densities = Densities.of_grid(grid)
-    x, q = (a.ravel() for a in np.meshgrid([1e-9, *grid.x], [0.2, *grid.q, 1e6]))
-
-    def total(x, q, table):
-        return jnp.sum(pdf.xf(densities._replace(table=table), x, q, FLAVOURS))
-
-    gradients = jax.jit(jax.grad(total, argnums=(0, 1, 2)))
-    for gradient in gradients(x, q, jnp.asarray(densities.table)):
+    values = GRID.values.copy()
+    values[:, :, 3] = 0.0
+    mesh = np.meshgrid([1e-9, *GRID.x], [0.2, *GRID.q, 1e6])
+    x, q = (np.resize(at, N) for at in mesh)
+    assert mesh[0].size <= N
+    for gradient in gradients(jnp.asarray(values), np.stack([x, x]), q):
         assert np.all(np.isfinite(gradient))
 
 
