@@ -18,6 +18,7 @@ from fabgen.build.initial_states import notes, refuse_protons
 from fabgen.build.missed_peaks import missed_peaks, told
 from fabgen.build.narrow_widths import refuse_narrow
 from fabgen.build.poles import Pole, find_poles
+from fabgen.build.priors import weighted
 from fabgen.build.protons import Protons, protons_energy
 from fabgen.build.scales import scales_of
 from fabgen.build.small_widths import small_widths, width_notes
@@ -43,7 +44,7 @@ from fabgen.process.event_topology import EventTopology, Resonance
 from fabgen.process.graph import build_graph
 from fabgen.process.orders import coupling_order
 from fabgen.process.parser import parse_process
-from fabgen.process.subprocesses import Subprocess, find_subprocesses
+from fabgen.process.subprocesses import Found, Subprocess, find_subprocesses
 from fabgen.process.syntax import process_numbers
 
 
@@ -82,39 +83,28 @@ def build_integrands(card: Card, note: Callable[[str], None] = unheard) -> tuple
 
 
 def build_channels(
-    card: Card,
+    card: Card, found: Found | None = None
 ) -> tuple[tuple[ProcessIntegrand, tuple[ComponentChannels, ...]], ...]:
     """For each number of final particles the integrand, and the channels of each of its components:
-    the one that the card asks for, or those of all diagrams. Raises InputError."""
+    the one that the card asks for, or those of all diagrams. Raises InputError.
+
+    found: what `find_subprocesses` has found for this card, if anybody has asked before.
+    """
     try:
-        parts = _Builder(with_channels(card)).parts()
+        parts = _Builder(with_channels(card), found=found).parts()
         return tuple((part.integrand(), part.channels) for part in parts)
     except InputError as error:
         raise with_source(error, card) from None
 
 
-#: Of more channels the densities themselves would take longer than |M|^2 and all the rest.
-_MANY = 50
-
-
-def _weighted(components: tuple[Component, ...]) -> tuple[Component, ...]:
-    """The components with what "auto" stands for as the prior of their channels."""
-    many = max(len(component.channels) for component in components) > _MANY
-    kind = "invariants" if many else "densities"
-    return tuple(
-        dataclasses.replace(component, prior=dataclasses.replace(component.prior, kind=kind))
-        if component.prior and component.prior.kind == "auto"
-        else component
-        for component in components
-    )
-
-
 class _Builder:
-    def __init__(self, card: Card, note: Callable[[str], None] = unheard):
+    def __init__(
+        self, card: Card, note: Callable[[str], None] = unheard, found: Found | None = None
+    ):
         self.card = card
         self.model = load_model(card.model).at(card.parameters)
         refuse_protons(card, self.model)
-        self.subprocesses, self.diagrams = find_subprocesses(
+        self.subprocesses, self.diagrams = found or find_subprocesses(
             self.model,
             card.process,
             card.multiparticles,
@@ -151,7 +141,7 @@ class _Builder:
         self.groups = self._groups()
         self.channels = tuple(map(self._channels, self.groups))
         pairs = zip(self.groups, self.channels, strict=True)
-        components = _weighted(tuple(self._component(*pair) for pair in pairs))
+        components = weighted(tuple(self._component(*pair) for pair in pairs))
         processes = process_numbers([parse_process(line) for line in self.card.process])
         topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
         trees = [sub.tree for sub in self.subprocesses]

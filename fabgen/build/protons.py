@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
+import jax
 import numpy as np
 
 from fabgen.beams import LEAST_ENERGY, ProtonBeams
@@ -40,7 +41,7 @@ class Protons:
     @property
     def alpha_s_mz(self) -> float:
         """At the mass of the Z: of all that has no scale of its own."""
-        return float(self.alpha_s(np.array([MZ]))[0])
+        return float(jax.jit(self.alpha_s)(np.array([MZ]))[0])  # of one program
 
     def scheme_warning(self, model: Model) -> tuple[str, ...]:
         """What the set does not have of the model's massless quarks, or has of others; or ()."""

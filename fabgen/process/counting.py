@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from fabgen.errors import InputError
 from fabgen.model import Model
+from fabgen.process.families import renamings
 from fabgen.process.recipes import Orders, VertexTable
 from fabgen.process.restrictions import Restrictions
 from fabgen.process.syntax import Core
@@ -63,13 +64,29 @@ class DiagramCounter:
             if len(inputs) == 3
             for i in range(3)
         }
-        self.count = functools.cache(self._count)
+        self._renamings = renamings(model)
+        self._counted = functools.cache(self._count)
 
-    def _count(self, core: Core) -> Count:
+    def count(self, core: Core) -> Count:
         """The diagrams of one link of a chain, its decayed particles taken as external.
 
         Raises InputError for a link with too many different particles.
         """
+        return self._counted(self._like(core))
+
+    def _like(self, core: Core) -> Core:
+        """One link for all that differ by the order of their particles, or by families."""
+        if core.required_s_channel or core.exclude or core.exclude_s_channel:
+            return core
+        initial, final = min(
+            tuple(
+                tuple(sorted(new.get(n, n) for n in names)) for names in (core.initial, core.final)
+            )
+            for new in self._renamings
+        )
+        return Core(initial, final, orders=core.orders)
+
+    def _count(self, core: Core) -> Count:
         by_orders = self.by_orders(core, lowest=not core.orders)
         qed = min((orders[-1] for orders in by_orders), default=None)
         kept = (n for orders, n in by_orders.items() if core.orders or orders[-1] == qed)

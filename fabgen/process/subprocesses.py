@@ -13,6 +13,7 @@ from fabgen.process.chain_orders import Path, bound_chain, links
 from fabgen.process.counting import DiagramCounter, counter_of
 from fabgen.process.effort import DEFAULT, Effort, counted, look_before, seconds_to_build
 from fabgen.process.expansion import Node, expand, resolve, resolved_order
+from fabgen.process.families import renamings
 from fabgen.process.graph import Graph, build_graph
 from fabgen.process.identical import identical_factor
 from fabgen.process.multiparticles import multiparticles
@@ -50,12 +51,16 @@ class Subprocess:
         return (*self.tree.initial, *self.tree.final)
 
 
+#: All subprocesses, and the distinct sets of diagrams that their numbers stand for.
+Found = tuple[tuple[Subprocess, ...], tuple[Diagrams, ...]]
+
+
 def find_subprocesses(
     model: Model,
     lines: Sequence[str],
     own_multiparticles: Mapping[str, str | Sequence[str]] | None = None,
     effort: Effort = DEFAULT,
-) -> tuple[tuple[Subprocess, ...], tuple[Diagrams, ...]]:
+) -> Found:
     """All subprocesses of the lines that have diagrams, and the distinct sets of diagrams.
 
     Raises InputError (key "process") for wrong syntax, unknown particles, lines without diagrams,
@@ -227,19 +232,8 @@ def _same_diagrams(
         tree, core=dataclasses.replace(tree.core, initial=tree.core.initial[::-1])
     )
     for candidate, legs in ((tree, identity), (swapped, (*identity[:2][::-1], *identity[2:]))):
-        for renaming in _renamings(model):
+        for renaming in renamings(model):
             number = known.get(_label(candidate, qed, renaming))
             if number is not None:
                 return number, legs
     return None, identity
-
-
-def _renamings(model: Model) -> Iterator[dict[str, str]]:
-    """All exchanges of families that leave amplitudes the same."""
-    choices = [
-        [tuple(zip(group, shuffled, strict=True)) for shuffled in itertools.permutations(group)]
-        for group in model.families
-    ]
-    for choice in itertools.product(*choices):
-        pairs = itertools.chain.from_iterable(choice)
-        yield {a: b for old, new in pairs for a, b in zip(old, new, strict=True)}

@@ -25,7 +25,7 @@ from fabgen.phasespace.tree_map import TreeMap
 from fabgen.process.effort import Effort, unheard
 from fabgen.process.graph import build_graph
 from fabgen.process.resonances import Diagram, Propagator, diagrams
-from fabgen.process.subprocesses import Diagrams, Subprocess, find_subprocesses
+from fabgen.process.subprocesses import Diagrams, Found, Subprocess, find_subprocesses
 from fabgen.show.dalitz import describe_dalitz
 from fabgen.show.diagrams import draw
 
@@ -117,7 +117,7 @@ def _lines(
     if len(distinct) > most:
         yield f"\n  ... {len(distinct) - most} more matrix elements (--all shows them)"
     yield ""
-    yield from _channels(card, most)
+    yield from _channels(card, (subprocesses, distinct), most)
 
 
 def _diagram(diagram: Diagram, entry: Diagrams) -> str:
@@ -146,9 +146,9 @@ def _numbered(names: tuple[str, ...], n_initial: int) -> list[str]:
     return result
 
 
-def _channels(card: Card, most: int) -> Iterator[str]:
+def _channels(card: Card, found: Found, most: int) -> Iterator[str]:
     try:
-        parts = build_channels(card)
+        parts = build_channels(card, found)
     except InputError as error:
         if error.key not in ("beams.energy", "beams.kind", "cuts"):
             raise

@@ -72,7 +72,7 @@ def test_long_lists_are_cut_short():
     assert "25 diagrams" in lines
     assert "... 13 more (--all shows them)" in lines
     assert sum(line.startswith("mirrored as ") for line in lines) > 3
-    lines = shown("p p > j j QED=0", cuts={"ptj": 20.0})
+    lines = shown("p p > w+ j j", cuts={"ptj": 20.0})
     assert any(line.startswith("... ") and "more matrix elements" in line for line in lines)
 
 
