@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from fabgen.errors import InputError
