@@ -258,8 +258,8 @@ def _integrator(
     if borders is not None:
         integrator.set(beta=0.0, nstrat=np.array(integrator.nstrat))
     elif dim == 1:
-        # The map alone: strata of a few points each would only see the noise that is left.
-        integrator.set(nstrat=np.array([1]))
+        # Thousands of strata with a few points each would only share out the noise that is left.
+        integrator.set(beta=0.0)
     return integrator
 
 
