@@ -128,14 +128,18 @@ _BOSON_VERTICES = (
 )
 
 
-@np.errstate(all="ignore")  # what has no solution is refused by whoever reads it
 def _derive(external: Mapping[str, Any]) -> dict[str, Any]:
     """Masses, widths and couplings from the external parameters (scalars or per event).
 
     NumPy's of plain numbers: what JAX compiles for so few operations takes a third of a second.
     """
+    with np.errstate(all="ignore"):  # what has no solution is refused by whoever reads it
+        return _derived(external, array_module(list(external.values())))
+
+
+def _derived(external: Mapping[str, Any], where: Any) -> dict[str, Any]:
+    """where: NumPy or JAX."""
     p = dict(external)
-    where = array_module(list(p.values()))
     mz2 = p["MZ"] ** 2
     alpha = 1.0 / p["aEWM1"]
     mw2 = mz2 / 2 + where.sqrt(mz2**2 / 4 - alpha * math.pi * mz2 / (p["Gf"] * math.sqrt(2.0)))

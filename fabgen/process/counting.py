@@ -78,10 +78,9 @@ class DiagramCounter:
         """One link for all that differ by the order of their particles, or by families."""
         if core.required_s_channel or core.exclude or core.exclude_s_channel:
             return core
+        both = core.initial, core.final
         initial, final = min(
-            tuple(
-                tuple(sorted(new.get(n, n) for n in names)) for names in (core.initial, core.final)
-            )
+            tuple(tuple(sorted(new.get(name, name) for name in names)) for names in both)
             for new in self._renamings
         )
         return Core(initial, final, orders=core.orders)

@@ -190,7 +190,8 @@ def _missing_couplings(model: Model, cores: Sequence[Core]) -> list[str]:
         ]
         more = tuple(v for v in vertices if v.particles not in known)
         if particle.is_massless and more:
-            coupled = dataclasses.replace(model, vertices=(*model.vertices, *more))
+            # One particle of a family more: it is no copy of the others then.
+            coupled = dataclasses.replace(model, vertices=(*model.vertices, *more), families=())
             if _have_diagrams(coupled, cores):
                 massless.append(particle.name)
     scalar_names = " and ".join(scalar.name for scalar in scalars)

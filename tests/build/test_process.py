@@ -209,9 +209,9 @@ def test_b_quarks_without_mass_are_jets():
     heavy = load_model("sm")
     (sub,), _ = find_subprocesses(heavy, ["b b~ > b b~"])
     for mass, kind in ((4.7, "b"), (0.0, "j")):
-        values = numeric_parameters(heavy, heavy.parameters({"MB": mass}))
-        legs = cut_legs(heavy.at({"MB": mass}), sub.tree, values)
-        assert [leg.kind for leg in legs] == [kind, kind]
+        model = heavy.at({"MB": mass})
+        values = numeric_parameters(model, model.parameters({"MB": mass}))
+        assert [leg.kind for leg in cut_legs(model, sub.tree, values)] == [kind, kind]
     integrand = build("b g > b g", energy=50.0, parameters={"MB": 0.0}, cuts={"ptj": 10.0})
     assert [leg.kind for leg in integrand.components[0].cuts.legs] == ["j", "j"]
 

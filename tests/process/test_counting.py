@@ -88,3 +88,29 @@ def test_beyond_counting():
     quarks = "d d~ s s~ c c~ b b~ e+ e- mu+ mu- ta+ ta- ve ve~ vm vm~"
     with pytest.raises(InputError, match="more diagrams than can be counted"):
         count(f"u u~ > {quarks}")
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        "c g > w+ s g",
+        "s c~ > w- g",
+        "c~ u > c~ u",
+        "mu+ e- > mu+ e-",
+        "vm vm~ > mu- mu+ QED=2",
+        "u~ s > g u~ s QED<=2",
+        "g c > d c d~",
+    ],
+)
+def test_like_links_are_counted_as_one(process):
+    """Families and orders of particles make no difference; each is counted for itself here."""
+    core = parse_process(process).core
+    assert counter()._like(core) != core
+    assert counter().count(core) == counter()._count(core)
+    assert counter().count(core).diagrams > 0
+
+
+def test_restrictions_by_name_tell_links_apart():
+    assert count("c d > c d / d QED=2") == count("c d > c d QED=2")
+    assert count("u s > u s $$ z QED=2") == count("u s > u s QED=2")
+    assert count("u u~ > w+ w- / d QED=2") != count("c c~ > w+ w- / d QED=2")
