@@ -84,7 +84,7 @@ class Beams(abc.ABC):
     @property
     def numbers(self) -> tuple[float, ...]:
         """What programs take as arguments, so that beams of other numbers share them."""
-        return ()
+        return tuple(float(energy) for energy in self.energies)
 
     def with_numbers(self, numbers: tuple[Any, ...]) -> Beams:
         """The same beams with other, perhaps traced, numbers."""
@@ -130,10 +130,6 @@ class FixedBeams(Beams):
 
     def __init__(self, energies: Energies):
         self.energies = cast("tuple[float, float]", energies)
-
-    @property
-    def numbers(self) -> tuple[float, ...]:
-        return tuple(float(energy) for energy in self.energies)
 
     def with_numbers(self, numbers: tuple[Any, ...]) -> FixedBeams:
         first, second = numbers

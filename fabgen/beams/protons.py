@@ -19,8 +19,8 @@ from jaxtyping import Float
 from fabgen.arrays import Number, PerEvent
 from fabgen.beams.collision import Beams, Collision, Energies, Limits, along_z
 from fabgen.beams.pdf import Densities, xf
+from fabgen.phasespace.invariants import NU_OF_BEAMS, Shape
 from fabgen.phasespace.invariants import Limits as Range
-from fabgen.phasespace.invariants import Shape
 from fabgen.units import PB_GEV2
 
 PROTON = 2212
@@ -49,12 +49,8 @@ class ProtonBeams(Beams):
         self.energies = cast("tuple[float, float]", energies)
         self.partons, self.single = partons, single
         self.dim = 1 if single else 2
-        self.flavours = () if partons is None else tuple(int(pdg) for pdg in partons.flavours)
+        self.flavours = () if partons is None else tuple(map(int, partons.flavours))
         self.description = description
-
-    @property
-    def numbers(self) -> tuple[float, ...]:
-        return tuple(float(energy) for energy in self.energies)
 
     def with_numbers(self, numbers: tuple[Any, ...]) -> ProtonBeams:
         """Without densities: collisions do not depend on them."""
@@ -153,4 +149,4 @@ class ProtonBeams(Beams):
 
 
 def _shape(limits: Limits) -> Shape:
-    return Shape.power_law(2.0) if limits.shape is None else limits.shape
+    return Shape.power_law(NU_OF_BEAMS) if limits.shape is None else limits.shape

@@ -110,8 +110,8 @@ def _transverse_masses(
     return safe_sqrt((energy + z) * (energy - z))
 
 
-#: Functions of momenta (n_external, 4, events) in the lab and of how many of them come in. A card
-#: may name the first four; the others are what "ckkw" stands for.
+#: Functions of momenta (n_external, 4, events) as `Scales` gets them, and of how many of them come
+#: in. A card may name the first four; the others are what "ckkw" stands for.
 DYNAMICAL: Mapping[str, Callable[[_Momenta, int], _PerEvent]] = MappingProxyType(
     {
         "transverse_energy": transverse_energy,

@@ -87,14 +87,7 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
             raise _closed(problem, model, tree, initial[0], needed)
         return initial[0]
     energies = card.beams.energy
-    for energy in energies:
-        if not _ENERGIES[0] <= energy <= _ENERGIES[1]:
-            raise InputError(
-                "the energy of a beam is beyond what can be computed",
-                key="beams.energy",
-                found=f"{energy:g} GeV",
-                allowed=f"{_ENERGIES[0]:g} to {_ENERGIES[1]:g} GeV",
-            )
+    refuse_extreme(energies)
     for name, mass, energy in zip(tree.initial, initial, energies, strict=True):
         if energy <= mass:
             raise InputError(
@@ -104,6 +97,28 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
                 allowed=f"more than {mass:g} GeV",
             )
     total, _ = energy_and_rapidity(energies, (initial[0], initial[1]))
+    refuse_below(needed, energies, total, tree)
+    if len(tree.core.final) == 1 and tree.decays[0] is not None:
+        _refuse_outside_window(card, model, values, tree.core.final[0], total)
+    return total
+
+
+def refuse_extreme(energies: tuple[float, float]) -> None:
+    """Raises InputError for energies of beams (GeV) that overflow, or vanish."""
+    for energy in energies:
+        if not _ENERGIES[0] <= energy <= _ENERGIES[1]:
+            raise InputError(
+                "the energy of a beam is beyond what can be computed",
+                key="beams.energy",
+                found=f"{energy:g} GeV",
+                allowed=f"{_ENERGIES[0]:g} to {_ENERGIES[1]:g} GeV",
+            )
+
+
+def refuse_below(
+    needed: float, energies: tuple[float, float], total: float, tree: DecayTree
+) -> None:
+    """Raises InputError where beams have `total` in their rest frame, not more than needed; GeV."""
     if total <= needed:
         raise InputError(
             f"the energy is below the threshold of {name_of(tree)}",
@@ -111,9 +126,6 @@ def total_energy(card: Card, model: Model, values: Mapping[str, float], tree: De
             found=f"[{energies[0]:g}, {energies[1]:g}] GeV, {total:g} GeV in the rest frame",
             allowed=f"more than {needed:g} GeV in the rest frame",
         )
-    if len(tree.core.final) == 1 and tree.decays[0] is not None:
-        _refuse_outside_window(card, model, values, tree.core.final[0], total)
-    return total
 
 
 def _refuse_outside_window(

@@ -230,16 +230,18 @@ class _Region:
         cures += [f"dr{pair}" for pair in PAIRS if sorted(pair) == sorted(kinds)]
         if kinds in ("aj", "ja", "al", "la"):
             cures.append("ptgmin")
-        if cures:
-            return " or ".join(cures)
-        return "mmnl"
+        if not cures and {first.kind, second.kind} <= {"l", "missing"}:
+            cures.append("mmnl")
+        if not cures and first.pdg == -second.pdg:
+            cures.append("mxx_min_pdg")
+        return " or ".join(cures or ["dsqrt_shat"])
 
     def _energy_cuts(self, legs: Legs) -> str:
         kinds = dict.fromkeys(self.legs[leg].kind for leg in legs)
         of_pair = self._pair_cuts(legs).split(" or ") if len(legs) == 2 else []
-        cures = [cure for cure in of_pair if cure.startswith("mm")]
-        cures += [f"pt{kind}" for kind in kinds if kind not in ("missing", "heavy")]
-        return " or ".join(cures or ["misset"])
+        cures = [cure for cure in of_pair if cure.startswith(("mm", "mxx"))]
+        cures += [f"pt{kind}" for kind in kinds if kind not in ("missing", "other")]
+        return " or ".join(cures or ["dsqrt_shat"])
 
     def _forward_cuts(self, leg: int) -> str:
         kind = self.legs[leg].kind

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
 from fabgen.beams import LEAST_ENERGY, ProtonBeams
-from fabgen.beams.alpha_s import AlphaSTable, TwoLoops, alpha_s_of
-from fabgen.beams.pdf.scheme import scheme_warning
-from fabgen.beams.pdf.sets import Member, load_member
-from fabgen.build.checks import name_of, refuse_massless, threshold
+from fabgen.build.checks import name_of, refuse_below, refuse_extreme, threshold
 from fabgen.card import Card
 from fabgen.errors import InputError
 from fabgen.model import Model
 from fabgen.process.syntax import DecayTree
+
+if TYPE_CHECKING:
+    from fabgen.beams.alpha_s import AlphaSTable, TwoLoops
+    from fabgen.beams.pdf.sets import Member
 
 PHOTON = 22
 #: GeV, where reports quote alpha_s.
@@ -35,16 +38,21 @@ class Protons:
     @classmethod
     def of(cls, card: Card) -> Protons:
         """Raises InputError for sets that are not there or damaged."""
+        from fabgen.beams.alpha_s import alpha_s_of
+        from fabgen.beams.pdf.sets import load_member
+
         member = load_member(card.beams.pdf, card.beams.member)
         return cls(member, alpha_s_of(member.info))
 
-    @property
+    @functools.cached_property
     def alpha_s_mz(self) -> float:
         """At the mass of the Z: of all that has no scale of its own."""
         return float(jax.jit(self.alpha_s)(np.array([MZ]))[0])  # of one program
 
     def scheme_warning(self, model: Model) -> tuple[str, ...]:
         """What the set does not have of the model's massless quarks, or has of others; or ()."""
+        from fabgen.beams.pdf.scheme import scheme_warning
+
         massless = {abs(model.particle(name).pdg) for name in model.partons}
         found = scheme_warning(self.member.info, len([pdg for pdg in massless if pdg < 7]))
         return (found,) if found else ()
@@ -73,7 +81,8 @@ class Protons:
             description={
                 "set": info.name,
                 "member": self.member.number,
-                "id": max(info.index, 0) + self.member.number,
+                # of the member; 0 where the set has no number
+                "id": info.index + self.member.number if info.index >= 0 else 0,
                 "alpha_s": self.alpha_s.describe(),
                 "alpha_s_mz": self.alpha_s_mz,
             },
@@ -82,19 +91,11 @@ class Protons:
 
 def protons_energy(card: Card, model: Model, values: Mapping[str, float], tree: DecayTree) -> float:
     """sqrt(S) of both protons in GeV; refuses what they hold no partons for, or cannot reach."""
-    if len(tree.initial) == 1:
-        refuse_massless(model, values, tree)
     refuse_no_partons(model, values, tree)
-    first, second = card.beams.energy
+    energies = first, second = card.beams.energy
+    refuse_extreme(energies)
     total = 2.0 * math.sqrt(first) * math.sqrt(second)
-    needed = max(threshold(card, model, values, tree), LEAST_ENERGY)
-    if total <= needed:
-        raise InputError(
-            f"the energy is below the threshold of {name_of(tree)}",
-            key="beams.energy",
-            found=f"[{first:g}, {second:g}] GeV, {total:g} GeV in the rest frame",
-            allowed=f"more than {needed:g} GeV in the rest frame",
-        )
+    refuse_below(max(threshold(card, model, values, tree), LEAST_ENERGY), energies, total, tree)
     if len(tree.final) == 1 and values[model.particle(tree.final[0]).mass] == 0.0:
         raise InputError(
             "a single particle of no mass takes no energy of two partons",

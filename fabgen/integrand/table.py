@@ -15,9 +15,9 @@ from fabgen.arrays import PerEvent, Table, array_module
 from fabgen.beams import Beams, Collision, Limits
 from fabgen.integrand.component import Component, first_channels
 from fabgen.model import ZERO
-from fabgen.phasespace.invariants import Shape
 from fabgen.phasespace.mapping import Kinematics
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
+from fabgen.phasespace.ranges import floor_and_cap, shape_of
 from fabgen.phasespace.row import Row, padded
 from fabgen.phasespace.splits import Kind
 from fabgen.phasespace.tree_map import TreeMap
@@ -81,20 +81,10 @@ class ChannelTable(NamedTuple):
             return Limits(final[0], rapidity=rapidity)
         if self.rows is None:
             return Limits(least, most, rapidity)
-        mass, width = jnp.asarray(self.resonances)[0], jnp.asarray(self.widths)[0]
-        window = jnp.asarray(self.rows.window)[0]
-        near = jnp.where(jnp.isfinite(window), window, 0.0) * width
-        has_window = jnp.isfinite(window)
-        least = jnp.where(has_window, jnp.maximum(least, mass - near), least)
-        most = jnp.where(has_window, jnp.minimum(most, mass + near), most)
-        return Limits(least, most, rapidity, self._shape(mass, width))
-
-    def _shape(self, mass: Float[Array, ""], width: Float[Array, ""]) -> Shape:
-        """Of one channel: how s is distributed."""
-        assert self.rows is not None
-        columns = (self.rows.shape, self.rows.power, self.rows.bodies, self.rows.tails)
-        number, power, bodies, tails = (jnp.asarray(column)[0] for column in columns)
-        return Shape(number, mass, width, power, bodies, tails)
+        masses, widths = jnp.asarray(self.resonances), jnp.asarray(self.widths)
+        floor, cap = floor_and_cap(self.rows, masses, widths)
+        least, most = jnp.maximum(least, floor[0]), jnp.minimum(most, cap[0])
+        return Limits(least, most, rapidity, shape_of(self.rows, 0, masses[0], widths[0]))
 
     def collide(
         self, beams: Beams, u: Float[Array, "{beams.dim} events"]

@@ -27,6 +27,9 @@ from fabgen.arrays import Number, PerEvent
 #: c and arctan(c) of the tails of a BreitWignerTail, below and above.
 _Turns = tuple[tuple[PerEvent, PerEvent], tuple[PerEvent, PerEvent]]
 
+#: nu of the distribution of s where beams of variable energy meet: densities of partons fall, and
+#: |M|^2 and the flux make it steeper.
+NU_OF_BEAMS = 2.0
 #: Smallest variable where the Jacobian of a block diverges at u = 0.
 _TINY = 1e-24
 

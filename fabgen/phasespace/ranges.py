@@ -68,13 +68,10 @@ class Ranges:
         self.resonant = jnp.asarray(row.resonance) >= 0
         self.masses = _chosen(kinematics.resonance_masses, row.resonance)
         self.widths = _chosen(kinematics.resonance_widths, row.resonance)
-        has_window = jnp.isfinite(jnp.asarray(row.window))
-        reach = jnp.where(has_window, jnp.asarray(row.window), 0.0) * self.widths
-        low, high = jnp.asarray(row.minimum), jnp.asarray(row.maximum)
-        self.floor = jnp.where(has_window, jnp.maximum(self.masses - reach, low), low)[:, None]
-        cap = jnp.where(has_window, jnp.minimum(self.masses + reach, high), high)[:, None]
+        floor, cap = floor_and_cap(row, self.masses, self.widths)
+        self.floor, cap = floor[:, None], cap[:, None]
         #: whether the momenta can violate what windows and cuts ask for
-        self.bounded = has_window | (high < jnp.inf)
+        self.bounded = cap[:, 0] < jnp.inf
         drawn = jnp.broadcast_to(self.total, (self.n - 1, *self.total.shape))
         lowest = self.lowest(drawn, 0)
         self.cap = jnp.minimum(cap, self._left_by_pt(lowest))
@@ -121,15 +118,7 @@ class Ranges:
 
     def shape(self, split: Int[Array, ""]) -> Shape:
         """How s of one split is distributed."""
-        row = self.row
-        return Shape(
-            jnp.asarray(row.shape)[split],
-            at(self.masses, split),
-            at(self.widths, split),
-            jnp.asarray(row.power)[split],
-            jnp.asarray(row.bodies)[split],
-            jnp.asarray(row.tails)[split],
-        )
+        return shape_of(self.row, split, at(self.masses, split), at(self.widths, split))
 
     def momenta(self, drawn: OfSplits, spare: OfSplits, lowest: Lowest) -> OfSplits:
         """Momenta of both nodes that each split makes in its rest frame, GeV; all are drawn."""
@@ -257,6 +246,24 @@ class Ranges:
     def _root(self) -> tuple[Int[Array, ""], Int[Array, ""]]:
         first, second = self.row.children[0]
         return first, second
+
+
+def floor_and_cap(
+    row: Row, masses: Float[Table, " splits"], widths: Float[Table, " splits"]
+) -> tuple[Float[Array, " splits"], Float[Array, " splits"]]:
+    """What windows and cuts ask of the masses of all splits at least and at most, GeV."""
+    window, low, high = map(jnp.asarray, (row.window, row.minimum, row.maximum))
+    has_window = jnp.isfinite(window)
+    reach = jnp.where(has_window, window, 0.0) * widths
+    floor = jnp.where(has_window, jnp.maximum(masses - reach, low), low)
+    return floor, jnp.where(has_window, jnp.minimum(masses + reach, high), high)
+
+
+def shape_of(row: Row, split: Int[Array, ""] | int, mass: Number, width: Number) -> Shape:
+    """How s of one split is distributed; mass and width (GeV): of its resonance."""
+    columns = row.shape, row.power, row.bodies, row.tails
+    number, power, bodies, tails = (jnp.asarray(column)[split] for column in columns)
+    return Shape(number, mass, width, power, bodies, tails)
 
 
 def _chosen(values: Float[Table, " k"], index: Int[Table, " splits"]) -> Float[Array, " splits"]:

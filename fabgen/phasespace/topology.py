@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from fabgen.model import ZERO, Model
+from fabgen.phasespace.invariants import NU_OF_BEAMS
 from fabgen.phasespace.tree import Branch, Exchange, Kind, Leaf, Node, Propagator, flat_tree
 from fabgen.phasespace.tree_map import TreeMap
 from fabgen.process import resonances
@@ -118,11 +119,6 @@ def channel_map(setting: MapContext, diagram: Diagram) -> ChannelMap:
     return ChannelMap(TreeMap(tree, setting.n_final), tuple(names))
 
 
-#: nu of the distribution of s where beams of variable energy meet: densities of partons fall, and
-#: |M|^2 and the flux make it steeper.
-_NU_OF_BEAMS = 2.0
-
-
 def whole_of(setting: MapContext, diagram: Diagram) -> resonances.Propagator | None:
     """The propagator of all final particles together, or None."""
     if diagram.total is None:
@@ -143,7 +139,7 @@ def root_of(setting: MapContext, diagram: Diagram, names: list[tuple[str, str]])
     legs = tuple(range(setting.n_final))
     minimum, maximum = setting.minimum_mass(legs), setting.maximum_mass(legs)
     maximum = min(setting.sqrt_s, maximum)
-    return Propagator("power", nu=_NU_OF_BEAMS, minimum=minimum, maximum=maximum)
+    return Propagator("power", nu=NU_OF_BEAMS, minimum=minimum, maximum=maximum)
 
 
 def with_root(tree: Branch, root: Propagator) -> Branch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import jax
@@ -37,6 +38,8 @@ def card(*processes, **table):
         ("p p > e+ e-", {}, "cuts", "mmll or ptl"),
         ("p p > e+ e-", {"beams": {"pdf": "NNPDF"}}, "beams.pdf", "not installed"),
         ("p p > j j", {}, "cuts", "ptj"),
+        ("u u~ > t t~", {"parameters": {"MT": 0.0, "ymt": 0.0}}, "cuts", "mxx_min_pdg"),
+        ("p p > z", {"beams": {"energy": [1e40, 1e3]}}, "beams.energy", "beyond what can be"),
         ("q q~ > g QED=0", {"multiparticles": {"q": "u", "q~": "u~"}}, "process", "no mass"),
     ],
 )
@@ -103,8 +106,6 @@ def test_cuts_bound_the_energy_and_the_rapidity():
 
 def test_the_coupling_of_the_event_scales_what_is_evaluated_once():
     """|M|^2 of one QCD order times a power is the same as couplings for each event."""
-    import dataclasses
-
     given = card("g g > t t~", scales={"renormalization": 300.0})
     integrand = build_integrand(given)
     assert [c.qcd_order for c in integrand.components] == [2]
