@@ -8,7 +8,7 @@ tells f there, `draw` makes events of those that were accepted.
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -90,6 +90,11 @@ class Integrand(abc.ABC):
         """Variables of the unit hypercube: those of the beams and those of phase space."""
 
     @property
+    def beam_dim(self) -> int:
+        """Those of the beams, which come first."""
+        return 0
+
+    @property
     def component_of_channel(self) -> tuple[int, ...]:
         """For each channel the number of its component; those of one follow each other."""
         return (0,)
@@ -117,6 +122,12 @@ class Integrand(abc.ABC):
     def representative_channel(self) -> tuple[int, ...]:
         """For each channel the first one that it is equal to, up to names of identical legs."""
         return tuple(range(self.n_channels))
+
+    @property
+    def density_of_channel(self) -> tuple[int, ...]:
+        """For each channel the number of its grid and its flow, from 0 without gaps; channels that
+        are equal up to names of identical legs share one, and others with the same map may."""
+        return numbered(self.representative_channel)
 
     @property
     def parameters(self) -> Mapping[str, float]:
@@ -271,6 +282,12 @@ class Integrand(abc.ABC):
         """
         del subprocess
         return jnp.zeros((self.n_channels, momenta.shape[0]))
+
+
+def numbered(keys: Iterable[Hashable]) -> tuple[int, ...]:
+    """Numbers from 0 for equal keys, in the order in which they first occur."""
+    known: dict[Hashable, int] = {}
+    return tuple(known.setdefault(key, len(known)) for key in keys)
 
 
 def prior_width(component_of_channel: tuple[int, ...]) -> int:

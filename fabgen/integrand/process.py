@@ -16,7 +16,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from fabgen.beams import Beams, Collision, Scales, boost_z, rotated
 from fabgen.errors import InputError
-from fabgen.integrand.base import Integrand, one_line, prior_width
+from fabgen.integrand.base import Integrand, numbered, one_line, prior_width
 from fabgen.integrand.component import AlphaS, BoundComponents, Component
 from fabgen.integrand.draw import N_RANDOM, Undecided, draw_component
 from fabgen.integrand.evaluate import (
@@ -37,12 +37,17 @@ from fabgen.integrand.point import (
 )
 from fabgen.integrand.prior import OF_DENSITIES
 from fabgen.integrand.rough import rough_of, with_masses
-from fabgen.integrand.table import ChannelTable, StaticMap, static_map
+from fabgen.integrand.table import ChannelTable, StaticMap, map_keys, static_map
 from fabgen.model import Model
 from fabgen.numerics import safe_log
 from fabgen.phasespace.features import n_event_features
 from fabgen.phasespace.rough import RoughTable
 from fabgen.process.event_topology import EventTopology
+
+MOST_OWN = 50
+"""Up to so many channels have a grid and a flow each: what they share fits none of them as well. Of
+t t~ j (30 channels) shared grids had 13.7 instead of 14.9 % of unweighted events, of w+ j j (77)
+8.8 instead of 9.2 %."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -73,7 +78,11 @@ class ProcessIntegrand(Integrand):
 
     @property
     def dim(self) -> int:
-        return self.beams.dim + self.components[0].channels[0].mapping.dim
+        return self.beam_dim + self.components[0].channels[0].mapping.dim
+
+    @property
+    def beam_dim(self) -> int:
+        return self.beams.dim
 
     @property
     def topologies(self) -> tuple[EventTopology, ...]:
@@ -112,6 +121,13 @@ class ProcessIntegrand(Integrand):
                 result.append(start + (channel.mirror.original if channel.mirror else number))
             start += len(component.channels)
         return tuple(result)
+
+    @functools.cached_property
+    def density_of_channel(self) -> tuple[int, ...]:
+        if len(set(self.representative_channel)) <= MOST_OWN:
+            return numbered(self.representative_channel)
+        maps = map_keys(ChannelTable.of(self.components, self.derived), self.n_channels)
+        return numbered(maps[channel] for channel in self.representative_channel)
 
     @property
     def n_initial(self) -> int:

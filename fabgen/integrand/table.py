@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -106,6 +106,14 @@ class ChannelTable(NamedTuple):
             self.incoming,
             (jnp.where(self.both, -size, boost), jnp.where(self.both, size, boost)),
         )
+
+
+def map_keys(table: ChannelTable, n_channels: int) -> list[Hashable]:
+    """Of each channel what its map is, but for the collision: equal where points u of the cube
+    stand for the same momenta, up to the order of the beams. table: of numbers."""
+    columns: Any = table.incoming, table.final, table.resonances, table.widths, table.exchanged
+    columns += table.least_energy, table.most_energy, table.rapidity, *(table.rows or ())
+    return [tuple(np.asarray(c[k]).tobytes() for c in columns) for k in range(n_channels)]
 
 
 def static_map(components: Sequence[Component]) -> StaticMap:

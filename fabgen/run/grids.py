@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 def planned_evaluations(session: Session) -> int:
     """How many evaluations of f the grids of all channels take, at most."""
-    from fabgen.surrogate.channels import unique_channels
     from fabgen.surrogate.vegas.axes import n_evaluations
+    from fabgen.training.pretraining import grid_groups
 
-    distinct, _ = unique_channels(session.integrand.representative_channel)
-    return n_evaluations(session.card.surrogate.vegas, len(distinct))
+    integrand = session.integrand
+    groups = grid_groups(integrand.representative_channel, integrand.density_of_channel)
+    return n_evaluations(session.card.surrogate.vegas, groups)
 
 
 def adapted_grids(session: Session) -> Pretrained:
@@ -37,9 +38,11 @@ def adapted_grids(session: Session) -> Pretrained:
             integrand.dim,
             session.layout,
             integrand.representative_channel,
+            integrand.density_of_channel,
             options,
             session.card.training.seed,
             lambda iteration, evaluations: show(iteration, evaluations=evaluations),
+            beam_dim=integrand.beam_dim,
             block=session.block,
             compiler=session.compiler,
         )

@@ -26,7 +26,7 @@ def surrogate_of(card: Card, integrand: Integrand) -> Any:
     return build_channels(
         integrand.dim,
         ChannelLayout(integrand.component_of_channel),
-        integrand.representative_channel,
+        integrand.density_of_channel,
         integrand.n_features,
         card.surrogate,
         card.channels,

@@ -8,7 +8,7 @@ from fabgen.card import Channels, SurrogateOptions
 from fabgen.errors import InputError
 from fabgen.surrogate.base import Surrogate
 from fabgen.surrogate.channel_weights import ChannelLayout, ChannelWeights
-from fabgen.surrogate.channels import MultiChannel, unique_channels
+from fabgen.surrogate.channels import MultiChannel
 from fabgen.surrogate.flow.flow import Flow
 from fabgen.surrogate.uniform import Uniform
 from fabgen.surrogate.vegas.axis_grid import Gridded
@@ -17,7 +17,7 @@ from fabgen.surrogate.vegas.axis_grid import Gridded
 def build_channels(
     dim: int,
     layout: ChannelLayout,
-    representative_channel: tuple[int, ...],
+    density_of_channel: tuple[int, ...],
     n_features: int,
     options: SurrogateOptions,
     channels: Channels,
@@ -27,10 +27,9 @@ def build_channels(
 ) -> Surrogate | MultiChannel:
     """The surrogate of an integrand with the channels of a layout.
 
-    representative_channel (n_channels,): the first channel that each of them mirrors; they share a
-    flow. trained_weights: whether the training trains them, too (the card has to want it as well).
-    grids: whether the flows start from a fixed map of each axis (VEGAS pre-training), identities at
-    first.
+    density_of_channel (n_channels,): the number of the flow of each, from 0. trained_weights:
+    whether the training trains them, too (the card has to want it as well). grids: whether the
+    flows start from a fixed map of each axis (VEGAS pre-training), identities at first.
     """
     n_channels = layout.n_channels
     if n_channels == 1:
@@ -49,9 +48,7 @@ def build_channels(
     return MultiChannel(
         density,
         layout,
-        unique_channels(representative_channel)[1]
-        if isinstance(density, Flow)
-        else (0,) * n_channels,
+        density_of_channel if isinstance(density, Flow) else (0,) * n_channels,
         conditioned and isinstance(density, Flow),
         weights,
         options.vegas.bins if grids and options.kind == "flow" else 0,

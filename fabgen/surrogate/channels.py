@@ -253,14 +253,6 @@ class ChannelValues(NamedTuple):
     features: Float[Array, "n_features n"]
 
 
-def unique_channels(
-    representative_channel: tuple[int, ...],
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The channels that mirror no other, and for each channel the place among them of its own."""
-    distinct = tuple(dict.fromkeys(representative_channel))
-    return distinct, tuple(distinct.index(channel) for channel in representative_channel)
-
-
 def channel_values(point: Point) -> ChannelValues:
     """What a surrogate needs of points of an integrand."""
     log_f = point.log_f + point.log_jacobian

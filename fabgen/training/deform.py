@@ -60,12 +60,20 @@ class Deformed(Integrand):
         return self.target.dim
 
     @property
+    def beam_dim(self) -> int:
+        return self.target.beam_dim
+
+    @property
     def component_of_channel(self) -> tuple[int, ...]:
         return self.target.component_of_channel
 
     @property
     def representative_channel(self) -> tuple[int, ...]:
         return self.target.representative_channel
+
+    @property
+    def density_of_channel(self) -> tuple[int, ...]:
+        return self.target.density_of_channel
 
     @property
     def n_features(self) -> int:

@@ -16,9 +16,10 @@ from jaxtyping import Float, Float64
 
 from fabgen.card import VegasOptions
 from fabgen.errors import FabgenError
-from fabgen.surrogate.vegas.axes import MOST_ROUNDS, adapt_axes, even_borders
+from fabgen.surrogate.vegas.axes import MOST_ROUNDS, adapt_axes
 from fabgen.surrogate.vegas.edges import grade_map
 from fabgen.surrogate.vegas.grid import VegasGrid, VegasGridParams
+from fabgen.surrogate.vegas.group import even_borders
 
 LogDensity = Callable[[Float[Array, "n dim"]], Float[Array, " n"]]
 """log f: u (n, dim) -> (n,), natural logarithm, -inf where f = 0."""
@@ -196,7 +197,7 @@ def train_vegas(
         integrator = _integrator(dim, options, seed)
         result = _iterate(integrator, batch, options, report)
     except _LittleInside:
-        axes = adapt_axes(lambda u, *_: batch.values(u), (0,), dim, options, seed)
+        axes = adapt_axes(lambda u, *_: batch.values(u), ((0,),), dim, options, seed)
         integrator = _integrator(dim, options, seed, axes.borders[0])
         most = MOST_ROUNDS * options.evaluations
         n = min(max(axes.wanted, options.evaluations), most)

@@ -109,7 +109,7 @@ def in_corner(u):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_axes_close_in_on_what_cuts_leave_and_lose_nothing(seed):
-    axes = adapt_axes(lambda u, *_: in_corner(u), (0,), 2, OPTIONS, seed)
+    axes = adapt_axes(lambda u, *_: in_corner(u), ((0,),), 2, OPTIONS, seed)
     borders = axes.borders[0]
     random = np.random.default_rng(seed)
     v = random.random((200_000, 2)) * 64
@@ -130,14 +130,14 @@ def test_an_iteration_with_few_points_inside_goes_on():
         return (np.abs(u - 0.3).max(axis=1) < 0.0016) * 1.0
 
     calls = []
-    axes = adapt_axes(tiny, (0,), 2, OPTIONS, 0, lambda *seen: calls.append(seen))
+    axes = adapt_axes(tiny, ((0,),), 2, OPTIONS, 0, lambda *seen: calls.append(seen))
     assert calls[0] == (1, 26 * OPTIONS.evaluations)
     for row in axes.borders[0]:
         assert np.sum((row > 0.298) & (row < 0.302)) > 40
 
 
 def test_nothing_inside_ends_the_search():
-    axes = adapt_axes(lambda u, *_: np.zeros(len(u)), (0,), 2, OPTIONS, 0)
+    axes = adapt_axes(lambda u, *_: np.zeros(len(u)), ((0,),), 2, OPTIONS, 0)
     assert axes.evaluations == axes.zeros == (25 + OPTIONS.iterations) * OPTIONS.evaluations
 
 
