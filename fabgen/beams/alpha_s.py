@@ -16,11 +16,15 @@ from fabgen.beams.pdf.grid import slopes
 from fabgen.beams.pdf.hermite import place, value_weights
 from fabgen.beams.pdf.info import SetInfo
 from fabgen.errors import InputError
+from fabgen.numerics import safe_log
 
 #: Masses of c and b in MadGraph's running, GeV.
 THRESHOLDS = (1.42, 4.7)
 #: Newton's steps to the last digit, from a start that is off by a third at most.
 _N_STEPS = 4
+#: Two loops say nothing about a larger alpha_s; without an end it would be infinite at Lambda, and
+#: so would be the AQCDUP of events whose scale is the small pT of a lepton.
+LARGEST = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +35,7 @@ class TwoLoops:
     thresholds (GeV), 4 up to the second, 5 above. The top quark is never light.
 
     With c = b1/b0 and y = 1/(c a), y - ln(1 + y) = (b0/c) ln(mu^2/Lambda^2). Lambda is that of each
-    number of flavours: alpha_s is continuous at thresholds.
+    number of flavours: alpha_s is continuous at thresholds. It stays at `LARGEST` once it is there.
     """
 
     alpha_mz: float
@@ -39,14 +43,14 @@ class TwoLoops:
     thresholds: tuple[float, float] = THRESHOLDS
 
     def __call__(self, scale: Float[Array | np.ndarray, " events"]) -> Float[Array, " events"]:
-        """alpha_s (events,) at scales (events,) in GeV; infinite below Lambda."""
+        """alpha_s (events,) at scales (events,) in GeV."""
         below = [jnp.asarray(scale) < threshold for threshold in self.thresholds]
         number = 2 - sum(mask.astype(int) for mask in below)
         b0, c, ln_lambda2 = (jnp.asarray(column)[number] for column in self._regions)
-        k = b0 / c * (2.0 * jnp.log(scale) - ln_lambda2)
+        k = b0 / c * (2.0 * safe_log(scale) - ln_lambda2)
         is_above = k > 0.0
         y = _inverse(jnp.where(is_above, k, 1.0))
-        return jnp.where(is_above, 1.0 / (c * y), jnp.inf)
+        return jnp.minimum(jnp.where(is_above, 1.0 / (c * y), LARGEST), LARGEST)
 
     def describe(self) -> str:
         charm, bottom = self.thresholds

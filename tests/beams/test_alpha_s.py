@@ -43,15 +43,15 @@ def test_two_loops_solve_their_equation(mz):
 
 
 def test_two_loops_are_exact_at_every_scale():
-    """1/a - c ln(1 + 1/(c a)) = b0 ln(mu^2/Lambda^2): the same Lambda from hardly above it on."""
+    """1/a - c ln(1 + 1/(c a)) = b0 ln(mu^2/Lambda^2): the same Lambda from alpha_s = 1 on."""
     b0, c = 23 / (12 * np.pi), 58 / (24 * np.pi**2) / (23 / (12 * np.pi))
 
     def scaled(a):
         return 1.0 / a - c * np.log1p(1.0 / (c * a))
 
     ln_lambda2 = 2.0 * np.log(91.188) - scaled(0.130) / b0
-    distance = np.geomspace(0.01, 1e3, 60)
-    lowest = np.exp(0.5 * ln_lambda2 + 0.004)
+    distance = np.geomspace(1.001 * scaled(1.0) / b0, 1e3, 60)
+    lowest = np.exp(0.5 * ln_lambda2 + 0.4 * distance[0])
     loops = TwoLoops(0.130, thresholds=(0.999 * lowest, lowest))
     a = np.asarray(loops(np.exp(0.5 * (ln_lambda2 + distance))))
     np.testing.assert_allclose(scaled(a), b0 * distance, rtol=1e-12)
@@ -66,10 +66,13 @@ def test_two_loops_have_the_slope_of_their_equation():
     np.testing.assert_allclose(gradient * scales / 2.0, slope, rtol=1e-10)
 
 
-def test_below_lambda_alpha_s_is_infinite():
-    scales = jnp.array([0.1, 0.3, 5.0])
-    assert np.all(np.isposinf(LOOPS(scales)[:2]))
-    gradient = jax.grad(lambda mu: LOOPS(mu)[2])(scales)
+def test_alpha_s_is_one_at_most():
+    """Events at scales below Lambda have a number, too; alpha_s(0.88 GeV) is above one."""
+    scales = jnp.array([0.0, 0.1, 0.6, 0.88, 0.92, 5.0])
+    found = np.asarray(LOOPS(scales))
+    assert np.all(found[:4] == 1.0)
+    assert 0.9 < found[4] < 1.0
+    gradient = jax.grad(lambda mu: jnp.sum(LOOPS(mu)))(scales)
     assert np.all(np.isfinite(gradient))
 
 
