@@ -17,7 +17,7 @@ from fabgen.integrand.component import Component, first_channels
 from fabgen.model import ZERO
 from fabgen.phasespace.mapping import Kinematics
 from fabgen.phasespace.mapping import Mapping as PhaseSpaceMap
-from fabgen.phasespace.ranges import floor_and_cap, shape_of
+from fabgen.phasespace.ranges import floor_and_cap, least_mass, shape_of
 from fabgen.phasespace.row import Row, padded
 from fabgen.phasespace.splits import Kind
 from fabgen.phasespace.tree_map import TreeMap
@@ -83,7 +83,8 @@ class ChannelTable(NamedTuple):
             return Limits(least, most, rapidity)
         masses, widths = jnp.asarray(self.resonances), jnp.asarray(self.widths)
         floor, cap = floor_and_cap(self.rows, masses, widths)
-        least, most = jnp.maximum(least, floor[0]), jnp.minimum(most, cap[0])
+        least = jnp.maximum(least, least_mass(self.rows, final, floor))
+        most = jnp.minimum(most, cap[0])
         return Limits(least, most, rapidity, shape_of(self.rows, 0, masses[0], widths[0]))
 
     def collide(

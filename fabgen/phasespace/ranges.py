@@ -259,6 +259,19 @@ def floor_and_cap(
     return floor, jnp.where(has_window, jnp.minimum(masses + reach, high), high)
 
 
+def least_mass(
+    row: Row, masses: Float[Table, " n_final"], floor: Float[Table, " splits"]
+) -> Float[Array, ""]:
+    """The smallest mass of all final particles together, GeV; masses: of each of them, floor: of
+    all splits, see `floor_and_cap`. What decays in a window has more than its products need."""
+    n = row.n_final
+    nodes = jnp.concatenate([jnp.asarray(masses), jnp.asarray(floor)])
+    for split in reversed(range(n - 1)):
+        first, second = row.children[split]
+        nodes = nodes.at[n + split].max(at(nodes, first) + at(nodes, second))
+    return nodes[n]
+
+
 def shape_of(row: Row, split: Int[Array, ""] | int, mass: Number, width: Number) -> Shape:
     """How s of one split is distributed; mass and width (GeV): of its resonance."""
     columns = row.shape, row.power, row.bodies, row.tails

@@ -95,6 +95,15 @@ def test_a_decayed_resonance_keeps_its_window():
     assert np.all(np.abs(found - 91.188) <= 15.0 * 2.441404 * (1.0 + 1e-9))
 
 
+def test_windows_of_decayed_particles_bound_the_energy():
+    """Both tops need more than their products: what beams draw below that is lost."""
+    integrand = build_integrand(card("g g > t t~, t > w+ b, t~ > w- b~"))
+    threshold = 2.0 * (173.0 - 15.0 * 1.4915)
+    for channel in range(integrand.n_channels):
+        lowest = energies(integrand, channel).min()
+        assert threshold <= lowest < 1.01 * threshold
+
+
 def test_cuts_bound_the_energy_and_the_rapidity():
     cuts = {"ptl": 25.0, "etal": 2.5}
     (component,) = build_integrand(card("u u~ > e+ e-", cuts=cuts)).components
