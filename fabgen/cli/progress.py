@@ -7,8 +7,9 @@ control codes.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from rich.console import Console
 from rich.progress import (
@@ -17,6 +18,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -29,24 +31,22 @@ from fabgen.run.progress import Stage
 #: Seconds between two lines of a log.
 LOG_INTERVAL = 10.0
 
+#: Seconds before a terminal shows that something is going on which tells nothing itself, and
+#: between two looks at it.
+_LATE = 2.0
+_TICK = 0.5
+
 
 class TerminalReporter:
     """Progress bars with the time left and the live figures of a stage."""
 
     def __init__(self, console: Console):
         self._console = console
+        self._stage: Progress | None = None  # the one at work
 
     @contextlib.contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Stage]:
-        columns = (
-            TextColumn("{task.description:<9}"),
-            # What the other columns need at their widest is left free.
-            BarColumn(bar_width=max(8, min(40, self._console.width - 68))),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            _Figures(),
-        )
-        with Progress(*columns, console=self._console) as progress:
+        with self._bars() as progress:
             task = progress.add_task(name, total=total, figures="")
             pace = _Pace(unit)
 
@@ -55,7 +55,42 @@ class TerminalReporter:
                 text = ", ".join([*describe(figures), *pace.rate()])
                 progress.update(task, completed=done, figures=text)
 
-            yield show
+            self._stage = progress
+            try:
+                yield show
+            finally:
+                self._stage = None
+
+    def _bars(self, *, transient: bool = False) -> Progress:
+        columns = (
+            TextColumn("{task.description:<9}"),
+            # What the other columns need at their widest is left free.
+            BarColumn(bar_width=max(8, min(40, self._console.width - 68))),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            _Figures(),
+        )
+        return Progress(*columns, console=self._console, transient=transient)
+
+    @contextlib.contextmanager
+    def busy(self, name: str, expected: float) -> Iterator[None]:
+        """A bar of seconds that goes when it is over, below that of the stage if there is one."""
+        with contextlib.ExitStack() as shown:
+            task: TaskID | None = None
+            progress = self._stage
+
+            def tick(seconds: float) -> None:
+                nonlocal task, progress
+                if task is None:
+                    progress = progress or shown.enter_context(self._bars(transient=True))
+                    task = progress.add_task(name, figures="seconds, about")
+                    shown.callback(progress.remove_task, task)
+                assert progress is not None
+                total = _total(seconds, expected)
+                progress.update(task, completed=int(seconds), total=total)
+
+            with _ticking(tick, _LATE, _TICK):
+                yield
 
     def note(self, text: str) -> None:
         self._console.print(visible(text), highlight=False, markup=False, emoji=False)
@@ -88,6 +123,15 @@ class LogReporter:
         took = format_seconds(time.monotonic() - start)
         self._line(name, last[0], total, unit, [*describe(last[1]), *pace.rate(), took])
 
+    @contextlib.contextmanager
+    def busy(self, name: str, expected: float) -> Iterator[None]:
+        def tick(seconds: float) -> None:
+            total = format_seconds(_total(seconds, expected))
+            self.note(f"{name}: {format_seconds(seconds)} of about {total}")
+
+        with _ticking(tick, self._interval, self._interval):
+            yield
+
     def _line(self, name: str, done: int, total: int, unit: str, figures: list[str]) -> None:
         self.note(f"{name}: {done:,} of {total:,} {unit}, {', '.join(figures)}")
 
@@ -96,6 +140,31 @@ class LogReporter:
         self._console.print(
             visible(text), highlight=False, markup=False, emoji=False, soft_wrap=True
         )
+
+
+def _total(seconds: float, expected: float) -> int:
+    """Of what has taken some seconds already: not done yet, however few were expected."""
+    return max(round(expected), int(1.1 * seconds) + 1)
+
+
+@contextlib.contextmanager
+def _ticking(tick: Callable[[float], None], late: float, interval: float) -> Iterator[None]:
+    """Calls tick(seconds since the start) in a thread of its own, first when it gets late."""
+    start, over = time.monotonic(), threading.Event()
+
+    def run() -> None:
+        wait = late
+        while not over.wait(wait):
+            tick(time.monotonic() - start)
+            wait = interval
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class _Figures(ProgressColumn):

@@ -109,6 +109,11 @@ class Integrand(abc.ABC):
         return 8 * (self.dim + self.n_channels + 500)
 
     @property
+    def compile_seconds(self) -> float:
+        """How long a core takes to trace and compile f, about."""
+        return 3.0
+
+    @property
     def n_matrix_elements(self) -> int:
         """How many distinct |M|^2 there are, of which a point evaluates one."""
         return 1

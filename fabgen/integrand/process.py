@@ -102,6 +102,10 @@ class ProcessIntegrand(Integrand):
         return len({id(component.element) for component in self.components})
 
     @property
+    def compile_seconds(self) -> float:
+        return 2.0 + 0.7 * self.n_matrix_elements * (self.topologies[0].n_external - self.n_initial)
+
+    @property
     def bytes_per_point(self) -> int:
         return super().bytes_per_point + max(c.element.bytes_per_event for c in self.components)
 

@@ -40,7 +40,7 @@ def write_events(
         from fabgen.run.mixture import EventMixture
         from fabgen.sampling.integrate import joined
     watch, n = session.watch, session.card.generation.events
-    with watch("compile"):
+    with session.compiling():
         mixture = EventMixture(sources, place, weighted)
     batches = iter(mixture.batches(n))
 

@@ -24,6 +24,13 @@ class Reporter(Protocol):
         """Opens a stage of `total` units of work."""
         ...
 
+    def busy(self, name: str, expected: float) -> AbstractContextManager[None]:
+        """Says now and then that something takes long which tells nothing itself, as compilation.
+
+        expected: seconds that it takes, about.
+        """
+        ...
+
     def note(self, text: str) -> None:
         """One line on what is going on."""
         ...
@@ -35,6 +42,9 @@ class Silent:
     @contextlib.contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Stage]:
         yield lambda done, /, **figures: None
+
+    def busy(self, name: str, expected: float) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def note(self, text: str) -> None:
         pass
@@ -56,6 +66,9 @@ class Watched:
                 self._check()
 
             yield checked
+
+    def busy(self, name: str, expected: float) -> AbstractContextManager[None]:
+        return self._reporter.busy(name, expected)
 
     def note(self, text: str) -> None:
         self._check()

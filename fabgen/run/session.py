@@ -5,9 +5,10 @@ Heavy packages are imported by the functions that need them.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fabgen.card import Card
@@ -71,7 +72,7 @@ class Session:
     def values(self) -> Callable[[Any, Any], ChannelValues]:
         """f at u (block, dim) of channels (block,), compiled once."""
         if not self.compiled.is_compiled:
-            with self.watch("compile"):
+            with self.compiling():
                 self.compiled.compile()
         return self.compiled.values
 
@@ -80,10 +81,18 @@ class Session:
     ) -> Callable[..., Any]:
         """The function compiled for arguments like these, once for a session under this name."""
         if name not in self.programs:
-            with self.watch("compile"):
+            with self.compiling():
                 self.programs[name] = self.compiler.compile(function, *like, quickly=quickly)
         program: Callable[..., Any] = self.programs[name]
         return program
+
+    @contextlib.contextmanager
+    def compiling(self, times: float = 1.0) -> Iterator[None]:
+        """While something is compiled that takes so many times as long as f, about, if it is not in
+        the cache."""
+        expected = times * self.integrand.compile_seconds
+        with self.watch("compile"), self.reporter.busy("compile", expected):
+            yield
 
     def key(self, stream: int) -> jax.Array:
         """The random key of one stream of numbers."""

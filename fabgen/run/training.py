@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from fabgen.training import Snapshot
 
 
+#: How much longer than f a step of a training takes to compile, about: it has the gradients of f.
+_STEP = 3.0
+
+
 def has_finished_surrogate(session: Session) -> bool:
     """Whether the run holds the card's surrogate, ready for use."""
     if not has_training(session.card, session.integrand):
@@ -110,9 +114,14 @@ def train_flow(
         ends = iter([end for end in rounds if end > (resumed or 0)] or [steps])
         end = next(ends)
         show = stages.enter_context(reporter.stage("train", end, "steps"))
+        compiling = contextlib.ExitStack()
+        stages.callback(compiling.close)
+        expected = _STEP * session.integrand.compile_seconds
+        compiling.enter_context(reporter.busy("compile", expected))
 
         def progress(p: Progress) -> None:
             nonlocal end, show
+            compiling.close()
             if p.step > end:
                 stages.close()
                 end = next(ends)

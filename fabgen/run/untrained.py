@@ -144,7 +144,7 @@ def _telling_sampler(
 
     draw, f = compiled_sampler(session, other, other_params), session.values
     given = params, other_params, log_shares
-    with session.watch("compile"):
+    with session.compiling():
         u = jax.ShapeDtypeStruct((block, integrand.dim), "float64")
         numbers = jax.ShapeDtypeStruct((block,), "float64")
         channels = jax.ShapeDtypeStruct((block,), "int32")

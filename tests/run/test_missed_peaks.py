@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from types import SimpleNamespace
 
 from fabgen.card import card_of_process
 from fabgen.run import RunOptions, train
+from fabgen.run.progress import Silent
 from fabgen.run.report import _warnings
 
 SETTINGS = [
@@ -20,15 +20,11 @@ SETTINGS = [
 ]
 
 
-class Notes:
+class Notes(Silent):
     """A reporter that keeps single lines."""
 
     def __init__(self):
         self.lines = []
-
-    @contextlib.contextmanager
-    def stage(self, name, total, unit):
-        yield lambda done, /, **figures: None
 
     def note(self, text):
         self.lines.append(text)

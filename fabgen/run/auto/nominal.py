@@ -81,7 +81,7 @@ def seconds_of_f(session: Session) -> float:
 
     known, name = session.programs, "nominal seconds of f"
     if name not in known:
-        with session.watch("compile"):
+        with session.compiling():
             known[name] = of_f(session.integrand).seconds(session) / DEFAULT_BLOCK
     seconds: float = known[name]
     return seconds
@@ -93,7 +93,7 @@ def seconds_to_draw(session: Session, surrogate: Any, params: Any) -> float:
 
     known, name = session.programs, ("nominal seconds to draw", surrogate)
     if name not in known:
-        with session.watch("compile"):
+        with session.compiling():
             block = of_drawing(surrogate, params).seconds(session)
             if session.integrand.n_channels > 1:
                 block += of_weights(session.integrand, surrogate, params).seconds(session)
@@ -111,7 +111,7 @@ def seconds_per_step(session: Session, surrogate: Any, card: Card) -> float:
     """Of the training that the card spells out; counted once for a session."""
     known, name = session.programs, ("nominal seconds of a step", surrogate)
     if name not in known:
-        with session.watch("compile"):
+        with session.compiling():
             known[name] = of_step(session.integrand, surrogate, card).seconds(session)
     seconds: float = known[name]
     return seconds
