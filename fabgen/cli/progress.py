@@ -77,17 +77,19 @@ class TerminalReporter:
         """A bar of seconds that goes when it is over, below that of the stage if there is one."""
         with contextlib.ExitStack() as shown:
             task: TaskID | None = None
-            progress = self._stage
+            progress, total = self._stage, round(expected)
 
             def tick(seconds: float) -> None:
-                nonlocal task, progress
+                nonlocal task, progress, total
                 if task is None:
                     progress = progress or shown.enter_context(self._bars(transient=True))
-                    task = progress.add_task(name, figures="seconds, about")
+                    task = progress.add_task(name, total=total, figures="seconds, about")
                     shown.callback(progress.remove_task, task)
                 assert progress is not None
-                total = _total(seconds, expected)
-                progress.update(task, completed=int(seconds), total=total)
+                if seconds > 0.95 * total:  # a new total forgets the pace
+                    total = _total(seconds, expected)
+                    progress.update(task, total=total)
+                progress.update(task, completed=int(seconds))
 
             with _ticking(tick, _LATE, _TICK):
                 yield
@@ -144,7 +146,7 @@ class LogReporter:
 
 def _total(seconds: float, expected: float) -> int:
     """Of what has taken some seconds already: not done yet, however few were expected."""
-    return max(round(expected), int(1.1 * seconds) + 1)
+    return max(round(expected), int(1.2 * seconds) + 1)
 
 
 @contextlib.contextmanager

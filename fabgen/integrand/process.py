@@ -103,7 +103,7 @@ class ProcessIntegrand(Integrand):
 
     @property
     def compile_seconds(self) -> float:
-        return 2.0 + 0.7 * self.n_matrix_elements * (self.topologies[0].n_external - self.n_initial)
+        return 3.0 + 0.8 * self.n_matrix_elements * (self.topologies[0].n_external - self.n_initial)
 
     @property
     def bytes_per_point(self) -> int:
