@@ -44,7 +44,9 @@ class Evaluated:
 
     `untrained` is None where f vanished at every point of flat sampling. warnings: reasons to doubt
     the integral, whose error covers them. exact, exact_untrained: of both on the same exact events,
-    None where the integrand has none.
+    None where the integrand has none. tail_index: of the weights (`sampling.tails`).
+    channel_pull: of all channels the largest, in absolute value, between the integrals that the
+    surrogate and the untrained map found; None for one channel.
     """
 
     sampler: WeightedSampler
@@ -54,6 +56,8 @@ class Evaluated:
     warnings: tuple[str, ...] = ()
     exact: Divergence | None = None
     exact_untrained: Divergence | None = None
+    tail_index: float | None = None
+    channel_pull: float | None = None
 
 
 def evaluate(session: Session, trained: Trained) -> Evaluated:
@@ -64,7 +68,13 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
     what the training was worth, and what the surrogate misses.
     """
     with session.watch("import"):
-        from fabgen.sampling.doubts import doubts, doubts_of_weights, with_error_for
+        from fabgen.sampling.doubts import (
+            channel_pulls,
+            doubts,
+            doubts_of_weights,
+            tail_of,
+            with_error_for,
+        )
         from fabgen.sampling.reference import Reference
         from fabgen.surrogate import untrained_surrogate
     sampler, calls = balanced_sampler(session, trained, PILOT)
@@ -96,7 +106,21 @@ def evaluate(session: Session, trained: Trained) -> Evaluated:
     warnings = tuple(doubt.reason for doubt in found)
     exact, more = _exact(session, trained)
     flat = told if untrained is survey else untrained
-    return Evaluated(sampler, told, flat, calls + more, warnings, *exact)
+    pull = None
+    if references and survey.channels:
+        pull = max(channel_pulls(survey, references[0]).tolist(), key=abs)
+    exact_own, exact_untrained = exact or (None, None)
+    return Evaluated(
+        sampler,
+        told,
+        flat,
+        calls + more,
+        warnings,
+        exact_own,
+        exact_untrained,
+        tail_of(survey),
+        pull,
+    )
 
 
 def _exact(session: Session, trained: Trained) -> tuple[tuple[Divergence, ...], int]:

@@ -69,6 +69,12 @@ def report_of(
         **(exact.figures() if exact else {}),
         untrained=_untrained(untrained, exact_untrained) if untrained else None,
         **_prior(parts),
+        tail_index=max((k for one in evaluated if (k := one.tail_index) is not None), default=None),
+        channel_pull=max(
+            (pull for one in evaluated if (pull := one.channel_pull) is not None),
+            key=abs,
+            default=None,
+        ),
         matrix_elements=sum(part.integrand.n_matrix_elements for part in parts),
         notes=list(dict.fromkeys(note for part in parts for note in part.integrand.notes)),
         settings=settings_of(card),

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fabgen.metrics import WeightSum
 from fabgen.sampling.integrate import Survey
@@ -82,6 +83,22 @@ def doubts_of_weights(survey: Survey) -> tuple[Doubt, ...]:
     return tuple(_of_weights(survey))
 
 
+def tail_of(survey: Survey) -> float | None:
+    """The index of the tail of the weights of a sample, see `tails.tail_index`."""
+    sums = survey.sums
+    return tail_index(sums.largest, sums.n - sums.zero - sums.nonfinite)
+
+
+def channel_pulls(survey: Survey, reference: Reference) -> NDArray[np.float64]:
+    """How many standard deviations more a reference found than the sample, for each channel."""
+    integrals, errors = reference.of_channels(len(survey.channels))
+    own = [(c.metrics.absolute_integral, c.metrics.integral_error) if c.metrics else (0.0, 0.0)
+           for c in survey.channels]  # fmt: skip
+    values, more = np.array(own).reshape(-1, 2).T
+    error = np.hypot(errors, more)
+    return (integrals - values) / np.where(error > 0.0, error, np.inf)
+
+
 def _of_weights(survey: Survey) -> Iterator[Doubt]:
     metrics, sums = survey.metrics, survey.sums
     if metrics.sampling_efficiency < LEAST_EFFICIENCY:
@@ -98,7 +115,7 @@ def _of_weights(survey: Survey) -> Iterator[Doubt]:
             f"{_percent(of_variance)} of the variance",
             largest * metrics.absolute_integral,
         )
-    k = tail_index(sums.largest, sums.n - sums.zero - sums.nonfinite)
+    k = tail_of(survey)
     if k is not None and k > HEAVIEST_TAIL and of_variance > LEAST_PART_OF_VARIANCE:
         # What lies beyond the largest weight of such a tail, on average.
         beyond = largest / (1.0 - k) if k < 1.0 else math.inf
@@ -162,16 +179,16 @@ def _of_reference(survey: Survey, reference: Reference) -> Iterator[Doubt]:
 
 def _of_channels(survey: Survey, reference: Reference) -> Iterator[Doubt]:
     """The part of one of several channels is known twice, too."""
-    integrals, errors = reference.of_channels(len(survey.channels))
-    for number, channel in enumerate(survey.channels):
+    integrals, _ = reference.of_channels(len(survey.channels))
+    pulls = channel_pulls(survey, reference)
+    for number, (channel, pull) in enumerate(zip(survey.channels, pulls, strict=True)):
         own = channel.metrics
         excess = float(integrals[number]) - (own.absolute_integral if own else 0.0)
-        error = math.hypot(float(errors[number]), own.integral_error if own else 0.0)
-        if excess > max(DISAGREEMENT * error, 2.0 * survey.metrics.integral_error):
+        if pull > DISAGREEMENT and excess > 2.0 * survey.metrics.integral_error:
             share = excess / survey.metrics.absolute_integral
             yield Doubt(
                 f"channel {number + 1} misses {_percent(share)} of the integral, "
-                f"{excess / error:.1f} standard deviations",
+                f"{pull:.1f} standard deviations",
                 excess,
             )
 

@@ -127,3 +127,15 @@ def test_the_coupling_of_the_event_scales_what_is_evaluated_once():
     np.testing.assert_allclose(one.log_f, other.log_f, rtol=1e-12)
     assert float(one.alpha_s[0]) == pytest.approx(float(integrand.alpha_s(jnp.array([300.0]))[0]))
     assert one.alpha_s[0] < 0.12
+
+
+@pytest.mark.parametrize("width", [10.0, 0.0005])
+def test_a_peak_that_no_channel_follows_is_told(width):
+    settings = {"model": "sm-zprime", "parameters": {"MZP": 400.0, "WZP": width}}
+    settings["cuts"] = {"mmll": 50.0}
+    assert build_integrand(card("p p > e+ e-", **settings)).warnings == ()
+    settings["channels"] = {"use": "all", "drop": ["zp"]}
+    (warning,) = build_integrand(card("p p > e+ e-", **settings)).warnings
+    assert warning.startswith("no channel follows zp (e+ e-): a peak at 400 GeV")
+    settings["cuts"] = {"mmll": 50.0, "mmllmax": 200.0}  # out of reach
+    assert build_integrand(card("p p > e+ e-", **settings)).warnings == ()

@@ -74,6 +74,7 @@ def test_one_particle_of_unequal_beams(tmp_path, how):
     report = run.generate(made, tmp_path / "run", how)
     assert pull(report, sum(exact.values())) < 4.0
     assert report["beams"]["particles"] == [[2212], [2212]]
+    assert report["tail_index"] < 0.5 and abs(report["channel_pull"]) < 5.0
     assert report["beams"]["densities"]["set"] == "NNPDF23_lo_as_0130_qed"
     text = (tmp_path / "run" / "events.lhe").read_text()
     init = text.split("<init>\n")[1].split("\n")[0].split()

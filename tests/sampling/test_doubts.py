@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fabgen.metrics import WeightSum
-from fabgen.sampling.doubts import Estimate, doubts, with_error_for
+from fabgen.sampling.doubts import Estimate, channel_pulls, doubts, tail_of, with_error_for
 from fabgen.sampling.integrate import ChannelSurvey, survey
 from fabgen.sampling.reference import BEST_POINTS, Reference, Witness
 
@@ -84,6 +84,7 @@ def test_one_weight_that_makes_the_variance_is_told_and_covered():
 def test_a_tail_without_a_mean_has_no_error(k, told):
     found = survey_of(random(3).pareto(1.0 / k, 1_000_000))
     assert ("heavy tail" in reasons(found)) == told
+    assert tail_of(found) == pytest.approx(k, abs=0.15)
     assert math.isinf(with_error_for(found, doubts(found)).metrics.integral_error) == told
 
 
@@ -200,5 +201,8 @@ def test_a_channel_that_misses_its_part_is_told_and_covered():
     reference = Reference()
     reference.add(Witness(np.log(parts), np.zeros(n)), channel, n)
     assert reasons(found, [reference]).startswith("channel 2 misses 5")
+    first, second = channel_pulls(found, reference)
+    error = 1.05 * 0.5 / math.sqrt(n)  # of points that lie in the channel or not
+    assert abs(first) < 4.0 and second == pytest.approx((0.525 - 0.4725) / error, rel=0.05)
     error = with_error_for(found, doubts(found, [reference])).metrics.integral_error
     assert error == pytest.approx(0.525 - 0.4725, rel=0.05)
