@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.beams import LEAST_ENERGY, AtRest, Beams, FixedBeams
@@ -16,11 +16,13 @@ from fabgen.build.dropped import dropped_particles
 from fabgen.build.initial_states import notes, refuse_protons
 from fabgen.build.missed_peaks import missed_peaks, told
 from fabgen.build.narrow_widths import refuse_narrow
+from fabgen.build.near_shell import near_shell_of
 from fabgen.build.poles import Pole, find_poles
 from fabgen.build.priors import weighted
 from fabgen.build.protons import Protons, protons_energy
 from fabgen.build.scales import scales_of
 from fabgen.build.small_widths import small_widths, width_notes
+from fabgen.build.topologies import flows_of, topology_of
 from fabgen.build.toys import build_toy
 from fabgen.build.windows import mass_windows
 from fabgen.card import Card, with_channels
@@ -30,16 +32,15 @@ from fabgen.card.toys import is_toy
 from fabgen.errors import InputError
 from fabgen.integrand.base import Integrand
 from fabgen.integrand.component import Component, ResonanceWindow, ServedSubprocess
+from fabgen.integrand.near_shell import NearShell
 from fabgen.integrand.prior import Prior
 from fabgen.integrand.process import ProcessIntegrand
 from fabgen.integrand.small_widths import SmallWidths
 from fabgen.model import load_model
 from fabgen.phasespace.cuts import Cuts
 from fabgen.phasespace.topology import MapContext
-from fabgen.process import resonances
-from fabgen.process.colour_flows import colour_lines
 from fabgen.process.effort import Effort, unheard
-from fabgen.process.event_topology import EventTopology, Resonance
+from fabgen.process.event_topology import EventTopology
 from fabgen.process.graph import build_graph
 from fabgen.process.orders import coupling_order
 from fabgen.process.parser import parse_process
@@ -141,8 +142,7 @@ class _Builder:
         self.channels = tuple(map(self._channels, self.groups))
         pairs = zip(self.groups, self.channels, strict=True)
         components = weighted(tuple(self._component(*pair) for pair in pairs))
-        processes = process_numbers([parse_process(line) for line in self.card.process])
-        topologies = tuple(self._topology(sub, processes[sub.line]) for sub in self.subprocesses)
+        topologies = tuple(self._topologies(components))
         trees = [sub.tree for sub in self.subprocesses]
         return ProcessIntegrand(
             model=self.model,
@@ -260,6 +260,7 @@ class _Builder:
             most_energy=group.most_energy(self.values, self.model),
             rapidity=group.largest_rapidity,
             qcd_order=coupling_order(group.diagrams.graph, "QCD"),
+            near_shell=self._near_shell(group, element),
         )
 
     def _least(self, group: Group) -> float | None:
@@ -359,25 +360,13 @@ class _Builder:
             )
         return self.elements[group.number]
 
-    def _topology(self, sub: Subprocess, process: int) -> EventTopology:
-        names = sub.external
-        element = self.elements[sub.diagrams]
-        n = len(names)
-        flows = []
-        for number in element.flow_numbers:
-            lines = colour_lines(element.tables.structures[number], n, len(sub.tree.initial))
-            placed = [(0, 0)] * n
-            for leg, pair in zip(sub.legs, lines, strict=True):
-                placed[leg] = pair
-            flows.append(tuple(placed))
-        return EventTopology(
-            pdg=tuple(self.model.particle(name).pdg for name in names),
-            n_initial=len(sub.tree.initial),
-            masses=tuple(self.values[self.model.particle(name).mass] for name in names),
-            resonances=tuple(
-                Resonance(self.model.particle(p.particle).pdg, p.legs)
-                for p in resonances.decayed_particles(sub.tree)
-            ),
-            flows=tuple(flows),
-            process=process,
-        )
+    def _near_shell(self, group: Group, element: MatrixElement) -> NearShell:
+        cutoff = self.card.phase_space.bw_cutoff
+        return near_shell_of(self.model, self.values, cutoff, group.diagrams, flows_of(element))
+
+    def _topologies(self, components: Sequence[Component]) -> Iterator[EventTopology]:
+        processes = process_numbers([parse_process(line) for line in self.card.process])
+        near = {s.number: c.near_shell for c in components for s in c.subprocesses}
+        for number, sub in enumerate(self.subprocesses):
+            element, process = self.elements[sub.diagrams], processes[sub.line]
+            yield topology_of(self.model, self.values, sub, process, element, near[number])

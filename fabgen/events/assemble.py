@@ -43,7 +43,7 @@ class EventDrawer:
         padded = np.pad(u, ((0, self.block - n), (0, 0)), mode="edge")
         channels = np.pad(channel, (0, self.block - n), mode="edge")
         fields = self.step(padded, key, channels)
-        momenta, topology, flow, helicity, scale, aqed, aqcd = (
+        momenta, topology, flow, resonances, helicity, scale, aqed, aqcd = (
             np.moveaxis(np.asarray(field), -1, 0)[:n] for field in fields
         )
         return EventBatch(
@@ -55,6 +55,7 @@ class EventDrawer:
             aqed=aqed,
             aqcd=aqcd,
             helicity=helicity,
+            resonances=resonances,
         )
 
 

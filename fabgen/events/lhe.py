@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pylhe
+from numpy.typing import NDArray
 
 from fabgen.errors import FabgenError, InputError
 from fabgen.events.layout import LHE_FORMAT, EventLayout, event_layout
@@ -184,17 +185,20 @@ class _Sink:
             self._handle.write(self._zip.flush())
 
 
-def _layouts(topologies: tuple[EventTopology, ...]) -> Callable[[int, int], EventLayout]:
+#: The layout of the events of a topology, a colour flow and a set of resonances, by their numbers.
+_Layouts = Callable[[int, int, int], EventLayout]
+
+
+def _layouts(topologies: tuple[EventTopology, ...]) -> _Layouts:
     @cache
-    def layout(topology: int, flow: int) -> EventLayout:
-        return event_layout(topologies[topology], topologies[topology].flows[flow])
+    def layout(topology: int, flow: int, resonances: int) -> EventLayout:
+        of_event = topologies[topology].with_resonances(resonances)
+        return event_layout(of_event, of_event.flows[flow])
 
     return layout
 
 
-def _texts(
-    batch: EventBatch | MixedBatch, layout: Callable[[int, int], EventLayout]
-) -> Iterator[bytes]:
+def _texts(batch: EventBatch | MixedBatch, layout: _Layouts) -> Iterator[bytes]:
     """The text of a batch in order, chunk by chunk."""
     if isinstance(batch, EventBatch):
         for start in range(0, len(batch), _CHUNK):
@@ -207,27 +211,32 @@ def _texts(
     yield b"".join(events)
 
 
-def _render(batch: EventBatch, layout: Callable[[int, int], EventLayout]) -> bytes:
+def _render(batch: EventBatch, layout: _Layouts) -> bytes:
     """The text of a batch, its events in order."""
-    kinds = np.unique(np.stack([batch.topology, batch.flow], axis=1), axis=0)
+    kinds, _ = _kinds(batch)
     if len(kinds) == 1:
-        return layout(int(kinds[0, 0]), int(kinds[0, 1])).render(batch).tobytes()
+        return layout(*kinds[0]).render(batch).tobytes()
     return b"".join(_rows(batch, layout))
 
 
-def _rows(batch: EventBatch, layout: Callable[[int, int], EventLayout]) -> list[bytes]:
+def _rows(batch: EventBatch, layout: _Layouts) -> list[bytes]:
     """The text of each event of a batch."""
-    kinds, inverse = np.unique(
-        np.stack([batch.topology, batch.flow], axis=1), axis=0, return_inverse=True
-    )
-    inverse = inverse.reshape(-1)
+    kinds, numbers = _kinds(batch)
     texts = [b""] * len(batch)
-    for i, (topology, flow) in enumerate(kinds):
-        chosen = np.flatnonzero(inverse == i)
-        rows = layout(int(topology), int(flow)).render(batch.take(chosen))
+    for i, kind in enumerate(kinds):
+        chosen = np.flatnonzero(numbers == i)
+        rows = layout(*kind).render(batch.take(chosen))
         for position, row in zip(chosen, rows, strict=True):
             texts[position] = row.tobytes()
     return texts
+
+
+def _kinds(batch: EventBatch) -> tuple[list[tuple[int, int, int]], NDArray[np.intp]]:
+    """The kinds of events of a batch, of one layout each, and the number (n,) of each event's."""
+    resonances = np.zeros_like(batch.flow) if batch.resonances is None else batch.resonances
+    columns = np.stack([batch.topology, batch.flow, resonances], axis=1)
+    kinds, numbers = np.unique(columns, axis=0, return_inverse=True)
+    return [(int(t), int(f), int(r)) for t, f, r in kinds], numbers.reshape(-1)
 
 
 def _head(info: FileInfo, processes: tuple[ProcessLine, ...], compress: bool) -> bytes:

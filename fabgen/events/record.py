@@ -23,7 +23,8 @@ class EventBatch:
 
     momenta (n, n_external, 4) in GeV; topology, flow (n,): indices into the topologies of the
     process and into the flows of that topology; weight (n,): event weight in pb (GeV for a decay);
-    scale (n,) in GeV; aqed, aqcd (n,): couplings alpha; helicity (n, n_external) or None.
+    scale (n,) in GeV; aqed, aqcd (n,): couplings alpha; helicity (n, n_external) or None;
+    resonances (n,): indices into the sets of resonances of the topology, None for the first.
     """
 
     momenta: NDArray[np.float64]
@@ -34,13 +35,16 @@ class EventBatch:
     aqed: NDArray[np.float64]
     aqcd: NDArray[np.float64]
     helicity: NDArray[np.integer] | None = None
+    resonances: NDArray[np.integer] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.weight)
-        for name in ("momenta", "topology", "flow", "scale", "aqed", "aqcd", "helicity"):
-            value = getattr(self, name)
+        for field in fields(self):
+            value = getattr(self, field.name)
             if value is not None and len(value) != n:
-                raise FabgenError(f"event batch: {len(value)} entries of {name} for {n} weights")
+                raise FabgenError(
+                    f"event batch: {len(value)} entries of {field.name} for {n} weights"
+                )
 
     def __len__(self) -> int:
         return len(self.weight)

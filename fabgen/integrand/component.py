@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from fabgen.amplitude.matrix_element import MatrixElement
 from fabgen.arrays import Masses
 from fabgen.beams import Beams, Collision, Scales, exchanged
+from fabgen.integrand.near_shell import NONE_NEAR, NearShell
 from fabgen.integrand.prior import Prior
 from fabgen.integrand.small_widths import NONE_SMALL, SmallWidths
 from fabgen.model import ZERO
@@ -76,7 +77,7 @@ class Component:
     ones. prior: how the channels share phase space before training. least_energy, most_energy:
     sqrt(s) in GeV below and above which f is zero. rapidity: |y| in the lab of all final particles
     together at most. qcd_order: the power of the strong coupling in all amplitudes, None if that
-    differs.
+    differs. near_shell: the resonances that events may be written with.
     """
 
     element: MatrixElement
@@ -92,6 +93,7 @@ class Component:
     most_energy: float = math.inf
     rapidity: float = math.inf
     qcd_order: int | None = None
+    near_shell: NearShell = NONE_NEAR
 
     @property
     def n_initial(self) -> int:

@@ -149,6 +149,7 @@ class DalitzIntegrand(Integrand):
             momenta=turn(momenta, jax.random.uniform(key, (3, n_events))),
             subprocess=jnp.zeros(n_events, jnp.int32),
             flow=jnp.zeros(n_events, jnp.int32),
+            resonances=jnp.zeros(n_events, jnp.int32),
             helicity=jnp.full(momenta.shape[::2], UNKNOWN_HELICITY, jnp.int8),
             scale=undefined,
             alpha_qed=undefined,

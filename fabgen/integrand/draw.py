@@ -1,26 +1,30 @@
-"""Subprocess, colour flow and helicities of events whose momenta are known, drawn."""
+"""Subprocess, colour flow, helicities and resonances of events whose momenta are known, drawn."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float, Int, Num
+from jaxtyping import Bool, Float, Num, PRNGKeyArray
 
 from fabgen.beams import Collision
+from fabgen.integrand.choice import choose
 from fabgen.integrand.component import BoundComponents, Component
 from fabgen.integrand.evaluate import Surroundings, in_frame, lab_momenta, luminosities
 from fabgen.integrand.point import EventFields
 
-#: Random numbers that an event needs: for its subprocess, its colour flow, its helicities.
-N_RANDOM = 3
+#: Random numbers that an event needs: for its subprocess, its colour flow, its helicities; with a
+#: key of its own one for its resonances.
+_N_RANDOM = 3
+_OF_RESONANCES = 1
 
 
 class Undecided(NamedTuple):
     """Points of one component, events last: final momenta (n_final, 4, events), what comes in and
-    is around, and N_RANDOM uniform random numbers (N_RANDOM, events)."""
+    is around, and their `random_numbers`."""
 
     final: Float[Array, "n_final 4 events"]
     collision: Collision
@@ -28,9 +32,16 @@ class Undecided(NamedTuple):
     random: Float[Array, "n_random events"]
 
 
+def random_numbers(key: PRNGKeyArray, n: int) -> Float[Array, "n_random {n}"]:
+    """Those of n events."""
+    last = jax.random.uniform(jax.random.fold_in(key, _OF_RESONANCES), (1, n))
+    return jnp.concatenate([jax.random.uniform(key, (_N_RANDOM, n)), last])
+
+
 def draw_component(component: Component, points: Undecided, bound: BoundComponents) -> EventFields:
     """Events of one component: subprocesses are drawn in proportion to their luminosity in cuts,
-    colour flows to their squared partial amplitudes, helicities to their |M|^2."""
+    colour flows to their squared partial amplitudes, helicities to their |M|^2; resonances see
+    `near_shell`."""
     events = in_frame(component, points.final, points.collision, points.around, bound)
     served = component.subprocesses
     pick = choose(jnp.abs(luminosities(component, events, bound)), points.random[0])
@@ -54,6 +65,7 @@ def draw_component(component: Component, points: Undecided, bound: BoundComponen
         ),
         subprocess=numbers,
         flow=flow,
+        resonances=component.near_shell.draw(events.momenta, flow, derived, points.random[3]),
         helicity=_by_order(
             component,
             turned,
@@ -66,19 +78,6 @@ def draw_component(component: Component, points: Undecided, bound: BoundComponen
         alpha_qed=jnp.broadcast_to(1.0 / jnp.asarray(events.derived["aEWM1"]), pick.shape),
         alpha_s=events.around.alpha_s,
     )
-
-
-def choose(
-    weights: Float[Array, "n events"], random: Float[Array, " events"]
-) -> Int[Array, " events"]:
-    """Numbers (events,) drawn in proportion to weights (n, events) >= 0 with uniform random numbers
-    (events,); what has no weight is never drawn."""
-    if len(weights) == 1:
-        return jnp.zeros(random.shape, int)
-    steps = jnp.cumsum(weights, axis=0)
-    picked = jnp.sum(steps <= random * steps[-1], axis=0)
-    last = len(weights) - 1 - jnp.argmax(weights[::-1] > 0.0, axis=0)
-    return jnp.minimum(picked, last)
 
 
 def _by_order(

@@ -61,7 +61,8 @@ class EventFields(NamedTuple):
     """Points as an event file has them; events are the last axis.
 
     momenta (n_external, 4, events): lab frame, GeV, in the order of the subprocess. subprocess,
-    flow (events,): numbers of the subprocess and of its colour flow. helicity (n_external, events):
+    flow, resonances (events,): numbers of the subprocess, of its colour flow and of its set of
+    resonances (`EventTopology`). helicity (n_external, events):
     of the external particles, in the rest frame of what collides, in the convention of SPINUP
     (hep-ph/0109068); 9 where nobody knows. scale (events,): of factorization in GeV; alpha_qed,
     alpha_s (events,); -1 where there is none.
@@ -70,6 +71,7 @@ class EventFields(NamedTuple):
     momenta: Float[Array, "n_external 4 events"]
     subprocess: Int[Array, " events"]
     flow: Int[Array, " events"]
+    resonances: Int[Array, " events"]
     helicity: Int[Array, "n_external events"]
     scale: Float[Array, " events"]
     alpha_qed: Float[Array, " events"]

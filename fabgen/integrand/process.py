@@ -18,7 +18,7 @@ from fabgen.beams import Beams, Collision, Scales, boost_z, rotated
 from fabgen.errors import InputError
 from fabgen.integrand.base import Integrand, numbered, one_line, prior_width
 from fabgen.integrand.component import AlphaS, BoundComponents, Component
-from fabgen.integrand.draw import N_RANDOM, Undecided, draw_component
+from fabgen.integrand.draw import Undecided, draw_component, random_numbers
 from fabgen.integrand.evaluate import (
     ComponentValues,
     Surroundings,
@@ -251,7 +251,7 @@ class ProcessIntegrand(Integrand):
         parameters: Mapping[str, Any] | None = None,
     ) -> EventFields:
         assert points.collision is not None
-        random = jax.random.uniform(key, (N_RANDOM, points.final.shape[-1]))
+        random = random_numbers(key, points.final.shape[-1])
         bound = self._bound(parameters)
         around = surroundings(points.final, points.collision, bound)
         given = Undecided(points.final, points.collision, around, random)

@@ -7,7 +7,8 @@ as (colour, anticolour) tags.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fabgen.errors import FabgenError
@@ -20,7 +21,7 @@ Flow = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Resonance:
-    """An intermediate particle of a decay chain.
+    """An intermediate particle: a decayed one of a decay chain, or one near its mass shell.
 
     pdg: its PDG id. legs: positions, in the list of all external legs, of the final legs below it.
     """
@@ -40,9 +41,10 @@ class EventTopology:
     """One subprocess as it appears in an event file.
 
     pdg: PDG ids of the external legs, the n_initial incoming ones first.
-    masses: their masses in GeV. resonances: written with status 2; nested or disjoint.
-    flows: the possible colour flows, at least one (all zeros for a colourless process). process:
-    number in an event file (LPRUP) of the process that it is a part of.
+    masses: their masses in GeV. resonances: of decayed particles, written with status 2; nested or
+    disjoint. flows: the possible colour flows, at least one (all zeros for a colourless process).
+    process: number in an event file (LPRUP) of the process that it is a part of. resonance_sets:
+    what an event may have besides, near its mass shell; the first set is empty.
     """
 
     pdg: tuple[int, ...]
@@ -51,6 +53,7 @@ class EventTopology:
     resonances: tuple[Resonance, ...] = ()
     flows: tuple[Flow, ...] = ()
     process: int = 1
+    resonance_sets: tuple[tuple[Resonance, ...], ...] = ((),)
 
     def __post_init__(self) -> None:
         n = len(self.pdg)
@@ -69,6 +72,11 @@ class EventTopology:
             for b in self.ordered_resonances[i + 1 :]:
                 if not set(b.legs) <= set(a.legs) and not set(b.legs).isdisjoint(a.legs):
                     raise FabgenError(f"resonances {a} and {b} overlap")
+
+    def with_resonances(self, number: int) -> EventTopology:
+        """As it is in an event of one of its sets of resonances."""
+        resonances = (*self.resonances, *self.resonance_sets[number])
+        return replace(self, resonances=resonances, resonance_sets=((),))
 
     @property
     def n_external(self) -> int:
@@ -92,14 +100,20 @@ class EventTopology:
 
     def resonance_colour(self, resonance: Resonance, flow: Flow) -> tuple[int, int]:
         """(colour, anticolour) of a resonance: the lines of its legs that do not end among them."""
-        colours = {flow[leg][0] for leg in resonance.legs} - {0}
-        anticolours = {flow[leg][1] for leg in resonance.legs} - {0}
-        colour, anticolour = colours - anticolours, anticolours - colours
+        colour, anticolour = open_lines(resonance.legs, flow)
         if len(colour) > 1 or len(anticolour) > 1:
             raise FabgenError(
                 f"colour flow {flow} gives the resonance {resonance.pdg} more than one colour line"
             )
         return next(iter(colour), 0), next(iter(anticolour), 0)
+
+
+def open_lines(legs: Sequence[int], flow: Flow) -> tuple[frozenset[int], frozenset[int]]:
+    """The colour lines that end in the colours and in the anticolours of final legs, and do not
+    run from one of them to another."""
+    colours = frozenset(flow[leg][0] for leg in legs) - {0}
+    anticolours = frozenset(flow[leg][1] for leg in legs) - {0}
+    return colours - anticolours, anticolours - colours
 
 
 def _check_flow(flow: Flow, pdg: tuple[int, ...], n_initial: int) -> None:

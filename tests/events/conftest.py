@@ -64,6 +64,7 @@ class TwoFermions(DensityIntegrand):
             momenta=momenta,
             subprocess=jax.random.randint(key, (n,), 0, 2),
             flow=jnp.zeros(n, dtype=int),
+            resonances=jnp.zeros(n, int),
             helicity=jnp.full((4, n), UNKNOWN_HELICITY, jnp.int8),
             scale=jnp.full(n, 91.188),
             alpha_qed=jnp.full(n, 1 / 132.507),

@@ -76,6 +76,7 @@ class ToyIntegrand(DensityIntegrand):
             momenta=jnp.stack(legs),
             subprocess=jnp.zeros(n, jnp.int32),
             flow=jax.random.randint(key, (n,), 0, 1),
+            resonances=jnp.zeros(n, jnp.int32),
             helicity=jnp.full((4, n), UNKNOWN_HELICITY, jnp.int8),
             scale=jnp.full(n, 91.188),
             alpha_qed=jnp.full(n, 1.0 / 132.507),

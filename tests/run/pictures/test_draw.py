@@ -89,6 +89,7 @@ def events_of(momenta):
         momenta=momenta,
         subprocess=none,
         flow=none,
+        resonances=none,
         helicity=jnp.full(momenta.shape[::2], UNKNOWN_HELICITY, jnp.int8),
         scale=none - 1.0,
         alpha_qed=none - 1.0,
