@@ -22,7 +22,7 @@ class PhaseSpace:
     bw_cutoff: float = option(
         15.0,
         doc="decayed particles of a chain stay within this many widths, vetoed ones ($) beyond; "
-        "inf: off",
+        "other resonances within it are written to event files; inf: off",
         unit="widths",
         above=0.0,
         infinite=True,

@@ -50,7 +50,8 @@ TOLERANCE = 1e-10
 #: Marks a number that is filled in for each event.
 _MARK = -1.23456789012345e-67
 _MARK_TEXT = re.escape(format(_MARK, FLOAT_FORMAT))
-_HELICITY_TEXT = {h: np.frombuffer(f"{h: .0f}.".encode(), np.uint8) for h in (-2, -1, 0, 1, 2, 9)}
+#: The texts of the helicities from -9 to 9, (19, 3).
+_HELICITY_TEXT = np.array([list(f"{h: .0f}.".encode()) for h in range(-9, 10)], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,7 @@ class EventLayout:
         for leg in range(t.n_external):
             entry = leg if leg < t.n_initial else leg + n_resonances
             start = self.helicities[entry]
-            for value, codes in _HELICITY_TEXT.items():
-                text[helicity[:, leg] == value, start : start + codes.size] = codes
+            text[:, start : start + 3] = _HELICITY_TEXT[helicity[:, leg] + 9]
 
 
 def event_layout(topology: EventTopology, flow: Flow) -> EventLayout:

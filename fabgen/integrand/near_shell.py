@@ -67,7 +67,7 @@ class NearShell:
         uniform random numbers.
         """
         if not self.resonances:
-            return jnp.zeros(flow.shape, jnp.int32)
+            return jnp.zeros(flow.shape, int)
         near, log_propagator = self._propagators(momenta, flow, derived)
         members = jnp.asarray(self._members)
         is_open = members.astype(float) @ (~near).astype(float) == 0.0

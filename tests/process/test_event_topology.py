@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fabgen.errors import FabgenError
-from fabgen.process.event_topology import EventTopology, Resonance
+from fabgen.process.event_topology import EventTopology, Resonance, open_lines
 
 # e+ e- > t t~, t > (w+ > e+ ve) b, t~ > w- b~: legs 2 3 4 and 5 6
 PDG = (-11, 11, -11, 12, 5, -24, -5)
@@ -93,3 +93,21 @@ def test_one_incoming_particle():
     """t > w+ b: the line of the top."""
     flow = ((1, 0), (0, 0), (1, 0))
     assert EventTopology((6, 24, 5), 1, (173.0, 80.4, 4.7), flows=(flow,)).flows == (flow,)
+
+
+def test_with_the_resonances_of_an_event():
+    sets = ((), (W,), (TOP, W))
+    topology = EventTopology(PDG, 2, MASSES, (ANTITOP,), (FLOW,), resonance_sets=sets)
+    found = [topology.with_resonances(number).ordered_resonances for number in range(3)]
+    assert found == [(ANTITOP,), (W, ANTITOP), (TOP, W, ANTITOP)]
+    assert topology.with_resonances(2).resonance_sets == ((),)
+    wrong = EventTopology(PDG, 2, MASSES, (TOP,), resonance_sets=((), (Resonance(24, (4, 5)),)))
+    with pytest.raises(FabgenError, match="overlap"):
+        wrong.with_resonances(1)
+
+
+def test_lines_that_leave_a_group_of_legs():
+    flow = ((0, 0), (0, 0), (0, 0), (1, 0), (2, 1), (0, 2))
+    assert open_lines((3, 4), flow) == ({2}, frozenset())
+    assert open_lines((4,), flow) == ({2}, {1})
+    assert open_lines((3, 4, 5), flow) == (frozenset(), frozenset())
