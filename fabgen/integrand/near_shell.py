@@ -76,9 +76,8 @@ class NearShell:
         largest = is_open
         for numbers in self._larger.T:
             largest &= ~larger[numbers]
-        log_weight = members.astype(float) @ jnp.where(near, log_propagator, 0.0)
-        log_weight = jnp.where(largest, log_weight, -jnp.inf)
-        return choose(jnp.exp(log_weight - log_weight.max(axis=0)), random)
+        weight = jnp.exp(members.astype(float) @ jnp.where(near, log_propagator, 0.0))
+        return choose(jnp.where(largest, weight, 0.0), random)
 
     def _propagators(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -42,11 +42,17 @@ GLUONS = EventTopology(
 
 @dataclass(frozen=True)
 class TwoFermions(DensityIntegrand):
-    """u (n, 2) -> cos(theta), phi of e+ e- > mu+ mu- or u u~; f = scale x 3/8 (1 + cos^2) x 2."""
+    """u (n, 2) -> cos(theta), phi of e+ e- > mu+ mu- or u u~; f = scale x 3/8 (1 + cos^2) x 2.
+
+    Events have a Z where cos(theta) > 0.
+    """
 
     scale: float = 3.0
     dim: int = 2
-    topologies: tuple[EventTopology, ...] = (MUONS, QUARKS)
+    topologies: tuple[EventTopology, ...] = tuple(
+        replace(topology, resonance_sets=((), (Resonance(23, (2, 3)),)))
+        for topology in (MUONS, QUARKS)
+    )
 
     def log_density(self, u):
         cosine = 2 * u[..., 0] - 1
@@ -64,7 +70,7 @@ class TwoFermions(DensityIntegrand):
             momenta=momenta,
             subprocess=jax.random.randint(key, (n,), 0, 2),
             flow=jnp.zeros(n, dtype=int),
-            resonances=jnp.zeros(n, int),
+            resonances=jnp.where(cosine > 0.0, 1, 0),
             helicity=jnp.full((4, n), UNKNOWN_HELICITY, jnp.int8),
             scale=jnp.full(n, 91.188),
             alpha_qed=jnp.full(n, 1 / 132.507),

@@ -60,10 +60,21 @@ def test_file_has_the_cross_section_as_mean_weight(
     write_lhe(tmp_path / "e.lhe.gz", file_info(), two_fermions.topologies, batches)
     weight, square, ids = [], [], set()
     for event in pylhe.LHEFile.fromfile(tmp_path / "e.lhe.gz").events:
-        p = event.particles[2]
+        p = event.particles[-2]
         weight.append(event.eventinfo.weight)
         square.append((p.pz / p.e) ** 2)
         ids.add(p.id)
     assert len(weight) == n and ids == {-13, 2}
     assert np.mean(weight) == pytest.approx(3.0, abs=4 * 3 * 0.3 / math.sqrt(n))
     assert np.average(square, weights=weight) == pytest.approx(0.4, abs=4 * 0.3 / math.sqrt(n))
+
+
+def test_resonances_of_the_drawn_sets_are_written(tmp_path, file_info, two_fermions, events):
+    write_lhe(tmp_path / "e.lhe", file_info(), two_fermions.topologies, events(300))
+    seen = set()
+    for event in pylhe.LHEFile.fromfile(tmp_path / "e.lhe").events:
+        particle = event.particles[-2]
+        ids = [q.id for q in event.particles if q.status == 2]
+        assert ids == ([23] if particle.pz > 0.0 else [])
+        seen.add((particle.id, *ids))
+    assert seen == {(-13,), (-13, 23), (2,), (2, 23)}

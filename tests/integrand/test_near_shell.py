@@ -115,7 +115,6 @@ def test_a_part_of_a_set_is_never_drawn():
 
 @pytest.mark.parametrize("width", [1e-9, 1e-3])
 def test_narrow_resonances(width):
-    """Propagators of many powers of ten are no numbers too large."""
     derived = {"MZ": MASS, "WZ": width}
     numbers = PAIRS.draw(
         *(jnp.asarray(events_of(np.random.default_rng(1), 50)), jnp.zeros(50, int)),
