@@ -43,10 +43,14 @@ def card(**tables):
 
 
 def events_of(path):
-    """LPRUP, XWGTUP and NUP of every event."""
+    """LPRUP, XWGTUP and the number of external particles of every event."""
     with gzip.open(path, "rt") as file:
-        heads = re.findall(r"<event>\n\s*(\d+)\s+(\d+)\s+(\S+)", file.read())
-    return np.array([(int(pid), float(weight), int(n)) for n, pid, weight in heads])
+        events = re.findall(r"<event>\n(.*?)</event>", file.read(), re.S)
+    found = []
+    for head, *particles in (event.splitlines() for event in events):
+        external = sum(line.split()[1] != "2" for line in particles)
+        found.append((*map(float, head.split()[1:3]), external))
+    return np.array(found)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +84,7 @@ def test_all_events_have_one_weight_and_come_in_the_right_proportion(generated):
     path, report = generated
     events = events_of(path / "events.lhe.gz")
     assert len(events) == report["events"] == 12_000
-    np.testing.assert_array_equal(events[:, 2], events[:, 0] + 3)  # NUP of LPRUP 1 and 2
+    np.testing.assert_array_equal(events[:, 2], events[:, 0] + 3)  # of LPRUP 1 and 2
     common = np.isclose(events[:, 1], np.min(events[:, 1]), rtol=1e-12)
     assert np.mean(common) > 0.99
     assert len(events) - common.sum() == report["overweight"]["events"]

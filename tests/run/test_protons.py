@@ -113,10 +113,14 @@ def test_events_of_several_components(tmp_path, how):
         events = re.findall(r"<event>\n(.*?)</event>", file.read(), re.S)
     assert len(events) == report["events"] == 5000
     for event in events:
-        rows = np.array([line.split() for line in event.splitlines()[1:5]], float)
-        total = rows[:2, 6:10].sum(axis=0)
-        np.testing.assert_allclose(rows[2:, 6:10].sum(axis=0), total, atol=1e-9 * total[3])
+        rows = np.array([line.split() for line in event.splitlines()[1:]], float)
+        # All of them are within 15 widths of the Z, which is written then.
+        assert rows[:, 1].tolist() == [-1, -1, 2, 1, 1]
+        partons, z, leptons = rows[:2], rows[2], rows[3:]
+        total = partons[:, 6:10].sum(axis=0)
+        np.testing.assert_allclose(z[6:10], total, atol=1e-9 * total[3])
+        np.testing.assert_allclose(leptons[:, 6:10].sum(axis=0), total, atol=1e-9 * total[3])
         assert math.sqrt(total[3] ** 2 - total[2] ** 2) * (1.0 + 1e-9) >= 60.0
-        assert sorted(map(int, rows[2:, 0])) == [-11, 11]
-        assert rows[0, 12] == -rows[1, 12]
-        assert rows[2, 12] == -rows[3, 12]
+        assert [int(z[0]), *sorted(map(int, leptons[:, 0]))] == [23, -11, 11]
+        assert partons[0, 12] == -partons[1, 12]
+        assert leptons[0, 12] == -leptons[1, 12]
