@@ -45,11 +45,11 @@ def two_legs(masses):
     return np.array(boosted)
 
 
-def drawn(near_shell, momenta, flow=0, seed=0):
+def drawn(near_shell, momenta, flow=0, seed=0, derived=DERIVED):
     n = momenta.shape[-1]
     random = jax.random.uniform(jax.random.key(seed), (n,))
     flow = jnp.broadcast_to(jnp.asarray(flow), (n,))
-    return np.asarray(jax.jit(lambda p: near_shell.draw(p, flow, DERIVED, random))(momenta))
+    return np.asarray(jax.jit(lambda p: near_shell.draw(p, flow, derived, random))(momenta))
 
 
 def probabilities(near_shell, momenta):
@@ -116,11 +116,7 @@ def test_a_part_of_a_set_is_never_drawn():
 @pytest.mark.parametrize("width", [1e-9, 1e-3])
 def test_narrow_resonances(width):
     derived = {"MZ": MASS, "WZ": width}
-    numbers = PAIRS.draw(
-        *(jnp.asarray(events_of(np.random.default_rng(1), 50)), jnp.zeros(50, int)),
-        *(derived, jnp.full(50, 0.999)),
-    )
-    assert set(np.asarray(numbers)) == {0}
-    on_shell = jnp.asarray(two_legs([MASS]))
+    momenta = events_of(np.random.default_rng(1), 50)
+    assert set(drawn(PAIRS, momenta, derived=derived)) == {0}
     single = NearShell((pair((0, 1)),), ((), (0,)), 1e6)
-    assert single.draw(on_shell, jnp.zeros(1, int), derived, jnp.zeros(1)).tolist() == [1]
+    assert drawn(single, two_legs([MASS]), derived=derived).tolist() == [1]
