@@ -1,0 +1,1 @@
+"""Spectra of proton events against independent ones: see distributions.py."""
