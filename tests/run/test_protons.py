@@ -107,11 +107,17 @@ def test_cross_sections(known, tmp_path, how):
 
 
 def test_events_of_several_components(tmp_path, how):
-    made = card("p p > e+ e-", cuts={"mmll": 60.0, "mmllmax": 120.0}, generation={"events": 5000})
+    """At scales of which some are below Lambda: alpha_s is no part of |M|^2, but of every event."""
+    scales = {"renormalization": "half_transverse_mass", "factor": 0.03}
+    cuts = {"mmll": 60.0, "mmllmax": 120.0}
+    made = card("p p > e+ e-", cuts=cuts, scales=scales, generation={"events": 5000})
     report = run.generate(made, tmp_path / "run", how)
     with gzip.open(tmp_path / "run" / "events.lhe.gz", "rt") as file:
         events = re.findall(r"<event>\n(.*?)</event>", file.read(), re.S)
     assert len(events) == report["events"] == 5000
+    alpha_s = np.array([event.split()[5] for event in events], float)
+    assert np.all((alpha_s > 0.2) & (alpha_s <= 1.0))
+    assert 0.1 < np.mean(alpha_s == 1.0) < 0.9
     for event in events:
         rows = np.array([line.split() for line in event.splitlines()[1:]], float)
         # All of them are within 15 widths of the Z, which is written then.
