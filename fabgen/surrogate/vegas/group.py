@@ -50,10 +50,11 @@ class GroupMap:
         return left
 
     def of_first(self, channels: Sequence[int], bins: int) -> GroupMap:
-        """That of other channels with all axes in common, those of the first channel here."""
+        """That of other channels with all axes in common: those of the first that is here."""
         taken = GroupMap(channels, self.dim)
         taken.cut, taken.inside = self.cut, np.resize(self.inside, len(channels))
-        taken._common = vegas.AdaptiveMap(self.borders(self.channels[0], bins))
+        first = next(k for k in channels if k in self.channels)
+        taken._common = vegas.AdaptiveMap(self.borders(first, bins))
         return taken
 
     def turns(self, n: int) -> _Turns:
