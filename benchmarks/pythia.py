@@ -8,8 +8,8 @@ with). Complaints that may be the fault of a file are those of the check of the 
 of scales and of what reads files. For each event with one, momenta in the file are checked, and the
 event is showered --again many times with other random numbers: what is wrong with it shows again.
 --own showers as many events of Pythia's own, for comparison. --report writes all to
-benchmarks/results/pythia.md. The exit code is 1 if an event was aborted, if a file has events that
-Pythia did not take, or if a complaint came again.
+benchmarks/results/pythia.md. The exit code is 1 if an event was aborted, if Pythia took no event of
+a file, or if a complaint came again for more than a tenth of the times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -254,7 +253,7 @@ def main() -> int:
         table = "\n".join(document(showers, found, notes, options.events))
         (RESULTS / "pythia.md").write_text(table + "\n", encoding="utf-8")
     failed = any(s.aborted or not s.events for s in showers.values())
-    return int(failed or any(suspect.repeated for suspect in found))
+    return int(failed or any(s.repeated > 0.1 * s.times for s in found))
 
 
 def text_of(name: str, found: Shower) -> str:
@@ -274,15 +273,15 @@ def document(
     version = pythia8mc.Pythia("", False).settings.parm("Pythia:versionNumber")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     names = [name if name.startswith("Pythia") else f"`{name}`" for name in showers]
-    complaints = Counter(c for shower in showers.values() for c in shower.complaints)
+    complaints = {c for shower in showers.values() for c in shower.complaints}
     rows = [
         ["events", *(f"{s.events:,}" for s in showers.values())],
         ["aborted", *(str(s.aborted) for s in showers.values())],
         ["charged particles", *(f"{s.charged / s.events:.1f}" for s in showers.values())],
     ]
     for complaint in sorted(complaints, key=lambda c: (not _WATCHED.search(c), c)):
-        counts = [len(shower.complaints.get(complaint, [])) for shower in showers.values()]
-        rows.append([complaint, *(str(count or "") for count in counts)])
+        numbers = [shower.complaints.get(complaint, []) for shower in showers.values()]
+        rows.append([complaint, *map(_count, numbers)])
     looked_at = [
         [
             *(f"`{s.process}`", str(s.number), s.complaint.partition(": ")[2]),
@@ -295,18 +294,26 @@ def document(
         f"`python benchmarks/pythia.py FILES --own {' '.join(OWN)} --report`; Pythia {version:.3f},"
         f" {today}; at most {events:,} events each, 13 TeV, densities NNPDF2.3 LO.",
         *("", *notes, ""),
-        "Columns of Pythia's are its own processes with the same settings. Of those, and of each"
-        " file, how often Pythia complained of what:",
+        "How often Pythia complained of what (in how many events, if several times in one). Its"
+        " own columns are events of its own processes: q q~ > Z/photon > e+ e- above 50 GeV, W +"
+        " jet and two jets above a pT of 20 GeV, and top pairs.",
         *("", *_table(["", *names], rows), ""),
         "Events with complaints of the check of the event, of colours, scales, or the reading of"
-        " files. Imbalance: |sum of incoming less final (E, p)|, or of a resonance less its"
-        " products, over the incoming energy; off shell: |sqrt(E^2 - p^2) - m|/E; both of the file"
-        " as it is. Again: how often the complaint came back when the same event was showered with"
-        " other random numbers. Pythia's manual says of the warning at 10^-6 (Check:epTolWarn):"
-        " roundoff errors have a very long tail.",
+        " files. Imbalance: sum of |incoming less final (E, p)|, or of a resonance less its"
+        " products, over the energy that comes in; off shell: |sqrt(E^2 - p^2) - m|/E, which 15"
+        " digits determine to 10^-7 for massless particles; both of the event as the file has it."
+        " Again: how often the complaint came back when the event was showered with other random"
+        " numbers. Pythia warns of 10^-6 of the energy of the beams (Check:epTolWarn); its manual"
+        " says that rounding errors have a very long tail.",
         "",
         *_table(["process", "event", "complaint", "imbalance", "off shell", "again"], looked_at),
     ]
+
+
+def _count(numbers: Sequence[int]) -> str:
+    """How often, and in how many events if several times in one."""
+    events = len(set(numbers))
+    return f"{len(numbers)} in {events}" if events < len(numbers) else str(events or "")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
