@@ -146,9 +146,10 @@ def document(records: Mapping[str, Record]) -> str:
         "13 TeV, NNPDF2.3 LO, four flavours, both scales 91.188 GeV. A spectrum is the shares of "
         "the events' weights times the cross section of the report. Chi-squares have the errors of "
         "both sides, that of the cross section in all bins alike included, and as many degrees of "
-        "freedom as bins; these include what is beyond the edges where the others have it. Mean "
-        "weight: of weighted events an estimate of its own. CPU seconds of the whole run, "
-        "compilation and reading of the events included."
+        "freedom as bins; these include what is beyond the edges where the others have it. "
+        "cos(e-): to the first beam, in the rest frame of the pair. Mean weight: of weighted "
+        "events an estimate of its own. CPU seconds of the whole run, compilation and reading of "
+        "the events included."
     )
     start = made("python benchmarks/distributions.py --report", last)
     pictures = [f"![{p.name}](distributions-{name}.png)" for name, p in PROCESSES.items()]

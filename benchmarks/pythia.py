@@ -250,7 +250,7 @@ def main() -> int:
         showers[name] = shower((*beams, *OWN[own]), options.events)
         print(text_of(name, showers[name]), flush=True)
     if options.report:
-        table = "\n".join(document(showers, found, notes, options.events))
+        table = "\n".join(document(showers, found, notes, options))
         (RESULTS / "pythia.md").write_text(table + "\n", encoding="utf-8")
     failed = any(s.aborted or not s.events for s in showers.values())
     return int(failed or any(s.repeated > 0.1 * s.times for s in found))
@@ -265,7 +265,10 @@ def text_of(name: str, found: Shower) -> str:
 
 
 def document(
-    showers: Mapping[str, Shower], found: Sequence[Suspect], notes: Sequence[str], events: int
+    showers: Mapping[str, Shower],
+    found: Sequence[Suspect],
+    notes: Sequence[str],
+    options: argparse.Namespace,
 ) -> list[str]:
     """A table of all showers, a column each, and one of the events to look at."""
     import pythia8mc
@@ -277,7 +280,7 @@ def document(
     rows = [
         ["events", *(f"{s.events:,}" for s in showers.values())],
         ["aborted", *(str(s.aborted) for s in showers.values())],
-        ["charged particles", *(f"{s.charged / s.events:.1f}" for s in showers.values())],
+        ["charged particles", *(f"{s.charged / max(s.events, 1):.1f}" for s in showers.values())],
     ]
     for complaint in sorted(complaints, key=lambda c: (not _WATCHED.search(c), c)):
         numbers = [shower.complaints.get(complaint, []) for shower in showers.values()]
@@ -291,8 +294,9 @@ def document(
     ]
     return [
         *("# Pythia 8", ""),
-        f"`python benchmarks/pythia.py FILES --own {' '.join(OWN)} --report`; Pythia {version:.3f},"
-        f" {today}; at most {events:,} events each, 13 TeV, densities NNPDF2.3 LO.",
+        f"`python benchmarks/pythia.py FILES --own {' '.join(options.own)} --report`;"
+        f" Pythia {version:.3f}, {today}; at most {options.events:,} events each, 13 TeV,"
+        " densities NNPDF2.3 LO.",
         *("", *notes, ""),
         "How often Pythia complained of what (in how many events, if several times in one). Its"
         " own columns are events of its own processes: q q~ > Z/photon > e+ e- above 50 GeV, W +"
